@@ -1,0 +1,224 @@
+"""The catalogue: the axes on which images are compared, and every distortion with its axis, unit and ladder.
+
+Ladders are amounts set by hand after the levels of KADID-10k, TID2013, Re-IQA and ARNIQA, widened at the top where
+those are mild; `severity.json` then says which amounts are equally bad. Numbers after a data set's name are its types.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from distortion_engine.distortions import blur, camera, color, compression, local, noise, resampling, tone
+from distortion_engine.distortions.common import Apply, Support
+
+Sampler = Callable[[np.random.Generator], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One channel of a field: `more` and `less` are the comparative words for its two directions."""
+
+    name: str
+    more: str
+    less: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """One kind of damage.
+
+    `ladder`: five rising amounts in `unit`; 0 is the identity and every amount up to `ladder[-1]` works.
+    `sign`: the direction on `axis` in which it moves an image. `local`: the effect at a pixel depends only on what is
+    near it, not on where it lies in the frame, on a block grid or on the whole picture.
+    `support`: for kinds that touch only some pixels, the weight `(B, 1, H, W)` of those, given generators seeded alike.
+    """
+
+    name: str
+    axis: str
+    sign: int
+    unit: str
+    ladder: tuple[float, float, float, float, float]
+    apply: Apply
+    sample_params: Sampler
+    local: bool = True
+    trained: bool = True
+    source: str = ""
+    support: Support | None = None
+
+
+AXES: tuple[Axis, ...] = (
+    Axis("sharpness", "sharper", "blurrier", "fine detail and edge acuity; over-sharpening is more"),
+    Axis("pixelation", "more pixelated", "less pixelated", "visible sampling grid, staircases, aliasing"),
+    Axis("noise", "noisier", "less noisy", "random fluctuation of luma or of all channels"),
+    Axis("chroma_noise", "more colour-noisy", "less colour-noisy", "random fluctuation of colour at constant luma"),
+    Axis("impulse", "more specked", "less specked", "isolated wrong pixels"),
+    Axis("blocking", "blockier", "less blocky", "block edges and basis patterns of JPEG"),
+    Axis("smearing", "more smeared", "less smeared", "ringing and texture lost to transform coding or denoising"),
+    Axis("brightness", "brighter", "darker", "overall lightness"),
+    Axis("contrast", "harsher", "flatter", "spread between dark and light"),
+    Axis("saturation", "more saturated", "less saturated", "strength of colour"),
+    Axis("color_cast", "warmer", "cooler", "cast, or hue turned from red to yellow (warmer) or the other way"),
+    Axis("chroma_defect", "more colour-fringed", "less colour-fringed", "colour out of register or bled over edges"),
+    Axis("quantization", "more banded", "less banded", "too few levels, false contours"),
+    Axis("geometric", "more warped", "less warped", "content moved out of place"),
+    Axis("local_damage", "more damaged", "less damaged", "blocks, lost data, generated patterns"),
+    Axis("haze", "hazier", "clearer", "veil of scattered light"),
+)
+AXIS_INDEX: dict[str, int] = {axis.name: i for i, axis in enumerate(AXES)}
+
+
+def _none(rng: np.random.Generator) -> dict[str, float]:
+    return {}
+
+
+def _uniform(**ranges: tuple[float, float]) -> Sampler:
+    """A sampler of independent uniform parameters, drawn in the order given."""
+    return lambda rng: {name: float(rng.uniform(low, high)) for name, (low, high) in ranges.items()}
+
+
+def _choice(**options: tuple[float, ...]) -> Sampler:
+    """A sampler that picks one of the values of each parameter."""
+    return lambda rng: {name: float(values[int(rng.integers(len(values)))]) for name, values in options.items()}
+
+
+_half_turn = _uniform(angle_deg=(0.0, 180.0))
+_turn = _uniform(angle_deg=(0.0, 360.0))
+_halo = _uniform(radius_px=(4.0, 10.0))
+_guided = _choice(radius_px=(2.0, 3.0, 4.0))
+_grain = _uniform(grain_px=(0.6, 1.6))
+_chroma_grain = _uniform(grain_px=(0.3, 1.5))
+_side = _uniform(side_px=(8.0, 24.0))
+_wavelength = _uniform(wavelength_px=(16.0, 48.0))
+_glare = _uniform(glare_px=(8.0, 24.0))
+_copied = _choice(copied=(0.0, 1.0))
+_period = _choice(period_px=(2.0, 3.0, 4.0))
+_phase = _choice(phase=(0.0, 1.0, 2.0, 3.0))
+_shift = _choice(shift_px=(1.0, 2.0, 3.0, 4.0, 5.0))  # of a grid of 8 px
+_haze = _uniform(angle_deg=(180.0, 360.0), airlight=(0.8, 0.95))  # denser towards the top, where the distance is
+
+# fmt: off
+_ROWS: tuple[Distortion, ...] = (
+    Distortion("gaussian_blur", "sharpness", -1, "sigma_px", (0.6, 1.1, 1.8, 3.0, 5.0),
+               blur.gaussian_blur, _none, source="KADID 1, TID 8, Re-IQA 1"),
+    Distortion("lens_blur", "sharpness", -1, "radius_px", (0.7, 1.5, 2.7, 4.8, 8.0),
+               blur.lens_blur, _none, source="KADID 2, Re-IQA 2"),
+    Distortion("motion_blur", "sharpness", -1, "length_px", (2.5, 5.0, 9.0, 15.0, 24.0),
+               blur.motion_blur, _half_turn, source="KADID 3, Re-IQA 26, ARNIQA"),
+    Distortion("sharpen", "sharpness", +1, "gain", (0.7, 1.5, 2.8, 5.0, 9.0),
+               blur.sharpen, _none, source="KADID 24, Re-IQA 17"),
+    Distortion("halo_sharpen", "sharpness", +1, "gain", (0.25, 0.5, 0.9, 1.6, 3.0),
+               blur.halo_sharpen, _halo, source="wide-radius unsharp masking"),
+    Distortion("pixelate", "pixelation", +1, "block_px - 1", (0.7, 1.4, 2.5, 4.4, 7.5),
+               resampling.pixelate, _none, source="KADID 21, Re-IQA 20", local=False),
+    Distortion("resize_nearest", "pixelation", +1, "factor - 1", (0.4, 1.0, 1.8, 3.3, 6.0),
+               resampling.resize_nearest, _none, source="Re-IQA 24", local=False),
+    Distortion("resize_bilinear", "sharpness", -1, "factor - 1", (0.6, 1.2, 2.2, 4.0, 7.0),
+               resampling.resize_bilinear, _none, source="Re-IQA 23"),
+    Distortion("resize_bicubic", "sharpness", -1, "factor - 1", (0.7, 1.4, 2.5, 4.5, 8.0),
+               resampling.resize_bicubic, _none, source="Re-IQA 16"),
+    Distortion("resize_lanczos", "sharpness", -1, "factor - 1", (0.8, 1.6, 2.8, 5.0, 9.0),
+               resampling.resize_lanczos, _none, source="Re-IQA 25"),
+    Distortion("white_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
+               noise.white_noise, _none, source="KADID 11, TID 1, Re-IQA 8"),
+    Distortion("multiplicative_noise", "noise", +1, "std", (0.05, 0.1, 0.17, 0.27, 0.4),
+               noise.multiplicative_noise, _none, source="KADID 14, TID 19, Re-IQA 11"),
+    Distortion("raw_noise", "noise", +1, "std at white", (0.025, 0.05, 0.085, 0.14, 0.22),
+               noise.raw_noise, _none, source="Foi et al. 2008"),
+    Distortion("high_frequency_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
+               noise.high_frequency_noise, _none, source="TID 5"),
+    Distortion("film_grain", "noise", +1, "std in mid-tones", (0.02, 0.04, 0.07, 0.11, 0.17),
+               noise.film_grain, _grain, source="TID 3"),
+    Distortion("chroma_noise", "chroma_noise", +1, "std", (0.03, 0.06, 0.1, 0.16, 0.25),
+               noise.chroma_noise, _chroma_grain, source="KADID 12, TID 2, Re-IQA 9"),
+    Distortion("impulse_noise", "impulse", +1, "probability", (0.002, 0.007, 0.018, 0.04, 0.09),
+               noise.impulse_noise, _none, source="KADID 13, TID 6, Re-IQA 10"),
+    Distortion("dead_pixels", "impulse", +1, "probability", (0.004, 0.013, 0.035, 0.08, 0.16),
+               noise.dead_pixels, _none, source="random-valued impulses"),
+    Distortion("denoise", "smearing", +1, "range sigma", (0.04, 0.08, 0.13, 0.21, 0.34),
+               camera.denoise, _none, source="KADID 15, TID 9, Re-IQA 12"),
+    Distortion("guided_smooth", "smearing", +1, "sqrt(eps)", (0.03, 0.06, 0.11, 0.2, 0.4),
+               camera.guided_smooth, _guided, source="He et al. 2010"),
+    Distortion("jpeg", "blocking", +1, "100 - quality", (40.0, 65.0, 79.0, 89.0, 95.0),
+               compression.jpeg, _none, source="KADID 10, TID 10, Re-IQA 7", local=False),
+    Distortion("double_jpeg", "blocking", +1, "100 - quality", (35.0, 60.0, 76.0, 87.0, 94.0),
+               compression.double_jpeg, _shift, source="JPEG of a cropped JPEG", local=False),
+    Distortion("jpeg2000", "smearing", +1, "60 dB - PSNR", (21.0, 25.5, 29.5, 33.5, 38.0),
+               compression.jpeg2000, _none, source="KADID 9, TID 11, ARNIQA", local=False),
+    Distortion("webp", "smearing", +1, "100 - quality", (40.0, 70.0, 86.0, 95.0, 100.0),
+               compression.webp, _none, source="libwebp", local=False),
+    Distortion("avif", "smearing", +1, "100 - quality", (40.0, 56.0, 71.0, 85.0, 98.0),
+               compression.avif, _none, source="libavif", local=False),
+    Distortion("jpegxl", "smearing", +1, "distance", (1.8, 3.6, 6.5, 11.0, 19.0),
+               compression.jpegxl, _none, source="libjxl", local=False),
+    Distortion("brighten", "brightness", +1, "exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
+               tone.brighten, _none, source="KADID 16, Re-IQA 13"),
+    Distortion("gamma_up", "brightness", +1, "1 / exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
+               tone.gamma_up, _none, source="wrong display gamma"),
+    Distortion("mean_shift_up", "brightness", +1, "code value / 255", (0.05, 0.1, 0.17, 0.26, 0.4),
+               tone.mean_shift_up, _none, source="KADID 18, TID 16, Re-IQA 15"),
+    Distortion("overexpose", "brightness", +1, "stops", (0.3, 0.6, 1.0, 1.6, 2.5),
+               tone.overexpose, _none, source="exposure with clipping"),
+    Distortion("darken", "brightness", -1, "exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
+               tone.darken, _none, source="KADID 17, Re-IQA 14"),
+    Distortion("mean_shift_down", "brightness", -1, "code value / 255", (0.05, 0.1, 0.17, 0.26, 0.4),
+               tone.mean_shift_down, _none, source="KADID 18, TID 16, Re-IQA 15"),
+    Distortion("low_light", "brightness", -1, "stops", (0.5, 1.0, 1.7, 2.6, 4.0),
+               tone.low_light, _none, source="under-exposure"),
+    Distortion("vignetting", "brightness", -1, "fall-off", (0.4, 0.8, 1.5, 2.8, 5.0),
+               camera.vignetting, _none, source="fourth-power fall-off", local=False),
+    Distortion("contrast_up", "contrast", +1, "gain - 1", (0.25, 0.5, 0.9, 1.6, 3.0),
+               tone.contrast_up, _none, source="KADID 25, TID 17, Re-IQA 18", local=False),
+    Distortion("contrast_curve", "contrast", +1, "share", (0.2, 0.4, 0.6, 0.8, 1.0),
+               tone.contrast_curve, _none, source="KADID 25, ARNIQA"),
+    Distortion("contrast_down", "contrast", -1, "1 - gain", (0.15, 0.3, 0.45, 0.62, 0.8),
+               tone.contrast_down, _none, source="KADID 25, TID 17, Re-IQA 18", local=False),
+    Distortion("saturate", "saturation", +1, "gain - 1", (0.4, 0.9, 1.6, 2.8, 5.0),
+               color.saturate, _none, source="KADID 8, TID 18, Re-IQA 6"),
+    Distortion("desaturate", "saturation", -1, "1 - gain", (0.25, 0.45, 0.65, 0.83, 1.0),
+               color.desaturate, _none, source="KADID 7, TID 18, Re-IQA 5"),
+    Distortion("hue_rotate_warm", "color_cast", +1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
+               color.hue_rotate_warm, _none, source="hue error"),
+    Distortion("hue_rotate_cool", "color_cast", -1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
+               color.hue_rotate_cool, _none, source="hue error"),
+    Distortion("white_balance_warm", "color_cast", +1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
+               color.white_balance_warm, _none, source="white balance error"),
+    Distortion("white_balance_cool", "color_cast", -1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
+               color.white_balance_cool, _none, source="white balance error"),
+    Distortion("color_diffusion", "chroma_defect", +1, "sigma_px", (1.5, 3.0, 6.0, 11.0, 20.0),
+               color.color_diffusion, _none, source="KADID 4, Re-IQA 3"),
+    Distortion("chroma_shift", "chroma_defect", +1, "px", (0.6, 1.2, 2.2, 4.0, 7.0),
+               color.chroma_shift, _turn, source="KADID 5, TID 23, Re-IQA 4"),
+    Distortion("radial_fringing", "chroma_defect", +1, "px at corner", (1.0, 2.0, 3.5, 6.0, 10.0),
+               color.radial_fringing, _none, source="lateral chromatic aberration, TID 23", local=False),
+    Distortion("demosaic_errors", "chroma_defect", +1, "gain", (0.5, 1.0, 1.7, 2.8, 4.5),
+               camera.demosaic_errors, _phase, source="bilinear Bayer demosaicing"),
+    Distortion("quantize", "quantization", +1, "step", (0.055, 0.09, 0.14, 0.21, 0.33),
+               color.quantize, _none, source="KADID 22, TID 7, ARNIQA"),
+    Distortion("quantize_dither", "quantization", +1, "step", (0.05, 0.09, 0.15, 0.24, 0.36),
+               color.quantize_dither, _none, source="KADID 6, TID 22"),
+    Distortion("banding", "quantization", +1, "step", (0.06, 0.1, 0.16, 0.25, 0.38),
+               color.banding, _none, source="false contours in gradients"),
+    Distortion("jitter", "geometric", +1, "std px", (0.3, 0.6, 1.1, 1.9, 3.2),
+               local.jitter, _none, source="KADID 19, Re-IQA 22"),
+    Distortion("wobble", "geometric", +1, "std px", (0.5, 1.0, 1.8, 3.0, 5.0),
+               local.wobble, _wavelength, source="smooth warping"),
+    Distortion("displaced_patches", "geometric", +1, "% of area", (3.0, 7.0, 13.0, 22.0, 36.0),
+               local.displaced_patches, _none, source="KADID 20, TID 14, Re-IQA 21", local=False,
+               support=local.displaced_patches_support),
+    Distortion("color_blocks", "local_damage", +1, "% of area", (0.8, 2.0, 4.0, 7.5, 14.0),
+               local.color_blocks, _side, source="KADID 23, TID 15, Re-IQA 19", local=False,
+               support=local.color_blocks_support),
+    Distortion("dropped_blocks", "local_damage", +1, "% of blocks", (1.5, 4.0, 8.0, 15.0, 28.0),
+               local.dropped_blocks, _copied, source="TID 12, TID 13", local=False,
+               support=local.dropped_blocks_support),
+    Distortion("checkerboard", "local_damage", +1, "amplitude", (0.03, 0.06, 0.11, 0.18, 0.3),
+               local.checkerboard, _period, source="Odena et al. 2016"),
+    Distortion("haze", "haze", +1, "optical depth", (0.15, 0.3, 0.55, 0.95, 1.6),
+               camera.haze, _haze, source="Koschmieder's law", local=False),
+    Distortion("veiling_glare", "haze", +1, "share", (0.15, 0.3, 0.5, 0.75, 1.0),
+               camera.veiling_glare, _glare, source="ISO 9358 veiling glare"),
+)
+# fmt: on
+DISTORTIONS: dict[str, Distortion] = {row.name: row for row in _ROWS}

@@ -1,0 +1,115 @@
+"""RankedSetDataset: ranked image sets on the fly, a function of (seed, index) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from distortion_engine.augment import random_crop
+from distortion_engine.image_io import load_image, to_uint8
+from distortion_engine.recipe import RankedSet, Recipe
+from distortion_engine.render import render
+from distortion_engine.sampling import SamplingConfig, sample_set
+
+# judge(test (B, 3, H, W), reference (B, 3, H, W)) -> loss of quality (B, M), one column an opinion (a metric), 0 for none,
+# about 1 for severe.
+Judge = Callable[[Tensor, Tensor], Tensor]
+# A set is dropped when the judge, on the mean, sees a better-ranked member as worse by more than this (half a level).
+CONTRADICTION = 0.1
+# Sets are rendered this much larger and cropped at a drawn offset, so that 8x8 and 16x16 block grids start anywhere.
+GRID_MARGIN_PX = 16
+_MAX_ATTEMPTS = 8
+
+
+class RankedSetDataset(Dataset[dict[str, Any]]):
+    """Ranked sets of crops of photographs.
+
+    Item `index` is a dict: `images` (n + 1, 3, S, S) uint8, the reference first; `fields` (n + 1, K, S, S) float32 in
+    [-1, 1]; `validity` (n + 1, 1, S, S); `ranks` (n + 1,) int64, -1 for the reference; `labels` (n + 1, M) float32,
+    the judge's opinions (M = 0 without a judge); `certainty` float; `set` the RankedSet; `photo` its name; `dropped`
+    how many drawn sets the judge contradicted before this one.
+
+    photos: image files. size_px: S. length: only the length reported; any index >= 0 works. Raises ImageError when a
+    photograph cannot be read.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Path],
+        size_px: int = 128,
+        seed: int = 0,
+        length: int = 1000,
+        sampling: SamplingConfig = SamplingConfig(),
+        judge: Judge | None = None,
+        min_scale: float = 0.5,
+    ) -> None:
+        self.photos = [Path(photo) for photo in photos]
+        self.size_px = size_px
+        self.seed = seed
+        self.length = length
+        self.sampling = sampling
+        self.judge = judge
+        self.min_scale = min_scale
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if not 0 <= index < self.length:
+            raise IndexError(f"index {index} is outside a dataset of {self.length} sets")
+        for attempt in range(_MAX_ATTEMPTS):
+            item = self._draw(index, attempt)
+            if attempt == _MAX_ATTEMPTS - 1 or not self._contradicted(item):
+                break
+        return {**item, "dropped": attempt}
+
+    def _draw(self, index: int, attempt: int) -> dict[str, Any]:
+        rng = np.random.default_rng([self.seed, index, attempt])
+        photo = self.photos[int(rng.integers(len(self.photos)))]
+        side = self.size_px + GRID_MARGIN_PX
+        crop = random_crop(_read(photo), side, int(rng.integers(2**31 - 1)), min_scale=self.min_scale)
+        reference = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
+        ranked = sample_set(rng, self.sampling)
+        top, left = (int(offset) for offset in rng.integers(0, GRID_MARGIN_PX + 1, 2))
+        window = (slice(None), slice(top, top + self.size_px), slice(left, left + self.size_px))
+        rendered = [render(reference, recipe) for recipe in (Recipe(), *ranked.members)]
+        images = torch.stack([(r.image[window] * 255).round().to(torch.uint8) for r in rendered])
+        return {
+            "images": images,
+            "fields": torch.stack([r.field[window] for r in rendered]),
+            "validity": torch.stack([r.validity[window] for r in rendered]),
+            "ranks": torch.tensor([-1, *ranked.ranks]),
+            "labels": self._labels(images),
+            "certainty": ranked.certainty,
+            "set": ranked,
+            "photo": photo.name,
+        }
+
+    def _labels(self, images: Tensor) -> Tensor:
+        if self.judge is None:
+            return torch.zeros(len(images), 0)
+        decoded = images.float() / 255
+        with torch.no_grad():
+            opinions = self.judge(decoded[1:], decoded[:1].expand_as(decoded[1:])).float()
+            return torch.cat([torch.zeros_like(opinions[:1]), opinions])
+
+    def _contradicted(self, item: dict[str, Any]) -> bool:
+        """Whether the judge clearly disagrees with an order that is certain by construction."""
+        ranked: RankedSet = item["set"]
+        if self.judge is None or ranked.certainty < 0.8:
+            return False
+        ranks, labels = item["ranks"], item["labels"].mean(1)
+        better = ranks[:, None] < ranks[None, :]
+        return bool((better & (labels[:, None] > labels[None, :] + CONTRADICTION)).any())
+
+
+@lru_cache(maxsize=1024)
+def _read(photo: Path) -> np.ndarray:
+    return to_uint8(load_image(photo))

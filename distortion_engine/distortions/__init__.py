@@ -1,0 +1,1 @@
+"""One module per family of distortions, each a set of pure functions; `catalog.py` lists them all."""

@@ -1,0 +1,94 @@
+"""Camera and scene: haze, veiling glare, vignetting, demosaicing errors, and in-camera noise reduction that smears."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from distortion_engine.distortions.common import (
+    box,
+    convolve,
+    from_linear,
+    gaussian,
+    pad_symmetric,
+    per_sample,
+    pixel_grid,
+    to_linear,
+    unit_normal,
+)
+
+BILATERAL_RADIUS_PX = 3
+BILATERAL_SIGMA_PX = 2.0
+NOISE_SHARE = 0.4  # of the range sigma: noise of this standard deviation is what the denoiser was set up to remove
+
+
+@per_sample
+def haze(image: Tensor, amount: float, generator: Generator, *, angle_deg: float, airlight: float) -> Tensor:
+    """Atmospheric scattering (Koschmieder), denser towards `angle_deg`; amount = optical depth at the centre."""
+    row, column = pixel_grid(image)
+    y = row / (image.shape[1] - 1) - 0.5
+    x = column / (image.shape[2] - 1) - 0.5
+    angle = math.radians(angle_deg)
+    depth = 1.0 + 0.8 * (y * math.sin(angle) + x * math.cos(angle))
+    transmission = torch.exp(-amount * depth)
+    return airlight + (image - airlight) * transmission
+
+
+@per_sample
+def veiling_glare(image: Tensor, amount: float, generator: Generator, *, glare_px: float) -> Tensor:
+    """Light scattered in the lens, screened over the picture; amount = its share, at most 1."""
+    veil = gaussian(image, glare_px, truncate=3.0)
+    return 1.0 - (1.0 - image) * (1.0 - min(amount, 1.0) * veil)
+
+
+@per_sample
+def vignetting(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Light fall-off towards the corners, 1 / (1 + amount r^2)^2 of linear light with r = 1 at the corner."""
+    row, column = pixel_grid(image)
+    y = row / (image.shape[1] - 1) - 0.5
+    x = column / (image.shape[2] - 1) - 0.5
+    weakening = 1.0 + amount * 2.0 * (y * y + x * x)
+    return from_linear(to_linear(image) / (weakening * weakening))
+
+
+@per_sample
+def demosaic_errors(image: Tensor, amount: float, generator: Generator, *, phase: float) -> Tensor:
+    """Zipper and false colour of bilinear demosaicing of a Bayer mosaic; amount = gain on the error, 1 = as it is."""
+    row, column = pixel_grid(image)
+    corner = int(phase) % 4
+    odd_row, odd_column = (row + corner // 2) % 2, (column + corner % 2) % 2
+    red, blue = (1.0 - odd_row) * (1.0 - odd_column), odd_row * odd_column
+    sampled = torch.stack([red, 1.0 - red - blue, blue])
+    tent = torch.tensor([0.5, 1.0, 0.5])
+    kernel = tent[:, None] * tent[None, :]
+    filled = convolve(image * sampled, kernel) / convolve(sampled, kernel)
+    rebuilt = torch.where(sampled > 0.5, image, filled)
+    return image + amount * (rebuilt - image)
+
+
+@per_sample
+def denoise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Sensor noise taken out by a bilateral filter, and texture with it; amount = range sigma of the filter."""
+    noisy = (image + NOISE_SHARE * amount * unit_normal(image.shape, generator, image)).clamp(0.0, 1.0)
+    radius, (height, width) = BILATERAL_RADIUS_PX, image.shape[1:]
+    padded = pad_symmetric(noisy, radius, radius)
+    total, weights = torch.zeros_like(image), torch.zeros_like(image[:1])
+    for down in range(2 * radius + 1):
+        for right in range(2 * radius + 1):
+            neighbour = padded[:, down : down + height, right : right + width]
+            difference = ((neighbour - noisy) ** 2).sum(dim=0, keepdim=True) / (3.0 * amount**2)
+            distance = ((down - radius) ** 2 + (right - radius) ** 2) / BILATERAL_SIGMA_PX**2
+            weight = torch.exp(-0.5 * (difference + distance))
+            total = total + weight * neighbour
+            weights = weights + weight
+    return total / weights
+
+
+@per_sample
+def guided_smooth(image: Tensor, amount: float, generator: Generator, *, radius_px: float) -> Tensor:
+    """Edge-keeping smoothing that wipes out texture; amount = sqrt(eps) of the self-guided filter (He et al. 2010)."""
+    radius = max(1, round(radius_px))
+    mean = box(image, radius)
+    variance = (box(image * image, radius) - mean**2).clamp_min(0.0)
+    slope = variance / (variance + amount**2)
+    return box(slope, radius) * image + box(mean - slope * mean, radius)

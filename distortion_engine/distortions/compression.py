@@ -1,0 +1,96 @@
+"""Real codecs at 8 bit, each on one thread so that equal input gives equal output: amounts rise as quality falls.
+
+Where a codec only takes whole steps of quality, amounts between two steps give the nearer one.
+"""
+
+from collections.abc import Callable
+
+import imagecodecs
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from distortion_engine.distortions.common import per_sample
+
+Codec = Callable[[np.ndarray, float], np.ndarray]
+
+
+def _through(codec: Codec, image: Tensor, quality: float) -> Tensor:
+    """Encode and decode `(3, H, W)` as 8-bit RGB on the CPU."""
+    pixels = (image.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+    decoded = torch.from_numpy(np.array(codec(pixels, quality)[..., :3]))
+    return decoded.permute(2, 0, 1).to(image.device).to(image.dtype).contiguous() / 255.0
+
+
+def _jpeg(pixels: np.ndarray, quality: float) -> np.ndarray:
+    encoded = imagecodecs.jpeg8_encode(pixels, level=min(max(round(quality), 1), 100), subsampling="420")
+    return imagecodecs.jpeg8_decode(encoded)
+
+
+def _jpeg2000(pixels: np.ndarray, psnr_db: float) -> np.ndarray:
+    # OpenJPEG refuses more wavelet levels than the shorter side can be halved.
+    levels = min(6, int(np.log2(min(pixels.shape[:2]))) - 1)
+    # The stub says int for the level; fractions of a decibel do work.
+    encode: Callable[..., bytes | bytearray] = imagecodecs.jpeg2k_encode
+    encoded = encode(pixels, level=psnr_db, resolutions=levels, reversible=False, numthreads=1)
+    return imagecodecs.jpeg2k_decode(encoded, numthreads=1)
+
+
+def _webp(pixels: np.ndarray, quality: float) -> np.ndarray:
+    encoded = imagecodecs.webp_encode(pixels, level=max(quality, 0.01), lossless=False, method=2, numthreads=1)
+    return imagecodecs.webp_decode(encoded, hasalpha=False)
+
+
+def _avif(pixels: np.ndarray, quality: float) -> np.ndarray:
+    level = min(max(round(quality), 0), 99)  # 100 would switch to lossless
+    encoded = imagecodecs.avif_encode(pixels, level=level, speed=10, pixelformat="420", numthreads=1)
+    return imagecodecs.avif_decode(encoded, numthreads=1)
+
+
+def _jpegxl(pixels: np.ndarray, distance: float) -> np.ndarray:
+    encoded = imagecodecs.jpegxl_encode(pixels, distance=max(distance, 0.01), effort=3, lossless=False, numthreads=1)
+    return imagecodecs.jpegxl_decode(encoded, numthreads=1)
+
+
+@per_sample
+def jpeg(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Baseline JPEG, 4:2:0, libjpeg quality scale; amount = 100 - quality."""
+    return _through(_jpeg, image, 100.0 - amount)
+
+
+@per_sample
+def double_jpeg(image: Tensor, amount: float, generator: Generator, *, shift_px: float) -> Tensor:
+    """JPEG twice with the block grid moved by `shift_px` in between, as after a crop; amount = 100 - second quality.
+
+    The first pass is milder: 0.7 of the amount.
+    """
+    shift = round(shift_px)
+    first = _through(_jpeg, torch.roll(image, (shift, shift), dims=(1, 2)), 100.0 - 0.7 * amount)
+    return _through(_jpeg, torch.roll(first, (-shift, -shift), dims=(1, 2)), 100.0 - amount)
+
+
+@per_sample
+def jpeg2000(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """JPEG 2000, irreversible wavelet; amount = 60 dB - the PSNR asked of the encoder."""
+    return _through(_jpeg2000, image, 60.0 - amount)
+
+
+@per_sample
+def webp(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Lossy WebP (VP8); amount = 100 - quality."""
+    return _through(_webp, image, 100.0 - amount)
+
+
+@per_sample
+def avif(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """AVIF (AV1), 4:2:0, fastest speed; amount = 100 - quality."""
+    return _through(_avif, image, 100.0 - amount)
+
+
+@per_sample
+def jpegxl(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Lossy JPEG XL (VarDCT); amount = Butteraugli distance asked of the encoder.
+
+    At most 19.9: from 20 on libjxl halves the resolution first, and the damage drops.
+    """
+    return _through(_jpegxl, image, min(amount, 19.9))

@@ -1,0 +1,85 @@
+"""Noise: additive, signal-dependent, spatially coloured, in chroma only, and impulses.
+
+Each draws one field of unit noise whatever the amount, so the levels of a ladder share their noise and are nested.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+from distortion_engine.distortions.common import (
+    chroma_offset,
+    from_linear,
+    gaussian,
+    gaussian_kernel,
+    luma,
+    per_sample,
+    to_linear,
+    unit_normal,
+    unit_uniform,
+)
+
+READ_NOISE = 0.05  # read noise over shot noise at white, of a small sensor at high gain
+
+
+@per_sample
+def white_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Independent Gaussian noise in R, G and B; amount = standard deviation."""
+    return image + amount * unit_normal(image.shape, generator, image)
+
+
+@per_sample
+def multiplicative_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Speckle: each value times (1 + noise); amount = standard deviation of that noise."""
+    return image * (1.0 + amount * unit_normal(image.shape, generator, image))
+
+
+@per_sample
+def raw_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Poisson-Gaussian sensor noise in linear light (Foi et al. 2008); amount = its standard deviation at white."""
+    light = to_linear(image)
+    deviation = amount * torch.sqrt(light + READ_NOISE**2)
+    return from_linear(light + deviation * unit_normal(image.shape, generator, image))
+
+
+@per_sample
+def high_frequency_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """White noise less its low frequencies, one field for all channels; amount = standard deviation."""
+    sigma_px = 1.0
+    field = unit_normal((1, *image.shape[1:]), generator, image)
+    kernel = gaussian_kernel(sigma_px)
+    # The variance of (identity - Gaussian) applied to white noise is the energy of that kernel.
+    energy = 1.0 - 2.0 * float(kernel.max()) ** 2 + float((kernel**2).sum()) ** 2
+    return image + amount * (field - gaussian(field, sigma_px)) / energy**0.5
+
+
+@per_sample
+def film_grain(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
+    """Monochrome grain, correlated over `grain_px`, strongest in the mid-tones; amount = standard deviation there."""
+    field = gaussian(unit_normal((1, *image.shape[1:]), generator, image), grain_px)
+    field = field / float((gaussian_kernel(grain_px) ** 2).sum())  # unit variance again: energy of the 2-D kernel
+    tone = luma(image)
+    return image + amount * (0.3 + 2.8 * tone * (1.0 - tone)) * field
+
+
+@per_sample
+def chroma_noise(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
+    """Noise in Cb and Cr with luma kept; amount = standard deviation; `grain_px` > 0 makes blotches of that size."""
+    field = gaussian(unit_normal((2, *image.shape[1:]), generator, image), grain_px)
+    field = amount * field / float((gaussian_kernel(grain_px) ** 2).sum())
+    return image + chroma_offset(field[0], field[1])
+
+
+@per_sample
+def impulse_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Salt and pepper in each channel on its own; amount = probability that a value is hit."""
+    chance = unit_uniform(image.shape, generator, image)
+    salt = unit_uniform(image.shape, generator, image).round()
+    return torch.where(chance < amount, salt, image)
+
+
+@per_sample
+def dead_pixels(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Whole pixels of random colour, as from defective photosites; amount = probability that a pixel is hit."""
+    chance = unit_uniform((1, *image.shape[1:]), generator, image)
+    colour = unit_uniform(image.shape, generator, image)
+    return torch.where(chance < amount, colour, image)

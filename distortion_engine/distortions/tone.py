@@ -1,0 +1,79 @@
+"""Brightness and contrast: curves, shifts, exposure in linear light, stretching and flattening."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from distortion_engine.distortions.common import from_linear, luma, per_sample, power, to_linear
+
+CURVE_STEEPNESS = 10.0  # of the logistic S-curve: at full amount the mid-tones are almost two-tone
+
+
+@per_sample
+def brighten(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Brighten by the curve 1 - (1 - x)^(1 + amount), which keeps black and white."""
+    return 1.0 - power(1.0 - image, 1.0 + amount)
+
+
+@per_sample
+def darken(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Darken by the curve x^(1 + amount), which keeps black and white."""
+    return power(image, 1.0 + amount)
+
+
+@per_sample
+def gamma_up(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Wrong display gamma that lifts the shadows: x^(1 / (1 + amount))."""
+    return power(image, 1.0 / (1.0 + amount))
+
+
+@per_sample
+def mean_shift_up(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Add the amount to every value."""
+    return image + amount
+
+
+@per_sample
+def mean_shift_down(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Subtract the amount from every value."""
+    return image - amount
+
+
+@per_sample
+def overexpose(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Exposure raised in linear light with clipped highlights; amount = stops."""
+    return from_linear(to_linear(image) * 2.0**amount)
+
+
+@per_sample
+def low_light(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Exposure lowered in linear light; amount = stops."""
+    return from_linear(to_linear(image) * 2.0**-amount)
+
+
+def _stretched(image: Tensor, gain: float) -> Tensor:
+    # About the mean luma, so that contrast changes without brightness.
+    pivot = luma(image).mean()
+    return pivot + gain * (image - pivot)
+
+
+@per_sample
+def contrast_up(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Linear stretch about the mean luma by the factor 1 + amount."""
+    return _stretched(image, 1.0 + amount)
+
+
+@per_sample
+def contrast_down(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Linear flattening about the mean luma by the factor 1 - amount, amount at most 1."""
+    return _stretched(image, max(0.0, 1.0 - amount))
+
+
+@per_sample
+def contrast_curve(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Blend towards a steep S-curve about mid-grey; amount = share of the curve, at most 1."""
+    # Written with exp because torch.sigmoid rounds differently in its vector loop and in the remainder.
+    low = 1.0 / (1.0 + math.exp(0.5 * CURVE_STEEPNESS))
+    curve = (1.0 / (1.0 + torch.exp(-CURVE_STEEPNESS * (image - 0.5))) - low) / (1.0 - 2.0 * low)
+    return image + min(amount, 1.0) * (curve - image)

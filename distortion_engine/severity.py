@@ -1,0 +1,127 @@
+"""Severity, the one scale of all distortions: amount <-> severity curves and the consensus of metrics behind them.
+
+Everything is read from severity.json, which `python -m experiments.severity.fit` writes and which carries its own
+provenance. A severity s of 1.0 is the mean damage that level 5 of the KADID-10k types does; 0 is untouched.
+"""
+
+import functools
+import importlib.resources
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distortion_engine.catalog import DISTORTIONS
+from distortion_engine.errors import UsageError
+
+LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
+CONSENSUS_METRICS = ("mdsi", "haarpsi", "ms_gmsd", "vsi", "fsim")
+CONSENSUS_FAST = ("mdsi", "haarpsi", "ms_gmsd")  # a few milliseconds a 128-px image; the same scale within its spread
+CONSENSUS_MAX = 1.2  # beyond every damage of the fit the consensus still grows a little, up to here
+
+
+def amount_for(name: str, severity: float) -> float:
+    """The native amount at which distortion `name` has this severity in [0, max_severity(name)]; 0 for 0, rising.
+
+    Raises UsageError for an unknown name or a severity outside the range.
+    """
+    amounts, severities = _curve(name)
+    top = float(severities[-1])
+    if not 0 <= severity <= min(top, 1.0) + 1e-9:
+        raise UsageError(f"severity {severity} of {name} is out of range; expected 0 to {min(top, 1.0):.3f}")
+    return float(np.interp(severity, severities, amounts))
+
+
+def severity_for(name: str, amount: float) -> float:
+    """Severity in [0, 1] of distortion `name` at a native amount >= 0: typical over photographs, not of one image.
+
+    Amounts beyond the fitted curve have its last severity. Raises UsageError for an unknown name or a negative amount.
+    """
+    amounts, severities = _curve(name)
+    if not amount >= 0:
+        raise UsageError(f"amount {amount} of {name} is not valid; expected 0 or more")
+    return min(1.0, float(np.interp(amount, amounts, severities)))
+
+
+def max_severity(name: str) -> float:
+    """The largest severity that distortion `name` reaches within its ladder, at most 1."""
+    return min(1.0, float(_curve(name)[1][-1]))
+
+
+def severity_spread(name: str, amount: float) -> tuple[float, float]:
+    """10th and 90th percentile of the severity over photographs of images at this amount,
+    up to CONSENSUS_MAX; equal values for a distortion whose curve is still its hand-set ladder."""
+    middle = severity_for(name, amount)
+    curve = _tables()["curves"].get(name)
+    if curve is None:
+        return middle, middle
+    knots = curve["measured"]
+    low, high = (float(np.interp(amount, knots["amounts"], knots[key])) for key in ("p10", "p90"))
+    return low, high
+
+
+def consensus(metrics: Mapping[str, Tensor]) -> Tensor:
+    """Severity in [0, CONSENSUS_MAX] that conventional metrics see in test images, (B,); 0 for identical images.
+
+    `metrics`: values (B,) of any of CONSENSUS_METRICS, e.g. all of them or CONSENSUS_FAST. Each is put on the common
+    quantile scale of the fit by a monotone piecewise-linear table, then the mean is scaled to severity.
+    Raises UsageError for no metric or one without a table.
+    """
+    if not metrics:
+        raise UsageError(f"no metrics given; expected some of {', '.join(CONSENSUS_METRICS)}")
+    quantiles = torch.stack([metric_quantile(name, values) for name, values in metrics.items()]).mean(dim=0)
+    scales = _tables()["scales"]
+    scale = scales.get("+".join(sorted(metrics)), scales["+".join(sorted(CONSENSUS_METRICS))])
+    return (quantiles * scale).clamp(0.0, CONSENSUS_MAX)
+
+
+def metric_quantile(name: str, values: Tensor) -> Tensor:
+    """Share of the fit's pool of distorted images that metric `name` calls less damaged than `values`, same shape:
+    0 for identical images, 1 at the worst of the pool, linear with the last slope beyond, up to CONSENSUS_MAX.
+
+    Raises UsageError for a metric without a table.
+    """
+    tables = _tables()["quantiles"]
+    if name not in tables:
+        raise UsageError(f"metric {name!r} has no quantile table; expected one of {', '.join(tables)}")
+    table = tables[name]
+    damage = (values - table["identical"]).abs()
+    knots, shares = (damage.new_tensor(table[key]) for key in ("damage", "quantile"))
+    upper = torch.searchsorted(knots, damage.contiguous()).clamp(1, len(knots) - 1)
+    lower = upper - 1
+    slope = (shares[upper] - shares[lower]) / (knots[upper] - knots[lower])
+    return (shares[lower] + (damage - knots[lower]) * slope).clamp(0.0, CONSENSUS_MAX)
+
+
+def provenance() -> dict[str, Any]:
+    """Where the curves come from: command, date, engine version, metrics, photographs, crop."""
+    return dict(_tables()["provenance"])
+
+
+@functools.cache
+def _tables() -> dict[str, Any]:
+    file = importlib.resources.files("distortion_engine") / "severity.json"
+    if not file.is_file():  # only while the first curves are being fitted
+        return {"curves": {}, "quantiles": {}, "scales": {}, "provenance": {"command": "none: hand-set ladders"}}
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _curve(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Strictly rising amounts and severities from (0, 0); without a fitted curve, the hand-set ladder."""
+    if name not in DISTORTIONS:
+        raise UsageError(f"distortion {name!r} is unknown; expected one of {', '.join(DISTORTIONS)}")
+    curve = _tables()["curves"].get(name)
+    if curve is None:
+        return np.array([0.0, *DISTORTIONS[name].ladder]), np.array([0.0, *LEVELS])
+    return np.array(curve["amounts"]), np.array(curve["severity"])
+
+
+def provenance_hash() -> str:
+    """Short hash of everything in severity.json: two caches with the same hash mean the same by a severity."""
+    import hashlib
+
+    return hashlib.sha256(json.dumps(_tables(), sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,50 @@
+"""Images of different sizes: refused with both sizes named, or brought to one size where the caller says how."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from distortion_engine.errors import ImageError, UsageError
+
+ALIGNMENTS = ("resize", "crop")
+
+
+def match_sizes(
+    images: Sequence[tuple[str, torch.Tensor]], align: str | None = None, target: int | None = None
+) -> list[torch.Tensor]:
+    """The images (3, H, W), all of one size, in the given order.
+
+    images: (name for messages, image) pairs; align: None (sizes must be equal), "resize" (antialiased bicubic, clamped
+    to [0, 1]) or "crop" (centre); target: index of the image whose size "resize" aims at (the reference). Without a
+    target, and for "crop", the aim is the smallest height and the smallest width, so that the order of images does not
+    matter. Raises ImageError naming the first two sizes that differ, UsageError for another `align`.
+    """
+    if align is not None and align not in ALIGNMENTS:
+        raise UsageError(f"align is {align!r}: expected 'resize' or 'crop', or leave it out")
+    sizes = [tuple(image.shape[-2:]) for _, image in images]
+    if len(set(sizes)) <= 1:
+        return [image for _, image in images]
+    if align is None:
+        other = next(index for index, size in enumerate(sizes) if size != sizes[0])
+        (first, _), (second, _) = images[0], images[other]
+        raise ImageError(
+            f"{first} is {sizes[0][1]}x{sizes[0][0]} px but {second} is {sizes[other][1]}x{sizes[other][0]} px; "
+            "images of one scene must have one size: use --align resize or --align crop (align= in Python)"
+        )
+    height, width = min(size[0] for size in sizes), min(size[1] for size in sizes)
+    if align == "resize" and target is not None:
+        height, width = sizes[target]
+    change = _resized if align == "resize" else _cropped
+    return [change(image, height, width) for _, image in images]
+
+
+def _resized(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    if tuple(image.shape[-2:]) == (height, width):
+        return image
+    return F.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0].clamp(0, 1)
+
+
+def _cropped(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
+    return image[..., top : top + height, left : left + width]

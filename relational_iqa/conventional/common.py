@@ -1,0 +1,133 @@
+"""Pieces that several conventional metrics share: input checks, colour transforms, gradients, similarity, pooling."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from distortion_engine.errors import ImageError
+
+MIN_SIDE_PX = 16
+CHUNK_VALUES = 2**18  # float32 values of one temporary that fit a 1 MiB cache
+
+# ITU / NTSC luma and the two opponent axes of it (Y, I, Q).
+RGB_TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
+# Gaussian colour model of Geusebroek et al. 2001, as used by VSI and MDSI (L, M, N).
+RGB_TO_LMN = ((0.06, 0.63, 0.27), (0.30, 0.04, -0.35), (0.34, -0.60, 0.17))
+
+PREWITT_TAPS = (1 / 3, 1 / 3, 1 / 3)
+SCHARR_TAPS = (3 / 16, 10 / 16, 3 / 16)
+
+
+def check_pair(test: Tensor, reference: Tensor) -> None:
+    """Raise ImageError unless both are floating (B, 3, H, W) of one shape with sides of at least MIN_SIDE_PX."""
+    for name, image in (("test", test), ("reference", reference)):
+        if image.dim() != 4 or image.shape[1] != 3:
+            raise ImageError(f"{name} has shape {tuple(image.shape)}; expected (B, 3, H, W): add a batch dimension")
+        if not image.is_floating_point():
+            raise ImageError(f"{name} has type {image.dtype}; expected floats in [0, 1]: divide 8-bit values by 255")
+        if min(image.shape[-2:]) < MIN_SIDE_PX:
+            raise ImageError(
+                f"{name} is {image.shape[-1]} x {image.shape[-2]} px; at least {MIN_SIDE_PX} px are needed"
+            )
+    if test.shape != reference.shape:
+        raise ImageError(f"test {tuple(test.shape)} and reference {tuple(reference.shape)} differ: resize or crop one")
+
+
+def mix_channels(image: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
+    """Linear colour transform: (B, 3, H, W) and an n x 3 matrix give (B, n, H, W)."""
+    weights = image.new_tensor(matrix)
+    return torch.einsum("nc,bchw->bnhw", weights, image)
+
+
+def shrink(image: Tensor, factor: int, pad: str = "none") -> Tensor:
+    """Average over `factor` x `factor` blocks, with the borders that the published codes of the metrics have.
+
+    pad: "none" drops an incomplete last block; "end" adds a row and a column of zeros for an odd side; "centre" adds
+    zeros all round by half a block; "replicate" is that with border pixels repeated, an even block reaching one further
+    up and left.
+    """
+    if factor == 1:
+        return image
+    if pad == "end":
+        odd = max(image.shape[-2] % 2, image.shape[-1] % 2)
+        image = F.pad(image, (0, odd, 0, odd)) if odd else image
+    elif pad == "centre":
+        before, after = (factor - 1) // 2, factor // 2
+        image = F.pad(image, (before, after, before, after))
+    elif pad == "replicate":
+        before, after = factor // 2, (factor - 1) // 2
+        image = F.pad(image, (before, after, before, after), mode="replicate")
+    return F.avg_pool2d(image, factor)
+
+
+def viewing_factor(image: Tensor) -> int:
+    """Block size that brings the shorter side near 256 px, the scale these metrics were designed for (at least 1)."""
+    return max(1, round(min(image.shape[-2:]) / 256))
+
+
+def gradients(image: Tensor, taps: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Horizontal and vertical derivative, (B, C, H, W) each: central difference across, 3-tap smoothing along, zeros
+    outside. Shifted sums instead of a convolution: several times faster for one channel on a CPU."""
+    padded = F.pad(image, (1, 1, 1, 1))
+    outer, inner, _ = taps
+    rows = outer * (padded[..., :-2, :] + padded[..., 2:, :]) + inner * padded[..., 1:-1, :]
+    columns = outer * (padded[..., :, :-2] + padded[..., :, 2:]) + inner * padded[..., :, 1:-1]
+    return rows[..., :, 2:] - rows[..., :, :-2], columns[..., 2:, :] - columns[..., :-2, :]
+
+
+def safe_sqrt(value: Tensor) -> Tensor:
+    """Square root with gradient 0 (not infinite) at 0, so that metrics stay usable as losses on equal pixels."""
+    return safe_power(value, 0.5)
+
+
+def safe_power(value: Tensor, exponent: float) -> Tensor:
+    """value ** exponent for value >= 0 and 0 < exponent < 1, exactly 0 with gradient 0 where value is 0."""
+    if not value.requires_grad:
+        return _power(value, exponent)
+    positive = value > 0
+    root = _power(torch.where(positive, value, torch.ones_like(value)), exponent)
+    return torch.where(positive, root, torch.zeros_like(value))
+
+
+def _power(value: Tensor, exponent: float) -> Tensor:
+    # Square roots are several times faster than a general power.
+    if exponent == 0.5:
+        return value.sqrt()
+    return value.sqrt().sqrt() if exponent == 0.25 else value.pow(exponent)
+
+
+def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor, values_per_pixel: int) -> Tensor:
+    """`function` over a few images at a time, so that its temporaries (`values_per_pixel` each) stay in the cache and
+    memory does not grow with the batch. The result is that of the whole batch."""
+    count = max(1, CHUNK_VALUES // (images.shape[-2] * images.shape[-1] * values_per_pixel))
+    return torch.cat([function(chunk) for chunk in images.split(count)])
+
+
+def gradient_magnitude(image: Tensor, taps: Sequence[float]) -> Tensor:
+    """Length of the gradient of `gradients`, same shape as the image."""
+    horizontal, vertical = gradients(image, taps)
+    return safe_sqrt(horizontal * horizontal + vertical * vertical)
+
+
+def similarity(x: Tensor, y: Tensor, constant: float, alpha: float = 0.0) -> Tensor:
+    """Pixel-wise ((2 - alpha) xy + c) / (x^2 + y^2 - alpha xy + c): 1 where equal, the form all these metrics share."""
+    product = x * y
+    return ((2 - alpha) * product + constant) / (x * x + y * y - alpha * product + constant)
+
+
+def real_power(value: Tensor, exponent: float) -> Tensor:
+    """Real part of value ** exponent; a negative base turns by pi * exponent, as MATLAB's real(x .^ e) does."""
+    magnitude = safe_power(value.abs(), exponent)
+    return torch.where(value < 0, magnitude * math.cos(math.pi * exponent), magnitude)
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of (B, C, H, W) per image with weights >= 0 of the same shape; plain mean where all weights are 0, which a
+    constant image gives to saliency or phase weights. Returns (B,)."""
+    total = weights.sum(dim=(1, 2, 3))
+    empty = total <= 0
+    weighted = (values * weights).sum(dim=(1, 2, 3)) / torch.where(empty, torch.ones_like(total), total)
+    return torch.where(empty, values.mean(dim=(1, 2, 3)), weighted)

@@ -1,0 +1,98 @@
+"""PSNR and the SSIM family: scores, and the pixel maps they are means of."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from relational_iqa.conventional.common import check_pair, shrink, viewing_factor
+
+WINDOW_PX, WINDOW_SIGMA_PX = 11, 1.5
+C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2, (K2 L)^2 of Wang et al. 2004 with dynamic range L = 1
+# Exponents of the five scales, Wang, Simoncelli and Bovik 2003, section 3.2.
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+MSE_FLOOR = 1e-8  # equal images give 80 dB instead of infinity
+
+
+def psnr(test: Tensor, reference: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB over all three channels, peak 1. (B, 3, H, W) x 2 -> (B,), at most 80."""
+    check_pair(test, reference)
+    return -10 * torch.log10((test - reference).square().mean(dim=(1, 2, 3)) + MSE_FLOOR)
+
+
+def psnr_map(test: Tensor, reference: Tensor) -> Tensor:
+    """PSNR of every pixel on its own, in dB, (B, 1, H, W); equal pixels 80."""
+    check_pair(test, reference)
+    return -10 * torch.log10((test - reference).square().mean(dim=1, keepdim=True) + MSE_FLOOR)
+
+
+def ssim(test: Tensor, reference: Tensor, *, downsample: bool = True) -> Tensor:
+    """Structural similarity, mean of the three channels (Wang et al. 2004). (B, 3, H, W) x 2 -> (B,), in (-1, 1].
+
+    `downsample`: average blocks first so that the shorter side is near 256 px, the authors' rule for viewing distance.
+    """
+    structure, luminance = _ssim_maps(*_at_viewing_scale(test, reference, downsample))
+    return (structure * luminance).mean(dim=(1, 2, 3))
+
+
+def ssim_map(test: Tensor, reference: Tensor, *, downsample: bool = False) -> Tensor:
+    """SSIM of the window around every pixel, (B, 1, H, W) at the input's size, in (-1, 1]; borders repeat the last
+    complete window."""
+    structure, luminance = _ssim_maps(*_at_viewing_scale(test, reference, downsample))
+    inner = (structure * luminance).mean(dim=1, keepdim=True)
+    margin = WINDOW_PX // 2
+    framed = F.pad(inner, (margin, margin, margin, margin), mode="replicate")
+    return framed if framed.shape[-2:] == test.shape[-2:] else F.interpolate(framed, test.shape[-2:], mode="bilinear")
+
+
+def ms_ssim(test: Tensor, reference: Tensor) -> Tensor:
+    """Multi-scale SSIM (Wang, Simoncelli, Bovik 2003), mean of the three channels. (B, 3, H, W) x 2 -> (B,), in [0, 1].
+
+    Images below 176 px have no room for five scales of an 11-px window: the finest scales that fit are used, with
+    their exponents scaled to the same sum.
+    """
+    check_pair(test, reference)
+    weights = _ms_ssim_weights(min(test.shape[-2:]))
+    total = torch.ones_like(test[:, :, 0, 0])
+    for scale, weight in enumerate(weights):
+        if scale:
+            test, reference = shrink(test, 2, pad="end"), shrink(reference, 2, pad="end")
+        structure, luminance = _ssim_maps(test, reference)
+        last = scale == len(weights) - 1
+        mean = (structure * luminance if last else structure).mean(dim=(2, 3))
+        # Negative structure means inverted contrast: as bad as none. The floor keeps the gradient of the power finite.
+        total = total * mean.clamp_min(1e-6) ** weight
+    return total.mean(dim=1)
+
+
+def _ms_ssim_weights(side_px: int) -> tuple[float, ...]:
+    scales = 0
+    while scales < len(MS_SSIM_WEIGHTS) and side_px >= WINDOW_PX:
+        scales, side_px = scales + 1, (side_px + 1) // 2
+    used = MS_SSIM_WEIGHTS[:scales]
+    return tuple(weight * sum(MS_SSIM_WEIGHTS) / sum(used) for weight in used)
+
+
+def _at_viewing_scale(test: Tensor, reference: Tensor, downsample: bool) -> tuple[Tensor, Tensor]:
+    check_pair(test, reference)
+    factor = viewing_factor(test) if downsample else 1
+    return shrink(test, factor), shrink(reference, factor)
+
+
+def _ssim_maps(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Contrast-structure and luminance terms of every complete window, (B, C, H - 10, W - 10) each."""
+    moments = torch.cat([x, y, x * x, y * y, x * y], dim=1)
+    mean_x, mean_y, square_x, square_y, product = _blur(moments).chunk(5, dim=1)
+    covariance = product - mean_x * mean_y
+    variances = square_x - mean_x.square() + square_y - mean_y.square()
+    structure = (2 * covariance + C2) / (variances + C2)
+    luminance = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
+    return structure, luminance
+
+
+def _blur(planes: Tensor) -> Tensor:
+    """Gaussian window over every plane of (B, C, H, W), complete windows only, one axis at a time."""
+    offset = torch.arange(WINDOW_PX, dtype=planes.dtype, device=planes.device) - WINDOW_PX // 2
+    taps = torch.exp(-offset.square() / (2 * WINDOW_SIGMA_PX**2))
+    channels = planes.shape[1]
+    taps = (taps / taps.sum()).view(1, 1, 1, -1).repeat(channels, 1, 1, 1)
+    return F.conv2d(F.conv2d(planes, taps, groups=channels), taps.transpose(2, 3), groups=channels)

@@ -1,0 +1,210 @@
+"""The scoring network: a relational quality score in severity levels, with and without a reference.
+
+*Reference mode* is role-aware: local visibilities of the difference (exactly 0 where test equals reference) are gated by
+context, mixed with non-negative weights, pooled, and mapped by a monotone function, so quality is <= 0, 0 for the
+reference, and never rises when a visibility does. *Without a reference* an odd direction meets an even magnitude.
+Pooling is by sums over pixels (weighted mean and root mean square), so tiles add up to the whole image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relational_iqa.networks.distortion_network import Relation
+from relational_iqa.networks.encoder import Encoder
+from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
+from relational_iqa.networks.pair_statistics import PairStatistics
+from relational_iqa.networks.similarity_maps import SimilarityMaps
+
+# Scores are in levels of a five-level ladder.
+LEVELS = 5.0
+EMBEDDING = 32
+_LOG_WEIGHT_LIMIT = 3.0
+
+
+def _safe_root(x: Tensor, epsilon: float = 1e-6) -> Tensor:
+    """Square root with a finite slope at 0 and exactly 0 there."""
+    return x / (torch.sqrt(x + epsilon) + epsilon**0.5)
+
+
+class Monotone(nn.Module):
+    """Two-layer function that never falls in any input: non-negative weights, rising activations of both curvatures."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(hidden, inputs) * 0.3 - 2.0)
+        self.bias = nn.Parameter(torch.linspace(-2.0, 1.0, hidden))
+        self.second = nn.Parameter(torch.randn(hidden) * 0.3 - 3.0)
+        self.direct = nn.Parameter(torch.full((inputs,), -3.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) >= 0 -> (...) >= 0, 0 at 0."""
+        return self._raw(x) - self._raw(torch.zeros_like(x))
+
+    def _raw(self, x: Tensor) -> Tensor:
+        pre = F.linear(x, F.softplus(self.first), self.bias)
+        half = pre.shape[-1] // 2
+        active = torch.cat([F.softplus(pre[..., :half]), torch.tanh(pre[..., half:])], -1)
+        return active @ F.softplus(self.second) + x @ F.softplus(self.direct)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over pixels that pool a local result: of weights (B, 1), weighted values (B, G) and weighted squares (B, G).
+    Sums of tiles add."""
+
+    weight: Tensor
+    value: Tensor
+    square: Tensor
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.weight + other.weight, self.value + other.value, self.square + other.square)
+
+
+@dataclass(frozen=True)
+class LocalQuality:
+    """Reference mode before pooling, on the 1/4 grid: visibility (B, G, h, w) >= 0, weight (B, 1, h, w) > 0."""
+
+    visibility: Tensor
+    weight: Tensor
+
+    def sums(self, inside: Tensor) -> Sums:
+        """Sums over the pixels where `inside` (1 or B, 1, h, w) says how much of a cell counts, 0 to 1."""
+        weight = self.weight * inside
+        return Sums(
+            weight.sum((2, 3)), (weight * self.visibility).sum((2, 3)), (weight * self.visibility**2).sum((2, 3))
+        )
+
+
+@dataclass(frozen=True)
+class LocalMargin:
+    """Without reference, before pooling: q (B, 1, h, w), odd, > 0 where a is better; weight, even; embedding (B, E, h, w),
+    odd."""
+
+    margin: Tensor
+    weight: Tensor
+    embedding: Tensor
+
+    def sums(self, inside: Tensor) -> Sums:
+        """As `LocalQuality.sums`; the squares keep the sign of the margin."""
+        weight = self.weight * inside
+        values = torch.cat([self.margin, self.embedding], 1)
+        return Sums(
+            weight.sum((2, 3)), (weight * values).sum((2, 3)), (weight * self.margin * self.margin.abs()).sum((2, 3))
+        )
+
+
+class ReferenceScorer(nn.Module):
+    """quality(x | r): distance-like, local, role-aware."""
+
+    groups = 8
+
+    def __init__(self, axes: int, features: int, encoder_channels: int = 24, hidden: int = 64) -> None:
+        super().__init__()
+        self.similarity = SimilarityMaps()
+        self.encoder = Encoder(encoder_channels)
+        inputs = self.similarity.channels + 3 * encoder_channels + axes
+        self.gain: Tensor
+        self.register_buffer("gain", torch.ones(inputs, 1, 1))
+        context = self.similarity.cues + features + axes + 1 + inputs
+        self.context = nn.Sequential(nn.Conv2d(context, hidden, 1), nn.GELU(), nn.Conv2d(hidden, hidden, 1), nn.GELU())
+        self.gates = nn.Conv2d(hidden, inputs, 1)
+        self.mix = nn.Parameter(torch.randn(self.groups, inputs) * 0.3 - 4.5)
+        self.weight = nn.Conv2d(hidden, 1, 1)
+        self.pool = Monotone(2 * self.groups, 64)
+        nn.init.zeros_(self.gates.weight)
+        nn.init.zeros_(self.weight.weight)
+
+    def local(self, test: Tensor, reference: Tensor, relation: Relation) -> LocalQuality:
+        """Local visibilities of `test` against `reference`; `relation` is that of (reference, test)."""
+        distances, cues = self._distances(test, reference, relation)
+        scaled = distances * self.gain
+        types = torch.softmax(relation.type_logits, 1)
+        hidden = self.context(torch.cat([cues, relation.even, types, torch.log1p(scaled)], 1))
+        gated = scaled * F.softplus(self.gates(hidden) + 0.54)
+        visibility = torch.einsum("gc,bchw->bghw", F.softplus(self.mix), gated)
+        weight = torch.exp(self.weight(hidden).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
+        return LocalQuality(visibility, weight)
+
+    def quality(self, sums: Sums) -> Tensor:
+        """Pooled sums -> quality (B,) in levels, <= 0."""
+        mean = sums.value / sums.weight
+        return -LEVELS * self.pool(torch.cat([mean, _safe_root(sums.square / sums.weight)], 1))
+
+    def local_quality(self, local: LocalQuality) -> Tensor:
+        """Quality (B, 1, h, w) that an image would have which looked like this place everywhere; <= 0, in levels."""
+        visibility = local.visibility.permute(0, 2, 3, 1)
+        pooled = torch.cat([visibility, _safe_root(visibility**2)], -1)
+        return -LEVELS * self.pool(pooled)[:, None]
+
+    def _distances(self, test: Tensor, reference: Tensor, relation: Relation) -> tuple[Tensor, Tensor]:
+        similarity, cues = self.similarity(test, reference)
+        learned = []
+        for x, y in zip(self.encoder(test), self.encoder(reference), strict=True):
+            distance = (x - y) ** 2 / ((x * x + y * y).mean(1, keepdim=True) + 0.1)
+            learned.append(F.interpolate(distance, similarity.shape[-2:], mode="bilinear", align_corners=False))
+        return torch.cat([similarity, *learned, relation.maps.abs()], 1), cues
+
+    @torch.no_grad()
+    def calibrate(self, test: Tensor, reference: Tensor, relation: Relation) -> None:
+        """Scales every distance to rms .7 on a first batch."""
+        distances, _ = self._distances(test, reference, relation)
+        self.gain.copy_(0.7 / distances.square().mean((0, 2, 3)).sqrt().clamp_min(1e-4)[:, None, None])
+
+
+class PairScorer(nn.Module):
+    """margin(a, b) without a reference: odd direction times even magnitude, on statistics, relation and features."""
+
+    def __init__(self, axes: int, features: int, width: int = 48) -> None:
+        super().__init__()
+        self.statistics = PairStatistics()
+        self.trunk = EvenOddTrunk(
+            (self.statistics.even_channels, features + axes + 1), (self.statistics.odd_channels, features + axes), width
+        )
+        self.direction = nn.Conv2d(width, 1, 1, bias=False)
+        self.magnitude = nn.Conv2d(width, 1, 1)
+        self.weight = nn.Conv2d(width, 1, 1)
+        self.embed = nn.Conv2d(width, EMBEDDING, 1, bias=False)
+        self.blend = nn.Parameter(torch.zeros(()))
+        nn.init.zeros_(self.weight.weight)
+
+    def local(self, a: Tensor, b: Tensor, relation: Relation) -> LocalMargin:
+        """Local margins of the pair; `relation` is that of (a, b)."""
+        even, odd = self.statistics(a, b)
+        types = torch.softmax(relation.type_logits, 1)
+        features, odd_features = self.trunk(
+            (even, torch.cat([relation.even, types], 1)), (odd, torch.cat([relation.odd, relation.maps], 1))
+        )
+        margin = LEVELS * torch.tanh(self.direction(odd_features)) * F.softplus(self.magnitude(features))
+        weight = torch.exp(self.weight(features).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
+        return LocalMargin(margin, weight, self.embed(odd_features))
+
+    def margin(self, sums: Sums) -> Tensor:
+        """Pooled sums -> margin (B,) in levels: a blend of the mean and of the root of the signed mean square."""
+        mean = sums.value[:, 0] / sums.weight[:, 0]
+        square = sums.square[:, 0] / sums.weight[:, 0]
+        root = torch.sign(square) * _safe_root(square.abs())
+        share = torch.sigmoid(self.blend)
+        return share * mean + (1 - share) * root
+
+    def embedding(self, sums: Sums) -> Tensor:
+        """Relation embedding e(a, b) (B, E), odd."""
+        return sums.value[:, 1:] / sums.weight
+
+    @torch.no_grad()
+    def calibrate(self, a: Tensor, b: Tensor) -> None:
+        """Data-dependent scales from a first batch."""
+        self.statistics.calibrate(a, b)
+
+
+class ScoringNetwork(nn.Module):
+    """Both paths over the relation that the distortion network found."""
+
+    def __init__(self, axes: int = 16, features: int = 64) -> None:
+        super().__init__()
+        self.reference = ReferenceScorer(axes, features)
+        self.pair = PairScorer(axes, features)

@@ -1,0 +1,51 @@
+"""Colours of the report: one diverging palette, and maps laid over a grey picture so that the place can be recognised.
+
+One rule throughout: **blue speaks about A, orange about B**. Blue against orange is told apart with every common kind
+of colour blindness; strength is carried by opacity and by lightness as well as by hue.
+"""
+
+import numpy as np
+
+A_ANCHORS = ("#7fb2e5", "#2f7fd0", "#0c55b3", "#083c90")  # from weak to strong
+B_ANCHORS = ("#f6b77a", "#ee8420", "#d06000", "#a84400")
+
+SHADING = 0.5  # how much the picture's light and dark change the colour over it
+MAX_OPACITY = 0.88  # the picture stays faintly visible under the strongest value
+OPACITY_GAMMA = 0.75  # < 1: weak values (0.1 of the scale) are still seen, at about a sixth of full opacity
+
+
+def _ramp(anchors: tuple[str, ...], steps: int) -> np.ndarray:
+    """(steps, 3) float in [0, 1], piecewise linear in sRGB through hex colours."""
+    colours = np.array([[int(anchor[i : i + 2], 16) for i in (1, 3, 5)] for anchor in anchors]) / 255
+    position = np.linspace(0, len(anchors) - 1, steps)
+    return np.stack([np.interp(position, range(len(anchors)), colours[:, c]) for c in range(3)], axis=1)
+
+
+# Row 0: strongest A (value -1), last row: strongest B (value +1), as float32 RGB in [0, 1].
+DIVERGING = np.concatenate([_ramp(A_ANCHORS, 128)[::-1], _ramp(B_ANCHORS, 128)]).astype(np.float32)
+
+
+def colour_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (..., 3) and opacity (...) in [0, 1] of values, clipped to [-1, 1]: -1 is blue (A), +1 orange (B)."""
+    clipped = np.clip(values, -1, 1)
+    index = np.where(clipped < 0, 127 + np.floor(clipped * 127.999), 128 + np.floor(clipped * 127)).astype(np.intp)
+    return DIVERGING[np.clip(index, 0, 255)], MAX_OPACITY * np.abs(clipped) ** OPACITY_GAMMA
+
+
+def overlay(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """values (H, W) in [-1, 1] over a grey version of picture (H, W, 3) uint8, opacity rising with |value|: uint8 RGB.
+
+    The grey is compressed to the middle of the range so that colour shows on black and on white; the colour is
+    shaded by the picture a little, so that structure stays visible under the strongest values.
+    """
+    luma = picture.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32) / 255
+    colour, opacity = colour_of(values)
+    colour = colour * (1 + SHADING * (luma - 0.5))[..., None]
+    blended = (1 - opacity[..., None]) * (0.25 + 0.6 * luma)[..., None] + opacity[..., None] * colour
+    return np.rint(np.clip(blended, 0, 1) * 255).astype(np.uint8)
+
+
+def legend_gradient(stops: int = 21) -> str:
+    """The scale as a CSS gradient from -1 to +1, drawn as `overlay` draws it over middle grey."""
+    strip = overlay(np.linspace(-1, 1, stops)[None].astype(np.float32), np.full((1, stops, 3), 128, np.uint8))[0]
+    return "linear-gradient(90deg, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in strip.tolist()) + ")"

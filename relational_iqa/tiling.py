@@ -1,0 +1,76 @@
+"""Large images in tiles that give the numbers of the whole image, because everything before pooling is local."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# The coarsest grid of the networks; tiles start on it, so that every cell means the same in a tile and in the image.
+GRID_PX = 16
+# Local results live on this grid.
+CELL_PX = 4
+# More than the receptive field on one side: the distortion network reaches 176 px, the pair scorer on top 152 more.
+HALO_PX = 336
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A core rectangle and the same with its halo, cut at the borders of the padded image; pixels, on the grid."""
+
+    core: tuple[int, int, int, int]
+    outer: tuple[int, int, int, int]
+
+    def with_halo(self, image: Tensor) -> Tensor:
+        """The tile of a padded image (B, C, H, W), with its halo."""
+        top, left, bottom, right = self.outer
+        return image[..., top:bottom, left:right]
+
+    def own_share(self, share: Tensor) -> Tensor:
+        """Shares (1, 1, h, w) of the cells of the tile with its halo, 0 for those of the halo."""
+        top, left, bottom, right = (x // CELL_PX for x in self.core)
+        own = torch.zeros_like(share)
+        own[..., top:bottom, left:right] = share[..., top:bottom, left:right]
+        top, left, bottom, right = (x // CELL_PX for x in self.outer)
+        return own[..., top:bottom, left:right]
+
+    def place(self, whole: Tensor, part: Tensor) -> None:
+        """Writes the core of `part` (C, outer) to its place in `whole` (C, H, W)."""
+        top, left, bottom, right = self.core
+        y, x = self.outer[0], self.outer[1]
+        whole[:, top:bottom, left:right] = part[:, top - y : bottom - y, left - x : right - x]
+
+
+def tiles_of(height: int, width: int, tile_px: int) -> Iterator[Tile]:
+    """Tiles that cover a padded image; one if it is hardly larger than a tile."""
+    if height * width <= 2 * tile_px * tile_px:
+        yield Tile((0, 0, height, width), (0, 0, height, width))
+        return
+    side = max(GRID_PX, tile_px // GRID_PX * GRID_PX)
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            bottom, right = min(top + side, height), min(left + side, width)
+            outer = (
+                max(0, top - HALO_PX),
+                max(0, left - HALO_PX),
+                min(height, bottom + HALO_PX),
+                min(width, right + HALO_PX),
+            )
+            yield Tile((top, left, bottom, right), outer)
+
+
+def pad_to_grid(image: Tensor) -> Tensor:
+    """(B, C, H, W) with the last row and column repeated until both sides are multiples of the grid."""
+    height, width = image.shape[-2:]
+    down, right = -height % GRID_PX, -width % GRID_PX
+    return F.pad(image, (0, right, 0, down), mode="replicate") if down or right else image
+
+
+def inside_share(height: int, width: int) -> Tensor:
+    """(1, 1, h, w): how much of each cell of the padded image lies in the real one, 0 to 1."""
+    ones = torch.ones(1, 1, height, width)
+    padded = F.pad(ones, (0, -width % GRID_PX, 0, -height % GRID_PX))
+    return F.avg_pool2d(padded, CELL_PX)

@@ -1,0 +1,80 @@
+"""What a training run can be told, and the learning rate and end that follow from it."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from distortion_engine.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of one run, the same for every stage.
+
+    The run ends at `steps` or, if `max_seconds` is set, when that much training time (summed over resumes) is used up,
+    whichever comes first; the learning rate reaches its floor at that moment. `batch_size` counts items per device:
+    the effective batch is `batch_size * devices`, and gradients are averaged over devices.
+    Raises UsageError for a value out of range.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 1e-2  # on weights of two or more dimensions; biases, gains and offsets are never decayed
+    warmup_steps: int = 100
+    final_lr_fraction: float = 0.02  # the floor of the cosine, as a share of learning_rate
+    clip_norm: float = 5.0  # L2 norm of all gradients together; inf = never clip
+    ema_decay: float = 0.995
+    seed: int = 0
+    log_every: int = 50  # steps
+    panel_every: int = 1000  # steps; 0 = no image panels
+    checkpoint_every: int = 0  # steps; 0 = by time only
+    checkpoint_every_s: float = 300.0
+    max_seconds: float | None = None
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1
+    threads: int = 0  # CPU threads of torch; 0 = leave as it is
+
+    def __post_init__(self) -> None:
+        rules = {
+            "steps": (self.steps >= 1, ">= 1"),
+            "batch_size": (self.batch_size >= 1, ">= 1"),
+            "learning_rate": (0 < self.learning_rate < math.inf, "> 0"),
+            "weight_decay": (self.weight_decay >= 0, ">= 0"),
+            "warmup_steps": (self.warmup_steps >= 0, ">= 0"),
+            "final_lr_fraction": (0 <= self.final_lr_fraction <= 1, "in [0, 1]"),
+            "clip_norm": (self.clip_norm > 0, "> 0; use inf to switch clipping off"),
+            "ema_decay": (0 <= self.ema_decay < 1, "in [0, 1); use 0 to switch averaging off"),
+            "seed": (self.seed >= 0, ">= 0"),
+            "log_every": (self.log_every >= 1, ">= 1"),
+            "panel_every": (self.panel_every >= 0, ">= 0; 0 means no panels"),
+            "checkpoint_every": (self.checkpoint_every >= 0, ">= 0; 0 means by time only"),
+            "checkpoint_every_s": (self.checkpoint_every_s > 0, "> 0"),
+            "max_seconds": (self.max_seconds is None or self.max_seconds > 0, "> 0, or left out for no time limit"),
+            "precision": (self.precision in ("32-true", "bf16-mixed"), "'32-true' or 'bf16-mixed'"),
+            "devices": (self.devices >= 1, ">= 1"),
+            "threads": (self.threads >= 0, ">= 0; 0 leaves torch's own choice"),
+        }
+        for name, (fine, expected) in rules.items():
+            if not fine:
+                raise UsageError(f"training option {name} is {getattr(self, name)!r}: it must be {expected}")
+
+
+def progress(config: TrainConfig, step: int, elapsed: float) -> float:
+    """Share of the run that is done, in [0, 1], after `step` steps and `elapsed` seconds; 1 means the run ends."""
+    by_time = elapsed / config.max_seconds if config.max_seconds else 0.0
+    return min(1.0, max(step / config.steps, by_time))
+
+
+def learning_rate(config: TrainConfig, step: int, elapsed: float = 0.0) -> float:
+    """Learning rate of step `step` (from 0): a linear warm-up, then half a cosine down to the floor at the run's end.
+
+    Loshchilov and Hutter, SGDR, arXiv:1608.03983, one period, floor `final_lr_fraction * learning_rate`.
+    """
+    warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    start = min(config.warmup_steps / config.steps, 1.0)  # the cosine begins where the warm-up ends
+    position = (progress(config, step, elapsed) - start) / (1 - start) if start < 1 else 0.0
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, position))))
+    return config.learning_rate * warm * (config.final_lr_fraction + (1 - config.final_lr_fraction) * cosine)

@@ -1,0 +1,106 @@
+"""Pairs and sets drawn from the cache as batches: batch n is a function of (seed, n) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from relational_iqa.training.set_cache import CachedSets
+
+# Share of pairs with the reference on one side, and of pairs of an image with itself.
+REFERENCE_SHARE = 0.6
+IDENTICAL_SHARE = 0.02
+
+
+class PairBatch(NamedTuple):
+    """a, b (B, 3, S, S) in [0, 1]; target M(a, b) (B, K, S/4, S/4) in [-1, 1]; valid (B, 1, S/4, S/4) in [0, 1]."""
+
+    a: Tensor
+    b: Tensor
+    target: Tensor
+    valid: Tensor
+
+
+class SetBatch(NamedTuple):
+    """images (S, n+1, 3, S, S) in [0, 1], the reference first; ranks (S, n+1); labels (S, n+1, M) loss of quality by
+    metric; certainty (S,); pairs (S, P, 2) member indices for the mode without reference, on the CPU."""
+
+    images: Tensor
+    ranks: Tensor
+    labels: Tensor
+    certainty: Tensor
+    pairs: Tensor
+
+
+def pair_batches(
+    sets: CachedSets, batch_size: int, seed: int, start: int, pairs_per_set: int = 3
+) -> Iterator[PairBatch]:
+    """Endless batches of `batch_size` pairs, `pairs_per_set` from each of the sets drawn."""
+    step = start
+    members = sets.images.shape[1]
+    while True:
+        rng = np.random.default_rng([seed, step, 1])
+        chosen = rng.choice(len(sets), -(-batch_size // pairs_per_set), replace=len(sets) < batch_size)
+        index = np.repeat(chosen, pairs_per_set)[:batch_size]
+        first = rng.integers(0, members, batch_size)
+        second = (first + rng.integers(1, members, batch_size)) % members
+        with_reference = rng.random(batch_size) < REFERENCE_SHARE
+        other = rng.integers(1, members, batch_size)
+        reference_first = rng.random(batch_size) < 0.5
+        first = np.where(with_reference, np.where(reference_first, 0, other), first)
+        second = np.where(with_reference, np.where(reference_first, other, 0), second)
+        second = np.where(rng.random(batch_size) < IDENTICAL_SHARE, first, second)
+        field_a, field_b = sets.fields[index, first], sets.fields[index, second]
+        valid = np.minimum(sets.validity[index, first], sets.validity[index, second])
+        flip = _Flip(rng)
+        yield PairBatch(
+            flip(_image(sets.images[index, first])),
+            flip(_image(sets.images[index, second])),
+            flip(torch.from_numpy(field_b.astype(np.float32) - field_a) / 127).clamp(-1, 1),
+            flip(torch.from_numpy(valid.astype(np.float32)) / 255),
+        )
+        step += 1
+
+
+def set_batches(
+    sets: CachedSets, sets_per_batch: int, seed: int, start: int, pairs_per_set: int = 3
+) -> Iterator[SetBatch]:
+    """Endless batches of whole sets, with the pairs on which the mode without reference is trained."""
+    step = start
+    members = sets.images.shape[1]
+    while True:
+        rng = np.random.default_rng([seed, step, 2])
+        index = rng.choice(len(sets), sets_per_batch, replace=len(sets) < sets_per_batch)
+        every = np.array([(i, j) for i in range(members) for j in range(i + 1, members)])
+        pairs = np.stack([rng.permutation(every)[:pairs_per_set] for _ in index])
+        flip = _Flip(rng)
+        images = _image(sets.images[index])
+        yield SetBatch(
+            flip(images),
+            torch.from_numpy(sets.ranks[index]),
+            torch.from_numpy(sets.labels[index]),
+            torch.from_numpy(sets.certainty[index]),
+            torch.from_numpy(pairs),
+        )
+        step += 1
+
+
+def _image(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).float() / 255
+
+
+class _Flip:
+    """One of the eight symmetries of the square, the same for all tensors of a batch. The direction of a relation does
+    not depend on it, and neither does the order of a set."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.horizontal, self.vertical, self.transpose = (bool(x) for x in rng.integers(0, 2, 3))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        axes = [axis for axis, wanted in ((-1, self.horizontal), (-2, self.vertical)) if wanted]
+        x = x.flip(axes) if axes else x
+        return (x.transpose(-1, -2) if self.transpose else x).contiguous()

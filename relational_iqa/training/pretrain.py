@@ -1,0 +1,101 @@
+"""`riqa pretrain`: photographs -> cached ranked sets -> distortion stage -> scoring stage -> weights with their card."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distortion_engine.errors import UsageError
+from distortion_engine.photos import list_photos
+from relational_iqa.training.config import TrainConfig
+from relational_iqa.training.distortion_stage import DistortionStage
+from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.scoring_stage import ScoringStage
+from relational_iqa.training.set_cache import DataConfig, cached_sets
+from relational_iqa.training.trainer import train
+from relational_iqa.weights_io import Architecture, load_weights, save_weights
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """A whole run. name: of the weights. data: what is trained on. architecture: sizes. distortion, scoring: the two
+    stages. out: folder of checkpoints, logs and the result. start_from: weights to go on from, empty for none."""
+
+    name: str
+    data: DataConfig
+    distortion: TrainConfig
+    scoring: TrainConfig
+    out: str
+    architecture: Architecture = field(default_factory=Architecture)
+    start_from: str = ""
+
+
+def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
+    """Nested plain data -> PretrainConfig; UsageError names a wrong or missing key."""
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--run", type=PretrainConfig)
+    try:
+        return parser.instantiate_classes(parser.parse_object({"run": dict(values)})).run
+    except ArgumentError as error:
+        raise UsageError(f"config: {' '.join(str(error).split())}") from error
+
+
+def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
+    """Runs both stages and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
+    start = time.monotonic()
+    out = Path(config.out)
+    photos = list_photos(Path(config.data.photos), "train")
+    sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
+    torch.manual_seed(config.distortion.seed)
+    networks = load_weights(config.start_from)[0].requires_grad_(True) if config.start_from else config.architecture.build()
+    distortion, scoring = networks["distortion"], networks["scoring"]
+    batch_size, seed = config.distortion.batch_size, config.distortion.seed
+    first = train(DistortionStage(distortion, sets, batch_size, seed), config.distortion, out / "distortion", resume)
+    stage = ScoringStage(distortion, scoring, sets, config.scoring.batch_size, config.scoring.seed)
+    second = train(stage, config.scoring, out / "scoring", resume)
+    path = out / f"{config.name}.safetensors"
+    digest = save_weights(path, networks.cpu(), config.architecture)
+    card = _card(config, digest, len(photos), [first, second], time.monotonic() - start)
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    return path
+
+
+def _card(
+    config: PretrainConfig, digest: str, photos: int, stages: list[dict[str, Any]], seconds: float
+) -> dict[str, Any]:
+    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
+    return {
+        "name": config.name,
+        "sha256": digest,
+        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
+        "data": f"{config.data.sets} ranked sets of {photos} photographs ({Path(config.data.photos).name}, split 'train'); "
+        "no human score in losses, choice of checkpoint or severity curves",
+        "command": "riqa pretrain --config CONFIG, with the config below",
+        "config": asdict(config),
+        "git_commit": _git_commit(),
+        "seconds": round(seconds),
+        "hardware": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
+        "results": {},
+    }
+
+
+def _git_commit() -> str:
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: not run from a git checkout"
+    return done.stdout.strip()

@@ -1,0 +1,125 @@
+"""What a run says while it goes: a progress bar or log lines on stderr, `scalars.jsonl` and TensorBoard files."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+LOG_NAME = "scalars.jsonl"
+
+
+class Reporter:
+    """Context manager. `add` every step, `write` every so often; losses are means over the steps since the last write.
+
+    A run resumed at `start_step`, with the share `done` behind it, drops what its killed predecessor logged beyond that
+    step, so that no step is told twice. Not `active` (all processes of a distributed run but the first): silent.
+    """
+
+    def __init__(self, out_dir: Path, name: str, steps: int, start_step: int, done: float, active: bool) -> None:
+        self.out_dir, self.name, self.steps, self.start_step = out_dir, name, steps, start_step
+        self._begun_at, self._begun, self.active = done, time.monotonic(), active
+        self.scalars: dict[str, float] = {}  # what was written last
+        self._writer: SummaryWriter | None = None
+        self._bar: Any = None
+        self._restart_window()
+
+    def __enter__(self) -> "Reporter":
+        if self.active:
+            self.out_dir.mkdir(parents=True, exist_ok=True)
+            _drop_after(self.out_dir / LOG_NAME, self.start_step)
+            if sys.stderr.isatty():
+                self._bar = _start_bar(self.name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+        if self._writer:
+            self._writer.close()
+
+    def say(self, line: str) -> None:
+        """One line for people, above the bar if there is one."""
+        if self.active:
+            self._bar.console.print(line, highlight=False) if self._bar else print(line, file=sys.stderr, flush=True)
+
+    def add(self, values: Mapping[str, Tensor | float], items: int) -> None:
+        """Take one step's scalars (kept on their device: no synchronisation) and the number of items it saw."""
+        for key, value in values.items():
+            total, count = self._sums.get(key, (0.0, 0))
+            self._sums[key] = (total + (value.detach() if isinstance(value, Tensor) else value), count + 1)
+        self._items += items
+
+    def advance(self, done: float) -> None:
+        """Move the bar to the share `done` of the run."""
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=done)
+
+    def write(self, step: int, seconds: float, learning_rate: float, done: float) -> None:
+        """Write the window's means, the rate (items/s) and the learning rate everywhere, and start a new window."""
+        rate = self._items / max(time.monotonic() - self._since, 1e-9)
+        means = {key: float(total) / count for key, (total, count) in self._sums.items()}
+        self.scalars = {**means, "learning_rate": learning_rate, "items_per_s": rate}
+        self._restart_window()
+        if not self.active:
+            return
+        with (self.out_dir / LOG_NAME).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "seconds": round(seconds, 3), **self.scalars}) + "\n")
+        for key, value in self.scalars.items():
+            self._tensorboard().add_scalar(key, value, step)
+        gained = done - self._begun_at
+        left = (time.monotonic() - self._begun) * (1 - done) / gained if gained > 0 else 0.0
+        losses = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
+        status = f"{losses}  {rate:.1f} items/s  ETA {timedelta(seconds=round(left))}"
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], status=f"{step}/{self.steps}  {status}")
+        else:
+            self.say(f"{self.name}  step {step}/{self.steps}  {status}")
+
+    def panels(self, step: int, images: Mapping[str, Tensor]) -> None:
+        """Show images (3,H,W), RGB in [0,1] (clipped), in TensorBoard."""
+        if self.active:
+            for key, image in images.items():
+                self._tensorboard().add_image(key, image.detach().float().clamp(0, 1).cpu(), step)
+
+    def _tensorboard(self) -> "SummaryWriter":
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter  # slow to import: only once there is something to write
+
+            self._writer = SummaryWriter(str(self.out_dir / "tensorboard"), purge_step=self.start_step + 1)
+        return self._writer
+
+    def _restart_window(self) -> None:
+        self._sums: dict[str, tuple[Any, int]] = {}
+        self._items, self._since = 0, time.monotonic()
+
+
+def _start_bar(name: str) -> Any:
+    """A rich progress bar over the share of the run that is done; its status text is refreshed by `write`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[status]}")
+    bar = Progress(*columns, console=Console(stderr=True))
+    bar.add_task(name, total=1.0, status="")
+    bar.start()
+    return bar
+
+
+def _drop_after(path: Path, step: int) -> None:
+    """Keep only the log lines up to `step`; a line cut short by a kill goes too."""
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except json.JSONDecodeError:
+            continue
+    path.write_text("".join(kept if step else []), encoding="utf-8")

@@ -1,0 +1,153 @@
+"""Ranked sets rendered once and kept as flat files: a training run on few cores must not wait for its data.
+
+The cache of a configuration is a function of that configuration alone (sets come from `RankedSetDataset`), so it can be
+deleted at any time. Fields are kept at 1/4 resolution, which is what the networks predict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from distortion_engine import ENGINE_VERSION
+from distortion_engine.catalog import AXES
+from distortion_engine.dataset import Judge, RankedSetDataset
+from distortion_engine.recipe import SET_KINDS
+from distortion_engine.sampling import SamplingConfig
+from distortion_engine.severity import provenance_hash
+from relational_iqa.networks.pair_statistics import STRIDE
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on. sets: ranked sets in the cache. size_px: crop side, a multiple of 16. min_scale: photographs
+    are shrunk by a factor drawn in [min_scale, 1] first. workers: processes that render."""
+
+    photos: str
+    sets: int = 6000
+    size_px: int = 128
+    min_scale: float = 0.5
+    seed: int = 0
+    workers: int = 2
+    cache_dir: str = ".cache/sets"
+    mask_share: float = 0.5
+
+
+@dataclass(frozen=True)
+class CachedSets:
+    """Arrays over N sets of n + 1 images, the reference first: images (N, n+1, 3, S, S) uint8; fields (N, n+1, K, S/4,
+    S/4) int8, 127 is 1.0; validity (N, n+1, 1, S/4, S/4) uint8, 255 is 1; ranks (N, n+1); labels (N, n+1, M), one
+    column a metric; certainty (N,); kinds (N,) index in `SET_KINDS`."""
+
+    images: np.ndarray
+    fields: np.ndarray
+    validity: np.ndarray
+    ranks: np.ndarray
+    labels: np.ndarray
+    certainty: np.ndarray
+    kinds: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def cached_sets(config: DataConfig, photos: Sequence[Path], judge: Judge, judge_columns: int) -> CachedSets:
+    """Opens the cache of `config`, rendering it first where it is not there or not complete."""
+    sampling = SamplingConfig(mask_share=config.mask_share)
+    key = json.dumps(
+        [asdict(config), [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_columns]
+    )
+    folder = Path(config.cache_dir) / hashlib.sha256(key.encode()).hexdigest()[:16]
+    members = sampling.members + 1
+    cells = config.size_px // STRIDE
+    shapes: dict[str, tuple[tuple[int, ...], str]] = {
+        "images": ((config.sets, members, 3, config.size_px, config.size_px), "uint8"),
+        "fields": ((config.sets, members, len(AXES), cells, cells), "int8"),
+        "validity": ((config.sets, members, 1, cells, cells), "uint8"),
+        "ranks": ((config.sets, members), "int64"),
+        "labels": ((config.sets, members, judge_columns), "float32"),
+        "certainty": ((config.sets,), "float32"),
+        "kinds": ((config.sets,), "int64"),
+    }
+    if not (folder / "complete").exists():
+        dataset = RankedSetDataset(
+            photos, config.size_px, config.seed, config.sets, sampling, judge, min_scale=config.min_scale
+        )
+        _render(dataset, folder, shapes, config.workers)
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in shapes}
+    return CachedSets(**arrays)
+
+
+class _Compact(Dataset[dict[str, Any]]):
+    """The items of a RankedSetDataset as small arrays, made inside the worker."""
+
+    def __init__(self, dataset: RankedSetDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        torch.set_num_threads(1)
+        item = self.dataset[index]
+        return {
+            "index": index,
+            "dropped": item["dropped"],
+            "images": item["images"].numpy(),
+            "fields": _shrink(item["fields"], 127).to(torch.int8).numpy(),
+            "validity": _shrink(item["validity"], 255).to(torch.uint8).numpy(),
+            "ranks": item["ranks"].numpy(),
+            "labels": item["labels"].numpy(),
+            "certainty": item["certainty"],
+            "kinds": SET_KINDS.index(item["set"].kind),
+        }
+
+
+def _shrink(maps: Tensor, scale: int) -> Tensor:
+    return (F.avg_pool2d(maps, STRIDE) * scale).round()
+
+
+def _first(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return items[0]
+
+
+def _render(
+    dataset: RankedSetDataset, folder: Path, shapes: dict[str, tuple[tuple[int, ...], str]], workers: int
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+        for name, (shape, dtype) in shapes.items()
+    }
+    loader = DataLoader(
+        _Compact(dataset), batch_size=1, num_workers=workers, collate_fn=_first, prefetch_factor=4 if workers else None
+    )
+    start, dropped = time.monotonic(), 0
+    for done, item in enumerate(loader, 1):
+        for name, array in arrays.items():
+            array[item["index"]] = item[name]
+        dropped += item["dropped"]
+        if done % 500 == 0 or done == len(dataset):
+            rate = done / (time.monotonic() - start)
+            left = (len(dataset) - done) / rate
+            print(
+                f"rendered {done}/{len(dataset)} sets, {rate:.1f} sets/s, ETA {left:.0f} s; "
+                f"{dropped} drawn sets dropped because the metrics contradict their order",
+                file=sys.stderr,
+                flush=True,
+            )
+    for array in arrays.values():
+        array.flush()
+    (folder / "complete").write_text(json.dumps({"sets": len(dataset), "dropped": dropped}))

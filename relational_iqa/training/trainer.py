@@ -1,0 +1,209 @@
+"""The training loop of every stage, nothing hidden: data, loss, clipping, AdamW, averaging, checkpoint, log.
+
+A run that is bound by `steps` and killed anywhere continues bit for bit on the CPU: the checkpoint holds weights,
+averages, optimizer and step; batch n and every random number drawn at step n are functions of (seed, n). (A GPU may sum
+in another order, and a run bound by `max_seconds` takes its learning rate from the clock: there it merely continues.)
+Distributed runs (`devices` > 1) are Lightning Fabric's: gradients are averaged by DDP, process 0 saves and logs.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distortion_engine.errors import UsageError
+from relational_iqa.training.checkpoint import FILE_NAME, find_checkpoint, load_checkpoint, save_checkpoint
+from relational_iqa.training.config import TrainConfig, learning_rate, progress
+from relational_iqa.training.ema import ExponentialMovingAverage
+from relational_iqa.training.interrupt import Interrupt
+from relational_iqa.training.reporting import Reporter
+
+MAX_SKIPPED_UPDATES = 10  # in a row; one overflow is bad luck, ten are a diverged run
+
+
+class Stage(Protocol):
+    """What the loop needs from a stage. Parameters of `model` without requires_grad stay as they are."""
+
+    name: str
+    items_per_batch: int  # per device; only for the rate that is shown
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained; a plain attribute of any module type will do."""
+
+    def batches(self, start_step: int) -> Iterator[Any]:
+        """Endless batches from number `start_step` on; batch n depends on n alone, not on where the iterator began.
+
+        With several devices, process r of W trains on the batches r, r + W, r + 2 W, ...
+        """
+
+    def calibrate(self, batch: Any) -> None:
+        """Data-dependent initialisation; called once, on the first batch, before step 0 (not on resume)."""
+
+    def loss(self, model: nn.Module, batch: Any, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
+        """The scalar to minimise, and named scalars to log beside it ("loss" and "grad_norm" are logged anyway).
+
+        Call `model(...)`, the wrapped one, never `self.model`: it runs in the chosen precision and returns float32.
+        """
+
+    def panels(self, batch: Any) -> Mapping[str, Tensor]:
+        """Images (3,H,W), RGB in [0,1], to look at while training; called in eval mode and without gradients."""
+
+
+def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | Path = "auto") -> dict[str, Any]:
+    """Train `stage.model`, leaving its averaged weights (buffers as they are) in it, in eval mode.
+
+    `resume`: "auto" continues from `out_dir`/last.pt if it is there, "never" starts anew over it; or a file or folder.
+    Returns stage, steps, seconds, ended_by ("steps" | "time"), losses (means of the last window), resumed_from (step
+    or None), trained_parameters, device, checkpoint. At Ctrl-C or SIGTERM the step is finished and saved, then
+    KeyboardInterrupt or SystemExit(143) raised. UsageError for a checkpoint that cannot be used, FloatingPointError
+    for a run that diverges.
+    """
+    from lightning_fabric import Fabric  # slow to import
+
+    out_dir = Path(out_dir)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
+    fabric.launch()
+    rank, world = fabric.global_rank, fabric.world_size
+
+    found = find_checkpoint(resume, out_dir)
+    saved = load_checkpoint(found, stage.name) if found else None
+    first_step, seconds_before = (saved["step"], saved["seconds"]) if saved else (0, 0.0)
+    batches: Iterator[Any] = islice(stage.batches(first_step * world), rank, None, world)
+    fabric.to_device(stage.model).train()
+    if not saved:
+        seed_step(config.seed, 0, rank)
+        batch = next_batch(batches, stage.name, 0)
+        with torch.no_grad():
+            stage.calibrate(fabric.to_device(batch))
+        batches = chain([batch], batches)
+    optimizer = make_optimizer(stage.model, config)
+    ema = ExponentialMovingAverage(stage.model, config.ema_decay)
+    if saved:
+        try:
+            stage.model.load_state_dict(saved["model"])
+            optimizer.load_state_dict(saved["optimizer"])
+            ema.load(saved["ema"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(f"checkpoint {found} does not fit the model ({reason}); use resume='never'") from error
+    model, fabric_optimizer = fabric.setup(stage.model, optimizer)
+
+    step, skipped, elapsed, rate = first_step, 0, seconds_before, 0.0
+    started = saved_at = time.monotonic()
+
+    def save() -> None:
+        if rank == 0:  # the other processes hold the same state
+            state = {"stage": stage.name, "step": step, "seconds": elapsed, "config": asdict(config)}
+            tensors = {"model": stage.model.state_dict(), "ema": ema.average, "optimizer": optimizer.state_dict()}
+            save_checkpoint(out_dir / FILE_NAME, state | tensors)
+
+    done = progress(config, step, elapsed)
+    with Interrupt() as interrupt, Reporter(out_dir, stage.name, config.steps, step, done, rank == 0) as reporter:
+        if saved:
+            reporter.say(f"{stage.name}: resumed {found} at step {step}{_changes(saved['config'], asdict(config))}")
+        while True:
+            elapsed = seconds_before + time.monotonic() - started
+            if world > 1:  # all processes go by the clock and the signals of process 0, so that they stop together
+                elapsed, interrupt.signal = fabric.broadcast((elapsed, interrupt.signal))
+            done = progress(config, step, elapsed)
+            if interrupt.signal or done >= 1:
+                break
+            seed_step(config.seed, step, rank)
+            batch = fabric.to_device(next_batch(batches, stage.name, step))
+
+            rate = learning_rate(config, step, elapsed)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss, parts = stage.loss(model, batch, step)
+            fabric.backward(loss)
+            clipped = fabric.clip_gradients(model, fabric_optimizer, None, config.clip_norm, error_if_nonfinite=False)
+            norm = cast(Tensor, clipped)  # L2 norm of all gradients before they were clipped
+            skipped = 0 if norm.isfinite() else skipped + 1
+            if skipped:
+                reporter.say(f"{stage.name}: step {step} skipped: loss {loss.item()}, gradient norm {norm.item()}")
+                if skipped == MAX_SKIPPED_UPDATES:
+                    raise FloatingPointError(f"{stage.name} diverged: no finite gradient in {skipped} steps to {step}")
+            else:
+                fabric_optimizer.step()
+                ema.update(step)
+                reporter.add({"loss": loss, **parts, "grad_norm": norm}, stage.items_per_batch * world)
+            fabric_optimizer.zero_grad(set_to_none=True)
+            step += 1
+            done = progress(config, step, elapsed)
+            reporter.advance(done)
+
+            if step % config.log_every == 0:
+                reporter.write(step, elapsed, rate, done)
+            if rank == 0 and config.panel_every and step % config.panel_every == 0:
+                stage.model.eval()
+                with torch.no_grad():
+                    reporter.panels(step, stage.panels(batch))
+                stage.model.train()
+            by_step = config.checkpoint_every and step % config.checkpoint_every == 0
+            if by_step or time.monotonic() - saved_at >= config.checkpoint_every_s:
+                save()
+                saved_at = time.monotonic()
+        save()
+        if step > first_step and step % config.log_every:
+            reporter.write(step, elapsed, rate, done)
+    interrupt.reraise()
+    ema.copy_to_model()
+    stage.model.eval()
+    return {
+        "stage": stage.name,
+        "steps": step,
+        "seconds": elapsed,
+        "ended_by": "steps" if step >= config.steps else "time",
+        "losses": reporter.scalars,
+        "resumed_from": first_step if saved else None,
+        "trained_parameters": sum(p.numel() for p in ema.average.values()),
+        "device": str(fabric.device),
+        "checkpoint": str(out_dir / FILE_NAME),
+    }
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW over the parameters with requires_grad; only those of two or more dimensions are decayed.
+
+    Loshchilov and Hutter, Decoupled weight decay, arXiv:1711.05101. UsageError if there is nothing to train.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise UsageError("the model has no parameter to train: requires_grad is False everywhere")
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Seed Python's, numpy's and torch's global generators for one step: no generator state has to outlive it."""
+    of_python, of_numpy, of_torch = (int(n) for n in np.random.SeedSequence((seed, step, rank)).generate_state(3))
+    random.seed(of_python)
+    np.random.seed(of_numpy)
+    torch.manual_seed(of_torch)
+
+
+def next_batch(batches: Iterator[Any], name: str, step: int) -> Any:
+    """The next batch; UsageError where the stage has run out of them."""
+    try:
+        return next(batches)
+    except StopIteration as error:
+        raise UsageError(f"stage {name} has no batch for step {step}: its batches() must be endless") from error
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The options that differ from those the checkpoint was trained with, in words."""
+    changes = [f"{key} {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]
+    return f", with {', '.join(changes)}" if changes else ""

@@ -1,0 +1,95 @@
+"""Weights on disk: one safetensors file with its architecture in the header, and a card beside it. No pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from distortion_engine.catalog import AXES
+from distortion_engine.errors import UsageError
+from relational_iqa.networks.distortion_network import DistortionNetwork
+from relational_iqa.networks.scoring_network import ScoringNetwork
+
+FORMAT = "relational-iqa 1"
+DEFAULT_WEIGHTS = "riqa-small"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the two networks: channels of the trunk at 1/4 resolution, and of the learned encoder."""
+
+    width: int = 64
+    encoder_channels: int = 24
+
+    def build(self) -> nn.ModuleDict:
+        """Untrained networks: `distortion` and `scoring`."""
+        return nn.ModuleDict(
+            {
+                "distortion": DistortionNetwork(len(AXES), self.width, self.encoder_channels),
+                "scoring": ScoringNetwork(len(AXES), self.width),
+            }
+        )
+
+
+def save_weights(path: Path, networks: nn.ModuleDict, architecture: Architecture) -> str:
+    """Writes the weights and returns their sha256."""
+    header = {
+        "format": FORMAT,
+        "architecture": json.dumps(asdict(architecture)),
+        "axes": ",".join(axis.name for axis in AXES),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: value.contiguous() for name, value in networks.state_dict().items()}, partial, header)
+    partial.replace(path)
+    return file_sha256(path)
+
+
+def load_weights(source: str | Path | None) -> tuple[nn.ModuleDict, dict[str, Any]]:
+    """Networks in eval mode and {"name", "path", "sha256"}.
+
+    source: None for the shipped default, the name of shipped weights, or a path. UsageError names a missing, damaged or
+    foreign file.
+    """
+    path = find_weights(source)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UsageError(f"{path}: not readable as weights ({error}); give a .safetensors file of `riqa pretrain`") from error
+    if header.get("format") != FORMAT:
+        raise UsageError(f"{path}: weights of {header.get('format', 'another program')!r}, expected {FORMAT!r}")
+    if header.get("axes") != ",".join(axis.name for axis in AXES):
+        raise UsageError(f"{path}: made for other axes ({header.get('axes')}); train again with `riqa pretrain`")
+    networks = Architecture(**json.loads(header["architecture"])).build()
+    try:
+        networks.load_state_dict(state)
+    except RuntimeError as error:
+        raise UsageError(f"{path}: tensors do not fit the architecture: {str(error).splitlines()[-1].strip()}") from error
+    return networks.eval().requires_grad_(False), {"name": path.stem, "path": str(path), "sha256": file_sha256(path)}
+
+
+def find_weights(source: str | Path | None) -> Path:
+    """The file that `source` means; UsageError where there is none."""
+    shipped = Path(str(resources.files("relational_iqa"))) / "weights"
+    if source is not None and Path(source).is_file():
+        return Path(source)
+    path = shipped / f"{source or DEFAULT_WEIGHTS}.safetensors"
+    if not path.is_file():
+        names = sorted(file.stem for file in shipped.glob("*.safetensors"))
+        raise UsageError(f"no weights {str(source or DEFAULT_WEIGHTS)!r}: give a file or one of {', '.join(names) or 'none'}")
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,205 @@
+"""Severity is one monotone scale for every distortion, shipped as data, and the consensus of metrics lives on it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from distortion_engine import severity
+from distortion_engine.catalog import DISTORTIONS
+from distortion_engine.errors import UsageError
+from distortion_engine.image_io import load_image
+from distortion_engine.photos import is_held_out, list_photos
+from distortion_engine.severity import (
+    CONSENSUS_FAST,
+    CONSENSUS_MAX,
+    CONSENSUS_METRICS,
+    LEVELS,
+    amount_for,
+    consensus,
+    max_severity,
+    metric_quantile,
+    severity_for,
+    severity_spread,
+)
+from experiments.severity import fit
+from relational_iqa.conventional import METRICS
+
+SHIPPED_IMAGE = Path(__file__).resolve().parents[1] / "images" / "photo_1.png"
+EVERY_DISTORTION = pytest.mark.parametrize("name", DISTORTIONS)
+
+
+def judged(test: Tensor, reference: Tensor, names: tuple[str, ...] = CONSENSUS_METRICS) -> Tensor:
+    return consensus({name: METRICS[name].function(test, reference) for name in names})
+
+
+def distorted(name: str, reference: Tensor, severities: list[float]) -> Tensor:
+    """One image (3, H, W) at several severities with the same parameters and seed, (B, 3, H, W)."""
+    distortion, count = DISTORTIONS[name], len(severities)
+    drawn = distortion.sample_params(np.random.default_rng(5))
+    params = {key: torch.full((count,), value) for key, value in drawn.items()}
+    amounts = torch.tensor([amount_for(name, value) for value in severities])
+    generators = [torch.Generator().manual_seed(5) for _ in severities]
+    return distortion.apply(reference.expand(count, -1, -1, -1), amounts, params, generators)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Tensor:
+    image = load_image(SHIPPED_IMAGE)
+    return image[:, :160, :160].contiguous()
+
+
+@EVERY_DISTORTION
+def test_severity_rises_with_the_amount_from_zero(name: str) -> None:
+    amounts = np.linspace(0, DISTORTIONS[name].ladder[-1], 40)
+    severities = [severity_for(name, amount) for amount in amounts]
+    assert severities[0] == 0 and severities[-1] == pytest.approx(max_severity(name))
+    assert all(later >= earlier for earlier, later in zip(severities, severities[1:], strict=False))
+    assert 0 < max_severity(name) <= 1
+
+
+@EVERY_DISTORTION
+def test_amount_and_severity_are_inverse_to_each_other(name: str) -> None:
+    targets = np.linspace(0, max_severity(name), 23)
+    amounts = [amount_for(name, target) for target in targets]
+    assert amounts[0] == 0 and amounts[-1] <= DISTORTIONS[name].ladder[-1] * (1 + 1e-6)
+    assert np.all(np.diff(amounts) > 0)
+    np.testing.assert_allclose([severity_for(name, amount) for amount in amounts], targets, atol=1e-6)
+
+
+@EVERY_DISTORTION
+def test_every_curve_was_fitted_on_the_ladder_of_today(name: str) -> None:
+    curve = severity._tables()["curves"][name]
+    assert curve["measured"]["amounts"][-1] == pytest.approx(DISTORTIONS[name].ladder[-1], rel=1e-4), "fit again"
+    assert curve["unit"] == DISTORTIONS[name].unit, "fit again"
+
+
+@EVERY_DISTORTION
+def test_spread_over_photographs_is_an_interval(name: str) -> None:
+    for amount in (0.0, *DISTORTIONS[name].ladder):
+        low, high = severity_spread(name, amount)
+        assert 0 <= low <= high <= CONSENSUS_MAX
+
+
+def test_curves_say_where_they_come_from() -> None:
+    origin = severity.provenance()
+    assert origin["command"].startswith("python -m experiments.severity.fit")
+    assert origin["metrics"] == list(CONSENSUS_METRICS) and len(origin["photographs"]) >= 20
+    assert not any(is_held_out(name) for name in origin["photographs"])
+    assert {"date", "engine_sha256", "images", "crop_px"} <= set(origin)
+
+
+def test_the_strongest_of_the_kadid_types_average_near_one() -> None:
+    tops = [max_severity(name) for name, distortion in DISTORTIONS.items() if "KADID" in distortion.source]
+    assert 0.85 <= np.mean(tops) <= 1
+
+
+def test_wrong_names_and_values_are_refused() -> None:
+    with pytest.raises(UsageError, match="unknown"):
+        amount_for("gausian_blur", 0.5)
+    for value in (-0.1, 1.01, float("nan")):
+        with pytest.raises(UsageError, match="out of range"):
+            amount_for("gaussian_blur", value)
+    for value in (-1.0, float("nan")):
+        with pytest.raises(UsageError, match="0 or more"):
+            severity_for("gaussian_blur", value)
+    with pytest.raises(UsageError, match="no metrics"):
+        consensus({})
+    with pytest.raises(UsageError, match="psnr"):
+        consensus({"psnr": torch.zeros(2)})
+
+
+def test_a_distortion_without_a_fit_has_its_hand_set_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
+    severity._curve.cache_clear()
+    monkeypatch.setattr(severity, "_tables", lambda: {"curves": {}})
+    try:
+        ladder = DISTORTIONS["jpeg"].ladder
+        assert [amount_for("jpeg", level) for level in LEVELS] == pytest.approx(list(ladder))
+        assert severity_spread("jpeg", ladder[2]) == (pytest.approx(0.6), pytest.approx(0.6))
+    finally:
+        severity._curve.cache_clear()
+
+
+@pytest.mark.parametrize("names", [CONSENSUS_METRICS, CONSENSUS_FAST])
+def test_identical_images_have_consensus_zero(names: tuple[str, ...], photo: Tensor) -> None:
+    assert judged(photo[None], photo[None], names).item() == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", CONSENSUS_METRICS)
+def test_quantiles_never_fall_with_damage_and_stay_bounded(name: str) -> None:
+    metric = METRICS[name]
+    best = metric.identical
+    worst = metric.range[0] if metric.higher_is_better else metric.range[1]
+    values = metric_quantile(name, torch.linspace(best, worst, 500))
+    assert values[0] == 0 and values[-1] > 0.99 and values.max() <= CONSENSUS_MAX
+    assert (values.diff() >= -1e-6).all()
+
+
+@pytest.mark.parametrize("name", ["gaussian_blur", "white_noise", "jpeg", "contrast_down", "color_blocks", "pixelate"])
+def test_consensus_on_a_new_photograph_follows_severity(name: str, photo: Tensor) -> None:
+    targets = [0.0, 0.2, 0.4, 0.6, 0.8, max_severity(name)]
+    test = distorted(name, photo, targets)
+    seen = judged(test, photo.expand_as(test))
+    assert (seen.diff() > 0).all()
+    # One photograph differs from the typical one, so the tolerance is about that of the spread in the fit.
+    np.testing.assert_allclose(seen.numpy(), targets, atol=0.25)
+
+
+def test_fast_consensus_is_on_the_same_scale(photo: Tensor) -> None:
+    differences = []
+    for name in ("gaussian_blur", "white_noise", "jpeg", "darken", "jitter"):
+        test = distorted(name, photo, [0.2, 0.5, 0.8])
+        reference = photo.expand_as(test)
+        differences.append(judged(test, reference) - judged(test, reference, CONSENSUS_FAST))
+    gaps = torch.cat(differences)
+    assert gaps.abs().max() < 0.15 and gaps.mean().abs() < 0.06
+
+
+def test_curves_of_the_fit_are_monotone_and_invertible() -> None:
+    medians = np.array([0.1, 0.3, 0.25, 0.6, 0.6, 0.9])
+    amounts, severities = fit.monotone_curve([1, 2, 3, 4, 5, 6], np.tile(medians, (3, 1)))
+    assert (amounts, severities) == ([0.0, 1.0, 2.0, 4.0, 6.0], [0.0, 0.1, 0.275, 0.6, 0.9])
+
+
+def test_fit_recovers_a_known_order_of_amounts() -> None:
+    rng = np.random.default_rng(0)
+    rise = np.array(fit.LADDER_POSITIONS)[:, None] * rng.uniform(0.01, 0.03, (4, len(DISTORTIONS), 1, 1))
+    direction = [1 if not METRICS[name].higher_is_better else -1 for name in CONSENSUS_METRICS]
+    values = np.array([METRICS[name].identical for name in CONSENSUS_METRICS]) + rise * direction
+    fitted = json.loads(json.dumps(fit.fit(values)))
+    assert set(fitted["curves"]) == set(DISTORTIONS) and set(fitted["quantiles"]) == set(CONSENSUS_METRICS)
+    for curve in fitted["curves"].values():
+        assert len(curve["amounts"]) == len(fit.LADDER_POSITIONS) + 1
+        assert np.all(np.diff(curve["severity"]) > 0) and curve["severity"][-1] <= CONSENSUS_MAX
+    for table in fitted["quantiles"].values():
+        assert np.all(np.diff(table["damage"]) > 0) and np.all(np.diff(table["quantile"]) > 0)
+
+
+def test_held_out_photographs_are_a_fixed_tenth_and_never_fitted(tmp_path: Path) -> None:
+    names = [f"photo_{i}.webp" for i in range(300)]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "manifest.csv").write_text("file,category\n" + "".join(f"{n},c{i % 3}\n" for i, n in enumerate(names)))
+    train, held_out = list_photos(tmp_path, "train"), list_photos(tmp_path, "held_out")
+    assert sorted(train + held_out) == list_photos(tmp_path, "all") == sorted(tmp_path / name for name in names)
+    assert 15 <= len(held_out) <= 45 and all(is_held_out(str(path)) for path in held_out)
+    chosen = fit.choose_photos(tmp_path, 30)
+    assert len(set(chosen)) == 30 and not set(chosen) & set(held_out)
+    categories = [int(path.stem.split("_")[1]) % 3 for path in chosen]
+    assert [categories.count(i) for i in range(3)] == [10, 10, 10]
+
+
+def test_photo_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder"):
+        list_photos(tmp_path / "missing")
+    with pytest.raises(UsageError, match="no photographs"):
+        list_photos(tmp_path)
+    with pytest.raises(UsageError, match="expected one of"):
+        list_photos(tmp_path, "test")
+    kept = next(f"{i}.png" for i in range(100) if is_held_out(f"{i}.png"))
+    (tmp_path / kept).touch()
+    with pytest.raises(UsageError, match='split "all"'):
+        list_photos(tmp_path, "train")
