@@ -1,7 +1,8 @@
 # make demo, make test: everything from a fresh clone; needs Python 3.11 or later and nothing else.
-# PYTHON=python3.12 chooses another interpreter; TORCH_INDEX= takes torch from pip's usual index (CUDA build on Linux).
+# PYTHON=python3.12 chooses another interpreter; TORCH_INDEX= takes torch from pip's usual index (CUDA build on Linux);
+# where pip is set up with PIP_FIND_LINKS, that place is trusted to offer the right build.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-TORCH_INDEX ?= $(shell command -v nvidia-smi >/dev/null || echo https://download.pytorch.org/whl/cpu)
+TORCH_INDEX ?= $(if $(PIP_FIND_LINKS),,$(shell command -v nvidia-smi >/dev/null || echo https://download.pytorch.org/whl/cpu))
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -10,15 +10,12 @@ from distortion_engine.errors import ImageError, UsageError
 ALIGNMENTS = ("resize", "crop")
 
 
-def match_sizes(
-    images: Sequence[tuple[str, torch.Tensor]], align: str | None = None, target: int | None = None
-) -> list[torch.Tensor]:
+def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = None) -> list[torch.Tensor]:
     """The images (3, H, W), all of one size, in the given order.
 
     images: (name for messages, image) pairs; align: None (sizes must be equal), "resize" (antialiased bicubic, clamped
-    to [0, 1]) or "crop" (centre); target: index of the image whose size "resize" aims at (the reference). Without a
-    target, and for "crop", the aim is the smallest height and the smallest width, so that the order of images does not
-    matter. Raises ImageError naming the first two sizes that differ, UsageError for another `align`.
+    to [0, 1]) or "crop" (centre), both to the smallest height and the smallest width, so that the order of images does
+    not matter. Raises ImageError naming the first two sizes that differ, UsageError for another `align`.
     """
     if align is not None and align not in ALIGNMENTS:
         raise UsageError(f"align is {align!r}: expected 'resize' or 'crop', or leave it out")
@@ -33,8 +30,6 @@ def match_sizes(
             "images of one scene must have one size: use --align resize or --align crop (align= in Python)"
         )
     height, width = min(size[0] for size in sizes), min(size[1] for size in sizes)
-    if align == "resize" and target is not None:
-        height, width = sizes[target]
     change = _resized if align == "resize" else _cropped
     return [change(image, height, width) for _, image in images]
 

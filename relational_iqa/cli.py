@@ -6,21 +6,18 @@ Exit codes: 0 done, 2 bad input (one line `riqa: ...` on stderr, never a traceba
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonargparse import ArgumentParser
-from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from distortion_engine.errors import ImageError, UsageError
+from relational_iqa.cli_parser import build_parser
 
 if TYPE_CHECKING:
     import torch
-
-SPLITS = ("all", "train", "held_out")
 
 
 def compare(
@@ -35,14 +32,18 @@ def compare(
     max_pixels: int | None = None,
 ) -> None:
     """Which of two images is better, by how much, where and in what way."""
-    inputs = {"a": a, "b": b, "reference": reference, "mask": mask}
+    inputs = {"a": a, "b": b, "reference": reference}
     paths = {role: path for role, path in inputs.items() if path is not None}
-    _check_outputs((out, json), list(paths.values()))
-    images = dict(zip(paths, _load_images(list(paths.values()), max_pixels, align, reference), strict=True))
+    _check_outputs((out, json), [*paths.values(), *([] if mask is None else [mask])])
+    images = dict(zip(paths, _load_images(list(paths.values()), max_pixels, align), strict=True))
     result = _model(weights).compare(
-        images["a"], images["b"], reference=images.get("reference"), mask=images.get("mask")
+        images["a"],
+        images["b"],
+        reference=images.get("reference"),
+        mask=None if mask is None else _load_images([mask], max_pixels)[0],
+        align=align,
+        names=(Path(a).name, Path(b).name),
     )
-    result = replace(result, names=(Path(a).name, Path(b).name))
     lines = [result.summary(), _margin_line(result)]
     if out is not None:
         from relational_iqa.report import write_report
@@ -51,7 +52,7 @@ def compare(
         lines.append(f"report: {Path(out).resolve()}")
     else:
         lines.append("maps to look at: add --out report.html")
-    _finish(lines, {**result.to_json(), "files": paths, "align": align}, json)
+    _finish(lines, {**result.to_json(), "files": paths, "mask": mask, "align": align}, json)
 
 
 def rank(
@@ -67,7 +68,7 @@ def rank(
         raise UsageError(f"rank got {len(images)} image: give two or more of one scene")
     paths = images if reference is None else [*images, reference]
     _check_outputs((json,), paths)
-    loaded = _load_images(paths, max_pixels, align, reference)
+    loaded = _load_images(paths, max_pixels, align)
     ranking = _model(weights).rank(loaded[: len(images)], reference=None if reference is None else loaded[len(images)])
     ranking = replace(ranking, names=_display_names(images))
     lines = [ranking.summary()]
@@ -89,7 +90,7 @@ def score(
     model = _model(weights)
     scores = []
     for path, name in zip(images, _display_names(images), strict=True):
-        image, pristine = _load_images([path, reference], max_pixels, align, reference)
+        image, pristine = _load_images([path, reference], max_pixels, align)
         scores.append(replace(model.score(image, reference=pristine), name=name))
     content = {
         "scores": [s.to_json() | {"file": p} for s, p in zip(scores, images, strict=True)],
@@ -115,63 +116,19 @@ def pretrain(config: str, overrides: list[str], resume: str = "auto") -> None:
     print(f"weights: {Path(train(parse_config(settings), resume=resume)).resolve()}")
 
 
-COMMANDS = {"compare": compare, "rank": rank, "score": score, "generate": generate, "pretrain": pretrain}
-
-
-class Parser(ArgumentParser):
-    """A parser whose errors are one line and exit code 2."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raises UsageError; `main` prints it."""
-        said = " ".join(message.replace("Parser key ", "option ").split())
-        raise UsageError(f"{said}; see {self.prog.replace(' [options]', '')} --help")
-
-
-def build_parser() -> Parser:
-    """The parser of all commands; destinations are the parameters of the functions above."""
-    parser = Parser(prog="riqa", description="Which of two processed images is better, by how much, where and why.")
-    commands = parser.add_subcommands(required=True, dest="command", metavar="COMMAND")
-    subparsers = {}
-    for name, function in COMMANDS.items():
-        subparsers[name] = Parser(description=function.__doc__)
-        commands.add_subcommand(name, subparsers[name], help=str(function.__doc__).rstrip("."))
-    for name in ("compare", "rank", "score"):
-        _add_image_options(subparsers[name], name)
-    photos = subparsers["generate"]
-    photos.add_argument("photos", type=str, metavar="PHOTOS", help="folder of pristine photographs")
-    photos.add_argument("out", type=str, metavar="OUT", help="folder to write")
-    photos.add_argument("--sets", type=PositiveInt, required=True, metavar="N", help="how many ranked sets")
-    photos.add_argument("--seed", type=NonNegativeInt, default=0, metavar="S", help="same seed, same bytes")
-    photos.add_argument("--size", type=PositiveInt, default=256, metavar="PX", help="side of the square crops")
-    photos.add_argument("--split", choices=SPLITS, default="all", help="which share of the photographs")
-    training = subparsers["pretrain"]
-    training.add_argument(
-        "overrides", nargs="*", type=str, metavar="key=value", help="replace single values of the file"
-    )
-    training.add_argument("--config", type=str, required=True, metavar="C", help="YAML file of the run")
-    training.add_argument("--resume", choices=("auto", "never"), default="auto", help="go on from the last checkpoint")
-    return parser
-
-
-def _add_image_options(parser: Parser, command: str) -> None:
-    if command == "compare":
-        parser.add_argument("a", type=str, metavar="A", help="one image")
-        parser.add_argument("b", type=str, metavar="B", help="the other image of the same scene")
-        parser.add_argument("--out", type=str, metavar="REPORT.html", help="write a report with maps, one HTML file")
-        parser.add_argument("--mask", type=str, metavar="M", help="image: white counts, black does not, grey in part")
-    else:
-        parser.add_argument("images", nargs="+", type=str, metavar="IMAGES", help="images of one scene")
-    parser.add_argument("--reference", type=str, metavar="R", help="the pristine image, if there is one")
-    parser.add_argument("--json", type=str, metavar="PATH|-", help="write the result as JSON, - for stdout")
-    parser.add_argument("--align", choices=("resize", "crop"), help="what to do with images of different sizes")
-    parser.add_argument("--weights", type=str, metavar="W", help="other weights than the shipped ones")
-    parser.add_argument("--max-pixels", type=PositiveInt, metavar="N", help="largest width x height to decode")
+COMMANDS: dict[str, Callable[..., None]] = {
+    "compare": compare,
+    "rank": rank,
+    "score": score,
+    "generate": generate,
+    "pretrain": pretrain,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     try:
-        chosen = build_parser().parse_args(list(sys.argv[1:] if argv is None else argv)).as_dict()
+        chosen = build_parser(COMMANDS).parse_args(list(sys.argv[1:] if argv is None else argv)).as_dict()
         command = chosen["command"]
         COMMANDS[command](**chosen[command])
         sys.stdout.flush()
@@ -200,14 +157,12 @@ def _model(weights: str | None) -> Any:
     return relational_iqa.load() if weights is None else relational_iqa.load(weights)
 
 
-def _load_images(
-    paths: list[str], max_pixels: int | None, align: str | None, reference: str | None
-) -> "list[torch.Tensor]":
+def _load_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[torch.Tensor]":
     from distortion_engine.image_io import MAX_PIXELS, load_image
     from relational_iqa.alignment import match_sizes
 
     images = [(path, load_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
-    return match_sizes(images, align, None if reference is None else paths.index(reference))
+    return match_sizes(images, align)
 
 
 def _display_names(paths: list[str]) -> list[str]:
@@ -226,14 +181,15 @@ def _margin_line(result: Any) -> str:
 
 
 def _check_outputs(outputs: Sequence[str | None], inputs: list[str]) -> None:
-    """Refuse to write over an input, before any work."""
+    """Refuse to write over an input or two results to one file, before any work."""
     taken = {Path(path).resolve() for path in inputs}
     for path in outputs:
         if path is not None and path != "-":
             if Path(path).resolve() in taken:
-                raise UsageError(f"{path}: is one of the inputs; write to another file")
+                raise UsageError(f"{path}: is an input or given twice; write to another file")
             if Path(path).is_dir():
                 raise UsageError(f"{path}: is a folder; give a file to write")
+            taken.add(Path(path).resolve())
 
 
 def _finish(lines: list[str], content: dict[str, Any], target: str | None) -> None:

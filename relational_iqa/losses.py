@@ -28,7 +28,7 @@ def distortion_losses(
     weight = valid * (0.15 + total.clamp(0, 1).sqrt())
     cross_entropy = -(soft_target * F.log_softmax(type_logits, 1)).sum(1, keepdim=True)
     # tanh(z) = direction, so log((1 + s tanh z) / 2) is the logistic log-likelihood of sign s at 2 z.
-    agreement = (1 + torch.sign(target) * direction).clamp_min(1e-4) / 2
+    agreement = (1 + torch.sign(target) * direction).clamp_min(1e-6) / 2
     sign_weight = valid * strength.sqrt()
     return {
         "type": (weight * cross_entropy).sum() / count,

@@ -2,7 +2,7 @@
 
     python experiments/demo/make_demo.py PHOTOS
 
-PHOTOS is the folder of the photographs named below (see README.md for where they come from). Needs cjpeg (libjpeg-turbo)
+PHOTOS is the folder of the photographs named below (README.md says where they come from). Needs cjpeg (libjpeg-turbo)
 and avifenc (libavif) on the path: Debian's libjpeg-turbo-progs and libavif-bin.
 """
 
@@ -33,14 +33,18 @@ def codecs(photo: Path) -> None:
         for path in (png, ppm):
             Image.open(photo).convert("RGB").save(path)
         jpeg, avif = HERE / "skyline.jpg", HERE / "skyline.avif"
-        subprocess.run(["cjpeg", "-quality", str(JPEG_QUALITY), "-baseline", "-optimize", "-outfile", str(jpeg), str(ppm)], check=True)
+        subprocess.run(
+            ["cjpeg", "-quality", str(JPEG_QUALITY), "-baseline", "-optimize", "-outfile", str(jpeg), str(ppm)],
+            check=True,
+        )
         for step in range(10, 64):  # avifenc's quantizer: 0 is lossless, 63 is worst
             quantizer = ["--min", str(step), "--max", str(step)]
             command = ["avifenc", *quantizer, "-s", "4", "-j", "1", "-y", "420", str(png), str(avif)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             if avif.stat().st_size <= jpeg.stat().st_size:
                 break
-    print(f"cjpeg quality {JPEG_QUALITY}: {jpeg.stat().st_size} bytes; avifenc quantizer {step}: {avif.stat().st_size} bytes")
+    print(f"cjpeg -quality {JPEG_QUALITY}: {jpeg.stat().st_size} bytes")
+    print(f"avifenc quantizer {step}: {avif.stat().st_size} bytes")
 
 
 def denoisers(photo: Path) -> None:

@@ -201,9 +201,7 @@ def main() -> None:
     if options.measurements and options.measurements.is_file():
         values = np.load(options.measurements)["values"]
         if values.shape != (len(photos), len(DISTORTIONS), len(LADDER_POSITIONS), len(CONSENSUS_METRICS)):
-            raise UsageError(
-                f"{options.measurements} has shape {values.shape}, of another fit: delete it to measure anew"
-            )
+            raise UsageError(f"{options.measurements} has shape {values.shape}, of another fit: delete it")
     else:
         values = measure(photos, options.processes)
         if options.measurements:

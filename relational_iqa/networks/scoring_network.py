@@ -38,8 +38,8 @@ class Monotone(nn.Module):
         super().__init__()
         self.first = nn.Parameter(torch.randn(hidden, inputs) * 0.3 - 2.0)
         self.bias = nn.Parameter(torch.linspace(-2.0, 1.0, hidden))
-        self.second = nn.Parameter(torch.randn(hidden) * 0.3 - 3.0)
-        self.direct = nn.Parameter(torch.full((inputs,), -3.0))
+        self.second = nn.Parameter(torch.randn(hidden) * 0.3 - 4.5)
+        self.direct = nn.Parameter(torch.full((inputs,), -4.0))
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) >= 0 -> (...) >= 0, 0 at 0."""
@@ -113,7 +113,7 @@ class ReferenceScorer(nn.Module):
         context = self.similarity.cues + features + axes + 1 + inputs
         self.context = nn.Sequential(nn.Conv2d(context, hidden, 1), nn.GELU(), nn.Conv2d(hidden, hidden, 1), nn.GELU())
         self.gates = nn.Conv2d(hidden, inputs, 1)
-        self.mix = nn.Parameter(torch.randn(self.groups, inputs) * 0.3 - 4.5)
+        self.mix = nn.Parameter(torch.randn(self.groups, inputs) * 0.3 - 5.0)
         self.weight = nn.Conv2d(hidden, 1, 1)
         self.pool = Monotone(2 * self.groups, 64)
         nn.init.zeros_(self.gates.weight)

@@ -185,10 +185,9 @@ def test_cmyk_and_grey_profiles_are_used(tmp_path: Path) -> None:
     ink[:, :, 3] = np.arange(32)[:, None] * 8  # black
     profile = cmyk_profile()
     Image.fromarray(ink, mode="CMYK").save(tmp_path / "ink.tif", icc_profile=profile)
-    oracle = ImageCms.profileToProfile(
-        Image.fromarray(ink, mode="CMYK"), ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"),
-        outputMode="RGB",
-    )  # fmt: skip
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    srgb_profile = ImageCms.createProfile("sRGB")
+    oracle = ImageCms.profileToProfile(Image.fromarray(ink, mode="CMYK"), source, srgb_profile, outputMode="RGB")
     error = (load_image(tmp_path / "ink.tif") - expected(np.asarray(oracle))).abs()
     assert error.mean() < 1 / 255 and error.max() < 0.1  # Pillow's 8 bit table bends where a colour leaves sRGB
     grey = np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))
@@ -451,9 +450,10 @@ def tiff(values: np.ndarray, orientation: int = 1, planar: bool = False) -> byte
     body = (np.moveaxis(values, -1, 0) if planar else values).astype("<u2").tobytes()
     planes = samples if planar else 1
     entries: list[tuple[int, int, list[int]]] = [
-        (256, 4, [width]), (257, 4, [height]), (258, 3, [16] * samples), (259, 3, [1]), (262, 3, [2 if samples == 3 else 1]),
-        (273, 4, [8 + len(body) // planes * i for i in range(planes)]), (274, 3, [orientation]), (277, 3, [samples]),
-        (278, 4, [height]), (279, 4, [len(body) // planes] * planes), (284, 3, [2 if planar else 1]),
+        (256, 4, [width]), (257, 4, [height]), (258, 3, [16] * samples), (259, 3, [1]),
+        (262, 3, [2 if samples == 3 else 1]), (273, 4, [8 + len(body) // planes * i for i in range(planes)]),
+        (274, 3, [orientation]), (277, 3, [samples]), (278, 4, [height]), (279, 4, [len(body) // planes] * planes),
+        (284, 3, [2 if planar else 1]),
     ]  # fmt: skip
     after = 8 + len(body) + 2 + 12 * len(entries) + 4
     table, extra = struct.pack("<H", len(entries)), b""

@@ -1,0 +1,146 @@
+"""The table of what the shipped weights can do: `python -m experiments.pixel_perfect.evaluate`.
+
+Everything is measured on held-out photographs, with fixed seeds; times aside, the same weights give the same table.
+`--people` adds agreement with people. It is looked at once, when nothing will be changed any more, and every look is
+written down in experiments/NOTES.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distortion_engine import ENGINE_VERSION
+from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.photos import list_photos
+from distortion_engine.severity import provenance_hash
+from experiments.pixel_perfect.agreement import DATASETS, measure_agreement
+from experiments.pixel_perfect.external_codecs import codec_rows, measure_codecs
+from experiments.pixel_perfect.map_accuracy import measure_maps
+from experiments.pixel_perfect.measures import Model
+from experiments.pixel_perfect.order import measure_order, order_rows
+from experiments.pixel_perfect.sanity import false_alarm_rows, speed_rows
+from experiments.pixel_perfect.table import Row, markdown, print_table
+
+SEED = 20260
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured. sets: ranked sets of each kind. strong, weak: pairs of every distortion at severity .4 to 1
+    and .1 to .4. members: pairs of two damaged images. codec_photos, alarm_photos: photographs. crop_px, codec_px:
+    sides of the crops."""
+
+    sets: int = 30
+    strong: int = 4
+    weak: int = 2
+    members: int = 40
+    codec_photos: int = 12
+    alarm_photos: int = 16
+    crop_px: int = 192
+    codec_px: int = 288
+
+
+def evaluate(
+    model: Model,
+    photos: Sequence[Path],
+    sizes: Sizes = Sizes(),
+    rated: Path | None = None,
+    seed: int = SEED,
+    log: Callable[[str], None] = lambda text: None,
+) -> tuple[list[Row], dict[str, Any]]:
+    """Rows of the table and details for the JSON. rated: folder of the rated sets, None leaves people out."""
+    from relational_iqa.training.judge import metric_judge
+
+    with torch.inference_mode():
+        order = measure_order(model, photos, metric_judge, sizes.sets, sizes.crop_px, seed, log)
+        maps, map_details = measure_maps(
+            model, photos, sizes.strong, sizes.weak, sizes.members, sizes.crop_px, seed + 100, log
+        )
+        codecs = measure_codecs(model, photos, sizes.codec_photos, sizes.codec_px, log=log)
+        rows = [*order_rows(order), *maps, *codec_rows(codecs)]
+        rows += false_alarm_rows(model, photos, sizes.alarm_photos, sizes.crop_px, seed)
+        rows += speed_rows(model, photos[0])
+        details: dict[str, Any] = {"maps": map_details, "dropped_sets": order.dropped}
+        if rated is not None:
+            people, details["people"] = measure_agreement(model, rated, log=log)
+            rows += people
+    return rows, details
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table and writes it; exit code 0, or 2 with one line for bad input."""
+    options = _parser().parse_args(arguments)
+    start = time.perf_counter()
+    try:
+        rows = _run(options, lambda text: print(f"{time.perf_counter() - start:6.1f} s  {text}", file=sys.stderr))
+    except (UsageError, ImageError) as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 2
+    print_table(rows)
+    print(f"{time.perf_counter() - start:.0f} s; table and details in {options.out}", file=sys.stderr)
+    return 0
+
+
+def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
+    import relational_iqa
+
+    photos = list_photos(options.photos, "held_out")
+    sizes = Sizes(sets=options.sets)
+    model = relational_iqa.load(options.weights, device=options.device)
+    log(f"{len(photos)} held-out photographs, weights {model.meta.get('name')}")
+    rows, details = evaluate(model, photos, sizes, options.rated if options.people else None, log=log)
+    options.out.mkdir(parents=True, exist_ok=True)
+    about = {
+        "weights": {key: model.meta.get(key) for key in ("name", "sha256")},
+        "photos": [photo.name for photo in photos],
+        "seed": SEED,
+        "sizes": asdict(sizes),
+        "engine": ENGINE_VERSION,
+        "severity": provenance_hash(),
+    }
+    result = {"about": about, "rows": [row.to_json() for row in rows], "details": details}
+    (options.out / "result.json").write_text(json.dumps(_finite(result), indent=1) + "\n", encoding="utf-8")
+    (options.out / "table.md").write_text(markdown(rows), encoding="utf-8")
+    return rows
+
+
+def _finite(value: Any) -> Any:
+    """The same plain data with None for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments.pixel_perfect.evaluate", description=__doc__)
+    parser.add_argument("--weights", help="file or name of shipped weights; default: the shipped ones")
+    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"), help="folder of pristine photographs")
+    parser.add_argument("--rated", type=Path, default=Path("../shared/rated"), help=f"folder of {', '.join(DATASETS)}")
+    parser.add_argument("--people", action="store_true", help="also SRCC with people: once, at the end")
+    parser.add_argument("--sets", type=_positive, default=Sizes.sets, metavar="N", help="ranked sets of each kind")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--out", type=Path, default=Path("out/evaluate"), help="folder of table.md and result.json")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not valid; expected 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Small measures of the evaluation: a share with its interval, a correlation from sums, and the model's face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+_RESAMPLES = 1000
+
+
+class Model(Protocol):
+    """What the evaluation uses of `relational_iqa.RelationalIQA`; shapes and units are documented there."""
+
+    meta: Mapping[str, Any]
+
+    def quality(self, image: Tensor, reference: Tensor, /) -> float: ...
+    def quality_batch(self, tests: Tensor, references: Tensor, /) -> Tensor: ...
+    def margin_batch(self, a: Tensor, b: Tensor, /) -> Tensor: ...
+    def relate_batch(self, a: Tensor, b: Tensor, /) -> Tensor: ...
+    def compare(self, a: Any, b: Any, reference: Any = None) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of right answers. value: NaN without answers. spread: half-width of the 95 % bootstrap interval over
+    groups (sets, photographs), whose answers are not independent."""
+
+    value: float
+    spread: float
+    answers: int
+    groups: int
+
+
+def share(groups: Iterable[Iterable[bool]]) -> Share:
+    """The share of True over all answers of all groups; groups without answers do not count."""
+    listed = [list(group) for group in groups]
+    counts = np.array([(sum(group), len(group)) for group in listed if group], dtype=float).reshape(-1, 2)
+    if not len(counts):
+        return Share(float("nan"), float("nan"), 0, 0)
+    drawn = counts[np.random.default_rng(0).integers(0, len(counts), (_RESAMPLES, len(counts)))].sum(1)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975))
+    right, total = counts.sum(0)
+    return Share(float(right / total), float(high - low) / 2, int(total), len(counts))
+
+
+class PearsonSums:
+    """Pearson's correlation over more values than one wants to keep: the six sums, in float64."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(6)
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """Values of any equal shape."""
+        u, v = x.double().flatten(), y.double().flatten()
+        parts = (u.new_tensor(float(u.numel())), u.sum(), v.sum(), (u * u).sum(), (v * v).sum(), (u * v).sum())
+        self._sums += np.array([float(part) for part in parts])
+
+    def __add__(self, other: PearsonSums) -> PearsonSums:
+        total = PearsonSums()
+        total._sums = self._sums + other._sums
+        return total
+
+    @property
+    def count(self) -> int:
+        """Values so far."""
+        return int(self._sums[0])
+
+    @property
+    def value(self) -> float:
+        """The correlation; NaN where one side is constant or there is nothing."""
+        n, x, y, xx, yy, xy = self._sums
+        spread = (n * xx - x * x) * (n * yy - y * y)
+        return float((n * xy - x * y) / np.sqrt(spread)) if n > 1 and spread > 1e-12 * n**4 else float("nan")

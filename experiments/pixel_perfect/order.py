@@ -1,0 +1,165 @@
+"""Rows 1 and 2: does the model order the members of ranked sets as they were built?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distortion_engine.dataset import Judge, RankedSetDataset
+from distortion_engine.recipe import RankedSet, Recipe
+from distortion_engine.sampling import SamplingConfig
+from experiments.pixel_perfect.measures import Model, Share, share
+from experiments.pixel_perfect.table import Row
+
+REQUIRED_KINDS = ("ladder", "dominance", "extent")
+KINDS = (*REQUIRED_KINDS, "restoration")
+MUST_WITH_REFERENCE = 0.97
+MUST_WITHOUT_REFERENCE = 0.90
+LEVEL = 0.2  # of severity
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One pair of a set, the better one first by construction. pristine: the better one is the reference itself.
+
+    levels_apart: difference of damage in levels; over_area: the same, weighted with the share of the image that each
+    step covers. right: the verdict with the reference; right_alone: without, None where it was not asked.
+    """
+
+    pristine: bool
+    levels_apart: float
+    over_area: float
+    right: bool
+    right_alone: bool | None
+
+
+@dataclass(frozen=True)
+class OrderResult:
+    """Pairs of every set, by kind. kept: sets that the judge does not contradict; every: as drawn, nothing dropped.
+    dropped: sets that were drawn and dropped on the way to the kept ones."""
+
+    kept: dict[str, list[list[Pair]]]
+    every: dict[str, list[list[Pair]]]
+    dropped: dict[str, int]
+
+
+def measure_order(
+    model: Model,
+    photos: Sequence[Path],
+    judge: Judge,
+    sets_per_kind: int,
+    size_px: int = 192,
+    seed: int = 0,
+    log: Callable[[str], None] = lambda text: None,
+) -> OrderResult:
+    """Draws `sets_per_kind` sets of each kind from `photos` and judges all their pairs, the reference included."""
+    kept: dict[str, list[list[Pair]]] = {}
+    every: dict[str, list[list[Pair]]] = {}
+    dropped: dict[str, int] = {}
+    for number, kind in enumerate(KINDS):
+        sampling = SamplingConfig(kinds={kind: 1.0})
+        judged, plain = (
+            RankedSetDataset(photos, size_px, seed + number, sets_per_kind, sampling, judge=one)
+            for one in (judge, None)
+        )
+        kept[kind], every[kind], dropped[kind] = [], [], 0
+        for index in range(sets_per_kind):
+            item = judged[index]
+            kept[kind].append(_pairs(model, item))
+            dropped[kind] += item["dropped"]
+            # The set that was drawn first is the kept one unless something was dropped.
+            every[kind].append(_pairs(model, plain[index]) if item["dropped"] else kept[kind][-1])
+        log(f"{kind}: {sets_per_kind} sets, {dropped[kind]} dropped")
+    return OrderResult(kept, every, dropped)
+
+
+def order_rows(result: OrderResult) -> list[Row]:
+    """The two required rows, each with its parts."""
+    kept, dropped = result.kept, sum(result.dropped[kind] for kind in REQUIRED_KINDS)
+    drawn = dropped + sum(len(kept[kind]) for kind in REQUIRED_KINDS)
+    required, unfiltered = _join(kept, REQUIRED_KINDS), _join(result.every, REQUIRED_KINDS)
+    rows = [_row("order of ladder, dominance and extent pairs, with reference", share(_with(required)),
+                 must=MUST_WITH_REFERENCE, note=f"{dropped} of {drawn} drawn sets contradicted by metrics and dropped")]  # fmt: skip
+    rows += [_row(kind, share(_with(kept[kind])), part=True) for kind in KINDS]
+    rows += [
+        _row("pairs of two damaged images only", share(_with(required, lambda pair: not pair.pristine)), part=True),
+        _row("nothing dropped", share(_with(unfiltered)), part=True),
+        _row("the same without reference, one level or more apart", share(_alone(required)),
+             must=MUST_WITHOUT_REFERENCE),
+    ]  # fmt: skip
+    rows += [_row(kind, share(_alone(kept[kind])), part=True) for kind in KINDS]
+    rows += [
+        _row("pairs of two damaged images only", share(_alone(required, _both_damaged)), part=True),
+        _row("one level over the whole image", share(_alone(required, lambda pair: pair.over_area >= 1)), part=True,
+             note="severity times covered area at least .2 apart"),
+        _row("nothing dropped", share(_alone(unfiltered)), part=True),
+    ]  # fmt: skip
+    return rows
+
+
+def levels_apart(kind: str, first: Recipe, second: Recipe) -> tuple[float, float]:
+    """How many levels of damage two members of a set of `kind` are apart, and the same weighted with covered area.
+
+    Damage is the sum of the severities of the steps; in extent sets, where severity is equal, only area tells.
+    """
+    over_area = abs(_damage(first, True) - _damage(second, True)) / LEVEL
+    if kind == "extent":
+        return over_area, over_area
+    return abs(_damage(first, False) - _damage(second, False)) / LEVEL, over_area
+
+
+def _damage(recipe: Recipe, with_area: bool) -> float:
+    return sum(step.severity * (step.mask.extent if with_area else 1.0) for step in recipe.steps)
+
+
+def _pairs(model: Model, item: dict[str, Any]) -> list[Pair]:
+    images: Tensor = item["images"].float() / 255
+    ranked: RankedSet = item["set"]
+    ranks: list[int] = item["ranks"].tolist()
+    recipes = (Recipe(), *ranked.members)
+    reference = images[:1].expand(len(images) - 1, -1, -1, -1)
+    quality = [0.0, *model.quality_batch(images[1:], reference).cpu().tolist()]
+    ordered = [(i, j) for i in range(len(ranks)) for j in range(len(ranks)) if ranks[i] < ranks[j]]
+    apart = {(i, j): levels_apart(ranked.kind, recipes[i], recipes[j]) for i, j in ordered}
+    asked = [pair for pair in ordered if max(apart[pair]) >= 1]
+    margins = dict(zip(asked, _margins(model, images, asked), strict=True))
+    return [
+        Pair(i == 0, *apart[i, j], quality[i] > quality[j], margins[i, j] > 0 if (i, j) in margins else None)
+        for i, j in ordered
+    ]
+
+
+def _margins(model: Model, images: Tensor, pairs: Sequence[tuple[int, int]]) -> Iterator[float]:
+    for start in range(0, len(pairs), _BATCH):
+        first, second = (torch.tensor(side) for side in zip(*pairs[start : start + _BATCH], strict=True))
+        yield from model.margin_batch(images[first], images[second]).cpu().tolist()
+
+
+def _join(sets: dict[str, list[list[Pair]]], kinds: Sequence[str]) -> list[list[Pair]]:
+    return [pairs for kind in kinds for pairs in sets[kind]]
+
+
+def _with(sets: list[list[Pair]], keep: Callable[[Pair], bool] = lambda pair: True) -> list[list[bool]]:
+    return [[pair.right for pair in pairs if keep(pair)] for pairs in sets]
+
+
+def _alone(
+    sets: list[list[Pair]], keep: Callable[[Pair], bool] = lambda pair: pair.levels_apart >= 1
+) -> list[list[bool]]:
+    return [[pair.right_alone for pair in pairs if pair.right_alone is not None and keep(pair)] for pairs in sets]
+
+
+def _both_damaged(pair: Pair) -> bool:
+    return not pair.pristine and pair.levels_apart >= 1
+
+
+def _row(name: str, result: Share, must: float | None = None, note: str = "", part: bool = False) -> Row:
+    samples = f"{result.answers} pairs of {result.groups} sets"
+    value = result.value if result.answers else None
+    return Row(name, value, samples, must, "share", result.spread if result.answers else None, note, part)
