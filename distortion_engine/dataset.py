@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,48 @@ from distortion_engine.augment import random_crop
 from distortion_engine.image_io import load_image, to_uint8
 from distortion_engine.recipe import RankedSet, Recipe
 from distortion_engine.render import render
-from distortion_engine.sampling import SamplingConfig, sample_set
+from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig, sample_set
 
-# judge(test (B, 3, H, W), reference (B, 3, H, W)) -> loss of quality (B, M), one column an opinion (a metric), 0 for none,
-# about 1 for severe.
+# judge(test (B, 3, H, W), reference (B, 3, H, W)) -> loss of quality (B, M), one column an opinion (a metric), 0 for
+# none, about 1 for severe.
 Judge = Callable[[Tensor, Tensor], Tensor]
 # A set is dropped when the judge, on the mean, sees a better-ranked member as worse by more than this (half a level).
 CONTRADICTION = 0.1
 # Sets are rendered this much larger and cropped at a drawn offset, so that 8x8 and 16x16 block grids start anywhere.
 GRID_MARGIN_PX = 16
 _MAX_ATTEMPTS = 8
+# Decoded photographs a process keeps at hand.
+_PHOTO_CACHE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Which part of a photograph a set is made of: what a re-rendering needs beside the recipes.
+
+    seed, side_px, min_scale: arguments of `random_crop`. top, left, size_px: the window of that crop which is kept.
+    """
+
+    seed: int
+    side_px: int
+    min_scale: float
+    top: int
+    left: int
+    size_px: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; `Crop(**d)` is the inverse."""
+        return asdict(self)
+
+
+def render_set(photo: np.ndarray, crop: Crop, ranked: RankedSet) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixels of a ranked set from its data: images (n + 1, 3, S, S) uint8, the reference first; fields (n + 1, K, S, S)
+    in [-1, 1]; validity (n + 1, 1, S, S) in {0, 1}. photo: (H, W, 3) uint8. Same arguments: same bytes."""
+    pixels = random_crop(photo, crop.side_px, crop.seed, min_scale=crop.min_scale)
+    reference = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+    window = (slice(None), slice(crop.top, crop.top + crop.size_px), slice(crop.left, crop.left + crop.size_px))
+    rendered = [render(reference, recipe) for recipe in (Recipe(), *ranked.members)]
+    images = torch.stack([(r.image[window] * 255).round().to(torch.uint8) for r in rendered])
+    return images, torch.stack([r.field[window] for r in rendered]), torch.stack([r.validity[window] for r in rendered])
 
 
 class RankedSetDataset(Dataset[dict[str, Any]]):
@@ -33,8 +66,9 @@ class RankedSetDataset(Dataset[dict[str, Any]]):
 
     Item `index` is a dict: `images` (n + 1, 3, S, S) uint8, the reference first; `fields` (n + 1, K, S, S) float32 in
     [-1, 1]; `validity` (n + 1, 1, S, S); `ranks` (n + 1,) int64, -1 for the reference; `labels` (n + 1, M) float32,
-    the judge's opinions (M = 0 without a judge); `certainty` float; `set` the RankedSet; `photo` its name; `dropped`
-    how many drawn sets the judge contradicted before this one.
+    the judge's opinions (M = 0 without a judge); `certainty` float; `set` the RankedSet; `photo` its name; `crop` the
+    Crop; `dropped` how many sets were drawn before this one and not taken, because the judge contradicted their order
+    or two images of different rank came out equal (a sky that is sharpened, a mask that the window cuts off).
 
     photos: image files. size_px: S. length: only the length reported; any index >= 0 works. Raises ImageError when a
     photograph cannot be read.
@@ -46,7 +80,7 @@ class RankedSetDataset(Dataset[dict[str, Any]]):
         size_px: int = 128,
         seed: int = 0,
         length: int = 1000,
-        sampling: SamplingConfig = SamplingConfig(),
+        sampling: SamplingConfig = DEFAULT_SAMPLING,
         judge: Judge | None = None,
         min_scale: float = 0.5,
     ) -> None:
@@ -66,30 +100,28 @@ class RankedSetDataset(Dataset[dict[str, Any]]):
             raise IndexError(f"index {index} is outside a dataset of {self.length} sets")
         for attempt in range(_MAX_ATTEMPTS):
             item = self._draw(index, attempt)
-            if attempt == _MAX_ATTEMPTS - 1 or not self._contradicted(item):
+            if attempt == _MAX_ATTEMPTS - 1 or not (_indistinct(item) or self._contradicted(item)):
                 break
         return {**item, "dropped": attempt}
 
     def _draw(self, index: int, attempt: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, index, attempt])
         photo = self.photos[int(rng.integers(len(self.photos)))]
-        side = self.size_px + GRID_MARGIN_PX
-        crop = random_crop(_read(photo), side, int(rng.integers(2**31 - 1)), min_scale=self.min_scale)
-        reference = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
+        crop_seed = int(rng.integers(2**31 - 1))
         ranked = sample_set(rng, self.sampling)
         top, left = (int(offset) for offset in rng.integers(0, GRID_MARGIN_PX + 1, 2))
-        window = (slice(None), slice(top, top + self.size_px), slice(left, left + self.size_px))
-        rendered = [render(reference, recipe) for recipe in (Recipe(), *ranked.members)]
-        images = torch.stack([(r.image[window] * 255).round().to(torch.uint8) for r in rendered])
+        crop = Crop(crop_seed, self.size_px + GRID_MARGIN_PX, self.min_scale, top, left, self.size_px)
+        images, fields, validity = render_set(_read(photo), crop, ranked)
         return {
             "images": images,
-            "fields": torch.stack([r.field[window] for r in rendered]),
-            "validity": torch.stack([r.validity[window] for r in rendered]),
+            "fields": fields,
+            "validity": validity,
             "ranks": torch.tensor([-1, *ranked.ranks]),
             "labels": self._labels(images),
             "certainty": ranked.certainty,
             "set": ranked,
             "photo": photo.name,
+            "crop": crop,
         }
 
     def _labels(self, images: Tensor) -> Tensor:
@@ -110,6 +142,21 @@ class RankedSetDataset(Dataset[dict[str, Any]]):
         return bool((better & (labels[:, None] > labels[None, :] + CONTRADICTION)).any())
 
 
-@lru_cache(maxsize=1024)
+def _indistinct(item: dict[str, Any]) -> bool:
+    """Whether two images of different rank are equal in every pixel: no order can be seen."""
+    ranks, images = item["ranks"], item["images"]
+    equal = (images[:, None] == images[None, :]).flatten(2).all(2)
+    return bool((equal & (ranks[:, None] != ranks[None, :])).any())
+
+
+_photo_cache: OrderedDict[Path, np.ndarray] = OrderedDict()
+
+
 def _read(photo: Path) -> np.ndarray:
-    return to_uint8(load_image(photo))
+    pixels = _photo_cache.pop(photo, None)
+    if pixels is None:
+        pixels = to_uint8(load_image(photo))
+    _photo_cache[photo] = pixels  # the newest last
+    while len(_photo_cache) > 1 and sum(kept.nbytes for kept in _photo_cache.values()) > _PHOTO_CACHE_BYTES:
+        _photo_cache.popitem(last=False)
+    return pixels

@@ -62,7 +62,8 @@ def _grid(height: int, width: int) -> tuple[Tensor, Tensor]:
     longest = max(height, width)
     y = (torch.arange(height) + 0.5 - height / 2) * (2.0 / longest)
     x = (torch.arange(width) + 0.5 - width / 2) * (2.0 / longest)
-    return torch.meshgrid(y, x, indexing="ij")
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return rows, columns
 
 
 def _centre(rng: np.random.Generator, height: int, width: int) -> tuple[float, float]:

@@ -45,7 +45,10 @@ class SamplingConfig:
         return tuple(self.distortions) or tuple(name for name, spec in DISTORTIONS.items() if spec.trained)
 
 
-def sample_set(rng: np.random.Generator, config: SamplingConfig = SamplingConfig(), kind: str = "") -> RankedSet:
+DEFAULT_SAMPLING = SamplingConfig()
+
+
+def sample_set(rng: np.random.Generator, config: SamplingConfig = DEFAULT_SAMPLING, kind: str = "") -> RankedSet:
     """One ranked set of `kind` (drawn by weight when empty). KeyError for an unknown kind."""
     if not kind:
         kinds = sorted(config.kinds)

@@ -51,6 +51,17 @@ def max_severity(name: str) -> float:
     return min(1.0, float(_curve(name)[1][-1]))
 
 
+def min_severity(name: str) -> float:
+    """The severity that the least positive amount of distortion `name` already has; 0 for most.
+
+    Resampling and codecs jump: pixelating by a factor of 1.01 displaces as many pixels as by 1.1. `amount_for` answers
+    below it, with an amount next to 0, but an image made with that is worse than the severity says.
+    """
+    _curve(name)  # refuses unknown names
+    curve = _tables()["curves"].get(name)
+    return float(curve["onset"]) if curve else 0.0
+
+
 def severity_spread(name: str, amount: float) -> tuple[float, float]:
     """10th and 90th percentile of the severity over photographs of images at this amount,
     up to CONSENSUS_MAX; equal values for a distortion whose curve is still its hand-set ladder."""

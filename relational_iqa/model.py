@@ -12,17 +12,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.image_io import MAX_PIXELS, load_image
 from relational_iqa.comparison import Comparison, Ranking, Score
-from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
-from relational_iqa.networks.scoring_network import ScoringNetwork, Sums
+from relational_iqa.networks.distortion_network import Relation
+from relational_iqa.networks.scoring_network import Sums
 from relational_iqa.tiling import inside_share, pad_to_grid, tiles_of
 from relational_iqa.version import __version__
-from relational_iqa.weights_io import load_weights
+from relational_iqa.weights_io import Networks, load_weights
 
 Source = str | Path | Image.Image | np.ndarray | Tensor
 Align = Literal["resize", "crop"]
@@ -56,12 +56,10 @@ class RelationalIQA:
     tile_px: side of the tiles in which large images are processed; tiles give the same numbers as the whole image.
     """
 
-    def __init__(self, networks: nn.ModuleDict, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
-        distortion, scoring = networks["distortion"], networks["scoring"]
-        if not isinstance(distortion, DistortionNetwork) or not isinstance(scoring, ScoringNetwork):
-            raise TypeError("RelationalIQA needs the networks that relational_iqa.weights_io loads")
-        self._distortion, self._scoring = distortion.eval(), scoring.eval()
-        self.device = next(distortion.parameters()).device
+    def __init__(self, networks: Networks, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
+        networks.eval()
+        self._distortion, self._scoring = networks.distortion, networks.scoring
+        self.device = next(networks.parameters()).device
         self.tile_px = tile_px
         self.meta = dict(meta)
 
@@ -277,7 +275,7 @@ class RelationalIQA:
             "weights": self.meta.get("name"),
             "weights_sha256": self.meta.get("sha256"),
             "size": f"{image.shape[-1]} x {image.shape[-2]}",
-            "preprocessing": "sRGB in [0, 1], original size" if align is None else f"sRGB in [0, 1], aligned by {align}",
+            "preprocessing": f"sRGB in [0, 1], {'original size' if align is None else f'aligned by {align}'}",
             "device": str(self.device),
             "seconds": round(time.perf_counter() - start, 3),
         }
@@ -306,7 +304,7 @@ def _aligned(images: list[Tensor], names: list[str], align: Align | None) -> lis
             for x in images
         ]
     offsets = [((x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2) for x in images]
-    return [x[:, t : t + height, l : l + width] for x, (t, l) in zip(images, offsets, strict=True)]
+    return [x[:, top : top + height, left : left + width] for x, (top, left) in zip(images, offsets, strict=True)]
 
 
 def _by_axis(maps: Tensor) -> dict[str, np.ndarray]:

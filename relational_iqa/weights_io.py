@@ -29,21 +29,22 @@ class Architecture:
     width: int = 64
     encoder_channels: int = 24
 
-    def build(self) -> nn.ModuleDict:
-        """Untrained networks: `distortion` and `scoring`."""
-        return nn.ModuleDict(
-            {
-                "distortion": DistortionNetwork(len(AXES), self.width, self.encoder_channels),
-                "scoring": ScoringNetwork(len(AXES), self.width),
-            }
-        )
+
+class Networks(nn.Module):
+    """The two networks that belong together; untrained when built."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.distortion = DistortionNetwork(len(AXES), architecture.width, architecture.encoder_channels)
+        self.scoring = ScoringNetwork(len(AXES), architecture.width)
 
 
-def save_weights(path: Path, networks: nn.ModuleDict, architecture: Architecture) -> str:
+def save_weights(path: Path, networks: Networks) -> str:
     """Writes the weights and returns their sha256."""
     header = {
         "format": FORMAT,
-        "architecture": json.dumps(asdict(architecture)),
+        "architecture": json.dumps(asdict(networks.architecture)),
         "axes": ",".join(axis.name for axis in AXES),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def save_weights(path: Path, networks: nn.ModuleDict, architecture: Architecture
     return file_sha256(path)
 
 
-def load_weights(source: str | Path | None) -> tuple[nn.ModuleDict, dict[str, Any]]:
+def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
     """Networks in eval mode and {"name", "path", "sha256"}.
 
     source: None for the shipped default, the name of shipped weights, or a path. UsageError names a missing, damaged or
@@ -65,16 +66,17 @@ def load_weights(source: str | Path | None) -> tuple[nn.ModuleDict, dict[str, An
             header = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise UsageError(f"{path}: not readable as weights ({error}); give a .safetensors file of `riqa pretrain`") from error
+        raise UsageError(f"{path}: not readable as weights ({error}); give what `riqa pretrain` wrote") from error
     if header.get("format") != FORMAT:
         raise UsageError(f"{path}: weights of {header.get('format', 'another program')!r}, expected {FORMAT!r}")
     if header.get("axes") != ",".join(axis.name for axis in AXES):
         raise UsageError(f"{path}: made for other axes ({header.get('axes')}); train again with `riqa pretrain`")
-    networks = Architecture(**json.loads(header["architecture"])).build()
+    networks = Networks(Architecture(**json.loads(header["architecture"])))
     try:
         networks.load_state_dict(state)
     except RuntimeError as error:
-        raise UsageError(f"{path}: tensors do not fit the architecture: {str(error).splitlines()[-1].strip()}") from error
+        fault = str(error).splitlines()[-1].strip()
+        raise UsageError(f"{path}: tensors do not fit the architecture: {fault}") from error
     return networks.eval().requires_grad_(False), {"name": path.stem, "path": str(path), "sha256": file_sha256(path)}
 
 
@@ -86,7 +88,8 @@ def find_weights(source: str | Path | None) -> Path:
     path = shipped / f"{source or DEFAULT_WEIGHTS}.safetensors"
     if not path.is_file():
         names = sorted(file.stem for file in shipped.glob("*.safetensors"))
-        raise UsageError(f"no weights {str(source or DEFAULT_WEIGHTS)!r}: give a file or one of {', '.join(names) or 'none'}")
+        known = ", ".join(names) or "none are shipped"
+        raise UsageError(f"no weights {str(source or DEFAULT_WEIGHTS)!r}: give a file, or one of: {known}")
     return path
 
 

@@ -64,7 +64,7 @@ def predict(model: Model, images: Sequence[RatedImage]) -> dict[str, list[float]
 def compare_with_people(
     images: Sequence[RatedImage], predicted: Mapping[str, Sequence[float]]
 ) -> dict[str, dict[str, float]]:
-    """By predictor: srcc, krcc, plcc over all images, and srcc_within_scenes, the mean over scenes with enough images."""
+    """By predictor: srcc, krcc, plcc over all images, and srcc_within_scenes, the mean over scenes of enough images."""
     scores = np.array([rated.score for rated in images])
     scenes = np.array([rated.scene for rated in images])
     result = {}

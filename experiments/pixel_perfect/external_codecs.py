@@ -26,8 +26,8 @@ _TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Codec:
-    """A command-line encoder. package: Debian's. source: suffix of what it reads. settings: arguments by rising quality,
-    neighbours one clear step apart; command: arguments, with {in} and {out}, the setting comes before."""
+    """A command-line encoder. package: Debian's. source: suffix of what it reads. settings: arguments by rising
+    quality, neighbours one clear step apart. command: further arguments, with {in} and {out}."""
 
     tool: str
     package: str
@@ -51,7 +51,7 @@ CODECS: tuple[Codec, ...] = (
           tuple(f"-a cq-level={q}" for q in (60, 52, 43, 34, 24, 12)),
           "-a end-usage=q --min 0 --max 63 -s 8 -j 1 -y 420 {in} {out}"),
     Codec("cjxl", "libjxl-tools", ".png", ".jxl",
-          tuple(f"-d {d}" for d in (14, 9, 5.5, 3.2, 1.8, 0.8)), "{in} {out} -e 5 --num_threads=1 --quiet"),
+          tuple(f"-d {d}" for d in (15, 8.5, 5, 3, 1.7, 0.8)), "{in} {out} -e 5 --num_threads=1 --quiet"),
 )  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def measure_codecs(
     codecs: Sequence[Codec] = CODECS,
     log: Callable[[str], None] = lambda text: None,
 ) -> dict[str, CodecResult | None]:
-    """Results by tool on the middle (at most `size_px` a side) of `count` photographs, spread evenly over the list; None
-    where the tool is not installed. Raises UsageError when a tool fails."""
+    """Results by tool on the middle (at most `size_px` a side) of `count` photographs, spread evenly over the list;
+    None where the tool is not installed. Raises UsageError when a tool fails."""
     chosen = [photos[n * len(photos) // min(count, len(photos))] for n in range(min(count, len(photos)))]
     results: dict[str, CodecResult | None] = {}
     for codec in codecs:

@@ -84,8 +84,9 @@ def order_rows(result: OrderResult) -> list[Row]:
     kept, dropped = result.kept, sum(result.dropped[kind] for kind in REQUIRED_KINDS)
     drawn = dropped + sum(len(kept[kind]) for kind in REQUIRED_KINDS)
     required, unfiltered = _join(kept, REQUIRED_KINDS), _join(result.every, REQUIRED_KINDS)
+    note = f"{dropped} of {drawn} drawn sets contradicted by metrics and dropped"
     rows = [_row("order of ladder, dominance and extent pairs, with reference", share(_with(required)),
-                 must=MUST_WITH_REFERENCE, note=f"{dropped} of {drawn} drawn sets contradicted by metrics and dropped")]  # fmt: skip
+                 MUST_WITH_REFERENCE, note)]  # fmt: skip
     rows += [_row(kind, share(_with(kept[kind])), part=True) for kind in KINDS]
     rows += [
         _row("pairs of two damaged images only", share(_with(required, lambda pair: not pair.pristine)), part=True),

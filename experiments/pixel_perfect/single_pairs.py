@@ -50,9 +50,9 @@ def single_pairs(
     seed: int = 0,
     names: Sequence[str] = (),
 ) -> Iterator[SinglePair]:
-    """`repetitions` pairs of every trained distortion (or of `names`), severity uniform in `severities`, cut at what the
-    type reaches; types that do not reach the lower end are left out. A function of the arguments alone."""
-    listed = tuple(names) or tuple(name for name, spec in DISTORTIONS.items() if spec.trained)
+    """`repetitions` pairs of every trained distortion (or of `names`), severity uniform in `severities`, cut at what
+    the type reaches; types that do not reach the lower end are left out. A function of the arguments alone."""
+    listed = tuple(names) or _trained()
     low, high = severities
     for number, name in enumerate(listed):
         top = min(high, max_severity(name))
@@ -62,6 +62,15 @@ def single_pairs(
             rng = np.random.default_rng([seed, zlib.crc32(name.encode()), repetition])
             kind = MASK_TURNS[(number + repetition) % len(MASK_TURNS)]
             yield _draw(photos, name, float(rng.uniform(low, top)), kind, size_px, rng)
+
+
+def out_of_reach(severity: float) -> list[str]:
+    """The trained distortions whose curve ends below `severity`."""
+    return [name for name in _trained() if max_severity(name) < severity]
+
+
+def _trained() -> tuple[str, ...]:
+    return tuple(name for name, spec in DISTORTIONS.items() if spec.trained)
 
 
 def _draw(

@@ -34,7 +34,7 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """Plain Python; a value that is not finite becomes None."""
         data = asdict(self) | {"holds": self.holds}
-        return {key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()}
+        return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in data.items()}
 
     def cells(self) -> tuple[str, str, str, str, str]:
         """What is shown: name, value, at least, holds, samples and note."""

@@ -6,105 +6,36 @@ made monotone, is the severity of an amount. No human score is used.
 """
 
 import argparse
-import csv
 import datetime
-import functools
-import hashlib
 import json
-import multiprocessing
 import os
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.isotonic import IsotonicRegression
 
-import distortion_engine
-from distortion_engine.catalog import DISTORTIONS, Distortion
+from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image
-from distortion_engine.photos import list_photos
 from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_MAX, CONSENSUS_METRICS, LEVELS
+from experiments.severity.measure import (
+    CROP_PX,
+    LADDER_POSITIONS,
+    choose_photos,
+    engine_sha256,
+    measure,
+    measured_amounts,
+)
 from relational_iqa.conventional import METRICS
 
-CROP_PX = 192
-MIN_LUMA_STD = 0.06  # a crop with less has nothing for half of the distortions to act on
 # Mean severity that the strongest amounts of the KADID-10k types get: its level 5 is "very annoying", just short of 1.
 KADID_TOP_SEVERITY = 0.95
-# Where on a ladder the curves are measured: 1.5 is half way between levels 1 and 2. Dense where damage sets in.
-LADDER_POSITIONS = (0.2, 0.5, 1.0, 1.5, 2.25, 3.0, 4.0, 5.0)
 # The pool behind the quantile scale has all ladder positions equally often, not as often as they are measured.
 POOL_POSITIONS = tuple(0.25 * i for i in range(1, 21))
 # Denser at the ends, where quality changes fastest and where a table would otherwise cut off.
 QUANTILES = (0.005, 0.01, 0.02, 0.035, *(round(0.05 * i, 2) for i in range(1, 20)), 0.97, 0.985, 0.995, 1.0)
+ONSET_VISIBLE = 0.05  # a quarter of a level
 MIN_RISE = 1e-3  # knots of a curve that rise less are merged, so that severity -> amount has one answer
-
-
-def measured_amounts(distortion: Distortion) -> list[float]:
-    """The positive native amounts of LADDER_POSITIONS."""
-    ladder = (0.0, *distortion.ladder)
-    return [float(np.interp(position, range(len(ladder)), ladder)) for position in LADDER_POSITIONS]
-
-
-def choose_photos(folder: Path, count: int) -> list[Path]:
-    """`count` training photographs, taking turns over the categories of manifest.csv (or the prefixes of the names)."""
-    manifest = folder / "manifest.csv"
-    category: dict[str, str] = {}
-    if manifest.is_file():
-        with manifest.open(newline="", encoding="utf-8") as lines:
-            category = {row["file"]: row["category"] for row in csv.DictReader(lines)}
-    groups: dict[str, list[Path]] = {}
-    for path in sorted(list_photos(folder, "train"), key=lambda path: _hash(path.name)):
-        groups.setdefault(category.get(path.name, path.name.split("__")[0]), []).append(path)
-    turns = max(len(group) for group in groups.values())
-    ordered = [group[turn] for turn in range(turns) for _, group in sorted(groups.items()) if turn < len(group)]
-    return ordered[:count]
-
-
-def crop(photo: Path) -> torch.Tensor:
-    """A CROP_PX square of the photograph, (3, CROP_PX, CROP_PX), the first of up to 20 draws that is not flat."""
-    image = load_image(photo)
-    rng = np.random.default_rng(_hash(photo.name))
-    height, width = image.shape[-2:]
-    for _ in range(20):
-        top, left = rng.integers(height - CROP_PX + 1), rng.integers(width - CROP_PX + 1)
-        patch = image[:, top : top + CROP_PX, left : left + CROP_PX].contiguous()
-        if patch.mean(dim=0).std() >= MIN_LUMA_STD:
-            break
-    return patch
-
-
-def measure_photo(photo: Path) -> np.ndarray:
-    """Metric values (distortions, amounts, metrics) of one photograph; a type has one seed for all its amounts."""
-    torch.set_num_threads(1)
-    patch = crop(photo)
-    rows = []
-    for name, distortion in DISTORTIONS.items():
-        amounts = torch.tensor(measured_amounts(distortion))
-        seed = _hash(f"{photo.name}:{name}")
-        drawn = distortion.sample_params(np.random.default_rng(seed))
-        params = {key: torch.full((len(amounts),), value) for key, value in drawn.items()}
-        generators = [torch.Generator().manual_seed(seed) for _ in amounts]
-        reference = patch.expand(len(amounts), -1, -1, -1)
-        with torch.inference_mode():
-            test = distortion.apply(reference, amounts, params, generators)
-            values = [METRICS[metric].function(test, reference).numpy() for metric in CONSENSUS_METRICS]
-        rows.append(np.stack(values, axis=-1))
-    return np.stack(rows)
-
-
-def measure(photos: Sequence[Path], processes: int) -> np.ndarray:
-    """Values (photographs, distortions, amounts, metrics), with a line of progress a photograph."""
-    start, measured = time.monotonic(), []
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for values in pool.imap(measure_photo, photos):
-            measured.append(values)
-            print(f"{len(measured)}/{len(photos)} photographs, {time.monotonic() - start:.0f} s", file=sys.stderr)
-    return np.stack(measured).astype(np.float64)
 
 
 def quantile_tables(damage: np.ndarray) -> dict[str, dict[str, Any]]:
@@ -142,10 +73,22 @@ def quantiles_of(damage: np.ndarray, tables: dict[str, dict[str, Any]]) -> np.nd
     return np.stack(columns, axis=-1)
 
 
+def isotonic(values: np.ndarray) -> np.ndarray:
+    """The nearest non-decreasing sequence in the sense of least squares, by pooling adjacent violators."""
+    blocks: list[list[float]] = []  # sum, count
+    for value in values:
+        blocks.append([float(value), 1])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            total, count = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += count
+    return np.concatenate([np.full(int(count), total / count) for total, count in blocks])
+
+
 def monotone_curve(amounts: Sequence[float], severities: np.ndarray) -> tuple[list[float], list[float]]:
     """Knots (amount, severity) from (0, 0), strictly rising: isotonic regression of the medians over photographs
     (photographs, amounts), flat stretches reduced to their start."""
-    fitted = IsotonicRegression(y_min=0.0).fit_transform(np.asarray(amounts), np.median(severities, axis=0))
+    fitted = isotonic(np.median(severities, axis=0))
     knots = [(0.0, 0.0)]
     for amount, severity in zip(amounts, fitted, strict=True):
         if severity >= knots[-1][1] + MIN_RISE:
@@ -174,7 +117,15 @@ def fit(values: np.ndarray) -> dict[str, Any]:
         low, high = np.quantile(severity[:, index], (0.1, 0.9), axis=0).round(4).tolist()
         at = [0.0, *(round(amount, 6) for amount in amounts)]
         measured = {"amounts": at, "p10": [0.0, *low], "p90": [0.0, *high]}
-        curves[name] = {"unit": distortion.unit, "amounts": knots, "severity": rising, "measured": measured}
+        # What the least amount already does; below ONSET_VISIBLE the curve counts as starting at 0.
+        onset = float(np.median(severity[:, index, 0]))
+        curves[name] = {
+            "unit": distortion.unit,
+            "amounts": knots,
+            "severity": rising,
+            "onset": round(onset, 4) if onset >= ONSET_VISIBLE else 0.0,
+            "measured": measured,
+        }
     return {"quantiles": tables, "scales": scales, "curves": curves}
 
 
@@ -199,19 +150,20 @@ def main() -> None:
     options = parser.parse_args()
     photos = choose_photos(options.photos, options.limit)
     if options.measurements and options.measurements.is_file():
-        values = np.load(options.measurements)["values"]
+        stored = np.load(options.measurements)
+        values, engine = stored["values"], str(stored["engine"])
         if values.shape != (len(photos), len(DISTORTIONS), len(LADDER_POSITIONS), len(CONSENSUS_METRICS)):
             raise UsageError(f"{options.measurements} has shape {values.shape}, of another fit: delete it")
     else:
-        values = measure(photos, options.processes)
+        values, engine = measure(photos, options.processes), engine_sha256()
         if options.measurements:
-            np.savez_compressed(options.measurements, values=values)
+            np.savez_compressed(options.measurements, values=values, engine=engine)
     fitted = fit(values)
     used = f"--photos {options.photos} --out {options.out} --limit {options.limit}"
     fitted["provenance"] = {
         "command": f"python -m experiments.severity.fit {used}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "engine_sha256": engine_sha256(),
+        "engine_sha256": engine,
         "metrics": list(CONSENSUS_METRICS),
         "metrics_fast": list(CONSENSUS_FAST),
         "photographs": [photo.name for photo in photos],
@@ -225,20 +177,6 @@ def main() -> None:
     partial = options.out.with_suffix(".partial")
     partial.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
     os.replace(partial, options.out)
-
-
-def engine_sha256() -> str:
-    """Hash of the catalogue and the distortion sources, to tell which engine a fit belongs to."""
-    root = Path(next(iter(distortion_engine.__path__)))
-    digest = hashlib.sha256()
-    for path in [root / "catalog.py", *sorted((root / "distortions").glob("*.py"))]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _hash(text: str) -> int:
-    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 
 if __name__ == "__main__":

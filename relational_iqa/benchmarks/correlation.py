@@ -1,4 +1,4 @@
-"""Agreement of predictions with people's scores: SRCC, KRCC and PLCC, as ITU-T P.1401 and the IQA literature use them."""
+"""Agreement of predictions with people's scores: SRCC, KRCC and PLCC."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The distortion network: which distortion separates b from a, how strong, in which direction, at every place.
 
-Factorised output, after our own trial (`experiments/NOTES.md`): M_k = p_k / (1 - p_none) * magnitude * direction_k. Type
-probabilities p (K axes and "none") and magnitude are even, the direction of each axis is odd, so M is exactly odd.
+Factorised output, after our own trial (`experiments/NOTES.md`): M_k = p_k / (1 - p_none) * magnitude * direction_k.
+Type probabilities p (K axes and "none") and magnitude are even, the direction of each axis is odd, so M is exactly odd.
 """
 
 from __future__ import annotations

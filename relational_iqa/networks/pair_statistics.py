@@ -159,7 +159,8 @@ class PairStatistics(nn.Module):
             hp_y * _shift(hp_y, 0, 1), hp_y * _shift(hp_y, 1, 0), hp_y * _shift(hp_y, 1, 1),  # 17:20
             total(hp[:, 1:] * _shift(hp[:, 1:], 0, 1)),  # 20
             d_y * _shift(d_y, 0, 1), d_y * _shift(d_y, 1, 0), d_y * _shift(d_y, 0, 2), d_y * _shift(d_y, 2, 0),  # 21:25
-            d_y * _shift(d_y, 0, 4), d_y * _shift(d_y, 4, 0), d_y * _shift(d_y, 1, 1), d_y * _shift(d_y, 1, -1),  # 25:29
+            d_y * _shift(d_y, 0, 4), d_y * _shift(d_y, 4, 0),  # 25:27
+            d_y * _shift(d_y, 1, 1), d_y * _shift(d_y, 1, -1),  # 27:29
             total(d_chroma * _shift(d_chroma, 0, 1)), total(d_chroma * _shift(d_chroma, 2, 0)),  # 29:31
             unchanged,  # 31
             y, y * y, y * d_y, d_y.abs() * y,  # 32:36
@@ -216,7 +217,8 @@ class PairStatistics(nn.Module):
         root_y, root_c = torch.sqrt(energy_y), torch.sqrt(energy_c)
         odd = [
             c[0] * 8, c[1] * 8, c[2] * 8, c[0] / root_y, c[1] / root_c, c[2] / root_c,
-            sharpen, sharpen_band, c[37] / torch.sqrt(hp_content * energy_y), c[40] / torch.sqrt(band_content * energy_y),
+            sharpen, sharpen_band,
+            c[37] / torch.sqrt(hp_content * energy_y), c[40] / torch.sqrt(band_content * energy_y),
             c[38] / hp_content, contrast, cov_contrast / torch.sqrt(var_y * energy_y),
             saturation, hue, c[42] / torch.sqrt(chroma_energy * energy_c), c[43] / torch.sqrt(chroma_energy * energy_c),
         ]  # fmt: skip
@@ -260,10 +262,12 @@ class PairStatistics(nn.Module):
         return torch.cat(
             [
                 c[0] * 2, _log_energy((c[1] - c[0] ** 2).clamp_min(0)), c[2] * 4, c[3] * 4, _log_energy(c[4]),
-                _log_energy(c[5]), _log_energy(c[6]), torch.log(c[7] / (energy_hp * energy_hp) + 1), c[8] ** 2 / energy_hp,
+                _log_energy(c[5]), _log_energy(c[6]),
+                torch.log(c[7] / (energy_hp * energy_hp) + 1), c[8] ** 2 / energy_hp,
                 _log_energy(c[9]), _log_energy(c[10]), c[11], c[12] / energy_hp, c[13] / energy_hp, c[14] / energy_hp,
                 c[15], c[16], c[17] * 2, c[18] * 2, c[19], _log_energy(c[20]), _log_energy(c[21]),
-                torch.log((c[5] + _NOTHING) / (gradient + _NOTHING)), torch.log((gradient + _NOTHING) / (c[20] + _NOTHING)),
+                torch.log((c[5] + _NOTHING) / (gradient + _NOTHING)),
+                torch.log((gradient + _NOTHING) / (c[20] + _NOTHING)),
                 torch.log((c[20] + _NOTHING) / (c[21] + _NOTHING)),
             ],
             1,

@@ -1,7 +1,7 @@
 """The scoring network: a relational quality score in severity levels, with and without a reference.
 
-*Reference mode* is role-aware: local visibilities of the difference (exactly 0 where test equals reference) are gated by
-context, mixed with non-negative weights, pooled, and mapped by a monotone function, so quality is <= 0, 0 for the
+*Reference mode* is role-aware: local visibilities of the difference (exactly 0 where test equals reference) are gated
+by context, mixed with non-negative weights, pooled, and mapped by a monotone function, so quality is <= 0, 0 for the
 reference, and never rises when a visibility does. *Without a reference* an odd direction meets an even magnitude.
 Pooling is by sums over pixels (weighted mean and root mean square), so tiles add up to the whole image.
 """
@@ -82,8 +82,8 @@ class LocalQuality:
 
 @dataclass(frozen=True)
 class LocalMargin:
-    """Without reference, before pooling: q (B, 1, h, w), odd, > 0 where a is better; weight, even; embedding (B, E, h, w),
-    odd."""
+    """Without reference, before pooling: q (B, 1, h, w), odd, > 0 where a is better; weight, even; embedding
+    (B, E, h, w), odd."""
 
     margin: Tensor
     weight: Tensor

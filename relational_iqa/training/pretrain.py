@@ -1,4 +1,4 @@
-"""`riqa pretrain`: photographs -> cached ranked sets -> distortion stage -> scoring stage -> weights with their card."""
+"""`riqa pretrain`: photographs -> cached ranked sets -> distortion stage -> scoring stage -> weights and their card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.scoring_stage import ScoringStage
 from relational_iqa.training.set_cache import DataConfig, cached_sets
 from relational_iqa.training.trainer import train
-from relational_iqa.weights_io import Architecture, load_weights, save_weights
+from relational_iqa.weights_io import Architecture, Networks, load_weights, save_weights
 
 
 @dataclass(frozen=True)
@@ -52,39 +52,39 @@ def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
 
 def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     """Runs both stages and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
-    start = time.monotonic()
+    start, commit = time.monotonic(), _git_commit()
     out = Path(config.out)
     photos = list_photos(Path(config.data.photos), "train")
     sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
     torch.manual_seed(config.distortion.seed)
-    networks = load_weights(config.start_from)[0].requires_grad_(True) if config.start_from else config.architecture.build()
-    distortion, scoring = networks["distortion"], networks["scoring"]
+    networks = load_weights(config.start_from)[0] if config.start_from else Networks(config.architecture)
+    distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
     batch_size, seed = config.distortion.batch_size, config.distortion.seed
     first = train(DistortionStage(distortion, sets, batch_size, seed), config.distortion, out / "distortion", resume)
     stage = ScoringStage(distortion, scoring, sets, config.scoring.batch_size, config.scoring.seed)
     second = train(stage, config.scoring, out / "scoring", resume)
     path = out / f"{config.name}.safetensors"
-    digest = save_weights(path, networks.cpu(), config.architecture)
-    card = _card(config, digest, len(photos), [first, second], time.monotonic() - start)
+    digest = save_weights(path, networks.cpu())
+    card = _card(config, commit, digest, len(photos), [first, second], time.monotonic() - start)
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     return path
 
 
 def _card(
-    config: PretrainConfig, digest: str, photos: int, stages: list[dict[str, Any]], seconds: float
+    config: PretrainConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]], seconds: float
 ) -> dict[str, Any]:
     keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
     return {
         "name": config.name,
         "sha256": digest,
         "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
-        "data": f"{config.data.sets} ranked sets of {photos} photographs ({Path(config.data.photos).name}, split 'train'); "
-        "no human score in losses, choice of checkpoint or severity curves",
+        "data": f"{config.data.sets} ranked sets of {photos} photographs, split 'train' of {Path(config.data.photos).name}"
+        "; no human score in losses, choice of checkpoint or severity curves",
         "command": "riqa pretrain --config CONFIG, with the config below",
         "config": asdict(config),
-        "git_commit": _git_commit(),
+        "git_commit": commit,
         "seconds": round(seconds),
-        "hardware": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
         "results": {},
     }

@@ -26,7 +26,8 @@ AGREEMENT_MARGIN = 0.02
 
 @dataclass(frozen=True)
 class ScoringLossWeights:
-    """order: construction within sets. agreed: pairs all metrics agree on. consensus: regression. contrast: embedding."""
+    """order: construction within sets. agreed: pairs all metrics agree on. consensus: regression. contrast: of the
+    embedding."""
 
     order: float = 1.0
     agreed: float = 0.5
@@ -109,7 +110,8 @@ class ScoringObjective(nn.Module):
     ) -> dict[str, Tensor]:
         consensus = labels.mean(-1)
         apart = (labels[rows, second] - labels[rows, first]).flatten(0, 1)  # (m, M) > 0: the first is better
-        sure = (ranks[rows, second] - ranks[rows, first]).flatten() * (certainty[rows] >= 0.8).expand_as(first).flatten()
+        certain = (certainty[rows] >= 0.8).expand_as(first)
+        sure = ((ranks[rows, second] - ranks[rows, first]) * certain).flatten()
         agreed = (apart > AGREEMENT_MARGIN).all(-1).float() - (apart < -AGREEMENT_MARGIN).all(-1).float()
         sign = torch.where(sure != 0, torch.sign(sure).float(), agreed)
         # The mode without reference learns the verdict of the mode with it, steadied by the consensus.

@@ -22,10 +22,11 @@ from distortion_engine.severity import (
     consensus,
     max_severity,
     metric_quantile,
+    min_severity,
     severity_for,
     severity_spread,
 )
-from experiments.severity import fit
+from experiments.severity import fit, measure
 from relational_iqa.conventional import METRICS
 
 SHIPPED_IMAGE = Path(__file__).resolve().parents[1] / "images" / "photo_1.png"
@@ -117,6 +118,7 @@ def test_a_distortion_without_a_fit_has_its_hand_set_ladder(monkeypatch: pytest.
     monkeypatch.setattr(severity, "_tables", lambda: {"curves": {}})
     try:
         ladder = DISTORTIONS["jpeg"].ladder
+        assert min_severity("jpeg") == 0 and max_severity("jpeg") == 1
         assert [amount_for("jpeg", level) for level in LEVELS] == pytest.approx(list(ladder))
         assert severity_spread("jpeg", ladder[2]) == (pytest.approx(0.6), pytest.approx(0.6))
     finally:
@@ -140,7 +142,7 @@ def test_quantiles_never_fall_with_damage_and_stay_bounded(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gaussian_blur", "white_noise", "jpeg", "contrast_down", "color_blocks", "pixelate"])
 def test_consensus_on_a_new_photograph_follows_severity(name: str, photo: Tensor) -> None:
-    targets = [0.0, 0.2, 0.4, 0.6, 0.8, max_severity(name)]
+    targets = [0.0, *(level for level in LEVELS if min_severity(name) < level < max_severity(name)), max_severity(name)]
     test = distorted(name, photo, targets)
     seen = judged(test, photo.expand_as(test))
     assert (seen.diff() > 0).all()
@@ -164,15 +166,32 @@ def test_curves_of_the_fit_are_monotone_and_invertible() -> None:
     assert (amounts, severities) == ([0.0, 1.0, 2.0, 4.0, 6.0], [0.0, 0.1, 0.275, 0.6, 0.9])
 
 
+def test_isotonic_regression_keeps_order_and_sums() -> None:
+    np.testing.assert_allclose(fit.isotonic(np.array([3.0, 1.0, 2.0, 5.0, 4.0, 6.0])), [2, 2, 2, 4.5, 4.5, 6])
+    values = np.random.default_rng(1).normal(size=50)
+    fitted = fit.isotonic(values)
+    assert np.all(np.diff(fitted) >= 0) and fitted.sum() == pytest.approx(values.sum())
+    worse = np.sort(values)  # any other rising sequence is further away
+    assert np.square(fitted - values).sum() < np.square(worse - values).sum()
+
+
+def test_types_that_jump_say_so() -> None:
+    onsets = {name: min_severity(name) for name in DISTORTIONS}
+    assert onsets["pixelate"] > 0.1 and onsets["white_noise"] == 0
+    assert all(0 <= onset < max_severity(name) for name, onset in onsets.items())
+    with pytest.raises(UsageError, match="unknown"):
+        min_severity("pixelated")
+
+
 def test_fit_recovers_a_known_order_of_amounts() -> None:
     rng = np.random.default_rng(0)
-    rise = np.array(fit.LADDER_POSITIONS)[:, None] * rng.uniform(0.01, 0.03, (4, len(DISTORTIONS), 1, 1))
+    rise = np.array(measure.LADDER_POSITIONS)[:, None] * rng.uniform(0.01, 0.03, (4, len(DISTORTIONS), 1, 1))
     direction = [1 if not METRICS[name].higher_is_better else -1 for name in CONSENSUS_METRICS]
     values = np.array([METRICS[name].identical for name in CONSENSUS_METRICS]) + rise * direction
     fitted = json.loads(json.dumps(fit.fit(values)))
     assert set(fitted["curves"]) == set(DISTORTIONS) and set(fitted["quantiles"]) == set(CONSENSUS_METRICS)
     for curve in fitted["curves"].values():
-        assert len(curve["amounts"]) == len(fit.LADDER_POSITIONS) + 1
+        assert len(curve["amounts"]) == len(measure.LADDER_POSITIONS) + 1
         assert np.all(np.diff(curve["severity"]) > 0) and curve["severity"][-1] <= CONSENSUS_MAX
     for table in fitted["quantiles"].values():
         assert np.all(np.diff(table["damage"]) > 0) and np.all(np.diff(table["quantile"]) > 0)
@@ -186,7 +205,7 @@ def test_held_out_photographs_are_a_fixed_tenth_and_never_fitted(tmp_path: Path)
     train, held_out = list_photos(tmp_path, "train"), list_photos(tmp_path, "held_out")
     assert sorted(train + held_out) == list_photos(tmp_path, "all") == sorted(tmp_path / name for name in names)
     assert 15 <= len(held_out) <= 45 and all(is_held_out(str(path)) for path in held_out)
-    chosen = fit.choose_photos(tmp_path, 30)
+    chosen = measure.choose_photos(tmp_path, 30)
     assert len(set(chosen)) == 30 and not set(chosen) & set(held_out)
     categories = [int(path.stem.split("_")[1]) % 3 for path in chosen]
     assert [categories.count(i) for i in range(3)] == [10, 10, 10]

@@ -1,0 +1,114 @@
+"""What several tests need: one thread, small photographs, and untrained networks in which nothing is trivially zero."""
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from PIL import Image
+from torch import Tensor
+
+from distortion_engine.image_io import load_image
+from relational_iqa.model import RelationalIQA
+from relational_iqa.weights_io import Architecture, Networks
+
+IMAGES = Path(__file__).parent / "images"
+
+# Two cores are shared, so no deadline; the same examples in every run, and no file beside the sources.
+settings.register_profile("house", deadline=None, derandomize=True, database=None)
+settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def photo_paths() -> list[Path]:
+    """Three small photographs, 160 x 128 px."""
+    return sorted(IMAGES.glob("photo_*.png"))
+
+
+@pytest.fixture(scope="session")
+def photos(photo_paths: list[Path]) -> list[Tensor]:
+    """The same as tensors (3, 128, 160) in [0, 1]."""
+    return [load_image(path) for path in photo_paths]
+
+
+def _noisy(image: Tensor, amount: float) -> Tensor:
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(5))
+    return (image + amount * noise).clamp(0, 1)
+
+
+def _jpeg(image: Tensor, amount: float) -> Tensor:
+    buffer = BytesIO()
+    pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=int(100 - amount))
+    decoded = np.array(Image.open(buffer))
+    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
+
+
+def _blurred(image: Tensor, amount: float) -> Tensor:
+    size = 2 * int(amount) + 1
+    padded = torch.nn.functional.pad(image[None], (size // 2,) * 4, mode="replicate")
+    return torch.nn.functional.avg_pool2d(padded, size, stride=1)[0]
+
+
+@pytest.fixture(scope="session")
+def versions(photos: list[Tensor]) -> list[Tensor]:
+    """A photograph (3, 128, 160) and four damaged versions of it: blurred, noisy, JPEG, darker."""
+    photo = photos[0]
+    return [photo, _blurred(photo, 2), _noisy(photo, 0.06), _jpeg(photo, 85), photo * 0.8]
+
+
+@pytest.fixture(scope="session")
+def scene() -> Callable[[int, int, int], Tensor]:
+    """scene(height, width, seed): a picture of any size with structure at several scales and a little noise."""
+
+    def make(height: int, width: int, seed: int = 0) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        picture = torch.full((1, 3, height, width), 0.5)
+        for cells in (3, 9, 27, 81):
+            coarse = torch.randn(1, 3, cells, cells, generator=generator)
+            picture += 0.1 * torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+        return (picture[0] + 0.02 * torch.randn(3, height, width, generator=generator)).clamp(0, 1)
+
+    return make
+
+
+def build_random_networks(batch_a: Tensor, batch_b: Tensor, seed: int = 0) -> Networks:
+    """Small untrained networks, calibrated on pairs (B, 3, H, W), every parameter random: also those that training
+    starts at zero, so that no statement about the output holds only because of an initial value."""
+    torch.manual_seed(seed)
+    networks = Networks(Architecture(width=16, encoder_channels=8))
+    with torch.no_grad():
+        for name, parameter in networks.named_parameters():
+            if name.endswith("bias") or not parameter.any():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        for odd in (networks.distortion.sign, networks.scoring.pair.direction):
+            odd.weight.mul_(8)  # else directions are faint, and so is everything they multiply
+        networks.distortion.calibrate(batch_a, batch_b)
+        relation = networks.distortion(batch_b, batch_a)
+        networks.scoring.reference.calibrate(batch_a, batch_b, relation)
+        networks.scoring.pair.calibrate(batch_a, batch_b)
+    return networks.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def random_networks(versions: list[Tensor]) -> Networks:
+    """Untrained networks; what holds for them holds by construction. Copy before changing."""
+    pairs = [(i, j) for i in range(len(versions)) for j in range(len(versions)) if i != j]
+    return build_random_networks(torch.stack([versions[i] for i, _ in pairs]), torch.stack([versions[j] for _, j in pairs]))
+
+
+@pytest.fixture(scope="session")
+def random_model(random_networks: Networks) -> RelationalIQA:
+    """The model around `random_networks`."""
+    return RelationalIQA(random_networks, {"name": "random", "sha256": "0" * 64})
