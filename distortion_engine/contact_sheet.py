@@ -71,7 +71,7 @@ def draw_sheet(rows: Sequence[SheetRow]) -> np.ndarray:
     for row, height in zip(rows, heights, strict=True):
         _draw_row(sheet, draw, row, top)
         top += height
-    return np.asarray(sheet)
+    return np.array(sheet)
 
 
 def _caption(recipe: Recipe) -> list[str]:
@@ -104,7 +104,7 @@ def _draw_header(sheet: Image.Image, draw: ImageDraw.ImageDraw) -> None:
     strip = field_colours(np.tile(scale, (_LINE_PX, 1)), np.ones((_LINE_PX, 257), bool))
     _text(draw, _GAP_PX, top, "field: less, -1")
     sheet.paste(Image.fromarray(strip), (_GAP_PX + 90, top))
-    _text(draw, _GAP_PX + 90 + 257 + 6, top, "+1, more of the axis; hatched grey: a step claims a change that left no trace")
+    _text(draw, _GAP_PX + 90 + 257 + 6, top, "+1, more of the axis; hatched grey: a claimed change left no trace")
 
 
 def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, top: int) -> None:
@@ -137,12 +137,15 @@ def _draw_member(
     top += TILE_PX + 2
     field, valid = row.fields[number + 1], row.validity[number + 1, 0] > 0
     axis = int(np.abs(field).mean((1, 2)).argmax())
-    _paste(sheet, field_colours(field[axis], valid), (left, top), _HALF_PX)
+    # Shrunk before it is hatched, so that the hatching stays to be seen.
+    small = Image.fromarray(field[axis].astype(np.float32)).resize((_HALF_PX, _HALF_PX), Image.Resampling.BOX)
+    known = Image.fromarray(valid).resize((_HALF_PX, _HALF_PX), Image.Resampling.NEAREST)
+    _paste(sheet, field_colours(np.asarray(small), np.asarray(known)), (left, top), _HALF_PX)
     change = np.abs(image.astype(np.int16) - row.images[0]).max(0)
     grey = np.clip(DIFFERENCE_GAIN * change, 0, 255).astype(np.uint8)
     _paste(sheet, np.repeat(grey[..., None], 3, axis=2), (left + TILE_PX - _HALF_PX, top), _HALF_PX)
     others = int((np.abs(field).mean((1, 2)) > _SEEN_PX).sum()) - 1
-    more = f" (+ {others} more axes)" if others > 0 else ""
+    more = f" (+ {others} more)" if others > 0 else ""
     _text(draw, left, top + _HALF_PX + 1, f"{AXES[axis].name}{more}", _FAINT)
 
 

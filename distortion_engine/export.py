@@ -216,7 +216,9 @@ def _new_folder(out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise UsageError(f"{out}: is not empty; give a new folder, so that no old set is taken for a new one")
-        (out / "sets").mkdir()
+        probe = out / f".{os.getpid()}.partial"
+        probe.touch()
+        probe.unlink()
     except OSError as error:
         raise UsageError(
             f"{out}: cannot be written ({error.strerror or error}); give a folder that you may write to"

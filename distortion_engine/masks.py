@@ -1,7 +1,7 @@
 """Where a distortion acts: soft masks in [0, 1], drawn from a seed, nested as their extent grows.
 
-Every kind is a *height map* over the image; the mask covers the lowest `extent` share of it, with a border `softness`
-wide. Because only the threshold moves, a larger extent contains a smaller one at every pixel: extent sets rely on it.
+Every kind is a *height map* over the image; the mask covers the lowest `extent` share of its pixels, with a border
+`softness` wide. A larger extent contains a smaller one at every pixel: extent sets rely on it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LUMA = (0.299, 0.587, 0.114)
 class MaskSpec:
     """A mask without its pixels.
 
-    kind: one of `MASK_KINDS`. extent: share of the image covered, (0, 1]. softness: width of the border as a share of
-    the height map's range, 0 is a hard edge. seed: draws the shape.
+    kind: one of `MASK_KINDS`. extent: share of the image covered (the mean of the mask), (0, 1]. softness: share of the
+    image that the border takes, half of it inside, as far as there is room; 0 is a hard edge. seed: draws the shape.
     """
 
     kind: str = "whole"
@@ -45,14 +45,17 @@ def render_mask(spec: MaskSpec, reference: Tensor) -> Tensor:
     if spec.kind == "whole" or spec.extent >= 1.0:
         return torch.ones(1, height, width, device=reference.device)
     surface = MASK_KINDS[spec.kind](reference.detach().float().cpu(), np.random.default_rng(spec.seed))
-    flat = surface.flatten()
-    rank = min(flat.numel() - 1, max(0, round(spec.extent * flat.numel()) - 1))
-    threshold = flat.sort().values[rank]
-    if spec.softness <= 0.0:
-        mask = (surface <= threshold).float()
+    # Heights become ranks in (0, 1): what is covered is then `extent` whatever the shape of the surface. The border
+    # narrows where it would leave (0, 1), so that some pixels are always reached in full and some not at all.
+    order = surface.flatten().argsort(stable=True)
+    rank = torch.empty(order.numel())
+    rank[order] = (torch.arange(order.numel()) + 0.5) / order.numel()
+    rank = rank.reshape(height, width)
+    border = min(spec.softness, 2.0 * spec.extent, 2.0 * (1.0 - spec.extent))
+    if border <= 0.0:
+        mask = (rank <= spec.extent).float()
     else:
-        border = spec.softness * (flat.max() - flat.min()).clamp_min(1e-6)
-        ramp = ((threshold - surface) / border + 0.5).clamp(0.0, 1.0)
+        ramp = ((spec.extent - rank) / border + 0.5).clamp(0.0, 1.0)
         mask = ramp * ramp * (3.0 - 2.0 * ramp)
     return mask[None].to(reference.device)
 

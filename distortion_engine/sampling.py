@@ -10,10 +10,28 @@ import numpy as np
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.masks import MASK_KINDS, MaskSpec
 from distortion_engine.recipe import RankedSet, Recipe, Step
-from distortion_engine.severity import amount_for, max_severity
+from distortion_engine.severity import amount_for, max_severity, min_severity
 
 # Least distance in severity between neighbours of a ladder: half a level, which any metric sees.
 MIN_STEP = 0.1
+# The distortions whose result depends on the seed of their step.
+SEEDED = (
+    "white_noise",
+    "multiplicative_noise",
+    "raw_noise",
+    "high_frequency_noise",
+    "film_grain",
+    "chroma_noise",
+    "impulse_noise",
+    "dead_pixels",
+    "denoise",
+    "quantize_dither",
+    "jitter",
+    "wobble",
+    "displaced_patches",
+    "color_blocks",
+    "dropped_blocks",
+)
 _LOCAL_MASKS = tuple(kind for kind in MASK_KINDS if kind != "whole")
 
 
@@ -58,8 +76,8 @@ def sample_set(rng: np.random.Generator, config: SamplingConfig = DEFAULT_SAMPLI
 
 
 def sample_step(rng: np.random.Generator, config: SamplingConfig, name: str, severity: float) -> Step:
-    """A step of distortion `name` at `severity` (cut at what the type can reach), with drawn parameters and mask."""
-    severity = float(min(severity, max_severity(name)))
+    """A step of distortion `name` at `severity` (cut to what the type can have), with drawn parameters and mask."""
+    severity = float(min(max(severity, min_severity(name)), max_severity(name)))
     params = {key: float(value) for key, value in DISTORTIONS[name].sample_params(rng).items()}
     return Step(name, severity, amount_for(name, severity), params, sample_mask(rng, config), _seed(rng))
 
@@ -71,6 +89,11 @@ def sample_mask(rng: np.random.Generator, config: SamplingConfig) -> MaskSpec:
     kind = _LOCAL_MASKS[int(rng.integers(len(_LOCAL_MASKS)))]
     softness = float(rng.choice([0.0, 0.05, 0.2, 0.4]))
     return MaskSpec(kind, float(rng.uniform(0.1, 0.8)), softness, _seed(rng))
+
+
+def _least(config: SamplingConfig, name: str) -> float:
+    """The weakest severity drawn: some types (resampling, codecs) start above 0."""
+    return max(config.min_severity, min_severity(name))
 
 
 def _seed(rng: np.random.Generator) -> int:
@@ -106,7 +129,7 @@ def _rising(rng: np.random.Generator, count: int, low: float, high: float) -> np
 def _ladder(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
     name = _pick(rng, config, 1)[0]
     step = sample_step(rng, config, name, 1.0)
-    severities = _rising(rng, config.members, config.min_severity, max_severity(name))
+    severities = _rising(rng, config.members, _least(config, name), max_severity(name))
     members = tuple(Recipe((_at(step, float(severity)),)) for severity in severities)
     return RankedSet("ladder", members, tuple(range(config.members)))
 
@@ -115,7 +138,8 @@ def _dominance(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
     """Compositions of two or three steps; from member to member one or more steps rise, none falls."""
     steps = [sample_step(rng, config, name, 1.0) for name in _pick(rng, config, int(rng.integers(2, 4)))]
     tops = np.array([step.severity for step in steps])
-    current = np.array([rng.uniform(config.min_severity, 0.4 * top) for top in tops])
+    lows = [_least(config, step.distortion) for step in steps]
+    current = np.array([rng.uniform(low, max(low, 0.4 * top)) for low, top in zip(lows, tops, strict=True)])
     members = []
     for index in range(config.members):
         if index:
@@ -156,7 +180,9 @@ def _cross_type(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
 
 
 def _tie(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
-    name = _pick(rng, config, 1)[0]
+    """One distortion with other seeds: only kinds that draw something, or all members would be the same image."""
+    random = tuple(name for name in config.names() if name in SEEDED)
+    name = _pick(rng, replace(config, distortions=random or config.names()), 1)[0]
     step = sample_step(rng, replace(config, mask_share=0.0), name, rng.uniform(config.min_severity, 1.0))
     members = tuple(Recipe((replace(step, seed=_seed(rng)),)) for _ in range(config.members))
     return RankedSet("tie", members, (0,) * config.members, certainty=0.9)

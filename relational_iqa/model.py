@@ -17,6 +17,7 @@ from torch import Tensor
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.image_io import MAX_PIXELS, load_image
+from relational_iqa.alignment import match_sizes
 from relational_iqa.comparison import Comparison, Ranking, Score
 from relational_iqa.networks.distortion_network import Relation
 from relational_iqa.networks.scoring_network import Sums
@@ -255,18 +256,19 @@ class RelationalIQA:
         return _Pooled(maps[:, :height, :width], sums)
 
     def _load(self, sources: Sequence[Source], align: Align | None, max_pixels: int) -> list[Tensor]:
-        images = [load_image(source, max_pixels=max_pixels) for source in sources]
-        sizes = {tuple(image.shape[-2:]) for image in images}
-        if len(sizes) > 1:
-            images = _aligned(images, [_name(s, f"image {i + 1}") for i, s in enumerate(sources)], align)
-        return [image.to(self.device) for image in images]
+        images = [
+            (_name(source, f"image {index}"), load_image(source, max_pixels=max_pixels))
+            for index, source in enumerate(sources, 1)
+        ]
+        return [image.to(self.device) for image in match_sizes(images, align)]
 
     def _load_mask(self, mask: Source, like: Tensor, align: Align | None, max_pixels: int) -> Tensor:
+        """(1, H, W) in [0, 1], brought to the size of the compared images where `align` allows it."""
         region = load_image(mask, max_pixels=max_pixels).mean(0, keepdim=True)
-        if region.shape[-2:] != like.shape[-2:]:
-            region = _aligned([region, like[:1].cpu()], [_name(mask, "mask"), "images"], align)[0]
-            if region.shape[-2:] != like.shape[-2:]:
-                region = F.interpolate(region[None], like.shape[-2:], mode="bilinear")[0]
+        if align is None:
+            region = match_sizes([("the image", like[:1].cpu()), (_name(mask, "the mask"), region)])[1]
+        elif region.shape[-2:] != like.shape[-2:]:
+            region = F.interpolate(region[None], like.shape[-2:], mode="bilinear", antialias=True)[0].clamp(0, 1)
         return region.to(self.device)
 
     def _describe(self, image: Tensor, start: float, align: Align | None) -> dict[str, Any]:
@@ -285,26 +287,6 @@ def _full(values: Tensor, like: Tensor) -> Tensor:
     """Maps (B, C, h, w) on the 1/4 grid -> (B, C, H, W) of `like`, which may be smaller than the padded image."""
     scaled = F.interpolate(values, scale_factor=4, mode="bilinear", align_corners=False)
     return scaled[..., : like.shape[-2], : like.shape[-1]]
-
-
-def _aligned(images: list[Tensor], names: list[str], align: Align | None) -> list[Tensor]:
-    """Images of one size: the smallest height and width, by resizing (bicubic) or cropping around the centre."""
-    sizes = ", ".join(f"{n} is {x.shape[-1]} x {x.shape[-2]}" for n, x in zip(names, images, strict=True))
-    if align is None:
-        raise ImageError(f"sizes differ: {sizes} px; give images of one size, or align='resize' or 'crop' (--align)")
-    if align not in ("resize", "crop"):
-        raise UsageError(f"align is {align!r}; expected 'resize' or 'crop'")
-    height = min(x.shape[-2] for x in images)
-    width = min(x.shape[-1] for x in images)
-    if align == "resize":
-        return [
-            F.interpolate(x[None], (height, width), mode="bicubic", antialias=True)[0].clamp(0, 1)
-            if x.shape[-2:] != (height, width)
-            else x
-            for x in images
-        ]
-    offsets = [((x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2) for x in images]
-    return [x[:, top : top + height, left : left + width] for x, (top, left) in zip(images, offsets, strict=True)]
 
 
 def _by_axis(maps: Tensor) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from distortion_engine.catalog import AXES
@@ -49,9 +49,21 @@ def save_weights(path: Path, networks: Networks) -> str:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save_file({name: value.contiguous() for name, value in networks.state_dict().items()}, partial, header)
+    # Written here, because save_file makes files that only their owner may read.
+    partial.write_bytes(_sorted(save({name: value.contiguous() for name, value in networks.state_dict().items()}, header)))
     partial.replace(path)
     return file_sha256(path)
+
+
+def _sorted(data: bytes) -> bytes:
+    """A safetensors file with its own header entries in order: the library's order differs from run to run, and equal
+    weights should have equal bytes. Format: 8 bytes length, JSON padded with spaces, tensors."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
@@ -71,12 +83,12 @@ def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
         raise UsageError(f"{path}: weights of {header.get('format', 'another program')!r}, expected {FORMAT!r}")
     if header.get("axes") != ",".join(axis.name for axis in AXES):
         raise UsageError(f"{path}: made for other axes ({header.get('axes')}); train again with `riqa pretrain`")
-    networks = Networks(Architecture(**json.loads(header["architecture"])))
     try:
+        networks = Networks(Architecture(**json.loads(header["architecture"])))
         networks.load_state_dict(state)
-    except RuntimeError as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         fault = str(error).splitlines()[-1].strip()
-        raise UsageError(f"{path}: tensors do not fit the architecture: {fault}") from error
+        raise UsageError(f"{path}: tensors do not fit the architecture in the header: {fault}") from error
     return networks.eval().requires_grad_(False), {"name": path.stem, "path": str(path), "sha256": file_sha256(path)}
 
 

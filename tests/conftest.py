@@ -11,8 +11,10 @@ from hypothesis import settings
 from PIL import Image
 from torch import Tensor
 
+from distortion_engine.catalog import AXES
 from distortion_engine.image_io import load_image
 from relational_iqa.model import RelationalIQA
+from relational_iqa.training.set_cache import CachedSets
 from relational_iqa.weights_io import Architecture, Networks
 
 IMAGES = Path(__file__).parent / "images"
@@ -63,8 +65,8 @@ def _blurred(image: Tensor, amount: float) -> Tensor:
 
 @pytest.fixture(scope="session")
 def versions(photos: list[Tensor]) -> list[Tensor]:
-    """A photograph (3, 128, 160) and four damaged versions of it: blurred, noisy, JPEG, darker."""
-    photo = photos[0]
+    """A photograph (3, 80, 96) and four damaged versions of it: blurred, noisy, JPEG, darker."""
+    photo = photos[0][:, 16:96, 32:128]
     return [photo, _blurred(photo, 2), _noisy(photo, 0.06), _jpeg(photo, 85), photo * 0.8]
 
 
@@ -112,3 +114,20 @@ def random_networks(versions: list[Tensor]) -> Networks:
 def random_model(random_networks: Networks) -> RelationalIQA:
     """The model around `random_networks`."""
     return RelationalIQA(random_networks, {"name": "random", "sha256": "0" * 64})
+
+
+@pytest.fixture(scope="session")
+def tiny_sets() -> CachedSets:
+    """Six invented sets of a reference and four members, 32 px; fields are random, those of references 0."""
+    rng = np.random.default_rng(0)
+    fields = rng.integers(-127, 128, (6, 5, len(AXES), 8, 8)).astype(np.int8)
+    fields[:, 0] = 0
+    return CachedSets(
+        images=rng.integers(0, 256, (6, 5, 3, 32, 32)).astype(np.uint8),
+        fields=fields,
+        validity=rng.integers(0, 256, (6, 5, 1, 8, 8)).astype(np.uint8),
+        ranks=np.tile(np.arange(-1, 4), (6, 1)),
+        labels=np.sort(rng.random((6, 5, 3)).astype(np.float32), axis=1) * (np.arange(5) > 0)[:, None],
+        certainty=np.array([1, 1, 1, 0.6, 1, 1], dtype=np.float32),
+        kinds=np.zeros(6, dtype=np.int64),
+    )

@@ -116,7 +116,7 @@ def codec_rows(results: dict[str, CodecResult | None], codecs: Sequence[Codec] =
         f"without {', '.join(codec.tool for codec in missing)}: {absent}" if missing else "",
         f"{equal} equal pairs left out" if equal else "",
     ) if text)  # fmt: skip
-    together = share(group for result in present for group in result.right)
+    together = share(_by_photograph([result.right for result in present]))
     rows = [_row("external codecs at rising quality, with reference", together, MUST_ORDER, note)]
     for codec in codecs:
         result = results.get(codec.tool)
@@ -125,12 +125,17 @@ def codec_rows(results: dict[str, CodecResult | None], codecs: Sequence[Codec] =
             if result is None
             else _row(codec.tool, share(result.right), part=True)
         )
-    alone = share(group for result in present for group in result.right_alone)
+    alone = share(_by_photograph([result.right_alone for result in present]))
     rows.append(_row("without reference", alone, part=True))
     for name in WITNESSES if present else ():
-        groups = [group for result in present for group in result.witnesses[name]]
-        rows.append(_row(f"{name} on the same pairs", share(groups), part=True))
+        groups = share(_by_photograph([result.witnesses[name] for result in present]))
+        rows.append(_row(f"{name} on the same pairs", groups, part=True))
     return rows
+
+
+def _by_photograph(tools: Sequence[list[list[bool]]]) -> list[list[bool]]:
+    """The answers of all tools joined by photograph: those of one photograph are not independent."""
+    return [[answer for group in groups for answer in group] for groups in zip(*tools, strict=True)]
 
 
 def _judge(model: Model, reference: Tensor, decoded: Tensor, result: CodecResult) -> CodecResult:

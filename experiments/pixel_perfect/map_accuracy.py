@@ -172,11 +172,11 @@ def map_rows(strong: MapScores, weak: MapScores, members: MapScores) -> list[Row
         _row("sign of that axis", strong.sign, "pixels whose axis is right", MUST_SIGN, "share"),
         _row("of the true axis, whatever axis is loudest", _ratio(strong.sign_right.sum(), strong.pixels), _of(strong),
              unit="share", part=True),
-        _row("intensity, predicted and true, whole image", whole.value, f"{_millions(whole.count)}, severity .1 to 1",
-             MUST_INTENSITY),
-        _row("intensity, predicted and true, masked", masked.value, f"{_millions(masked.count)}, severity .1 to 1",
-             MUST_INTENSITY),
-        _row("severity >= .4 only: masked", strong.masked.value, _millions(strong.masked.count), part=True),
+        _row("correlation of predicted and true intensity, whole image", whole.value,
+             f"{_millions(whole.count)}, severity .1 to 1", MUST_INTENSITY),
+        _row("correlation of predicted and true intensity, masked", masked.value,
+             f"{_millions(masked.count)}, severity .1 to 1", MUST_INTENSITY),
+        _row("severity >= .4 only", strong.masked.value, _millions(strong.masked.count), part=True),
         _row("IoU of thresholded intensity with the mask", *_iou(strong, [kind for _, kind in named]), MUST_IOU,
              note="above half of the 95th percentile of the predicted map; kinds that hit scattered spots left out"),
         *(_row(name, *_iou(strong, [kind]), part=True) for name, kind in named),
@@ -186,7 +186,7 @@ def map_rows(strong: MapScores, weak: MapScores, members: MapScores) -> list[Row
         _row("IoU", *_iou(weak, [kind for _, kind in named]), part=True),
         _row("two damaged images: dominant axis of their difference", members.axis, _of(members), unit="share"),
         _row("sign of that axis", members.sign, unit="share", part=True),
-        _row("intensity", members.masked.value, _millions(members.masked.count), part=True),
+        _row("correlation of intensity", members.masked.value, _millions(members.masked.count), part=True),
     ]  # fmt: skip
     return rows
 

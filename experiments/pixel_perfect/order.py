@@ -85,13 +85,13 @@ def order_rows(result: OrderResult) -> list[Row]:
     drawn = dropped + sum(len(kept[kind]) for kind in REQUIRED_KINDS)
     required, unfiltered = _join(kept, REQUIRED_KINDS), _join(result.every, REQUIRED_KINDS)
     note = f"{dropped} of {drawn} drawn sets contradicted by metrics and dropped"
-    rows = [_row("order of ladder, dominance and extent pairs, with reference", share(_with(required)),
+    rows = [_row("order with reference, ladder, dominance and extent", share(_with(required)),
                  MUST_WITH_REFERENCE, note)]  # fmt: skip
     rows += [_row(kind, share(_with(kept[kind])), part=True) for kind in KINDS]
     rows += [
         _row("pairs of two damaged images only", share(_with(required, lambda pair: not pair.pristine)), part=True),
         _row("nothing dropped", share(_with(unfiltered)), part=True),
-        _row("the same without reference, one level or more apart", share(_alone(required)),
+        _row("order without reference, one level or more apart", share(_alone(required)),
              must=MUST_WITHOUT_REFERENCE),
     ]  # fmt: skip
     rows += [_row(kind, share(_alone(kept[kind])), part=True) for kind in KINDS]

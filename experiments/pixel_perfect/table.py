@@ -64,14 +64,14 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """ "5 of 7 requirements hold; not met: ...; not measured: ..." """
+    """One line: "5 of 7 requirements hold | not met: this; that | not measured: those"."""
     asked = [row for row in rows if row.must is not None]
     failed = [row.name for row in asked if row.holds is False]
     absent = [row.name for row in asked if row.holds is None]
     parts = [f"{sum(row.holds is True for row in asked)} of {len(asked)} requirements hold"]
-    parts += [f"not met: {', '.join(failed)}"] if failed else []
-    parts += [f"{NOT_MEASURED}: {', '.join(absent)}"] if absent else []
-    return "; ".join(parts) + "."
+    parts += [f"not met: {'; '.join(failed)}"] if failed else []
+    parts += [f"{NOT_MEASURED}: {'; '.join(absent)}"] if absent else []
+    return " | ".join(parts) + "."
 
 
 def print_table(rows: Sequence[Row]) -> None:

@@ -58,16 +58,20 @@ class DistortionStage:
         batch_size: int,
         seed: int,
         weights: DistortionLossWeights = DistortionLossWeights(),
+        keep_scales: bool = False,
     ) -> None:
         self.model = DistortionObjective(network, weights)
         self.sets, self.items_per_batch, self.seed = sets, batch_size, seed
+        self.keep_scales = keep_scales
 
     def batches(self, start_step: int) -> Iterator[PairBatch]:
         """Pairs of every kind, with and without the reference."""
         return pair_batches(self.sets, self.items_per_batch, self.seed, start_step)
 
     def calibrate(self, batch: PairBatch) -> None:
-        """Scales of the fixed statistics."""
+        """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""
+        if self.keep_scales:
+            return
         self.model.network.calibrate(batch.a, batch.b)
 
     def loss(self, model: nn.Module, batch: PairBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:

@@ -60,9 +60,12 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     networks = load_weights(config.start_from)[0] if config.start_from else Networks(config.architecture)
     distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
     batch_size, seed = config.distortion.batch_size, config.distortion.seed
-    first = train(DistortionStage(distortion, sets, batch_size, seed), config.distortion, out / "distortion", resume)
-    stage = ScoringStage(distortion, scoring, sets, config.scoring.batch_size, config.scoring.seed)
-    second = train(stage, config.scoring, out / "scoring", resume)
+    trained = bool(config.start_from)
+    relation = DistortionStage(distortion, sets, batch_size, seed, keep_scales=trained)
+    first = train(relation, config.distortion, out / "distortion", resume)
+    batch_size, seed = config.scoring.batch_size, config.scoring.seed
+    score = ScoringStage(distortion, scoring, sets, batch_size, seed, keep_scales=trained)
+    second = train(score, config.scoring, out / "scoring", resume)
     path = out / f"{config.name}.safetensors"
     digest = save_weights(path, networks.cpu())
     card = _card(config, commit, digest, len(photos), [first, second], time.monotonic() - start)
@@ -78,7 +81,7 @@ def _card(
         "name": config.name,
         "sha256": digest,
         "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
-        "data": f"{config.data.sets} ranked sets of {photos} photographs, split 'train' of {Path(config.data.photos).name}"
+        "data": f"{config.data.sets} ranked sets of {photos} photographs (split 'train', {Path(config.data.photos).name})"
         "; no human score in losses, choice of checkpoint or severity curves",
         "command": "riqa pretrain --config CONFIG, with the config below",
         "config": asdict(config),

@@ -140,8 +140,10 @@ class ScoringStage:
         seed: int,
         pairs_per_set: int = 3,
         weights: ScoringLossWeights = ScoringLossWeights(),
+        keep_scales: bool = False,
     ) -> None:
         self.model = ScoringObjective(distortion, scoring, weights)
+        self.keep_scales = keep_scales
         self.sets, self.seed, self.pairs_per_set = sets, seed, pairs_per_set
         self.members = sets.images.shape[1] - 1
         self.sets_per_batch = max(1, batch_size // self.members)
@@ -152,7 +154,9 @@ class ScoringStage:
         return set_batches(self.sets, self.sets_per_batch, self.seed, start_step, self.pairs_per_set)
 
     def calibrate(self, batch: SetBatch) -> None:
-        """Scales of distances and statistics."""
+        """Scales of distances and statistics; weights that were trained before keep those they were trained with."""
+        if self.keep_scales:
+            return
         test = batch.images[:, 1:].flatten(0, 1)
         reference = batch.images[:, :1].expand_as(batch.images[:, 1:]).flatten(0, 1)
         relation = self.model.distortion(reference, test)

@@ -100,7 +100,6 @@ class _Compact(Dataset[dict[str, Any]]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        torch.set_num_threads(1)
         item = self.dataset[index]
         return {
             "index": index,

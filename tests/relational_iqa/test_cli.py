@@ -246,14 +246,19 @@ def test_an_output_that_cannot_be_written_is_one_line(
 def test_generate_passes_its_options_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from relational_iqa.training.judge import metric_judge
+
     calls: list[Any] = []
     module = ModuleType("distortion_engine.export")
-    module.__dict__["generate"] = lambda photos, out, **options: calls.append((photos, out, options))
+    made = {"sets": 5, "kinds": {"ladder": 5}, "images": 25, "photos": 7, "photos_skipped": 2, "dropped": 1}
+    module.__dict__["generate"] = lambda photos, out, **options: calls.append((photos, out, options)) or made
     monkeypatch.setitem(sys.modules, "distortion_engine.export", module)
     argv = ["generate", "photos", str(tmp_path), "--sets", "5", "--seed", "3", "--split", "held_out"]
     assert cli.main(argv) == 0
-    assert calls == [("photos", str(tmp_path), {"sets": 5, "seed": 3, "size": 256, "split": "held_out"})]
-    assert str(tmp_path) in capsys.readouterr().out
+    wanted = {"sets": 5, "seed": 3, "size_px": 256, "split": "held_out", "judge": metric_judge}
+    assert calls == [("photos", str(tmp_path), wanted)]
+    said = capsys.readouterr().out
+    assert str(tmp_path) in said and "5 ladder" in said and "7 photographs usable, 2 skipped" in said
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def published_cases() -> list[tuple[Tensor, Tensor, dict[str, float]]]:
 def test_values_agree_with_published_implementation() -> None:
     for test, reference, expected in published_cases():
         for name, value in expected.items():
-            assert METRICS[name].function(test, reference).item() == pytest.approx(value, rel=1e-4), name
+            assert METRICS[name].function(test, reference).item() == pytest.approx(value, rel=2e-4), name
 
 
 @ALL

@@ -79,7 +79,7 @@ def test_swapping_inputs_negates_everything_in_tiles_too(
     assert_mirrored(model.compare(a, b, reference), model.compare(b, a, reference))
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**20), height=st.integers(16, 70), width=st.integers(16, 70), faint=st.booleans())
 def test_swapping_any_two_images_negates_the_answer(
     random_model: RelationalIQA, scene: Scene, seed: int, height: int, width: int, faint: bool
@@ -108,7 +108,7 @@ def test_image_equal_to_its_reference_has_quality_zero(random_model: RelationalI
         assert not any(values.any() for values in score.maps.values())
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**20), height=st.integers(16, 60), width=st.integers(16, 60), log_change=st.floats(-7, 0))
 def test_quality_is_never_above_zero(
     random_model: RelationalIQA, scene: Scene, seed: int, height: int, width: int, log_change: float
@@ -119,14 +119,11 @@ def test_quality_is_never_above_zero(
     assert score.quality <= 0 and score.local_quality.max() <= 0
 
 
-@settings(max_examples=25)
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_untouched_part_has_local_quality_zero(random_model: RelationalIQA, scene: Scene, top: float, left: float) -> None:
-    reference = scene(32, 1024, 0)
-    test = reference.clone()
-    test[..., :16, :256] = top
-    test[..., 16:, :256] = left
-    assert not random_model.score(test, reference).local_quality[:, 256 + HALO_PX :].any()
+def test_local_quality_is_zero_far_from_any_difference(random_model: RelationalIQA, scene: Scene) -> None:
+    reference = scene(32, 768, 0)
+    test = torch.cat([scene(32, 256, 1), reference[..., 256:]], -1)
+    quality = random_model.score(test, reference).local_quality
+    assert (quality[:, :256] < 0).all() and not quality[:, 256 + HALO_PX :].any()
 
 
 # -- with a reference --------------------------------------------------------------------------------------------------
@@ -197,8 +194,10 @@ def test_small_images_of_any_size_are_compared(
 
 
 # The long ones are larger than a tile with its halo; 333 x 417 is not, but is a multiple of nothing.
-@pytest.mark.parametrize(("size", "tile_px"), [((333, 417), 192), ((37, 1103), 128), ((1019, 21), 128)])
-@pytest.mark.parametrize("referenced", [False, True])
+@pytest.mark.parametrize(
+    ("size", "tile_px", "referenced"),
+    [((333, 417), 192, False), ((37, 1103), 128, False), ((37, 1103), 128, True), ((1019, 21), 96, True)],
+)
 def test_tiles_equal_the_whole_image(
     tiled: Tiled, scene: Scene, size: tuple[int, int], tile_px: int, referenced: bool
 ) -> None:
@@ -255,11 +254,11 @@ def test_aligned_images_are_compared_at_the_smallest_size(
 def test_a_difference_far_from_the_white_region_does_not_change_the_margin(
     random_model: RelationalIQA, scene: Scene, referenced: bool
 ) -> None:
-    a = scene(32, 1024, 1)
-    reference = scene(32, 1024, 3) if referenced else None
-    b, other = scene(32, 1024, 2), scene(32, 1024, 4)
+    a = scene(32, 864, 1)
+    reference = scene(32, 864, 3) if referenced else None
+    b, other = scene(32, 864, 2), scene(32, 864, 4)
     b_elsewhere = torch.cat([other[..., :400], b[..., 400:]], -1)
-    mask = torch.zeros(3, 32, 1024)
+    mask = torch.zeros(3, 32, 864)
     mask[..., 400 + HALO_PX :] = 1
     plain, changed = (random_model.compare(a, x, reference, mask=mask) for x in (b, b_elsewhere))
     assert changed.margin == plain.margin != 0
@@ -270,11 +269,11 @@ def test_a_difference_far_from_the_white_region_does_not_change_the_margin(
 def test_images_equal_around_the_white_region_tie(
     random_model: RelationalIQA, scene: Scene, referenced: bool
 ) -> None:
-    a, other = scene(32, 1024, 1), scene(32, 1024, 2)
+    a, other = scene(32, 864, 1), scene(32, 864, 2)
     b = torch.cat([other[..., :400], a[..., 400:]], -1)
-    mask = torch.zeros(3, 32, 1024)
+    mask = torch.zeros(3, 32, 864)
     mask[..., 400 + HALO_PX :] = 1
-    reference = scene(32, 1024, 3) if referenced else None
+    reference = scene(32, 864, 3) if referenced else None
     assert random_model.compare(a, b, reference, mask=mask).margin == 0
     assert random_model.compare(a, b, reference, mask=1 - mask).margin != 0
 
@@ -291,7 +290,7 @@ def test_unusable_masks_are_refused(random_model: RelationalIQA, versions: list[
     a, b = versions[1], versions[2]
     with pytest.raises(ImageError, match="black everywhere"):
         random_model.compare(a, b, mask=torch.zeros_like(a))
-    with pytest.raises(ImageError, match="160 ?x ?128"):
+    with pytest.raises(ImageError, match="96 ?x ?80"):
         random_model.compare(a, b, mask=torch.ones(3, 64, 64))
     resized = random_model.compare(a, b, mask=torch.ones(3, 64, 64), align="resize")
     assert resized.margin == pytest.approx(random_model.compare(a, b).margin, rel=1e-5)
@@ -338,11 +337,11 @@ def test_maps_have_the_promised_type_shape_and_range(random_model: RelationalIQA
         result = random_model.compare(versions[1], versions[3], reference)
         assert list(result.maps) == [axis.name for axis in AXES]
         for values in {**arrays_of(result), "weight": result.weight}.values():
-            assert values.dtype == np.float32 and values.shape == (128, 160) and values.flags.c_contiguous
+            assert values.dtype == np.float32 and values.shape == (80, 96) and values.flags.c_contiguous
         assert all(np.abs(values).max() <= 1 for values in result.maps.values())
         assert result.weight.min() > 0
     score = random_model.score(versions[1], versions[0])
-    assert score.local_quality.dtype == np.float32 and score.local_quality.shape == (128, 160)
+    assert score.local_quality.dtype == np.float32 and score.local_quality.shape == (80, 96)
     assert list(score.distortions) == list(score.maps) == [axis.name for axis in AXES]
 
 
@@ -358,7 +357,7 @@ def test_answers_are_plain_json(random_model: RelationalIQA, versions: list[Tens
         data = answer.to_json()
         assert json.loads(json.dumps(data, allow_nan=False)) == data
         assert data["meta"]["weights_sha256"] == "0" * 64 and data["meta"]["weights"] == "random"
-        assert data["meta"]["size"] == "160 x 128" and data["meta"]["seconds"] >= 0
+        assert data["meta"]["size"] == "96 x 80" and data["meta"]["seconds"] >= 0
         assert answer.summary().endswith(".")
 
 

@@ -1,0 +1,142 @@
+"""Sampling: the order of a set follows from its recipes, and everything follows from the seed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distortion_engine.catalog import DISTORTIONS
+from distortion_engine.image_io import load_image
+from distortion_engine.masks import render_mask
+from distortion_engine.recipe import SET_KINDS, RankedSet, Recipe, Step
+from distortion_engine.render import render
+from distortion_engine.sampling import DEFAULT_SAMPLING, MIN_STEP, SEEDED, SamplingConfig, sample_set
+from distortion_engine.severity import amount_for, max_severity
+
+PHOTO = load_image(Path(__file__).parents[1] / "images" / "photo_3.png")[:, :64, :64]
+SEEDS = range(40)
+
+
+def sets(kind: str, config: SamplingConfig = DEFAULT_SAMPLING) -> list[RankedSet]:
+    return [sample_set(np.random.default_rng(seed), config, kind) for seed in SEEDS]
+
+
+def only(recipe: Recipe) -> Step:
+    (step,) = recipe.steps
+    return step
+
+
+@pytest.mark.parametrize("kind", SET_KINDS)
+def test_a_set_is_a_function_of_the_generator_alone(kind: str):
+    np.random.seed(1)
+    first = sets(kind)
+    np.random.seed(2)
+    torch.manual_seed(2)
+    assert sets(kind) == first
+    assert len({repr(ranked) for ranked in first}) == len(first)
+
+
+@pytest.mark.parametrize("kind", SET_KINDS)
+def test_every_step_can_be_applied_as_it_stands(kind: str):
+    for ranked in sets(kind):
+        assert ranked.kind == kind and len(ranked.members) == 4 and 0 < ranked.certainty <= 1
+        for step in (step for member in ranked.members for step in member.steps):
+            spec = DISTORTIONS[step.distortion]
+            assert 0 < step.severity <= max_severity(step.distortion)
+            assert step.amount == pytest.approx(amount_for(step.distortion, step.severity))
+            assert 0 < step.amount <= spec.ladder[-1] * (1 + 1e-6)
+            assert set(step.params) == set(spec.sample_params(np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SET_KINDS if kind != "tie"])
+def test_members_of_an_ordered_set_have_ranks_from_best_to_worst(kind: str):
+    assert all(ranked.ranks == (0, 1, 2, 3) for ranked in sets(kind))
+
+
+def test_a_ladder_differs_in_severity_alone_which_rises_in_visible_steps():
+    for ranked in sets("ladder"):
+        steps = [only(member) for member in ranked.members]
+        severities = [step.severity for step in steps]
+        room = (max_severity(steps[0].distortion) - 0.06) / 3
+        assert min(np.diff(severities)) >= min(MIN_STEP, room) - 1e-9
+        assert min(np.diff([step.amount for step in steps])) > 0
+        assert len({repr(replace(step, severity=0.0, amount=0.0)) for step in steps}) == 1
+
+
+def test_in_a_dominance_set_no_step_ever_falls_and_one_always_rises():
+    for ranked in sets("dominance"):
+        levels = np.array([[step.severity for step in member.steps] for member in ranked.members])
+        assert 2 <= levels.shape[1] <= 3
+        rises = np.diff(levels, axis=0)
+        assert (rises >= 0).all() and (rises.max(axis=1) > 0.01).all()
+        kept = [[repr(replace(step, severity=0.0, amount=0.0)) for step in m.steps] for m in ranked.members]
+        assert all(other == kept[0] for other in kept)
+
+
+def test_steps_of_a_composition_lie_on_different_axes():
+    for ranked in sets("dominance") + sets("restoration"):
+        axes = [DISTORTIONS[step.distortion].axis for step in ranked.members[-1].steps]
+        assert len(set(axes)) == len(axes)
+
+
+def test_an_extent_set_is_one_step_whose_masks_are_nested_and_grow():
+    for ranked in sets("extent")[:12]:
+        steps = [only(member) for member in ranked.members]
+        assert len({repr(replace(step, mask=steps[0].mask)) for step in steps}) == 1
+        masks = [render_mask(step.mask, PHOTO) for step in steps]
+        for small, large in zip(masks, masks[1:], strict=False):
+            assert bool((small <= large + 1e-5).all()) and float((large - small).mean()) > 0.05
+
+
+def test_a_restoration_set_takes_the_last_steps_away_one_at_a_time():
+    for ranked in sets("restoration"):
+        for count, member in enumerate(ranked.members, 1):
+            assert member.steps == ranked.members[-1].steps[:count] and len(member.steps) == count
+
+
+def test_a_cross_type_set_has_different_axes_in_order_of_severity_times_area_and_is_less_certain():
+    for ranked in sets("cross_type"):
+        steps = [only(member) for member in ranked.members]
+        assert len({DISTORTIONS[step.distortion].axis for step in steps}) == len(steps)
+        damage = [step.severity * step.mask.extent for step in steps]
+        assert damage == sorted(damage)
+        assert ranked.certainty < 0.8 < sample_set(np.random.default_rng(0), kind="ladder").certainty
+
+
+def test_a_tie_is_one_step_with_other_seeds_equal_ranks_and_different_pixels():
+    for ranked in sets("tie"):
+        steps = [only(member) for member in ranked.members]
+        assert ranked.ranks == (0, 0, 0, 0)
+        assert len({repr(replace(step, seed=0)) for step in steps}) == 1
+        assert len({step.seed for step in steps}) == 4 and steps[0].distortion in SEEDED
+
+
+def test_seeded_names_exactly_the_distortions_whose_result_depends_on_the_seed():
+    for name, spec in DISTORTIONS.items():
+        params = spec.sample_params(np.random.default_rng(0))
+        steps = [Step(name, 1.0, spec.ladder[-1], params, seed=seed) for seed in (1, 2)]
+        one, two = (render(PHOTO, Recipe((step,))).image for step in steps)
+        assert torch.equal(one, two) == (name not in SEEDED), name
+
+
+def test_only_the_kinds_and_distortions_that_were_asked_for_are_drawn():
+    config = SamplingConfig(kinds={"ladder": 1.0, "tie": 1.0}, members=3, mask_share=0.0, distortions=("jpeg", "haze"))
+    drawn = [sample_set(np.random.default_rng(seed), config) for seed in SEEDS]
+    assert {ranked.kind for ranked in drawn} == {"ladder", "tie"}
+    steps = [step for ranked in drawn for member in ranked.members for step in member.steps]
+    assert {step.distortion for step in steps} == {"jpeg", "haze"}
+    assert all(len(ranked.members) == 3 for ranked in drawn) and all(step.mask.extent == 1.0 for step in steps)
+
+
+def test_all_kinds_and_all_trained_distortions_turn_up():
+    drawn = [sample_set(np.random.default_rng(seed)) for seed in range(400)]
+    assert {ranked.kind for ranked in drawn} == set(SET_KINDS)
+    names = {step.distortion for ranked in drawn for member in ranked.members for step in member.steps}
+    assert names == {name for name, spec in DISTORTIONS.items() if spec.trained}
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(KeyError, match="pyramid"):
+        sample_set(np.random.default_rng(0), kind="pyramid")

@@ -1,0 +1,309 @@
+"""The networks: even and odd by construction, local, non-negative where they must be, trainable everywhere."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
+from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
+from relational_iqa.networks.pair_statistics import STRIDE, PairStatistics
+from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Monotone
+from relational_iqa.networks.similarity_maps import SimilarityMaps
+from relational_iqa.tiling import HALO_PX
+from relational_iqa.weights_io import Networks
+
+Scene = Callable[[int, int, int], Tensor]
+
+# Where some statistics of the 12-px window lie: after 12 even and 4 odd channels of the block-grid combs.
+EVEN = {"lag 1": 12 + 22, "unchanged": 12 + 32, "displacement": 12 + 36, "contrast share": 12 + 40, "hue share": 12 + 43}
+ODD = {"brightness": 4 + 0, "sharpness": 4 + 6, "contrast": 4 + 11, "saturation": 4 + 13}
+
+
+@pytest.fixture
+def pair(versions: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """(a, b), each (2, 3, 80, 96)."""
+    return torch.stack([versions[1], versions[2]]), torch.stack([versions[3], versions[0]])
+
+
+def mean_of(channels: Tensor, index: int) -> float:
+    """Mean of one channel away from the border."""
+    return float(channels[:, index, 6:-6, 6:-6].mean())
+
+
+# -- fixed statistics --------------------------------------------------------------------------------------------------
+
+
+def test_statistics_are_even_or_odd_to_the_bit_and_odd_ones_vanish_for_equal_images(
+    pair: tuple[Tensor, Tensor],
+) -> None:
+    a, b = pair
+    statistics = PairStatistics()
+    for _ in range(2):
+        even, odd = statistics(a, b)
+        even_back, odd_back = statistics(b, a)
+        assert torch.equal(even, even_back) and torch.equal(odd, -odd_back)
+        assert even.shape[1:] == (statistics.even_channels, 80 // STRIDE, 96 // STRIDE) and odd.any()
+        assert not statistics(a, a.clone())[1].any()
+        statistics.calibrate(a, b)
+
+
+def test_calibrated_statistics_have_unit_spread(pair: tuple[Tensor, Tensor]) -> None:
+    statistics = PairStatistics()
+    statistics.calibrate(*pair)
+    even, odd = statistics(*pair)
+    assert even.mean((0, 2, 3)).abs().max() < 0.3 and even.abs().max() <= 6 and odd.abs().max() <= 6
+    assert 0.6 < even.std((0, 2, 3)).median() < 1.2 and 0.6 < odd.square().mean((0, 2, 3)).sqrt().median() < 1.2
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_statistics_and_visibilities_of_flat_images_are_finite(value: float) -> None:
+    flat, other = torch.full((1, 3, 32, 32), value), torch.rand(1, 3, 32, 32)
+    for a, b in ((flat, flat), (flat, other), (flat, 1 - flat)):
+        assert all(x.isfinite().all() for x in (*PairStatistics()(a, b), *SimilarityMaps()(a, b)))
+
+
+def test_block_grid_is_seen_alike_at_every_offset() -> None:
+    blocks = 0.03 * torch.randn(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+    blocks = blocks.repeat_interleave(8, -1).repeat_interleave(8, -2)
+    grey, statistics = torch.full((1, 3, 128, 128), 0.5), PairStatistics()
+    combs = []
+    for top, left in ((0, 0), (1, 0), (3, 5), (4, 4), (0, 7), (7, 7)):
+        even, _ = statistics(grey, grey + blocks[..., top : top + 128, left : left + 128])
+        combs.append([mean_of(even, i) for i in range(4)])
+    for comb in combs:
+        assert comb == pytest.approx(combs[0], rel=0.03)
+    noise = grey + 0.03 * torch.randn(grey.shape, generator=torch.Generator().manual_seed(1))
+    unblocked = [mean_of(statistics(grey, noise)[0], i) for i in range(4)]
+    assert unblocked[1] < 0.25 * combs[0][1] and unblocked[3] < 0.25 * combs[0][3]
+
+
+def test_autocorrelation_tells_fine_from_coarse_noise(scene: Scene) -> None:
+    photo = scene(96, 96, 1)[None] * 0.5 + 0.25
+    white = 0.05 * torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(2))
+    coarse = torch.nn.functional.avg_pool2d(white, 5, 1, 2) * 5
+    fine = white - torch.nn.functional.avg_pool2d(white, 3, 1, 1)
+    checker = 0.05 * (torch.arange(96)[:, None] + torch.arange(96)).remainder(2).mul(2).sub(1)[None, None]
+    lag = {}
+    for name, noise in (("coarse", coarse), ("white", white), ("fine", fine), ("checker", checker)):
+        lag[name] = mean_of(PairStatistics()(photo, photo + noise)[0], EVEN["lag 1"])
+    assert lag["checker"] < -0.9 and lag["fine"] < -0.05
+    assert abs(lag["white"]) < 0.05 and lag["coarse"] > 0.6
+
+
+def test_statistics_detect_what_they_are_for(scene: Scene) -> None:
+    photo = (scene(96, 112, 1) * 0.6 + 0.2)[None]
+    a = photo[..., 8:104]
+    smooth = torch.nn.functional.avg_pool2d(photo, 5, 1, 2)
+    noise = a + 0.05 * torch.randn(a.shape, generator=torch.Generator().manual_seed(3))
+    grey = a.mean(1, keepdim=True)
+    changes = {
+        "noise": noise,
+        "shift": smooth[..., 9:105],
+        "blur": smooth[..., 8:104],
+        "brighter": a + 0.05,
+        "harsher": a.mean() + 1.2 * (a - a.mean()),
+        "paler": grey + 0.7 * (a - grey),
+    }
+    statistics = PairStatistics()
+    even: dict[str, Tensor] = {}
+    odd: dict[str, Tensor] = {}
+    for name, b in changes.items():
+        even[name], odd[name] = statistics(smooth[..., 8:104] if name == "shift" else a, b)
+    assert mean_of(even["shift"], EVEN["displacement"]) > 0.7 > 0.3 > mean_of(even["noise"], EVEN["displacement"])
+    assert mean_of(even["harsher"], EVEN["contrast share"]) > 2 * mean_of(even["noise"], EVEN["contrast share"])
+    assert mean_of(odd["brighter"], ODD["brightness"]) == pytest.approx(8 * 0.05, rel=1e-3)
+    assert mean_of(odd["blur"], ODD["sharpness"]) < -0.3
+    assert mean_of(odd["harsher"], ODD["contrast"]) == pytest.approx(0.2, abs=0.05)
+    assert mean_of(odd["paler"], ODD["saturation"]) == pytest.approx(-0.3, abs=0.05)
+    half = torch.cat([a[..., :48], noise[..., 48:]], -1)
+    unchanged = statistics(a, half)[0][0, EVEN["unchanged"]]
+    assert (unchanged[:, :10] == 1).all() and unchanged[:, -10:].mean() < 0.1
+
+
+# -- trunk and distortion network --------------------------------------------------------------------------------------
+
+
+def test_trunk_is_odd_in_its_odd_input_and_its_even_features_never_see_it() -> None:
+    torch.manual_seed(0)
+    trunk = EvenOddTrunk((5, 4), (3, 2), width=16)
+    even, odd = (torch.randn(2, 5, 12, 8), torch.randn(2, 4, 12, 8)), (torch.randn(2, 3, 12, 8), torch.randn(2, 2, 12, 8))
+    features, signed = trunk(even, odd)
+    features_back, signed_back = trunk(even, (-odd[0], -odd[1]))
+    assert torch.equal(features, features_back) and torch.equal(signed, -signed_back) and signed.any()
+    assert not trunk(even, (0 * odd[0], 0 * odd[1]))[1].any()
+
+
+def test_relation_is_odd_where_it_has_a_sign_and_even_elsewhere(
+    random_networks: Networks, pair: tuple[Tensor, Tensor]
+) -> None:
+    a, b = pair
+    there, back = random_networks.distortion(a, b), random_networks.distortion(b, a)
+    for name in ("maps", "direction", "odd"):
+        assert torch.equal(getattr(there, name), -getattr(back, name)) and getattr(there, name).any(), name
+    for name in ("type_logits", "magnitude", "even"):
+        assert torch.equal(getattr(there, name), getattr(back, name)), name
+    assert there.maps.abs().max() <= 1 and there.magnitude.min() >= 0 and there.direction.abs().max() <= 1
+    assert there.maps.shape == (2, random_networks.distortion.axes, 20, 24)
+    same = random_networks.distortion(a, a.clone())
+    assert not same.maps.any() and not same.odd.any()
+
+
+def test_results_for_a_pair_do_not_depend_on_the_rest_of_its_batch(
+    random_networks: Networks, pair: tuple[Tensor, Tensor]
+) -> None:
+    a, b = pair
+    whole, alone = random_networks.distortion(a, b).maps[1:], random_networks.distortion(a[1:], b[1:]).maps
+    torch.testing.assert_close(whole, alone, rtol=0, atol=1e-6)
+
+
+def columns_that_differ(run: Callable[[Tensor, Tensor], Tensor], scene: Scene, keep_right: bool) -> Tensor:
+    """Cells of a strip 1024 px wide whose result changes when one half of both images is replaced, in px from the cut."""
+    first, second = (torch.stack([scene(32, 1024, seed), scene(32, 1024, seed + 1)]) for seed in (1, 3))
+    order = (second, first) if keep_right else (first, second)
+    mixed = torch.cat([order[0][..., :512], order[1][..., 512:]], -1)
+    with torch.inference_mode():
+        changed = (run(first[:1], first[1:]) != run(mixed[:1], mixed[1:])).any(1)[0].any(0)
+    cells = changed.nonzero().flatten() * STRIDE
+    return cells + STRIDE - 512 if keep_right else 512 - cells
+
+
+@pytest.mark.parametrize("keep_right", [True, False])
+def test_receptive_fields_are_as_wide_as_stated_and_within_the_halo(
+    random_networks: Networks, scene: Scene, keep_right: bool
+) -> None:
+    distortion, scoring = random_networks.distortion, random_networks.scoring
+
+    def margin(a: Tensor, b: Tensor) -> Tensor:
+        local = scoring.pair.local(a, b, distortion(a, b))
+        return torch.cat([local.margin, local.weight, local.embedding], 1)
+
+    def quality(a: Tensor, b: Tensor) -> Tensor:
+        local = scoring.reference.local(a, b, distortion(b, a))
+        return torch.cat([local.visibility, local.weight], 1)
+
+    reach = columns_that_differ(lambda a, b: distortion(a, b).maps, scene, keep_right).max()
+    assert 100 < reach <= DistortionNetwork.reach_px
+    assert DistortionNetwork.reach_px < columns_that_differ(margin, scene, keep_right).max() <= HALO_PX
+    assert columns_that_differ(quality, scene, keep_right).max() <= HALO_PX
+
+
+# -- scoring network ---------------------------------------------------------------------------------------------------
+
+
+def test_visibilities_are_exactly_zero_where_test_equals_reference_and_positive_elsewhere(
+    random_networks: Networks, pair: tuple[Tensor, Tensor]
+) -> None:
+    test, reference = pair
+    maps, cues = SimilarityMaps()(test, reference)
+    assert maps.shape[1] == SimilarityMaps.channels and cues.shape[1] == SimilarityMaps.cues
+    assert maps.min() >= 0 and maps.isfinite().all() and cues.isfinite().all()
+    assert not SimilarityMaps()(test, test.clone())[0].any()
+    scorer = random_networks.scoring.reference
+    local = scorer.local(test, reference, random_networks.distortion(reference, test))
+    assert local.visibility.min() >= 0 and local.visibility.max() > 0 and local.weight.min() > 0
+    same = scorer.local(test, test.clone(), random_networks.distortion(test, test.clone()))
+    assert not same.visibility.any() and not scorer.quality(same.sums(torch.ones(1, 1, 20, 24))).any()
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 2**16),
+    size=st.floats(-6, 2),
+    rises=st.lists(st.floats(0, 3, width=32), min_size=6, max_size=6),
+)
+def test_monotone_pooling_never_falls_when_an_input_rises(seed: int, size: float, rises: list[float]) -> None:
+    torch.manual_seed(seed)
+    function = Monotone(6, 10)
+    with torch.no_grad():
+        for parameter in function.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    low = torch.rand(6) * 10**size
+    high = low + torch.tensor(rises) * 10**size
+    values = function(torch.stack([torch.zeros(6), low, high])).detach()
+    rounding = 1e-6 * (1 + float(values.abs().max()))
+    assert float(values[0]) == 0 and float(values[1]) >= -rounding and float(values[2]) >= float(values[1]) - rounding
+
+
+def test_quality_never_rises_when_a_visibility_does(random_networks: Networks) -> None:
+    scorer = random_networks.scoring.reference
+    visibility, weight = torch.rand(1, scorer.groups, 6, 6), torch.rand(1, 1, 6, 6) + 0.1
+    everywhere = torch.ones(1, 1, 6, 6)
+    before = scorer.quality(LocalQuality(visibility, weight).sums(everywhere))
+    for group in range(scorer.groups):
+        worse = visibility.clone()
+        worse[:, group, 2, 3] += 0.5
+        assert scorer.quality(LocalQuality(worse, weight).sums(everywhere)) < before
+        local = scorer.local_quality(LocalQuality(worse, weight)) - scorer.local_quality(LocalQuality(visibility, weight))
+        assert local[0, 0, 2, 3] < 0 and local.count_nonzero() == 1
+
+
+def test_local_quality_is_the_quality_of_an_image_that_looks_like_it_everywhere(random_networks: Networks) -> None:
+    scorer = random_networks.scoring.reference
+    local = LocalQuality(torch.rand(1, scorer.groups, 1, 1).expand(-1, -1, 6, 6), torch.rand(1, 1, 6, 6) + 0.1)
+    pooled = scorer.quality(local.sums(torch.ones(1, 1, 6, 6)))
+    torch.testing.assert_close(scorer.local_quality(local), pooled.view(1, 1, 1, 1).expand(1, 1, 6, 6))
+
+
+def test_sums_of_parts_add_up_to_the_sums_of_the_whole() -> None:
+    part = (torch.rand(1, 1, 8, 8) > 0.5).float()
+    locals_ = (
+        LocalQuality(torch.rand(2, 8, 8, 8), torch.rand(2, 1, 8, 8)),
+        LocalMargin(torch.randn(2, 1, 8, 8), torch.rand(2, 1, 8, 8), torch.randn(2, 32, 8, 8)),
+    )
+    for local in locals_:
+        whole, sums = local.sums(torch.ones(1, 1, 8, 8)), local.sums(part) + local.sums(1 - part)
+        for name in ("weight", "value", "square"):
+            torch.testing.assert_close(getattr(sums, name), getattr(whole, name))
+
+
+def test_margin_and_embedding_are_odd_and_weights_even(random_networks: Networks, pair: tuple[Tensor, Tensor]) -> None:
+    a, b = pair
+    scorer, everywhere = random_networks.scoring.pair, torch.ones(1, 1, 20, 24)
+
+    def run(x: Tensor, y: Tensor) -> LocalMargin:
+        relation: Relation = random_networks.distortion(x, y)
+        return scorer.local(x, y, relation)
+
+    there, back = run(a, b), run(b, a)
+    assert torch.equal(there.margin, -back.margin) and torch.equal(there.weight, back.weight)
+    assert torch.equal(there.embedding, -back.embedding) and there.weight.min() > 0
+    sums, sums_back = there.sums(everywhere), back.sums(everywhere)
+    assert torch.equal(scorer.margin(sums), -scorer.margin(sums_back)) and scorer.margin(sums).all()
+    assert torch.equal(scorer.embedding(sums), -scorer.embedding(sums_back))
+    assert not scorer.margin(run(a, a.clone()).sums(everywhere)).any()
+
+
+# -- gradients ---------------------------------------------------------------------------------------------------------
+
+
+def gradients(module: nn.Module) -> dict[str, Tensor]:
+    return {name: torch.zeros(1) if p.grad is None else p.grad for name, p in module.named_parameters()}
+
+
+def test_gradients_are_finite_also_for_identical_images(
+    random_networks: Networks, pair: tuple[Tensor, Tensor]
+) -> None:
+    networks, everywhere = copy.deepcopy(random_networks).requires_grad_(True), torch.ones(1, 1, 20, 24)
+    flat = torch.full_like(pair[0], 0.5)
+    for a, b in (pair, (pair[0], pair[0].clone()), (flat, flat.clone()), (0 * flat, pair[1])):
+        networks.zero_grad()
+        test, reference = a.clone().requires_grad_(True), b.clone().requires_grad_(True)
+        relation, forward = networks.distortion(reference, test), networks.distortion(test, reference)
+        quality = networks.scoring.reference.local(test, reference, relation)
+        margin = networks.scoring.pair.local(test, reference, forward)
+        loss = (
+            networks.scoring.reference.quality(quality.sums(everywhere)).sum()
+            + networks.scoring.reference.local_quality(quality).mean()
+            + networks.scoring.pair.margin(margin.sums(everywhere)).sum()
+            + networks.scoring.pair.embedding(margin.sums(everywhere)).square().sum()
+            + relation.maps.square().mean()
+        )
+        loss.backward()
+        assert all(gradient.isfinite().all() for gradient in gradients(networks).values())
+        assert test.grad is not None and test.grad.isfinite().all()
+        assert reference.grad is not None and reference.grad.isfinite().all()
