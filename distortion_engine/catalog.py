@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distortion_engine.distortions import blur, camera, color, compression, local, noise, resampling, tone
+from distortion_engine.distortions import blur, camera, color, compression, local, noise, resampling, sparse, tone
 from distortion_engine.distortions.common import Apply, Support
 
 Sampler = Callable[[np.random.Generator], dict[str, float]]
@@ -219,6 +219,15 @@ _ROWS: tuple[Distortion, ...] = (
                camera.haze, _haze, source="Koschmieder's law", local=False),
     Distortion("veiling_glare", "haze", +1, "share", (0.15, 0.3, 0.5, 0.75, 1.0),
                camera.veiling_glare, _glare, source="ISO 9358 veiling glare"),
+    # Not drawn in training: added after the severity curves were fitted, so their ladders are their severities.
+    Distortion("masked_noise", "noise", +1, "std in texture", (0.038, 0.08, 0.135, 0.24, 0.5),
+               noise.masked_noise, _none, trained=False, source="TID 4"),
+    Distortion("comfort_noise", "noise", +1, "noise / texture", (0.38, 0.72, 0.94, 1.75, 3.5),
+               noise.comfort_noise, _none, trained=False, source="TID 20"),
+    Distortion("noisy_compression", "blocking", +1, "std of the noise", (0.01, 0.024, 0.044, 0.08, 0.17),
+               compression.noisy_compression, _none, local=False, trained=False, source="TID 21"),
+    Distortion("sparse_sampling", "smearing", +1, "% of pixels lost", (20.0, 42.0, 58.0, 73.0, 85.0),
+               sparse.sparse_sampling, _none, trained=False, source="TID 24, Guleryuz 2006"),
 )
 # fmt: on
 DISTORTIONS: dict[str, Distortion] = {row.name: row for row in _ROWS}

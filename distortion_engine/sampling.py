@@ -31,6 +31,10 @@ SEEDED = (
     "displaced_patches",
     "color_blocks",
     "dropped_blocks",
+    "masked_noise",
+    "comfort_noise",
+    "noisy_compression",
+    "sparse_sampling",
 )
 _LOCAL_MASKS = tuple(kind for kind in MASK_KINDS if kind != "whole")
 

@@ -49,8 +49,8 @@ def save_weights(path: Path, networks: Networks) -> str:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    # Written here, because save_file makes files that only their owner may read.
-    partial.write_bytes(_sorted(save({name: value.contiguous() for name, value in networks.state_dict().items()}, header)))
+    tensors = {name: value.contiguous() for name, value in networks.state_dict().items()}
+    partial.write_bytes(_sorted(save(tensors, header)))  # not save_file: its files only their owner may read
     partial.replace(path)
     return file_sha256(path)
 

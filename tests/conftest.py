@@ -107,7 +107,9 @@ def build_random_networks(batch_a: Tensor, batch_b: Tensor, seed: int = 0) -> Ne
 def random_networks(versions: list[Tensor]) -> Networks:
     """Untrained networks; what holds for them holds by construction. Copy before changing."""
     pairs = [(i, j) for i in range(len(versions)) for j in range(len(versions)) if i != j]
-    return build_random_networks(torch.stack([versions[i] for i, _ in pairs]), torch.stack([versions[j] for _, j in pairs]))
+    return build_random_networks(
+        torch.stack([versions[i] for i, _ in pairs]), torch.stack([versions[j] for _, j in pairs])
+    )
 
 
 @pytest.fixture(scope="session")

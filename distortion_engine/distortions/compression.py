@@ -10,7 +10,11 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import per_sample
+from distortion_engine.distortions.common import per_sample, unit_normal
+
+# Scale of JPEG's quantisation tables over the standard deviation of the noise: a middling step of the luma table
+# (16 to 60 of 255) is then about twice that deviation, the setting at which a coder removes noise best.
+TABLE_SCALE_OF_NOISE = 20.0
 
 Codec = Callable[[np.ndarray, float], np.ndarray]
 
@@ -94,3 +98,12 @@ def jpegxl(image: Tensor, amount: float, generator: Generator) -> Tensor:
     At most 19.9: from 20 on libjxl halves the resolution first, and the damage drops.
     """
     return _through(_jpegxl, image, min(amount, 19.9))
+
+
+@per_sample
+def noisy_compression(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """A noisy picture coded so that most of the noise is quantised away, and detail with it: white noise, then JPEG
+    with tables in proportion to it. amount = standard deviation of the noise."""
+    scale = TABLE_SCALE_OF_NOISE * amount
+    quality = 100.0 - 50.0 * scale if scale < 1.0 else 50.0 / scale  # libjpeg's rule, inverted
+    return _through(_jpeg, image + amount * unit_normal(image.shape, generator, image), quality)

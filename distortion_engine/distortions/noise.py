@@ -1,4 +1,4 @@
-"""Noise: additive, signal-dependent, spatially coloured, in chroma only, and impulses.
+"""Noise: additive, signal-dependent, spatially coloured, hidden in texture, in chroma only, and impulses.
 
 Each draws one field of unit noise whatever the amount, so the levels of a ladder share their noise and are nested.
 """
@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.common import (
+    box,
     chroma_offset,
     from_linear,
     gaussian,
@@ -19,6 +20,10 @@ from distortion_engine.distortions.common import (
 )
 
 READ_NOISE = 0.05  # read noise over shot noise at white, of a small sensor at high gain
+MASKING_SIGMA_PX = 2.0  # neighbourhood in which texture hides noise
+MASKING_HALF = 0.05  # local standard deviation of luma at which half of the noise is let through
+TEXTURE_RADIUS_PX = 3  # of the guided filter that tells texture from edges, and its range, sqrt(eps)
+TEXTURE_RANGE = 0.15
 
 
 @per_sample
@@ -59,6 +64,32 @@ def film_grain(image: Tensor, amount: float, generator: Generator, *, grain_px: 
     field = field / float((gaussian_kernel(grain_px) ** 2).sum())  # unit variance again: energy of the 2-D kernel
     tone = luma(image)
     return image + amount * (0.3 + 2.8 * tone * (1.0 - tone)) * field
+
+
+@per_sample
+def masked_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """White noise in proportion to the texture that masks it: none in flat regions; amount = standard deviation in
+    strong texture."""
+    tone = luma(image)
+    mean = gaussian(tone, MASKING_SIGMA_PX)
+    variance = gaussian((tone - mean) ** 2, MASKING_SIGMA_PX)
+    share = variance / (variance + MASKING_HALF**2)
+    return image + amount * share * unit_normal(image.shape, generator, image)
+
+
+@per_sample
+def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Texture taken out and noise of the same local energy put in its place, as a decoder does that synthesises what
+    the encoder left out; edges stay. amount = amplitude of the noise over that of the texture: from 1 on no texture is
+    left and only the noise grows."""
+    mean = box(image, TEXTURE_RADIUS_PX)
+    variance = (box(image * image, TEXTURE_RADIUS_PX) - mean**2).clamp_min(0.0)
+    slope = variance / (variance + TEXTURE_RANGE**2)  # self-guided filter (He et al. 2010)
+    texture = image - (box(slope, TEXTURE_RADIUS_PX) * image + box(mean - slope * mean, TEXTURE_RADIUS_PX))
+    deviation = box(texture * texture, TEXTURE_RADIUS_PX).clamp_min(0.0).sqrt()
+    noise = deviation * unit_normal((1, *image.shape[1:]), generator, image)
+    # The squares of both factors add up to 1 as long as they can, so that the energy of the texture stays.
+    return image + (max(0.0, 1.0 - amount * amount) ** 0.5 - 1.0) * texture + amount * noise
 
 
 @per_sample

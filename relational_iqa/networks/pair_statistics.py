@@ -28,9 +28,10 @@ def opponent(image: Tensor) -> Tensor:
 
 
 def _shift(x: Tensor, dy: int, dx: int) -> Tensor:
-    """x(i + dy, j + dx), zeros beyond the border (dy, dx >= 0 except dx may be negative)."""
+    """x(i + dy, j + dx), the border repeated (dy, dx >= 0 except dx may be negative). Not zeros: against them the last
+    column and row would show a step, which looks like the edge of a block."""
     height, width = x.shape[-2:]
-    padded = F.pad(x, (max(0, -dx), max(0, dx), 0, dy))
+    padded = F.pad(x, (max(0, -dx), max(0, dx), 0, dy), mode="replicate")
     left = max(0, dx)
     return padded[..., dy : dy + height, left : left + width]
 

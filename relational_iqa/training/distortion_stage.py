@@ -25,6 +25,9 @@ class DistortionLossWeights:
     map: float = 2.0
 
 
+DEFAULT_WEIGHTS = DistortionLossWeights()
+
+
 class DistortionObjective(nn.Module):
     """The network with its loss, so that a wrapped (distributed, mixed precision) module returns plain tensors."""
 
@@ -57,16 +60,17 @@ class DistortionStage:
         sets: CachedSets,
         batch_size: int,
         seed: int,
-        weights: DistortionLossWeights = DistortionLossWeights(),
+        crop_px: int = 0,
+        weights: DistortionLossWeights = DEFAULT_WEIGHTS,
         keep_scales: bool = False,
     ) -> None:
         self.model = DistortionObjective(network, weights)
-        self.sets, self.items_per_batch, self.seed = sets, batch_size, seed
+        self.sets, self.items_per_batch, self.seed, self.crop_px = sets, batch_size, seed, crop_px
         self.keep_scales = keep_scales
 
     def batches(self, start_step: int) -> Iterator[PairBatch]:
         """Pairs of every kind, with and without the reference."""
-        return pair_batches(self.sets, self.items_per_batch, self.seed, start_step)
+        return pair_batches(self.sets, self.items_per_batch, self.seed, start_step, crop_px=self.crop_px)
 
     def calibrate(self, batch: PairBatch) -> None:
         """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""

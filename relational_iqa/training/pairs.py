@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from relational_iqa.networks.pair_statistics import STRIDE
 from relational_iqa.training.set_cache import CachedSets
 
 # Share of pairs with the reference on one side, and of pairs of an image with itself.
@@ -37,9 +38,10 @@ class SetBatch(NamedTuple):
 
 
 def pair_batches(
-    sets: CachedSets, batch_size: int, seed: int, start: int, pairs_per_set: int = 3
+    sets: CachedSets, batch_size: int, seed: int, start: int, pairs_per_set: int = 3, crop_px: int = 0
 ) -> Iterator[PairBatch]:
-    """Endless batches of `batch_size` pairs, `pairs_per_set` from each of the sets drawn."""
+    """Endless batches of `batch_size` pairs, `pairs_per_set` from each of the sets drawn, cut to a window of `crop_px`
+    (a multiple of 16; 0: uncut) that lies elsewhere in every batch: smaller pairs, but more of them a second."""
     step = start
     members = sets.images.shape[1]
     while True:
@@ -54,12 +56,13 @@ def pair_batches(
         first = np.where(with_reference, np.where(reference_first, 0, other), first)
         second = np.where(with_reference, np.where(reference_first, other, 0), second)
         second = np.where(rng.random(batch_size) < IDENTICAL_SHARE, first, second)
-        field_a, field_b = sets.fields[index, first], sets.fields[index, second]
-        valid = np.minimum(sets.validity[index, first], sets.validity[index, second])
+        pixels, cells = _window(rng, sets.images.shape[-1], crop_px)
+        field_a, field_b = sets.fields[index, first][cells], sets.fields[index, second][cells]
+        valid = np.minimum(sets.validity[index, first], sets.validity[index, second])[cells]
         flip = _Flip(rng)
         yield PairBatch(
-            flip(_image(sets.images[index, first])),
-            flip(_image(sets.images[index, second])),
+            flip(_image(sets.images[index, first][pixels])),
+            flip(_image(sets.images[index, second][pixels])),
             flip(torch.from_numpy(field_b.astype(np.float32) - field_a) / 127).clamp(-1, 1),
             flip(torch.from_numpy(valid.astype(np.float32)) / 255),
         )
@@ -87,6 +90,19 @@ def set_batches(
             torch.from_numpy(pairs),
         )
         step += 1
+
+
+def _window(rng: np.random.Generator, side: int, crop_px: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Indices of one window in arrays (..., side, side) of pixels, and in those of their cells."""
+    size = crop_px if 0 < crop_px < side else side
+    top, left = (int(offset) * STRIDE for offset in rng.integers(0, (side - size) // STRIDE + 1, 2))
+    pixels = (..., slice(top, top + size), slice(left, left + size))
+    cells = (
+        ...,
+        slice(top // STRIDE, (top + size) // STRIDE),
+        slice(left // STRIDE, (left + size) // STRIDE),
+    )
+    return pixels, cells
 
 
 def _image(array: np.ndarray) -> Tensor:

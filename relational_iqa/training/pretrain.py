@@ -27,7 +27,8 @@ from relational_iqa.weights_io import Architecture, Networks, load_weights, save
 @dataclass(frozen=True)
 class PretrainConfig:
     """A whole run. name: of the weights. data: what is trained on. architecture: sizes. distortion, scoring: the two
-    stages. out: folder of checkpoints, logs and the result. start_from: weights to go on from, empty for none."""
+    stages. out: folder of checkpoints, logs and the result. start_from: weights to go on from, empty for none.
+    pair_crop_px: side of the windows that the distortion stage cuts from the cached crops, 0 for none."""
 
     name: str
     data: DataConfig
@@ -36,6 +37,7 @@ class PretrainConfig:
     out: str
     architecture: Architecture = field(default_factory=Architecture)
     start_from: str = ""
+    pair_crop_px: int = 0
 
 
 def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
@@ -61,7 +63,7 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
     batch_size, seed = config.distortion.batch_size, config.distortion.seed
     trained = bool(config.start_from)
-    relation = DistortionStage(distortion, sets, batch_size, seed, keep_scales=trained)
+    relation = DistortionStage(distortion, sets, batch_size, seed, config.pair_crop_px, keep_scales=trained)
     first = train(relation, config.distortion, out / "distortion", resume)
     batch_size, seed = config.scoring.batch_size, config.scoring.seed
     score = ScoringStage(distortion, scoring, sets, batch_size, seed, keep_scales=trained)
@@ -81,8 +83,9 @@ def _card(
         "name": config.name,
         "sha256": digest,
         "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
-        "data": f"{config.data.sets} ranked sets of {photos} photographs (split 'train', {Path(config.data.photos).name})"
-        "; no human score in losses, choice of checkpoint or severity curves",
+        "data": f"{config.data.sets} ranked sets of {photos} photographs "
+        f"(split 'train', {Path(config.data.photos).name}); "
+        "no human score in losses, choice of checkpoint or severity curves",
         "command": "riqa pretrain --config CONFIG, with the config below",
         "config": asdict(config),
         "git_commit": commit,

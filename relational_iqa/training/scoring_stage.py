@@ -35,6 +35,9 @@ class ScoringLossWeights:
     contrast: float = 0.05
 
 
+DEFAULT_WEIGHTS = ScoringLossWeights()
+
+
 class ScoringObjective(nn.Module):
     """Frozen distortion network, trained scoring network, and the loss of a batch of sets."""
 
@@ -139,7 +142,7 @@ class ScoringStage:
         batch_size: int,
         seed: int,
         pairs_per_set: int = 3,
-        weights: ScoringLossWeights = ScoringLossWeights(),
+        weights: ScoringLossWeights = DEFAULT_WEIGHTS,
         keep_scales: bool = False,
     ) -> None:
         self.model = ScoringObjective(distortion, scoring, weights)
@@ -174,7 +177,7 @@ class ScoringStage:
         reference = images[:1].expand_as(images)
         model = self.model
         local = model.scoring.reference.local(images, reference, model.distortion(reference, images))
-        maps = 1 + model.scoring.reference.local_quality(local) / LEVELS
+        maps = (1 + model.scoring.reference.local_quality(local) / LEVELS).clamp(0, 1)
         maps = F.interpolate(maps, images.shape[-2:]).expand(-1, 3, -1, -1)
         return {"local_quality": torch.cat([torch.cat(list(images), -1), torch.cat(list(maps), -1)], -2)}
 

@@ -141,7 +141,7 @@ def test_chroma_operations_leave_a_grey_image_alone(name: str):
     assert torch.allclose(run(DISTORTIONS[name], image, DISTORTIONS[name].ladder[4]), image, atol=1e-5)
 
 
-CODECS = ["jpeg", "double_jpeg", "jpeg2000", "webp", "avif", "jpegxl"]
+CODECS = ["jpeg", "double_jpeg", "jpeg2000", "webp", "avif", "jpegxl", "noisy_compression"]
 
 
 @pytest.mark.parametrize("name", [name for name in DISTORTIONS if name not in CODECS])
@@ -183,6 +183,20 @@ def test_what_is_hit_at_a_low_amount_is_hit_at_a_higher_one(name: str):
 def test_noise_has_the_standard_deviation_it_was_asked_for(name: str):
     flat = torch.full((1, 3, 256, 256), 0.5)
     assert float((run(DISTORTIONS[name], flat, 0.05) - flat).std()) == pytest.approx(0.05, rel=0.03)
+
+
+def test_masked_noise_spares_flat_regions_and_comfort_noise_keeps_the_energy_of_texture():
+    flat = torch.full((1, 3, 64, 64), 0.5)
+    assert torch.equal(run(DISTORTIONS["masked_noise"], flat, 0.3), flat)
+    texture = 0.5 + 0.05 * torch.randn((1, 3, 96, 96), generator=torch.Generator().manual_seed(1))
+    replaced = run(DISTORTIONS["comfort_noise"], texture, 1.0)
+    assert float(replaced.std()) == pytest.approx(float(texture.std()), rel=0.15)
+    assert abs(float(torch.corrcoef(torch.stack([replaced.flatten(), texture.flatten()]))[0, 1])) < 0.5
+
+
+def test_sparse_sampling_keeps_the_pixels_it_sampled():
+    changed = (run(DISTORTIONS["sparse_sampling"], PHOTOS, 60.0) != PHOTOS).any(dim=1).float().mean()
+    assert float(changed) == pytest.approx(0.6, abs=0.02)
 
 
 def test_chroma_noise_keeps_luma():

@@ -71,7 +71,7 @@ def test_amount_and_severity_are_inverse_to_each_other(name: str) -> None:
     np.testing.assert_allclose([severity_for(name, amount) for amount in amounts], targets, atol=1e-6)
 
 
-@EVERY_DISTORTION
+@pytest.mark.parametrize("name", [name for name, distortion in DISTORTIONS.items() if distortion.trained])
 def test_every_curve_was_fitted_on_the_ladder_of_today(name: str) -> None:
     curve = severity._tables()["curves"][name]
     assert curve["measured"]["amounts"][-1] == pytest.approx(DISTORTIONS[name].ladder[-1], rel=1e-4), "fit again"

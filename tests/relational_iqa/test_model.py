@@ -70,9 +70,7 @@ def test_swapping_inputs_negates_every_map_the_local_margin_and_the_margin(
 
 
 @pytest.mark.parametrize("referenced", [False, True])
-def test_swapping_inputs_negates_everything_in_tiles_too(
-    tiled: Tiled, scene: Scene, referenced: bool
-) -> None:
+def test_swapping_inputs_negates_everything_in_tiles_too(tiled: Tiled, scene: Scene, referenced: bool) -> None:
     model = tiled(128)
     a, b = scene(40, 900, 1), scene(40, 900, 2)
     reference = scene(40, 900, 3) if referenced else None
@@ -266,9 +264,7 @@ def test_a_difference_far_from_the_white_region_does_not_change_the_margin(
 
 
 @pytest.mark.parametrize("referenced", [False, True])
-def test_images_equal_around_the_white_region_tie(
-    random_model: RelationalIQA, scene: Scene, referenced: bool
-) -> None:
+def test_images_equal_around_the_white_region_tie(random_model: RelationalIQA, scene: Scene, referenced: bool) -> None:
     a, other = scene(32, 864, 1), scene(32, 864, 2)
     b = torch.cat([other[..., :400], a[..., 400:]], -1)
     mask = torch.zeros(3, 32, 864)

@@ -20,7 +20,13 @@ from relational_iqa.weights_io import Networks
 Scene = Callable[[int, int, int], Tensor]
 
 # Where some statistics of the 12-px window lie: after 12 even and 4 odd channels of the block-grid combs.
-EVEN = {"lag 1": 12 + 22, "unchanged": 12 + 32, "displacement": 12 + 36, "contrast share": 12 + 40, "hue share": 12 + 43}
+EVEN = {
+    "lag 1": 12 + 22,
+    "unchanged": 12 + 32,
+    "displacement": 12 + 36,
+    "contrast share": 12 + 40,
+    "hue share": 12 + 43,
+}
 ODD = {"brightness": 4 + 0, "sharpness": 4 + 6, "contrast": 4 + 11, "saturation": 4 + 13}
 
 
@@ -82,6 +88,14 @@ def test_block_grid_is_seen_alike_at_every_offset() -> None:
     assert unblocked[1] < 0.25 * combs[0][1] and unblocked[3] < 0.25 * combs[0][3]
 
 
+def test_border_of_an_image_does_not_look_like_the_edge_of_a_block(scene: Scene) -> None:
+    picture = scene(96, 96, 1)[None]
+    even, _ = PairStatistics()(picture, 0.8 * picture)
+    relative = even[0, [1, 3, 5, 7]]  # peaks of the combs of the difference and of the images, over their mean
+    for strip in (relative[:, :, -6:], relative[:, -6:, :]):
+        assert strip.mean() < 2 * relative[:, 6:-6, 6:-6].mean()
+
+
 def test_autocorrelation_tells_fine_from_coarse_noise(scene: Scene) -> None:
     photo = scene(96, 96, 1)[None] * 0.5 + 0.25
     white = 0.05 * torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(2))
@@ -131,7 +145,10 @@ def test_statistics_detect_what_they_are_for(scene: Scene) -> None:
 def test_trunk_is_odd_in_its_odd_input_and_its_even_features_never_see_it() -> None:
     torch.manual_seed(0)
     trunk = EvenOddTrunk((5, 4), (3, 2), width=16)
-    even, odd = (torch.randn(2, 5, 12, 8), torch.randn(2, 4, 12, 8)), (torch.randn(2, 3, 12, 8), torch.randn(2, 2, 12, 8))
+    even, odd = (
+        (torch.randn(2, 5, 12, 8), torch.randn(2, 4, 12, 8)),
+        (torch.randn(2, 3, 12, 8), torch.randn(2, 2, 12, 8)),
+    )
     features, signed = trunk(even, odd)
     features_back, signed_back = trunk(even, (-odd[0], -odd[1]))
     assert torch.equal(features, features_back) and torch.equal(signed, -signed_back) and signed.any()
@@ -162,7 +179,7 @@ def test_results_for_a_pair_do_not_depend_on_the_rest_of_its_batch(
 
 
 def columns_that_differ(run: Callable[[Tensor, Tensor], Tensor], scene: Scene, keep_right: bool) -> Tensor:
-    """Cells of a strip 1024 px wide whose result changes when one half of both images is replaced, in px from the cut."""
+    """Cells of a strip 1024 px wide whose result changes when one half of both images is replaced; px from the cut."""
     first, second = (torch.stack([scene(32, 1024, seed), scene(32, 1024, seed + 1)]) for seed in (1, 3))
     order = (second, first) if keep_right else (first, second)
     mixed = torch.cat([order[0][..., :512], order[1][..., 512:]], -1)
@@ -238,7 +255,9 @@ def test_quality_never_rises_when_a_visibility_does(random_networks: Networks) -
         worse = visibility.clone()
         worse[:, group, 2, 3] += 0.5
         assert scorer.quality(LocalQuality(worse, weight).sums(everywhere)) < before
-        local = scorer.local_quality(LocalQuality(worse, weight)) - scorer.local_quality(LocalQuality(visibility, weight))
+        local = scorer.local_quality(LocalQuality(worse, weight)) - scorer.local_quality(
+            LocalQuality(visibility, weight)
+        )
         assert local[0, 0, 2, 3] < 0 and local.count_nonzero() == 1
 
 
@@ -285,9 +304,7 @@ def gradients(module: nn.Module) -> dict[str, Tensor]:
     return {name: torch.zeros(1) if p.grad is None else p.grad for name, p in module.named_parameters()}
 
 
-def test_gradients_are_finite_also_for_identical_images(
-    random_networks: Networks, pair: tuple[Tensor, Tensor]
-) -> None:
+def test_gradients_are_finite_also_for_identical_images(random_networks: Networks, pair: tuple[Tensor, Tensor]) -> None:
     networks, everywhere = copy.deepcopy(random_networks).requires_grad_(True), torch.ones(1, 1, 20, 24)
     flat = torch.full_like(pair[0], 0.5)
     for a, b in (pair, (pair[0], pair[0].clone()), (flat, flat.clone()), (0 * flat, pair[1])):

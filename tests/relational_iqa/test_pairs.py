@@ -23,9 +23,9 @@ def origin(sets: CachedSets, image: torch.Tensor) -> list[tuple[int, int, tuple[
     pixels = (image * 255).round().byte().numpy()
     return [
         (i, j, symmetry)
+        for symmetry in SYMMETRIES
         for i in range(len(sets))
         for j in range(sets.images.shape[1])
-        for symmetry in SYMMETRIES
         if np.array_equal(moved(sets.images[i, j], symmetry), pixels)
     ]
 
@@ -63,9 +63,39 @@ def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_set
     assert len(symmetries) > 4
 
 
+def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: CachedSets) -> None:
+    places = set()
+    for batch in islice(pair_batches(tiny_sets, 3, 1, 0, crop_px=16), 8):
+        assert batch.a.shape == (3, 3, 16, 16) and batch.valid.shape == (3, 1, 4, 4)
+        for a, b, target, valid in zip(*batch, strict=True):
+            found = [
+                (i, j, top, left, symmetry)
+                for i in range(len(tiny_sets))
+                for j in range(5)
+                for top in range(0, 17, 4)
+                for left in range(0, 17, 4)
+                for symmetry in SYMMETRIES
+                if np.array_equal(
+                    moved(tiny_sets.images[i, j, :, top : top + 16, left : left + 16], symmetry),
+                    (a * 255).round().byte().numpy(),
+                )
+            ]
+            ((i, j, top, left, symmetry),) = found
+            cells = (slice(None), slice(top // 4, top // 4 + 4), slice(left // 4, left // 4 + 4))
+            pixels = (b * 255).round().byte().numpy()
+            windows = tiny_sets.images[i, :, :, top : top + 16, left : left + 16]
+            (k,) = (k for k in range(5) if np.array_equal(moved(windows[k], symmetry), pixels))
+            field = (tiny_sets.fields[i, k][cells].astype(float) - tiny_sets.fields[i, j][cells]) / 127
+            np.testing.assert_allclose(target, moved(field.clip(-1, 1), symmetry), atol=1e-6)
+            validity = np.minimum(tiny_sets.validity[i, j][cells], tiny_sets.validity[i, k][cells]) / 255
+            np.testing.assert_allclose(valid, moved(validity, symmetry), atol=1e-6)
+            places.add((top, left))
+    assert len(places) > 4
+
+
 def test_pairs_are_of_every_kind(tiny_sets: CachedSets) -> None:
     kinds = {"identical": 0, "reference first": 0, "reference second": 0, "members": 0}
-    for batch in islice(pair_batches(tiny_sets, 24, 3, 0), 20):
+    for batch in islice(pair_batches(tiny_sets, 24, 3, 0), 12):
         for a, b, target in zip(batch.a, batch.b, batch.target, strict=True):
             j, k = origin(tiny_sets, a)[0][1], origin(tiny_sets, b)[0][1]
             if j == k:

@@ -144,7 +144,7 @@ def test_panels_are_pictures(random_networks: Networks, tiny_sets: CachedSets) -
     for stage in stages:
         for picture in stage.panels(next(stage.batches(0))).values():
             assert picture.ndim == 3 and picture.shape[0] == 3 and picture.isfinite().all()
-            assert picture.min() >= -1e-6 and picture.max() <= 1 + 1e-6
+            assert picture.min() >= 0 and picture.max() <= 1
 
 
 def test_judge_calls_the_worse_image_worse_and_the_reference_untouched(versions: list[Tensor]) -> None:
@@ -153,7 +153,7 @@ def test_judge_calls_the_worse_image_worse_and_the_reference_untouched(versions:
     faint = versions[0] + 0.3 * (versions[1] - versions[0])
     severities = metric_judge(torch.stack([faint, versions[1]]), reference)
     assert severities.shape == (2, JUDGE_COLUMNS) and (severities[0] < severities[1]).all()
-    assert not metric_judge(reference, reference).any()
+    assert metric_judge(reference, reference).max() < 0.01  # rounding inside HaarPSI leaves .006
 
 
 # -- the cache of sets -------------------------------------------------------------------------------------------------

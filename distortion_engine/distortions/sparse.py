@@ -1,0 +1,50 @@
+"""Sparse sampling: most pixels are lost and rebuilt from the rest by the sparsity of natural images in a block DCT."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from distortion_engine.distortions.common import pad_symmetric, per_sample, unit_uniform
+
+BLOCK_PX = 8
+# Block origins of the rounds, all different, so that the seams of one are inside the blocks of the next.
+ORIGINS = ((0, 0), (4, 4), (2, 6), (6, 2), (4, 0), (0, 4), (6, 6), (2, 2), (3, 1), (7, 5), (5, 3), (1, 7))
+FIRST_THRESHOLD, LAST_THRESHOLD = 0.6, 0.01  # of a DCT coefficient, orthonormal; falls geometrically
+
+
+def _dct_matrix(size: int) -> Tensor:
+    """Orthonormal DCT-II `(size, size)`, one basis function a row."""
+    position = torch.arange(size, dtype=torch.float64)
+    matrix = torch.cos(math.pi / size * (position[None, :] + 0.5) * position[:, None]) * math.sqrt(2.0 / size)
+    matrix[0] /= math.sqrt(2.0)
+    return matrix
+
+
+def _shrunk(image: Tensor, threshold: float, down: int, right: int) -> Tensor:
+    """`(C, H, W)` with its block DCT coefficients drawn towards 0 by `threshold`, means kept; blocks start
+    `down`, `right` px outside the image."""
+    height, width = image.shape[1:]
+    padded = pad_symmetric(image, BLOCK_PX, BLOCK_PX)[:, BLOCK_PX - down :, BLOCK_PX - right :]
+    rows, columns = math.ceil((height + down) / BLOCK_PX), math.ceil((width + right) / BLOCK_PX)
+    padded = padded[:, : rows * BLOCK_PX, : columns * BLOCK_PX]
+    blocks = padded.reshape(3, rows, BLOCK_PX, columns, BLOCK_PX).transpose(2, 3)
+    dct = _dct_matrix(BLOCK_PX).to(image)
+    coefficients = dct @ blocks @ dct.T
+    small = coefficients.sign() * (coefficients.abs() - threshold).clamp_min(0.0)
+    small[..., 0, 0] = coefficients[..., 0, 0]
+    smooth = (dct.T @ small @ dct).transpose(2, 3).reshape(3, rows * BLOCK_PX, columns * BLOCK_PX)
+    return smooth[:, down : down + height, right : right + width]
+
+
+@per_sample
+def sparse_sampling(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """Random pixels lost and rebuilt by iterated shrinkage of DCT coefficients (Guleryuz 2006); amount = % lost."""
+    known = unit_uniform((1, *image.shape[1:]), generator, image) >= 0.01 * amount
+    kept = image * known
+    # Where nothing is known yet, the mean of what is.
+    rebuilt = torch.where(known, image, kept.sum(dim=(1, 2), keepdim=True) / known.sum().clamp_min(1))
+    for turn, (down, right) in enumerate(ORIGINS):
+        threshold = FIRST_THRESHOLD * (LAST_THRESHOLD / FIRST_THRESHOLD) ** (turn / (len(ORIGINS) - 1))
+        rebuilt = torch.where(known, image, _shrunk(rebuilt, threshold, down, right))
+    return rebuilt
