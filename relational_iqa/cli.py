@@ -99,12 +99,23 @@ def score(
     _finish([s.summary() for s in scores], {**content, "align": align}, json)
 
 
-def generate(photos: str, out: str, sets: int, seed: int = 0, size: int = 256, split: str = "all") -> None:
+def generate(
+    photos: str,
+    out: str,
+    sets: int,
+    seed: int = 0,
+    size: int = 256,
+    split: str = "all",
+    workers: int = 2,
+    dense: bool = False,
+) -> None:
     """Write ranked image sets from a folder of pristine photographs, with a manifest and a contact sheet."""
     from distortion_engine.export import generate as export
     from relational_iqa.training.judge import metric_judge
 
-    made = export(photos, out, sets=sets, seed=seed, size_px=size, split=split, judge=metric_judge)
+    made = export(
+        photos, out, sets=sets, seed=seed, size_px=size, split=split, judge=metric_judge, workers=workers, dense=dense
+    )
     kinds = ", ".join(f"{count} {kind}" for kind, count in made["kinds"].items())
     print(f"{made['sets']} ranked sets ({kinds}), {made['images']} images: {Path(out).resolve()}")
     print(f"{made['photos']} photographs usable, {made['photos_skipped']} skipped; {made['dropped']} sets drawn again")

@@ -36,6 +36,8 @@ def build_parser(commands: Mapping[str, Callable[..., None]]) -> Parser:
     photos.add_argument("--sets", type=PositiveInt, required=True, metavar="N", help="how many ranked sets")
     photos.add_argument("--seed", type=NonNegativeInt, default=0, metavar="S", help="same seed, same bytes")
     photos.add_argument("--size", type=PositiveInt, default=256, metavar="PX", help="side of the square crops")
+    photos.add_argument("--workers", type=NonNegativeInt, default=2, metavar="W", help="processes; same bytes for any")
+    photos.add_argument("--dense", action="store_true", help="write fields and validity as arrays too")
     photos.add_argument("--split", choices=SPLITS, default="all", help="which share of the photographs")
     training = subparsers["pretrain"]
     training.add_argument(

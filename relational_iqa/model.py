@@ -66,6 +66,7 @@ class RelationalIQA:
 
     # -- what users call -------------------------------------------------------------------------------------------
 
+    @torch.inference_mode()
     def compare(
         self,
         a: Source,
@@ -113,6 +114,7 @@ class RelationalIQA:
             meta=self._describe(images[0], start, align),
         )
 
+    @torch.inference_mode()
     def score(
         self, image: Source, reference: Source, *, align: Align | None = None, max_pixels: int = MAX_PIXELS
     ) -> Score:
@@ -130,6 +132,7 @@ class RelationalIQA:
             meta=self._describe(test, start, align),
         )
 
+    @torch.inference_mode()
     def rank(
         self,
         images: Sequence[Source],
@@ -173,6 +176,7 @@ class RelationalIQA:
         """M(a, b) (K, H, W) of one pair (3, H, W), without a reference; channel order of `AXES`."""
         return self._pair(a.to(self.device), b.to(self.device), None).maps[:-2]
 
+    @torch.inference_mode()
     def quality(self, image: Tensor, reference: Tensor) -> float:
         """Quality (<= 0, levels) of an image (3, H, W) against its reference."""
         pooled = self._against(image.to(self.device), reference.to(self.device), None)

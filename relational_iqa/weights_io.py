@@ -37,7 +37,7 @@ class Networks(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.distortion = DistortionNetwork(len(AXES), architecture.width, architecture.encoder_channels)
-        self.scoring = ScoringNetwork(len(AXES), architecture.width)
+        self.scoring = ScoringNetwork(len(AXES), architecture.width, architecture.encoder_channels)
 
 
 def save_weights(path: Path, networks: Networks) -> str:

@@ -204,7 +204,7 @@ class PairScorer(nn.Module):
 class ScoringNetwork(nn.Module):
     """Both paths over the relation that the distortion network found."""
 
-    def __init__(self, axes: int = 16, features: int = 64) -> None:
+    def __init__(self, axes: int = 16, features: int = 64, encoder_channels: int = 24) -> None:
         super().__init__()
-        self.reference = ReferenceScorer(axes, features)
-        self.pair = PairScorer(axes, features)
+        self.reference = ReferenceScorer(axes, features, encoder_channels)
+        self.pair = PairScorer(axes, features, 3 * features // 4)

@@ -66,9 +66,8 @@ class CachedSets:
 def cached_sets(config: DataConfig, photos: Sequence[Path], judge: Judge, judge_columns: int) -> CachedSets:
     """Opens the cache of `config`, rendering it first where it is not there or not complete."""
     sampling = SamplingConfig(mask_share=config.mask_share)
-    key = json.dumps(
-        [asdict(config), [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_columns]
-    )
+    drawn = {name: value for name, value in asdict(config).items() if name not in ("workers", "cache_dir", "photos")}
+    key = json.dumps([drawn, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_columns])
     folder = Path(config.cache_dir) / hashlib.sha256(key.encode()).hexdigest()[:16]
     members = sampling.members + 1
     cells = config.size_px // STRIDE
