@@ -226,7 +226,7 @@ _ROWS: tuple[Distortion, ...] = (
                noise.comfort_noise, _none, trained=False, source="TID 20"),
     Distortion("noisy_compression", "blocking", +1, "std of the noise", (0.01, 0.024, 0.044, 0.08, 0.17),
                compression.noisy_compression, _none, local=False, trained=False, source="TID 21"),
-    Distortion("sparse_sampling", "smearing", +1, "% of pixels lost", (20.0, 42.0, 58.0, 73.0, 85.0),
+    Distortion("sparse_sampling", "smearing", +1, "% of pixels lost", (20.0, 44.0, 63.0, 78.0, 92.0),
                sparse.sparse_sampling, _none, trained=False, source="TID 24, Guleryuz 2006"),
 )
 # fmt: on

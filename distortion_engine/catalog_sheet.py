@@ -30,6 +30,7 @@ from distortion_engine.severity import LEVELS, amount_for, max_severity, min_sev
 TILE_PX = 192  # at which the severity curves were fitted: shown pixel for pixel
 MASK = MaskSpec("blobs", 0.4, 0.3, seed=7)
 WHOLE = MaskSpec()
+NEAR_ENOUGH = 0.03  # a severity that ends so little below a level is shown for it
 BLOCKS = 2  # the rows are set in two columns of rows, or the sheet would be a strip
 _GAP_PX, _FONT_PX, _LINE_PX, _LABEL_PX = 8, 12, 15, 168
 _PAPER, _INK, _FAINT, _EMPTY = (255, 255, 255), (20, 20, 20), (110, 110, 110), (222, 222, 222)
@@ -37,8 +38,11 @@ _PAPER, _INK, _FAINT, _EMPTY = (255, 255, 255), (20, 20, 20), (110, 110, 110), (
 
 @dataclass(frozen=True)
 class Cell:
-    """One distortion at one level. image (3, S, S) in [0, 1] at 8 bit, or None where the level is not reached; amount in
-    native units; note: what a reader must know; judged: severity that a judge sees, or None without one."""
+    """One distortion at one level.
+
+    image (3, S, S) in [0, 1] at 8 bit, or None where the level is not reached; amount in native units; note: what a
+    reader must know; judged: severity that a judge sees, or None without one.
+    """
 
     image: Tensor | None
     amount: float
@@ -105,12 +109,13 @@ def catalog_row(reference: Tensor, name: str, judge: Judge | None = None) -> Cat
     top, onset = max_severity(name), min_severity(name)
     cells = []
     for level in LEVELS:
-        if level > top + 1e-9:
+        if level > top + NEAR_ENOUGH:
             cells.append(Cell(None, float("nan"), f"not reached: ends at {top:.2f}"))
             continue
-        step, image, _, _ = rendered(level)
+        step, image, _, _ = rendered(min(level, top))
         judged = None if judge is None else float(judge(image[None], reference[None]).mean())
-        cells.append(Cell(image, step.amount, f"starts at {onset:.2f}" if level < onset else "", judged))
+        note = f"starts at {onset:.2f}" if level < onset else f"ends at {top:.2f}" if level > top else ""
+        cells.append(Cell(image, step.amount, note, judged))
     _, _, field, validity = rendered(min(top, 0.8), MASK)
     return CatalogRow(spec, tuple(cells), field[AXIS_INDEX[spec.axis]].numpy(), validity[0].numpy() > 0)
 
@@ -159,7 +164,8 @@ def _draw_row(sheet: Image.Image, pen: ImageDraw.ImageDraw, row: CatalogRow, lef
     axis = AXES[AXIS_INDEX[row.spec.axis]]
     labels = (
         (row.spec.name, _INK),
-        (f"{axis.name}: {axis.more if row.spec.sign > 0 else axis.less}", _FAINT),
+        (f"axis {axis.name},", _FAINT),
+        (axis.more if row.spec.sign > 0 else axis.less, _FAINT),
         (f"in {row.spec.unit}", _FAINT),
         ("" if row.spec.trained else "not drawn in training", _FAINT),
     )

@@ -36,6 +36,13 @@ SEEDED = (
     "noisy_compression",
     "sparse_sampling",
 )
+# The order in which compositions apply their steps is that of a camera: optics, light, sensor, coding. Smoothing after
+# noise would remove what the field still claims, and a member with one step more could look better.
+PIPELINE = (
+    "geometric", "sharpness", "pixelation", "smearing", "chroma_defect", "haze", "brightness", "contrast", "saturation",
+    "color_cast", "quantization", "noise", "chroma_noise", "impulse", "blocking", "local_damage",
+)  # fmt: skip
+CODECS = ("jpeg", "double_jpeg", "jpeg2000", "webp", "avif", "jpegxl")
 _LOCAL_MASKS = tuple(kind for kind in MASK_KINDS if kind != "whole")
 
 
@@ -119,6 +126,15 @@ def _pick(rng: np.random.Generator, config: SamplingConfig, count: int) -> list[
     return picked
 
 
+def _compose(rng: np.random.Generator, config: SamplingConfig, count: int) -> list[str]:
+    """`count` distortions on different axes in the order of `PIPELINE`, codecs after everything but local damage."""
+
+    def place(name: str) -> int:
+        return PIPELINE.index("blocking" if name in CODECS else DISTORTIONS[name].axis)
+
+    return sorted(_pick(rng, config, count), key=place)
+
+
 def _at(step: Step, severity: float) -> Step:
     return replace(step, severity=severity, amount=amount_for(step.distortion, severity))
 
@@ -140,7 +156,7 @@ def _ladder(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
 
 def _dominance(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
     """Compositions of two or three steps; from member to member one or more steps rise, none falls."""
-    steps = [sample_step(rng, config, name, 1.0) for name in _pick(rng, config, int(rng.integers(2, 4)))]
+    steps = [sample_step(rng, config, name, 1.0) for name in _compose(rng, config, int(rng.integers(2, 4)))]
     tops = np.array([step.severity for step in steps])
     lows = [_least(config, step.distortion) for step in steps]
     current = np.array([rng.uniform(low, max(low, 0.4 * top)) for low, top in zip(lows, tops, strict=True)])
@@ -166,9 +182,8 @@ def _extent(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
 
 def _restoration(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
     """A composition whose steps are taken away one at a time; the most damaged member comes last."""
-    steps = [
-        sample_step(rng, config, name, rng.uniform(0.25, 1.0)) for name in _pick(rng, config, config.members)
-    ]
+    names = _compose(rng, config, config.members)
+    steps = [sample_step(rng, config, name, rng.uniform(0.25, 1.0)) for name in names]
     members = tuple(Recipe(tuple(steps[: count + 1])) for count in range(config.members))
     return RankedSet("restoration", members, tuple(range(config.members)))
 

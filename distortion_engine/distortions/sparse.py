@@ -5,12 +5,13 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import pad_symmetric, per_sample, unit_uniform
+from distortion_engine.distortions.common import gaussian, pad_symmetric, per_sample, unit_uniform
 
 BLOCK_PX = 8
 # Block origins of the rounds, all different, so that the seams of one are inside the blocks of the next.
 ORIGINS = ((0, 0), (4, 4), (2, 6), (6, 2), (4, 0), (0, 4), (6, 6), (2, 2), (3, 1), (7, 5), (5, 3), (1, 7))
-FIRST_THRESHOLD, LAST_THRESHOLD = 0.6, 0.01  # of a DCT coefficient, orthonormal; falls geometrically
+FIRST_THRESHOLD, LAST_THRESHOLD = 0.15, 0.01  # of a DCT coefficient, orthonormal; falls geometrically
+SPREAD = 0.7  # standard deviation of the first guess's Gaussian over the mean distance of the pixels that are left
 
 
 def _dct_matrix(size: int) -> Tensor:
@@ -40,10 +41,13 @@ def _shrunk(image: Tensor, threshold: float, down: int, right: int) -> Tensor:
 @per_sample
 def sparse_sampling(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Random pixels lost and rebuilt by iterated shrinkage of DCT coefficients (Guleryuz 2006); amount = % lost."""
-    known = unit_uniform((1, *image.shape[1:]), generator, image) >= 0.01 * amount
-    kept = image * known
-    # Where nothing is known yet, the mean of what is.
-    rebuilt = torch.where(known, image, kept.sum(dim=(1, 2), keepdim=True) / known.sum().clamp_min(1))
+    lost = min(0.01 * amount, 0.999)
+    known = unit_uniform((1, *image.shape[1:]), generator, image) >= lost
+    # First guess: a weighted mean of the known pixels near by (normalised convolution, Knutsson and Westin 1993).
+    sigma_px = SPREAD / (1.0 - lost) ** 0.5
+    share = gaussian(known.to(image), sigma_px)
+    guess = gaussian(image * known, sigma_px) / share.clamp_min(1e-6)
+    rebuilt = torch.where(known, image, guess)
     for turn, (down, right) in enumerate(ORIGINS):
         threshold = FIRST_THRESHOLD * (LAST_THRESHOLD / FIRST_THRESHOLD) ** (turn / (len(ORIGINS) - 1))
         rebuilt = torch.where(known, image, _shrunk(rebuilt, threshold, down, right))

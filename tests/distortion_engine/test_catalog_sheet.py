@@ -44,8 +44,8 @@ def test_cells_have_the_amounts_of_their_level_and_empty_ones_say_why():
             if cell.image is None:
                 assert level > max_severity(name) and "not reached" in cell.note
             else:
-                assert cell.amount == amount_for(name, level)
-                assert bool(cell.note) == (level < min_severity(name))
+                assert cell.amount == amount_for(name, min(level, max_severity(name)))
+                assert bool(cell.note) == (not min_severity(name) <= level <= max_severity(name))
 
 
 def test_the_map_has_the_sign_of_its_direction_and_leaves_the_rest_at_zero():
