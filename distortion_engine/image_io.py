@@ -17,6 +17,7 @@ What comes out is always float32 RGB, sRGB-encoded, (3, H, W), in [0, 1]. What h
 import os
 import threading
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,13 @@ def to_uint8(image: torch.Tensor) -> np.ndarray:
     """Array (H, W, 3) uint8 of an image (3, H, W) or (1, 3, H, W) in [0, 1]: clamped and rounded to nearest."""
     values = _one_image(image, "tensor").detach().float()
     return (values.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def encode_lossless(pixels: np.ndarray, suffix: str) -> bytes:
+    """File content of pixels (H, W, 3) uint8; suffix: ".png" or ".webp". Same pixels, same bytes."""
+    content = BytesIO()
+    Image.fromarray(pixels).save(content, **_LOSSLESS[suffix])
+    return content.getvalue()
 
 
 def save_image(image: torch.Tensor, path: str | os.PathLike[str]) -> None:

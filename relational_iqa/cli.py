@@ -106,19 +106,30 @@ def generate(
     seed: int = 0,
     size: int = 256,
     split: str = "all",
-    workers: int = 2,
+    distortions: str | None = None,
+    sets_per_shard: int = 64,
+    format: str = "png",
     dense: bool = False,
+    workers: int = 2,
+    engine: str = "local",
+    address: str | None = None,
+    resume: str = "auto",
 ) -> None:
-    """Write ranked image sets from a folder of pristine photographs, with a manifest and a contact sheet."""
+    """Write ranked image sets from a folder of pristine photographs: tar shards, a manifest and a contact sheet."""
+    from distortion_engine.export import Workforce
     from distortion_engine.export import generate as export
+    from distortion_engine.generate_options import GenerateOptions
     from relational_iqa.training.judge import metric_judge
 
-    made = export(
-        photos, out, sets=sets, seed=seed, size_px=size, split=split, judge=metric_judge, workers=workers, dense=dense
-    )
+    names = () if distortions is None else tuple(name.strip() for name in distortions.split(","))
+    options = GenerateOptions(sets, seed, size, split, sets_per_shard, dense, format, names)
+    workforce = Workforce(engine, workers, address)
+    made = export(photos, out, options, judge=metric_judge, workforce=workforce, resume=resume)
     kinds = ", ".join(f"{count} {kind}" for kind, count in made["kinds"].items())
     print(f"{made['sets']} ranked sets ({kinds}), {made['images']} images: {Path(out).resolve()}")
-    print(f"{made['photos']} photographs usable, {made['photos_skipped']} skipped; {made['dropped']} sets drawn again")
+    there = f", {made['shards_found']} of them there before" if made["shards_found"] else ""
+    print(f"{made['shards']} shards{there}, {made['bytes'] / 1e6:.1f} MB; {made['dropped']} sets drawn again")
+    print(f"{made['photos']} photographs usable, {made['photos_skipped']} skipped")
 
 
 def pretrain(config: str, overrides: list[str], resume: str = "auto") -> None:

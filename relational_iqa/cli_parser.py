@@ -30,15 +30,7 @@ def build_parser(commands: Mapping[str, Callable[..., None]]) -> Parser:
         group.add_subcommand(name, subparsers[name], help=str(function.__doc__).rstrip("."))
     for name in ("compare", "rank", "score"):
         _add_image_options(subparsers[name], name)
-    photos = subparsers["generate"]
-    photos.add_argument("photos", type=str, metavar="PHOTOS", help="folder of pristine photographs")
-    photos.add_argument("out", type=str, metavar="OUT", help="folder to write")
-    photos.add_argument("--sets", type=PositiveInt, required=True, metavar="N", help="how many ranked sets")
-    photos.add_argument("--seed", type=NonNegativeInt, default=0, metavar="S", help="same seed, same bytes")
-    photos.add_argument("--size", type=PositiveInt, default=256, metavar="PX", help="side of the square crops")
-    photos.add_argument("--workers", type=NonNegativeInt, default=2, metavar="W", help="processes; same bytes for any")
-    photos.add_argument("--dense", action="store_true", help="write fields and validity as arrays too")
-    photos.add_argument("--split", choices=SPLITS, default="all", help="which share of the photographs")
+    _add_generate_options(subparsers["generate"])
     training = subparsers["pretrain"]
     training.add_argument(
         "overrides", nargs="*", type=str, metavar="key=value", help="replace single values of the file"
@@ -46,6 +38,24 @@ def build_parser(commands: Mapping[str, Callable[..., None]]) -> Parser:
     training.add_argument("--config", type=str, required=True, metavar="C", help="YAML file of the run")
     training.add_argument("--resume", choices=("auto", "never"), default="auto", help="go on from the last checkpoint")
     return parser
+
+
+def _add_generate_options(parser: Parser) -> None:
+    add = parser.add_argument
+    add("photos", type=str, metavar="PHOTOS", help="folder of pristine photographs")
+    add("out", type=str, metavar="OUT", help="folder to write, or to complete after a kill")
+    add("--sets", type=PositiveInt, required=True, metavar="N", help="how many ranked sets")
+    add("--seed", type=NonNegativeInt, default=0, metavar="S", help="same seed, same bytes")
+    add("--size", type=PositiveInt, default=256, metavar="PX", help="side of the square crops")
+    add("--split", choices=SPLITS, default="all", help="which share of the photographs")
+    add("--distortions", type=str, metavar="A,B,...", help="draw from these alone")
+    add("--sets-per-shard", type=PositiveInt, default=64, metavar="M", help="sets in a tar")
+    add("--format", choices=("png", "webp"), default="png", help="of the images, lossless")
+    add("--dense", action="store_true", help="write fields and validity as arrays too")
+    add("--workers", type=NonNegativeInt, default=2, metavar="W", help="processes; same bytes for any")
+    add("--engine", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster (extra [ray])")
+    add("--address", type=str, metavar="A", help="of the Ray cluster; else RAY_ADDRESS; else one is started here")
+    add("--resume", choices=("auto", "never"), default="auto", help="complete what lies in OUT, or refuse it")
 
 
 def _add_image_options(parser: Parser, command: str) -> None:

@@ -1,39 +1,66 @@
-"""riqa generate: files whose bytes follow from the seed, a manifest that is the whole truth, a sheet to look at."""
+"""riqa generate: shards whose bytes follow from the seed, a manifest that is the whole truth, a sheet to look at."""
 
 import hashlib
 import json
-import os
 import shutil
+import tarfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import webdataset
 from PIL import Image
 from torch import Tensor
 
-from distortion_engine import ENGINE_VERSION, export
+from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import AXES
 from distortion_engine.contact_sheet import field_colours, varied
 from distortion_engine.dataset import RankedSetDataset
-from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.export import generate, rerender
+from distortion_engine.errors import UsageError
+from distortion_engine.export import Workforce, generate, rerender
+from distortion_engine.generate_options import GenerateOptions, libraries
 from distortion_engine.recipe import RankedSet
 
 IMAGES = Path(__file__).parents[1] / "images"
 PHOTOS = sorted(IMAGES.glob("photo_*.png"))
+NAMES = ["reference.png", *(f"member_{number}.png" for number in range(4))]
 
 
 def distance_judge(test: Tensor, reference: Tensor) -> Tensor:
     return (test - reference).abs().mean((1, 2, 3))[:, None]
 
 
-def run(out: Path, sets: int = 4, photos: Path = IMAGES, workers: int = 0, **options) -> dict:
-    return generate(photos, out, sets, seed=3, size_px=64, workers=workers, **options)
+def run(out: Path, sets: int = 5, photos: Path = IMAGES, workers: int = 0, judge=None, **options) -> dict:
+    chosen = GenerateOptions(sets, **{"seed": 3, "size_px": 64, "sets_per_shard": 2, **options})
+    return generate(photos, out, chosen, judge, Workforce(workers=workers))
 
 
-def lines(out: Path) -> list[dict]:
+def manifest(out: Path) -> list[dict]:
     return [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def sets_in(out: Path) -> list[dict[str, bytes]]:
+    """Files of each set by name, read with nothing but tarfile."""
+    found: dict[str, dict[str, bytes]] = {}
+    for path in sorted((out / "shards").iterdir()):
+        with tarfile.open(path) as tar:
+            for entry in tar:
+                key, _, name = entry.name.partition(".")
+                found.setdefault(key, {})[name] = tar.extractfile(entry).read()
+    assert list(found) == [f"{index:08d}" for index in range(len(found))]
+    return list(found.values())
+
+
+def records(out: Path) -> list[dict]:
+    return [json.loads(files["json"]) for files in sets_in(out)]
+
+
+def pixels(content: bytes) -> np.ndarray:
+    picture = Image.open(BytesIO(content))
+    assert picture.mode == "RGB"
+    return np.array(picture)
 
 
 def everything(out: Path) -> dict[str, bytes]:
@@ -53,69 +80,107 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(written: tuple[Path, d
 
 
 def test_more_sets_only_add_to_fewer_and_another_seed_changes_them(written: tuple[Path, dict], tmp_path: Path):
-    run(tmp_path / "fewer", sets=2, judge=distance_judge, dense=True)
-    assert lines(tmp_path / "fewer") == lines(written[0])[:2]
-    generate(IMAGES, tmp_path / "other", 1, seed=4, size_px=64, workers=0)
-    assert lines(tmp_path / "other")[0]["recipe"] != lines(written[0])[0]["recipe"]
+    run(tmp_path / "fewer", sets=3, judge=distance_judge, dense=True)
+    assert sets_in(tmp_path / "fewer") == sets_in(written[0])[:3]
+    run(tmp_path / "other", sets=1, seed=4)
+    assert records(tmp_path / "other")[0]["recipe"] != records(written[0])[0]["recipe"]
 
 
-def test_the_images_are_those_of_the_dataset_to_the_bit(written: tuple[Path, dict]):
-    dataset = RankedSetDataset(PHOTOS, 64, seed=3, length=4, judge=distance_judge)
-    for index, line in enumerate(lines(written[0])):
-        names = ["reference.png", "member_0.png", "member_1.png", "member_2.png", "member_3.png"]
-        pictures = [Image.open(written[0] / line["folder"] / name) for name in names]
-        assert all(picture.mode == "RGB" for picture in pictures)
-        pixels = torch.from_numpy(np.stack([np.array(picture) for picture in pictures])).permute(0, 3, 1, 2)
-        assert torch.equal(pixels, dataset[index]["images"])
+@pytest.mark.parametrize("image_format", ["png", "webp"])
+def test_the_images_are_those_of_the_dataset_to_the_bit(written: tuple[Path, dict], tmp_path: Path, image_format: str):
+    out = written[0]
+    if image_format == "webp":
+        out = tmp_path / "webp"
+        run(out, judge=distance_judge, image_format="webp")
+    dataset = RankedSetDataset(PHOTOS, 64, seed=3, length=5, judge=distance_judge)
+    for index, files in enumerate(sets_in(out)):
+        stored = np.stack([pixels(files[name.replace("png", image_format)]) for name in NAMES])
+        assert torch.equal(torch.from_numpy(stored).permute(0, 3, 1, 2), dataset[index]["images"])
 
 
-def test_the_manifest_tells_what_was_made_and_every_file_has_its_hash(written: tuple[Path, dict]):
+def test_webdataset_reads_the_shards_without_this_package(written: tuple[Path, dict]):
+    shards = [str(path) for path in sorted((written[0] / "shards").iterdir())]
+    samples = list(webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8"))
+    assert [sample["__key__"] for sample in samples] == [f"{index:08d}" for index in range(5)]
+    for sample, files in zip(samples, sets_in(written[0]), strict=True):
+        assert np.array_equal(sample["member_2.png"], pixels(files["member_2.png"]))
+        assert sample["json"] == json.loads(files["json"])
+        assert sample["fields.npz"]["fields"].shape == (5, len(AXES), 64, 64)
+
+
+def test_a_tar_says_nothing_of_when_and_by_whom_it_was_made(written: tuple[Path, dict]):
+    with tarfile.open(written[0] / "shards/ranked-000000.tar") as tar:
+        assert {(e.mtime, e.uid, e.gid, e.uname, e.gname, e.mode) for e in tar} == {(0, 0, 0, "", "", 0o644)}
+
+
+def test_the_manifest_tells_what_was_made_and_every_shard_has_its_hash(written: tuple[Path, dict]):
     out, _ = written
-    assert [line["index"] for line in lines(out)] == [0, 1, 2, 3]
-    listed = {"manifest.jsonl", "contact_sheet.png"}
-    for line in lines(out):
-        ranked = RankedSet.from_dict(line["recipe"])
-        assert (line["kind"], tuple(line["ranks"]), line["certainty"]) == (ranked.kind, ranked.ranks, ranked.certainty)
-        assert line["seed"] == 3 and line["engine"] == ENGINE_VERSION and line["photo"] in {p.name for p in PHOTOS}
-        assert len(line["judge"]) == 5 and line["judge"][0] == 0 and min(line["judge"][1:]) > 0
-        assert set(line["sha256"]) == {"reference.png", *(f"member_{i}.png" for i in range(4)), "fields.npz"}
-        for name, digest in line["sha256"].items():
-            assert hashlib.sha256((out / line["folder"] / name).read_bytes()).hexdigest() == digest
-            listed.add(f"{line['folder']}/{name}")
-    assert set(everything(out)) == listed  # and no temporary file is left
+    head, *lines = manifest(out)
+    assert head["engine"] == ENGINE_VERSION and head["shards"] == 3 and head["libraries"] == libraries()
+    assert head["options"]["seed"] == 3 and head["options"]["dense"] and head["judge"].endswith("distance_judge")
+    hashes = {photo.name: hashlib.sha256(photo.read_bytes()).hexdigest() for photo in PHOTOS}
+    assert {photo["name"]: photo["sha256"] for photo in head["photos"]} == hashes
+    assert [line["name"] for line in lines] == [f"shards/ranked-00000{number}.tar" for number in range(3)]
+    assert [(line["first"], line["sets"]) for line in lines] == [(0, 2), (2, 2), (4, 1)]
+    for line in lines:
+        content = (out / line["name"]).read_bytes()
+        assert line["bytes"] == len(content) and line["sha256"] == hashlib.sha256(content).hexdigest()
+    # and no temporary file is left
+    assert set(everything(out)) == {"manifest.jsonl", "contact_sheet.png", *(line["name"] for line in lines)}
 
 
-def test_a_line_of_the_manifest_and_its_photograph_give_the_pixels_and_the_fields_again(written: tuple[Path, dict]):
-    out, _ = written
-    for line in lines(out):
-        images, fields, validity = rerender(IMAGES / line["photo"], line)
-        stored = np.load(out / line["folder"] / "fields.npz", allow_pickle=False)
+def test_each_set_tells_its_recipe_and_the_hashes_of_its_files(written: tuple[Path, dict]):
+    for index, files in enumerate(sets_in(written[0])):
+        record = json.loads(files["json"])
+        ranked = RankedSet.from_dict(record["recipe"])
+        assert (record["kind"], record["ranks"]) == (ranked.kind, list(ranked.ranks))
+        assert record["certainty"] == ranked.certainty
+        assert (record["index"], record["seed"], record["engine"]) == (index, 3, ENGINE_VERSION)
+        assert record["photo"] in {photo.name for photo in PHOTOS}
+        assert len(record["judge"]) == 5 and record["judge"][0] == 0 and min(record["judge"][1:]) > 0
+        assert list(files) == [*NAMES, "fields.npz", "json"]
+        assert record["sha256"] == {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != "json"}
+
+
+def test_the_record_of_a_set_and_its_photograph_give_the_pixels_and_the_fields_again(written: tuple[Path, dict]):
+    for files in sets_in(written[0]):
+        record = json.loads(files["json"])
+        images, fields, validity = rerender(IMAGES / record["photo"], record)
+        stored = np.load(BytesIO(files["fields.npz"]), allow_pickle=False)
         assert stored["fields"].dtype == np.float16 and stored["fields"].shape == (5, len(AXES), 64, 64)
         assert np.array_equal(stored["fields"], fields.numpy().astype(np.float16))
         assert stored["validity"].dtype == bool and np.array_equal(stored["validity"], validity.numpy() > 0)
-        member = np.array(Image.open(out / line["folder"] / "member_3.png"))
-        assert np.array_equal(member, images[4].permute(1, 2, 0).numpy())
+        assert np.array_equal(pixels(files["member_3.png"]), images[4].permute(1, 2, 0).numpy())
 
 
 def test_fields_are_only_written_when_asked_for(tmp_path: Path):
     run(tmp_path / "out", sets=1)
-    assert not list((tmp_path / "out").rglob("*.npz")) and lines(tmp_path / "out")[0]["judge"] is None
+    files = sets_in(tmp_path / "out")[0]
+    assert "fields.npz" not in files and json.loads(files["json"])["judge"] is None
+
+
+def test_only_the_distortions_that_were_named_are_drawn(tmp_path: Path):
+    run(tmp_path / "out", sets=6, distortions=("jpeg", "white_noise"))
+    steps = [s for r in records(tmp_path / "out") for m in r["recipe"]["members"] for s in m["steps"]]
+    assert {step["distortion"] for step in steps} == {"jpeg", "white_noise"}
 
 
 def test_the_summary_counts_what_lies_on_disk(written: tuple[Path, dict]):
     out, summary = written
-    kinds = [line["kind"] for line in lines(out)]
-    assert summary["sets"] == 4 and summary["images"] == len(list(out.rglob("sets/*/*.png"))) == 20
+    kinds = [record["kind"] for record in records(out)]
+    assert summary["sets"] == 5 and summary["shards"] == 3 and summary["shards_found"] == 0
+    assert summary["images"] == sum(name.endswith(".png") for files in sets_in(out) for name in files) == 25
     assert summary["kinds"] == {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     assert (summary["photos"], summary["photos_skipped"]) == (len(PHOTOS), 0)
-    assert summary["dropped"] == sum(line["dropped"] for line in lines(out))
+    assert summary["dropped"] == sum(record["dropped"] for record in records(out))
+    assert summary["bytes"] == sum(path.stat().st_size for path in (out / "shards").iterdir())
 
 
 def test_the_contact_sheet_shows_the_images_of_the_sets(written: tuple[Path, dict]):
     out, _ = written
     sheet = np.array(Image.open(out / "contact_sheet.png"))
-    reference = Image.open(out / "sets/000000/reference.png").resize((224, 224), Image.Resampling.NEAREST)
-    wanted, left = np.array(reference), 150
+    reference = Image.fromarray(pixels(sets_in(out)[0]["reference.png"]))
+    wanted, left = np.array(reference.resize((224, 224), Image.Resampling.NEAREST)), 150
     found = [
         top for top in range(len(sheet) - 224) if np.array_equal(sheet[top : top + 224, left : left + 224], wanted)
     ]
@@ -170,48 +235,3 @@ def test_folders_without_usable_photographs_are_refused_before_anything_is_writt
     with pytest.raises(UsageError, match="none of 1 photographs can be used.*80 px or more"):
         run(tmp_path / "out", photos=small)
     assert not any((tmp_path / "out").iterdir())
-
-
-@pytest.mark.parametrize("options", [{"sets": 0}, {"workers": -1}, {"size_px": 15}])
-def test_options_out_of_range_are_refused_with_their_value(tmp_path: Path, options: dict):
-    with pytest.raises(UsageError, match="-1" if "workers" in options else str(next(iter(options.values())))):
-        generate(IMAGES, tmp_path / "out", **{"sets": 1, "size_px": 64, "workers": 0, **options})
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_with_something_in_it_is_left_alone(written: tuple[Path, dict]):
-    before = everything(written[0])
-    with pytest.raises(UsageError, match="is not empty"):
-        run(written[0])
-    assert everything(written[0]) == before
-
-
-def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path: Path):
-    (tmp_path / "file").touch()
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(UsageError, match="cannot be written"):
-            run(out)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_disk_that_fills_up_ends_in_one_line_and_without_a_manifest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
-):
-    def full(image: Tensor, path: Path) -> None:
-        raise ImageError(f"{path}: cannot be written (No space left on device)")
-
-    monkeypatch.setattr(export, "save_image", full)
-    with pytest.raises(ImageError, match="No space left") as caught:
-        run(tmp_path / "out", workers=workers)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "out" / "manifest.jsonl").exists()
-
-
-def test_a_file_appears_complete_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def fails(source: object, target: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(ImageError, match="manifest.jsonl: cannot be written .No space left"):
-        export._save_bytes(tmp_path / "manifest.jsonl", b"{}")
-    assert not list(tmp_path.iterdir())

@@ -246,19 +246,45 @@ def test_an_output_that_cannot_be_written_is_one_line(
 def test_generate_passes_its_options_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from distortion_engine import export
+    from distortion_engine.generate_options import GenerateOptions
     from relational_iqa.training.judge import metric_judge
 
     calls: list[Any] = []
-    module = ModuleType("distortion_engine.export")
     made = {"sets": 5, "kinds": {"ladder": 5}, "images": 25, "photos": 7, "photos_skipped": 2, "dropped": 1}
-    module.__dict__["generate"] = lambda photos, out, **options: calls.append((photos, out, options)) or made
-    monkeypatch.setitem(sys.modules, "distortion_engine.export", module)
-    argv = ["generate", "photos", str(tmp_path), "--sets", "5", "--seed", "3", "--split", "held_out"]
-    assert cli.main(argv) == 0
-    wanted = {"sets": 5, "seed": 3, "size_px": 256, "split": "held_out", "judge": metric_judge}
-    assert calls == [("photos", str(tmp_path), wanted)]
+    made |= {"shards": 3, "shards_found": 2, "bytes": 1_500_000}
+    monkeypatch.setattr(export, "generate", lambda *arguments, **options: calls.append((arguments, options)) or made)
+    argv = ["generate", "photos", str(tmp_path), "--sets", "5", "--seed", "3", "--split", "held_out", "--dense"]
+    argv += ["--sets-per-shard", "2", "--format", "webp", "--distortions", "jpeg, webp", "--workers", "1"]
+    assert cli.main([*argv, "--resume", "never"]) == 0
+    options = GenerateOptions(5, 3, 256, "held_out", 2, True, "webp", ("jpeg", "webp"))
+    how = {"judge": metric_judge, "workforce": export.Workforce("local", 1, None), "resume": "never"}
+    assert calls == [(("photos", str(tmp_path), options), how)]
     said = capsys.readouterr().out
     assert str(tmp_path) in said and "5 ladder" in said and "7 photographs usable, 2 skipped" in said
+    assert "3 shards, 2 of them there before, 1.5 MB" in said
+
+
+def test_generate_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos, out = str(ROOT / "tests" / "images"), str(tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    cases: list[tuple[list[str], str]] = [
+        ([photos, out, "--seed", "one"], "seed"),
+        ([photos, out, "--seed", "1.5"], "seed"),
+        ([photos, out, "--seed", "-1"], "seed"),
+        ([photos, out, "--distortions", "jpeg,gausian_blur"], "'gausian_blur' is unknown; did you mean gaussian_blur"),
+        ([photos, out, "--format", "jpg"], "choose from 'png', 'webp'"),
+        ([photos, out, "--engine", "spark"], "choose from 'local', 'ray'"),
+        ([photos, out, "--address", "auto"], "add --engine ray"),
+        ([str(tmp_path / "empty"), out], "no photographs"),
+        ([str(tmp_path / "nowhere"), out], "no such folder"),
+        ([photos, str(tmp_path / "file" / "out")], "cannot be written"),
+        ([photos, photos], "is not empty and no output of riqa generate"),
+    ]
+    for argv, said in cases:
+        assert said in refusal(capsys, "generate", "--sets", "2", "--workers", "0", *argv)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture

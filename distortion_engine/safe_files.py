@@ -1,0 +1,115 @@
+"""Files that appear complete or not at all, also where a run is killed or the disk is full; folders with one writer."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from distortion_engine.errors import UsageError
+
+_PARTIAL = ".partial"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The workers of a killed run notice it within a second (`engines`); until then they hold its lock.
+_LOCK_PATIENCE_S = 5.0
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that gets its name when the block ends and its bytes are on the disk, and leaves nothing when the
+    block raises. Raises UsageError when it cannot be written."""
+    host, thread = platform.node() or "host", threading.get_ident()
+    partial = path.with_name(f".{path.name}.{host}-{os.getpid()}-{thread}{_PARTIAL}")
+    try:
+        try:
+            with open(partial, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise UsageError(cannot_write(path, error)) from error
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """One line: what could not be written, why, and the remedy."""
+    remedy = "give a folder that you may write to"
+    if error.errno in _NO_ROOM:
+        remedy = "make room and give the same command again: what is complete stays and is not made again"
+    return f"{path}: cannot be written ({error.strerror or error}); {remedy}"
+
+
+def check_writable(folder: Path) -> None:
+    """Makes and removes a file in `folder`; UsageError where that fails."""
+    probe = folder / f".probe-{os.getpid()}{_PARTIAL}"
+    try:
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(cannot_write(folder, error)) from error
+
+
+def remove_partials(folder: Path) -> None:
+    """Removes what `atomic_file` left in `folder` where a process was killed."""
+    for path in folder.glob(f".*{_PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Whether `atomic_file` would have named a file so before it was complete."""
+    return path.name.startswith(".") and path.name.endswith(_PARTIAL)
+
+
+def file_sha256(path: Path) -> str:
+    """Of the bytes of a file, hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keeps a second run out of `folder` during the block, where the system can: UsageError in the second run. The lock
+    leaves no file and ends with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        patience = time.monotonic() + _LOCK_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > patience:
+                    raise UsageError(
+                        f"{folder}: another run is writing here; wait until it ends or give another folder"
+                    ) from error
+                time.sleep(0.1)
+            except OSError:  # a file system without locks
+                break
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that a new name survives a power cut; Windows cannot and need not."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
