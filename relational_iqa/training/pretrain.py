@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -54,7 +53,7 @@ def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
 
 def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     """Runs both stages and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
-    start, commit = time.monotonic(), _git_commit()
+    commit = _git_commit()
     out = Path(config.out)
     photos = list_photos(Path(config.data.photos), "train")
     sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
@@ -70,13 +69,13 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     second = train(score, config.scoring, out / "scoring", resume)
     path = out / f"{config.name}.safetensors"
     digest = save_weights(path, networks.cpu())
-    card = _card(config, commit, digest, len(photos), [first, second], time.monotonic() - start)
+    card = _card(config, commit, digest, len(photos), [first, second])
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     return path
 
 
 def _card(
-    config: PretrainConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]], seconds: float
+    config: PretrainConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]]
 ) -> dict[str, Any]:
     keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
     return {
@@ -89,7 +88,7 @@ def _card(
         "command": "riqa pretrain --config CONFIG, with the config below",
         "config": asdict(config),
         "git_commit": commit,
-        "seconds": round(seconds),
+        "seconds": round(sum(stage["seconds"] for stage in stages)),
         "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
         "results": {},
