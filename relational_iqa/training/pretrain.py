@@ -46,7 +46,7 @@ def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--run", type=PretrainConfig)
     try:
-        return parser.instantiate_classes(parser.parse_object({"run": dict(values)})).run
+        return parser.instantiate(parser.parse_object({"run": dict(values)})).run
     except ArgumentError as error:
         raise UsageError(f"config: {' '.join(str(error).split())}") from error
 

@@ -24,8 +24,9 @@ from relational_iqa.training.ema import ExponentialMovingAverage
 from relational_iqa.training.trainer import MAX_SKIPPED_UPDATES, make_optimizer, train
 
 CONFIG = TrainConfig(
-    steps=12, batch_size=8, learning_rate=1e-2, warmup_steps=4, log_every=5, panel_every=10, accelerator="cpu", seed=3
-)
+    steps=12, batch_size=8, learning_rate=1e-2, warmup_steps=4, log_every=5, panel_every=10, accelerator="cpu", seed=3,
+    threads=1,  # sums of several threads are rounded otherwise
+)  # fmt: skip
 
 
 class ToyStage:
