@@ -2,7 +2,8 @@
 
 A run that is bound by `steps` and killed anywhere continues bit for bit on the CPU, with as many threads as before: the
 checkpoint holds weights, averages, optimizer and step; batch n and every random number drawn at step n are functions of
-(seed, n). (A GPU may sum in another order, and a run bound by `max_seconds` takes its learning rate from the clock: there it merely continues.)
+(seed, n). (A GPU may sum in another order, and a run bound by `max_seconds` takes its learning rate from the clock:
+there it merely continues.)
 Distributed runs (`devices` > 1) are Lightning Fabric's: gradients are averaged by DDP, process 0 saves and logs.
 """
 
