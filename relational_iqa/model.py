@@ -199,7 +199,7 @@ class RelationalIQA:
     def margin_batch(self, a: Tensor, b: Tensor) -> Tensor:
         """Margins (B,) of pairs (B, 3, H, W) without a reference; > 0 where a is better."""
         padded_a, padded_b, inside = self._batch(a, b)
-        local = self._scoring.pair.local(padded_a, padded_b, self._distortion(padded_a, padded_b))
+        local = self._scoring.pair.local(self._distortion(padded_a, padded_b))
         return self._scoring.pair.margin(local.sums(inside))
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ class RelationalIQA:
 
         def local(x: Tensor, y: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
             relation: Relation = self._distortion(x, y)
-            result = self._scoring.pair.local(x, y, relation)
+            result = self._scoring.pair.local(relation)
             return torch.cat([relation.maps, result.margin, result.weight], 1), result.sums
 
         return self._in_tiles(a, b, region, local)

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -18,15 +19,15 @@ from distortion_engine.errors import UsageError
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.scoring_network import ScoringNetwork
 
-FORMAT = "relational-iqa 1"
+FORMAT = "relational-iqa 2"
 DEFAULT_WEIGHTS = "riqa-small"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the two networks: channels of the trunk at 1/4 resolution, and of the learned encoder."""
+    """Sizes of the two networks: channels of the trunk at 1/8 resolution, and of the learned encoders."""
 
-    width: int = 64
+    width: int = 96
     encoder_channels: int = 24
 
 
@@ -37,7 +38,9 @@ class Networks(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.distortion = DistortionNetwork(len(AXES), architecture.width, architecture.encoder_channels)
-        self.scoring = ScoringNetwork(len(AXES), architecture.width, architecture.encoder_channels)
+        self.scoring = ScoringNetwork(self.distortion)
+        # 1x1 convolutions over many small images are then single products: a third faster in training.
+        self.to(memory_format=torch.channels_last)
 
 
 def save_weights(path: Path, networks: Networks) -> str:

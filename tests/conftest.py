@@ -99,7 +99,7 @@ def build_random_networks(batch_a: Tensor, batch_b: Tensor, seed: int = 0) -> Ne
         networks.distortion.calibrate(batch_a, batch_b)
         relation = networks.distortion(batch_b, batch_a)
         networks.scoring.reference.calibrate(batch_a, batch_b, relation)
-        networks.scoring.pair.calibrate(batch_a, batch_b)
+        networks.scoring.pair.calibrate(networks.distortion(batch_a, batch_b))
     return networks.eval().requires_grad_(False)
 
 

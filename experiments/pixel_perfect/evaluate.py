@@ -1,6 +1,7 @@
 """The table of what the shipped weights can do: `python -m experiments.pixel_perfect.evaluate`.
 
 Everything is measured on held-out photographs, with fixed seeds; times aside, the same weights give the same table.
+`--seeds 3` measures three times, on other crops and other distortions, and shows the mean and the standard deviation.
 `--people` adds agreement with people. It is looked at once, when nothing will be changed any more, and every look is
 written down in experiments/NOTES.md.
 """
@@ -24,12 +25,15 @@ from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.photos import list_photos
 from distortion_engine.severity import provenance_hash
 from experiments.pixel_perfect.agreement import DATASETS, measure_agreement
+from experiments.pixel_perfect.compositions import measure_compositions
+from experiments.pixel_perfect.cross_type import cross_type_rows, measure_cross_type
 from experiments.pixel_perfect.external_codecs import codec_rows, measure_codecs
+from experiments.pixel_perfect.foreign import measure_foreign
 from experiments.pixel_perfect.map_accuracy import measure_maps
 from experiments.pixel_perfect.measures import Model
 from experiments.pixel_perfect.order import measure_order, order_rows
 from experiments.pixel_perfect.sanity import false_alarm_rows, speed_rows
-from experiments.pixel_perfect.table import Row, markdown, print_table
+from experiments.pixel_perfect.table import Row, markdown, over_seeds, print_table
 
 SEED = 20260
 
@@ -37,13 +41,17 @@ SEED = 20260
 @dataclass(frozen=True)
 class Sizes:
     """How much is measured. sets: ranked sets of each kind. strong, weak: pairs of every distortion at severity .4 to 1
-    and .1 to .4. members: pairs of two damaged images. codec_photos, alarm_photos: photographs. crop_px, codec_px:
-    sides of the crops."""
+    and .1 to .4. members: pairs of two damaged images. cross_type: photographs with four distortions each.
+    compositions: sets of them. foreign: pairs of every foreign operator. codec_photos, alarm_photos: photographs.
+    crop_px, codec_px: sides of the crops."""
 
     sets: int = 30
     strong: int = 4
     weak: int = 2
     members: int = 40
+    cross_type: int = 60
+    compositions: int = 40
+    foreign: int = 3
     codec_photos: int = 12
     alarm_photos: int = 16
     crop_px: int = 192
@@ -54,26 +62,25 @@ def evaluate(
     model: Model,
     photos: Sequence[Path],
     sizes: Sizes = Sizes(),
-    rated: Path | None = None,
     seed: int = SEED,
     log: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Row], dict[str, Any]]:
-    """Rows of the table and details for the JSON. rated: folder of the rated sets, None leaves people out."""
+    """Rows of the table, without people, and details for the JSON."""
     from relational_iqa.training.judge import metric_judge
 
     with torch.inference_mode():
         order = measure_order(model, photos, metric_judge, sizes.sets, sizes.crop_px, seed, log)
-        maps, map_details = measure_maps(
+        cross = measure_cross_type(model, photos, sizes.cross_type, sizes.crop_px, seed + 200, log)
+        maps, map_details, strong = measure_maps(
             model, photos, sizes.strong, sizes.weak, sizes.members, sizes.crop_px, seed + 100, log
         )
+        composed = measure_compositions(model, photos, sizes.compositions, sizes.crop_px, seed + 300, log)
+        foreign, foreign_scores = measure_foreign(model, photos, sizes.foreign, strong, sizes.crop_px, seed + 400, log)
         codecs = measure_codecs(model, photos, sizes.codec_photos, sizes.codec_px, log=log)
-        rows = [*order_rows(order), *maps, *codec_rows(codecs)]
+        rows = [*order_rows(order), *cross_type_rows(cross), *maps, *composed, *foreign, *codec_rows(codecs)]
         rows += false_alarm_rows(model, photos, sizes.alarm_photos, sizes.crop_px, seed)
         rows += speed_rows(model, photos[0])
-        details: dict[str, Any] = {"maps": map_details, "dropped_sets": order.dropped}
-        if rated is not None:
-            people, details["people"] = measure_agreement(model, rated, log=log)
-            rows += people
+    details = {"maps": map_details, "foreign": foreign_scores.to_json(), "dropped_sets": order.dropped}
     return rows, details
 
 
@@ -98,12 +105,22 @@ def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
     sizes = Sizes(sets=options.sets)
     model = relational_iqa.load(options.weights, device=options.device)
     log(f"{len(photos)} held-out photographs, weights {model.meta.get('name')}")
-    rows, details = evaluate(model, photos, sizes, options.rated if options.people else None, log=log)
+    seeds = [SEED + 1000 * number for number in range(options.seeds)]
+    runs: list[list[Row]] = []
+    details: dict[str, Any] = {"seeds": {}}
+    for seed in seeds:
+        run, details["seeds"][str(seed)] = evaluate(model, photos, sizes, seed, log=log)
+        runs.append(run)
+    rows = over_seeds(runs)
+    if options.people:
+        with torch.inference_mode():
+            people, details["people"] = measure_agreement(model, options.rated, log=log)
+        rows += people
     options.out.mkdir(parents=True, exist_ok=True)
     about = {
         "weights": {key: model.meta.get(key) for key in ("name", "sha256")},
         "photos": [photo.name for photo in photos],
-        "seed": SEED,
+        "seeds": seeds,
         "sizes": asdict(sizes),
         "engine": ENGINE_VERSION,
         "severity": provenance_hash(),
@@ -130,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rated", type=Path, default=Path("../shared/rated"), help=f"folder of {', '.join(DATASETS)}")
     parser.add_argument("--people", action="store_true", help="also SRCC with people: once, at the end")
     parser.add_argument("--sets", type=_positive, default=Sizes.sets, metavar="N", help="ranked sets of each kind")
+    parser.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat with N seeds: mean and spread")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--out", type=Path, default=Path("out/evaluate"), help="folder of table.md and result.json")
     return parser

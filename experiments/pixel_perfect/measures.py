@@ -1,4 +1,4 @@
-"""Small measures of the evaluation: a share with its interval, a correlation from sums, and the model's face."""
+"""Small measures of the evaluation: shares with intervals, the consensus, correlation from sums, the model's face."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
+
+from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales, consensus
+from relational_iqa.conventional import METRICS
 
 _RESAMPLES = 1000
 
@@ -22,6 +25,7 @@ class Model(Protocol):
     def margin_batch(self, a: Tensor, b: Tensor, /) -> Tensor: ...
     def relate_batch(self, a: Tensor, b: Tensor, /) -> Tensor: ...
     def compare(self, a: Any, b: Any, reference: Any = None) -> Any: ...
+    def score(self, image: Any, reference: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ def share(groups: Iterable[Iterable[bool]]) -> Share:
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975))
     right, total = counts.sum(0)
     return Share(float(right / total), float(high - low) / 2, int(total), len(counts))
+
+
+def severity_seen(tests: Tensor, references: Tensor) -> Tensor:
+    """Severity (B,), 0 to a little above 1, that the consensus of conventional metrics sees; images (B, 3, H, W)."""
+    metrics = {name: METRICS[name].function for name in CONSENSUS_METRICS}
+    return consensus({name: at_viewing_scales(name, f, tests, references) for name, f in metrics.items()})
 
 
 class PearsonSums:

@@ -49,9 +49,12 @@ def single_pairs(
     size_px: int = 192,
     seed: int = 0,
     names: Sequence[str] = (),
+    same_crop: bool = False,
 ) -> Iterator[SinglePair]:
     """`repetitions` pairs of every trained distortion (or of `names`), severity uniform in `severities`, cut at what
-    the type reaches; types that do not reach the lower end are left out. A function of the arguments alone."""
+    the type reaches; types that do not reach the lower end are left out. A function of the arguments alone.
+
+    same_crop: the crop depends on photographs, size and seed alone, so that different distortions share it."""
     listed = tuple(names) or _trained()
     low, high = severities
     for number, name in enumerate(listed):
@@ -61,7 +64,9 @@ def single_pairs(
         for repetition in range(repetitions):
             rng = np.random.default_rng([seed, zlib.crc32(name.encode()), repetition])
             kind = MASK_TURNS[(number + repetition) % len(MASK_TURNS)]
-            yield _draw(photos, name, float(rng.uniform(low, top)), kind, size_px, rng)
+            severity = float(rng.uniform(low, top))
+            place = np.random.default_rng([seed, repetition]) if same_crop else rng
+            yield _draw(photos, name, severity, kind, size_px, rng, place)
 
 
 def out_of_reach(severity: float) -> list[str]:
@@ -74,13 +79,20 @@ def _trained() -> tuple[str, ...]:
 
 
 def _draw(
-    photos: Sequence[Path], name: str, severity: float, kind: str, size_px: int, rng: np.random.Generator
+    photos: Sequence[Path],
+    name: str,
+    severity: float,
+    kind: str,
+    size_px: int,
+    rng: np.random.Generator,
+    place: np.random.Generator,
 ) -> SinglePair:
-    photo = photos[int(rng.integers(len(photos)))]
-    crop = random_crop(_read(photo), size_px + GRID_MARGIN_PX, _seed(rng))
+    """place: draws photograph, crop and window; rng: all else."""
+    photo = photos[int(place.integers(len(photos)))]
+    crop = random_crop(_read(photo), size_px + GRID_MARGIN_PX, _seed(place))
     params = {key: float(value) for key, value in DISTORTIONS[name].sample_params(rng).items()}
     step = Step(name, severity, amount_for(name, severity), params, _mask(kind, rng), _seed(rng))
-    top, left = (int(offset) for offset in rng.integers(0, GRID_MARGIN_PX + 1, 2))
+    top, left = (int(offset) for offset in place.integers(0, GRID_MARGIN_PX + 1, 2))
     window = (slice(None), slice(top, top + size_px), slice(left, left + size_px))
     pristine = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
     rendered = render(pristine, Recipe((step,)))

@@ -12,17 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.encoder import Encoder
+from relational_iqa.networks.blocks import Entry, PatchEncoder, PointwiseBlock, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.pair_statistics import PairStatistics
+from relational_iqa.networks.local_analysis import with_margin
+from relational_iqa.networks.pair_statistics import PairStatistics, Statistics
 
 
 @dataclass(frozen=True)
 class Relation:
-    """What the network says of a pair (a, b), all on the 1/4 grid.
+    """What the network says of a pair (a, b), on the 1/4 grid where nothing else is said.
 
     maps (B, K, h, w) in [-1, 1]: M(a, b), positive where b has more. type_logits (B, K + 1, h, w): axes, then "none";
-    even. magnitude (B, 1, h, w) >= 0, even. direction (B, K, h, w) in [-1, 1], odd. even, odd: features for the scorer.
+    even. magnitude (B, 1, h, w) >= 0, even. direction (B, K, h, w) in [-1, 1], odd. On the 1/8 grid, for the scorers:
+    even (B, width, h/2, w/2) and odd features, features of each image alone (B, 2E, h/2, w/2), and the statistics.
     """
 
     maps: Tensor
@@ -31,6 +33,9 @@ class Relation:
     direction: Tensor
     even: Tensor
     odd: Tensor
+    encoded_a: Tensor
+    encoded_b: Tensor
+    statistics: Statistics
 
 
 class DistortionNetwork(nn.Module):
@@ -39,44 +44,58 @@ class DistortionNetwork(nn.Module):
     M(a, b) = -M(b, a) and M(a, a) = 0 hold to the bit, by construction. `reach_px` bounds the receptive field.
     """
 
-    reach_px = 176
+    reach_px = 240
 
-    def __init__(self, axes: int = 16, width: int = 64, encoder_channels: int = 24) -> None:
+    def __init__(self, axes: int = 16, width: int = 96, encoder_channels: int = 24) -> None:
         super().__init__()
         self.axes = axes
         self.statistics = PairStatistics()
-        self.encoder = Encoder(encoder_channels)
-        learned = encoder_channels
-        self.trunk = EvenOddTrunk(
-            (self.statistics.even_channels, 6 * learned), (self.statistics.odd_channels, learned), width
-        )
-        self.types = nn.Conv2d(width, axes + 1, 1)
-        self.strength = nn.Conv2d(width, 1, 1)
-        self.sign = nn.Conv2d(width, axes, 1, bias=False)
+        channels = self.statistics.channels
+        self.encoder = PatchEncoder(encoder_channels)
+        self.difference_encoder = PatchEncoder(encoder_channels)
+        quarter, eighth = encoder_channels, 2 * encoder_channels
+        odd_width, fine = 2 * width // 3, width // 3
+        self.trunk = EvenOddTrunk(channels, 3 * eighth, eighth, width, 4 * width // 3, odd_width)
+        self.enter = Entry(channels["even4"], fine)
+        self.learned = nn.Conv2d(3 * quarter, fine, 1, bias=False)
+        self.from_trunk = nn.Conv2d(width, fine, 1)
+        self.leave = PointwiseBlock(fine)
+        self.types = nn.Conv2d(fine, axes + 1, 1)
+        self.strength = nn.Conv2d(fine, 1, 1)
+        self.odd_enter = Entry(channels["odd4"], fine, bias=False)
+        self.odd_learned = nn.Conv2d(quarter, fine, 1, bias=False)
+        self.gates = nn.Conv2d(fine, fine, 1)
+        self.sign_wide = nn.Conv2d(odd_width, axes, 1, bias=False)
+        self.sign = nn.Conv2d(fine, axes, 1, bias=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Relation:
-        even, odd = self.statistics(a, b)
-        learned_even, learned_odd = self._learned(a, b)
-        features, odd_features = self.trunk((even, learned_even), (odd, learned_odd))
-        logits = self.types(features)
-        magnitude = F.softplus(self.strength(features))
-        direction = torch.tanh(self.sign(odd_features))
+        statistics = self.statistics(a, b)
+        quarter, eighth = self.encoder(statistics.padded)
+        of_difference = self.difference_encoder(with_margin(torch.log1p(statistics.difference.abs() * 255) / 3))
+        (quarter_a, quarter_b), (eighth_a, eighth_b) = quarter.split(len(a)), eighth.split(len(a))
+        features, odd_features = self.trunk(
+            statistics, _even(eighth_a, eighth_b, of_difference[1]), eighth_b - eighth_a
+        )
+        fine = self.enter(statistics.even4) + self.learned(_even(quarter_a, quarter_b, of_difference[0]))
+        fine = self.leave(fine + enlarge(self.from_trunk(features), fine))
+        logits, magnitude = self.types(fine), F.softplus(self.strength(fine))
+        odd = self.odd_enter(statistics.odd4) + self.odd_learned(quarter_b - quarter_a)
+        odd = torch.tanh(odd * torch.sigmoid(self.gates(fine)))
+        direction = torch.tanh(enlarge(self.sign_wide(odd_features), fine) + self.sign(odd))
         # A softmax without "none" is p_k / (1 - p_none): the magnitude alone says how much there is.
-        shares = torch.softmax(logits[:, :-1], 1)
-        maps = (shares * magnitude * direction).clamp(-1, 1)
-        return Relation(maps, logits, magnitude, direction, features, odd_features)
-
-    def _learned(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        fine_a, coarse_a = self.encoder(a)
-        fine_b, coarse_b = self.encoder(b)
-
-        def even(x: Tensor, y: Tensor) -> Tensor:
-            return torch.cat([x + y, (x - y).abs()], 1)
-
-        coarse = F.interpolate(even(coarse_a, coarse_b), fine_a.shape[-2:], mode="bilinear", align_corners=False)
-        return torch.cat([even(fine_a, fine_b), coarse], 1), fine_b - fine_a
+        maps = (torch.softmax(logits[:, :-1], 1) * magnitude * direction).clamp(-1, 1)
+        return Relation(
+            maps, logits, magnitude, direction, features, odd_features, eighth_a, eighth_b, statistics
+        )
 
     @torch.no_grad()
     def calibrate(self, a: Tensor, b: Tensor) -> None:
         """Data-dependent scales from one batch of pairs, before training."""
-        self.statistics.calibrate(a, b)
+        statistics = self.statistics(a, b)
+        self.trunk.calibrate(statistics)
+        self.enter.calibrate(statistics.even4)
+        self.odd_enter.calibrate(statistics.odd4)
+
+
+def _even(a: Tensor, b: Tensor, of_difference: Tensor) -> Tensor:
+    return torch.cat([a + b, (b - a).abs(), of_difference], 1)

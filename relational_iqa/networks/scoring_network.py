@@ -14,16 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.distortion_network import Relation
-from relational_iqa.networks.encoder import Encoder
+from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, enlarge
+from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.pair_statistics import PairStatistics
-from relational_iqa.networks.similarity_maps import SimilarityMaps
+from relational_iqa.networks.local_analysis import pool, window
+from relational_iqa.networks.similarity_maps import SimilarityMaps, soft_root
 
 # Scores are in levels of a five-level ladder.
 LEVELS = 5.0
 EMBEDDING = 32
 _LOG_WEIGHT_LIMIT = 3.0
+# Energy of a band below which content masks nothing: an amplitude of about 1.5 of 255 code values.
+_MASKING = (1.5 / 255) ** 2
 
 
 def _safe_root(x: Tensor, epsilon: float = 1e-6) -> Tensor:
@@ -99,19 +101,21 @@ class LocalMargin:
 
 
 class ReferenceScorer(nn.Module):
-    """quality(x | r): distance-like, local, role-aware."""
+    """quality(x | r): distance-like, local, role-aware. Works on the 1/8 grid."""
 
     groups = 8
 
-    def __init__(self, axes: int, features: int, encoder_channels: int = 24, hidden: int = 64) -> None:
+    def __init__(
+        self, axes: int, features: int, channels: dict[str, int], encoder_channels: int = 16, hidden: int = 64
+    ) -> None:
         super().__init__()
         self.similarity = SimilarityMaps()
-        self.encoder = Encoder(encoder_channels)
-        inputs = self.similarity.channels + 3 * encoder_channels + axes
+        self.encoder = PatchEncoder(encoder_channels)
+        inputs = self.similarity.channels + 2 * channels["energy_d"] + 2 * 6 + 3 * encoder_channels + axes
         self.gain: Tensor
         self.register_buffer("gain", torch.ones(inputs, 1, 1))
         context = self.similarity.cues + features + axes + 1 + inputs
-        self.context = nn.Sequential(nn.Conv2d(context, hidden, 1), nn.GELU(), nn.Conv2d(hidden, hidden, 1), nn.GELU())
+        self.context = nn.Sequential(nn.Conv2d(context, hidden, 1), nn.SiLU(), nn.Conv2d(hidden, hidden, 1), nn.SiLU())
         self.gates = nn.Conv2d(hidden, inputs, 1)
         self.mix = nn.Parameter(torch.randn(self.groups, inputs) * 0.3 - 5.0)
         self.weight = nn.Conv2d(hidden, 1, 1)
@@ -123,12 +127,12 @@ class ReferenceScorer(nn.Module):
         """Local visibilities of `test` against `reference`; `relation` is that of (reference, test)."""
         distances, cues = self._distances(test, reference, relation)
         scaled = distances * self.gain
-        types = torch.softmax(relation.type_logits, 1)
+        types = torch.softmax(pool(relation.type_logits, 2), 1)
         hidden = self.context(torch.cat([cues, relation.even, types, torch.log1p(scaled)], 1))
         gated = scaled * F.softplus(self.gates(hidden) + 0.54)
-        visibility = torch.einsum("gc,bchw->bghw", F.softplus(self.mix), gated)
+        visibility = F.conv2d(gated, F.softplus(self.mix)[:, :, None, None])
         weight = torch.exp(self.weight(hidden).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
-        return LocalQuality(visibility, weight)
+        return LocalQuality(enlarge(visibility, relation.maps), enlarge(weight, relation.maps))
 
     def quality(self, sums: Sums) -> Tensor:
         """Pooled sums -> quality (B,) in levels, <= 0."""
@@ -142,12 +146,19 @@ class ReferenceScorer(nn.Module):
         return -LEVELS * self.pool(pooled)[:, None]
 
     def _distances(self, test: Tensor, reference: Tensor, relation: Relation) -> tuple[Tensor, Tensor]:
+        """Distances (B, inputs, H/8, W/8) >= 0, 0 where the images are equal, and cues of the reference."""
         similarity, cues = self.similarity(test, reference)
+        statistics = relation.statistics
+        # Difference of each band against what is there to mask it (contrast masking).
+        masked = statistics.energy_d / (statistics.energy_a + statistics.energy_b + _MASKING)
+        planes = torch.cat([statistics.mean_d, enlarge(window(statistics.mean_d), statistics.mean_d)], 1).abs()
         learned = []
-        for x, y in zip(self.encoder(test), self.encoder(reference), strict=True):
-            distance = (x - y) ** 2 / ((x * x + y * y).mean(1, keepdim=True) + 0.1)
-            learned.append(F.interpolate(distance, similarity.shape[-2:], mode="bilinear", align_corners=False))
-        return torch.cat([similarity, *learned, relation.maps.abs()], 1), cues
+        quarter, eighth = self.encoder(statistics.padded)
+        for both in (pool(quarter, 2), eighth):
+            x, y = both.split(len(test))
+            learned.append((x - y) ** 2 / ((x * x + y * y).mean(1, keepdim=True) + 0.1))
+        own = [masked, soft_root(masked), planes * planes, planes, *learned, pool(relation.maps.abs(), 2)]
+        return torch.cat([similarity, *own], 1), cues
 
     @torch.no_grad()
     def calibrate(self, test: Tensor, reference: Tensor, relation: Relation) -> None:
@@ -157,13 +168,20 @@ class ReferenceScorer(nn.Module):
 
 
 class PairScorer(nn.Module):
-    """margin(a, b) without a reference: odd direction times even magnitude, on statistics, relation and features."""
+    """margin(a, b) without a reference: odd direction times even magnitude, on statistics, relation and features.
 
-    def __init__(self, axes: int, features: int, width: int = 48) -> None:
+    A judgement of each image alone (the same function of both, subtracted) is one of the odd inputs: without a
+    reference it is the only way to tell texture from noise.
+    """
+
+    def __init__(
+        self, axes: int, features: int, odd_features: int, channels: dict[str, int], encoded: int, width: int = 64
+    ) -> None:
         super().__init__()
-        self.statistics = PairStatistics()
+        alone = channels["single_a"] + encoded
+        self.alone = nn.Sequential(nn.Conv2d(alone, width, 1), PointwiseBlock(width), PointwiseBlock(width))
         self.trunk = EvenOddTrunk(
-            (self.statistics.even_channels, features + axes + 1), (self.statistics.odd_channels, features + axes), width
+            channels, features + axes + 1 + width, odd_features + axes + width, width, 3 * width // 2, width
         )
         self.direction = nn.Conv2d(width, 1, 1, bias=False)
         self.magnitude = nn.Conv2d(width, 1, 1)
@@ -172,16 +190,21 @@ class PairScorer(nn.Module):
         self.blend = nn.Parameter(torch.zeros(()))
         nn.init.zeros_(self.weight.weight)
 
-    def local(self, a: Tensor, b: Tensor, relation: Relation) -> LocalMargin:
-        """Local margins of the pair; `relation` is that of (a, b)."""
-        even, odd = self.statistics(a, b)
-        types = torch.softmax(relation.type_logits, 1)
+    def local(self, relation: Relation) -> LocalMargin:
+        """Local margins of the pair (a, b) of `relation`."""
+        statistics = relation.statistics
+        alone_a = self.alone(torch.cat([statistics.single_a, relation.encoded_a], 1))
+        alone_b = self.alone(torch.cat([statistics.single_b, relation.encoded_b], 1))
+        types = torch.softmax(pool(relation.type_logits, 2), 1)
         features, odd_features = self.trunk(
-            (even, torch.cat([relation.even, types], 1)), (odd, torch.cat([relation.odd, relation.maps], 1))
+            statistics,
+            torch.cat([relation.even, types, (alone_a + alone_b) / 2], 1),
+            torch.cat([relation.odd, pool(relation.maps, 2), alone_b - alone_a], 1),
         )
         margin = LEVELS * torch.tanh(self.direction(odd_features)) * F.softplus(self.magnitude(features))
         weight = torch.exp(self.weight(features).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
-        return LocalMargin(margin, weight, self.embed(odd_features))
+        like = relation.maps
+        return LocalMargin(enlarge(margin, like), enlarge(weight, like), enlarge(self.embed(odd_features), like))
 
     def margin(self, sums: Sums) -> Tensor:
         """Pooled sums -> margin (B,) in levels: a blend of the mean and of the root of the signed mean square."""
@@ -196,15 +219,17 @@ class PairScorer(nn.Module):
         return sums.value[:, 1:] / sums.weight
 
     @torch.no_grad()
-    def calibrate(self, a: Tensor, b: Tensor) -> None:
+    def calibrate(self, relation: Relation) -> None:
         """Data-dependent scales from a first batch."""
-        self.statistics.calibrate(a, b)
+        self.trunk.calibrate(relation.statistics)
 
 
 class ScoringNetwork(nn.Module):
     """Both paths over the relation that the distortion network found."""
 
-    def __init__(self, axes: int = 16, features: int = 64, encoder_channels: int = 24) -> None:
+    def __init__(self, distortion: DistortionNetwork) -> None:
         super().__init__()
-        self.reference = ReferenceScorer(axes, features, encoder_channels)
-        self.pair = PairScorer(axes, features, 3 * features // 4)
+        axes, channels = distortion.axes, distortion.statistics.channels
+        features, odd = distortion.trunk.leave.channels, distortion.trunk.odd_width
+        self.reference = ReferenceScorer(axes, features, channels)
+        self.pair = PairScorer(axes, features, odd, channels, distortion.encoder.out_channels, 2 * features // 3)

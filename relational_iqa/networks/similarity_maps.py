@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.pair_statistics import opponent
+from relational_iqa.networks.local_analysis import opponent, pool
 
 SCALES = 3
 # Constants of the similarities, for images in [0, 1]; of the order of those in GMSD (170/255^2) and SSIM ((.03)^2).
@@ -35,33 +35,42 @@ def _mean3(x: Tensor) -> Tensor:
     return (x[..., :-2] + x[..., 1:-1] + x[..., 2:]) / 9
 
 
+def soft_root(x: Tensor) -> Tensor:
+    """Square root of x >= 0 with a finite slope at 0 and exactly 0 there."""
+    return x / (torch.sqrt(x + 1e-6) + 1e-3)
+
+
 def _dissimilarity(x: Tensor, y: Tensor, constant: float) -> Tensor:
     return (x - y) ** 2 / (x * x + y * y + constant)
 
 
 class SimilarityMaps(nn.Module):
-    """(test, reference), each (B, 3, H, W) in [0, 1], H and W multiples of 16 -> visibilities (B, `channels`, H/4, W/4)
-    >= 0, and masking cues of the reference (B, `cues`, H/4, W/4)."""
+    """(test, reference), each (B, 3, H, W) in [0, 1], H and W multiples of 16 -> visibilities (B, `channels`, H/8, W/8)
+    >= 0, and masking cues of the reference (B, `cues`, H/8, W/8).
+
+    At 1/2, 1/4 and 1/8 of the size: the finest structure is judged by the bands of `PairStatistics`, and conventional
+    metrics (GMSD, MDSI, FSIM, VSI) halve the image first as well.
+    """
 
     channels = 2 * 8 * SCALES
     cues = 2 * SCALES + 3
 
     def forward(self, test: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        x, y = opponent(test), opponent(reference)
+        planes = opponent(pool(torch.cat([test, reference]), 2))
         maps: list[Tensor] = []
         cues: list[Tensor] = []
         for scale in range(SCALES):
             if scale:
-                x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+                planes = pool(planes, 2)
+            x, y = planes.split(len(test))
             visible, activity = self._one_scale(x, y)
             factor = 4 // 2**scale
-            maps.append(F.avg_pool2d(visible, factor) if factor > 1 else visible)
-            cues.append(F.avg_pool2d(activity, factor) if factor > 1 else activity)
+            maps.append(pool(visible, factor) if factor > 1 else visible)
+            cues.append(pool(activity, factor) if factor > 1 else activity)
         cues.append(y)
         visibilities = torch.cat(maps, 1)
         # The square root weighs faint differences like the metrics that pool a deviation (GMSD), not a square.
-        roots = visibilities / (torch.sqrt(visibilities + 1e-6) + 1e-3)
-        return torch.cat([visibilities, roots], 1), torch.cat(cues, 1)
+        return torch.cat([visibilities, soft_root(visibilities)], 1), torch.cat(cues, 1)
 
     @staticmethod
     def _one_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from relational_iqa.networks.pair_statistics import STRIDE
+from relational_iqa.networks.local_analysis import STRIDE
 from relational_iqa.training.set_cache import CachedSets
 
 # Share of pairs with the reference on one side, and of pairs of an image with itself.

@@ -22,6 +22,8 @@ from relational_iqa.training.set_cache import CachedSets
 
 # Metrics agree on a pair when each of them sees it the same way round by more than this (a tenth of a level).
 AGREEMENT_MARGIN = 0.02
+# Disagreement of the metrics, in severity, at which their mean counts half as much as where they are of one mind.
+UNSURE = 0.15
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class ScoringObjective(nn.Module):
     def _margin(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             relation = self.distortion(a, b)
-        local = self.scoring.pair.local(a, b, relation)
+        local = self.scoring.pair.local(relation)
         sums = local.sums(torch.ones_like(local.weight[:1]))
         return self.scoring.pair.margin(sums), self.scoring.pair.embedding(sums)
 
@@ -95,7 +97,10 @@ class ScoringObjective(nn.Module):
         return {
             "order": rank_logistic(difference, order),
             "agreed": rank_logistic(flat_quality[:, None] - flat_quality[None, :], agreed),
-            "consensus": F.smooth_l1_loss(-quality[:, 1:] / LEVELS, consensus[:, 1:], beta=0.05),
+            "consensus": _sure_mean(
+                F.smooth_l1_loss(-quality[:, 1:] / LEVELS, consensus[:, 1:], beta=0.05, reduction="none"),
+                labels[:, 1:].std(-1),
+            ),
             "order_right": ((difference > 0).float() * order).sum() / order.sum().clamp_min(1),
         }
 
@@ -127,6 +132,13 @@ class ScoringObjective(nn.Module):
             "contrast": rank_n_contrast(embedding, target),
             "pair_right": ((sign * margin > 0).float() * weight).sum() / weight.sum().clamp_min(1),
         }
+
+
+def _sure_mean(loss: Tensor, disagreement: Tensor) -> Tensor:
+    """Mean of a regression loss that counts less where the metrics disagree (their standard deviation, in severity):
+    there the consensus is an accident of who is asked."""
+    weight = 1 / (1 + (disagreement / UNSURE) ** 2)
+    return (weight * loss).sum() / weight.sum().clamp_min(1e-6)
 
 
 class ScoringStage:
@@ -164,7 +176,8 @@ class ScoringStage:
         reference = batch.images[:, :1].expand_as(batch.images[:, 1:]).flatten(0, 1)
         relation = self.model.distortion(reference, test)
         self.model.scoring.reference.calibrate(test, reference, relation)
-        self.model.scoring.pair.calibrate(test, test.roll(1, 0) if self.members < 2 else _next_member(batch.images))
+        other = test.roll(1, 0) if self.members < 2 else _next_member(batch.images)
+        self.model.scoring.pair.calibrate(self.model.distortion(test, other))
 
     def loss(self, model: nn.Module, batch: SetBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """See `ScoringObjective`."""

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -27,7 +26,7 @@ from distortion_engine.dataset import Judge, RankedSetDataset
 from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import SamplingConfig
 from distortion_engine.severity import provenance_hash
-from relational_iqa.networks.pair_statistics import STRIDE
+from relational_iqa.networks.local_analysis import STRIDE, pool
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class _Compact(Dataset[dict[str, Any]]):
 
 
 def _shrink(maps: Tensor, scale: int) -> Tensor:
-    return (F.avg_pool2d(maps, STRIDE) * scale).round()
+    return (pool(maps, STRIDE) * scale).round()
 
 
 def _first(items: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from relational_iqa.networks.blocks import Entry
 from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.pair_statistics import STRIDE, PairStatistics
+from relational_iqa.networks.local_analysis import STRIDE, Analysis, analysis_filters
+from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Monotone
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 from relational_iqa.tiling import HALO_PX
@@ -19,15 +22,12 @@ from relational_iqa.weights_io import Networks
 
 Scene = Callable[[int, int, int], Tensor]
 
-# Where some statistics of the 12-px window lie: after 12 even and 4 odd channels of the block-grid combs.
-EVEN = {
-    "lag 1": 12 + 22,
-    "unchanged": 12 + 32,
-    "displacement": 12 + 36,
-    "contrast share": 12 + 40,
-    "hue share": 12 + 43,
-}
-ODD = {"brightness": 4 + 0, "sharpness": 4 + 6, "contrast": 4 + 11, "saturation": 4 + 13}
+# Where some statistics lie on the 1/8 grid; the combs (peak and peak over mean, by direction) are the last even ones.
+EVEN = {"unchanged": 3, "displacement": 6, "contrast share": 15}
+ODD = {"brightness": 0, "contrast": 6, "saturation": 7}
+COMBS = 12
+# Fine bands of luma in the order of `analysis_filters`: (0, 1) is the lowest horizontal one, the last the finest.
+LUMA_BANDS = 15
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def pair(versions: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 def mean_of(channels: Tensor, index: int) -> float:
     """Mean of one channel away from the border."""
-    return float(channels[:, index, 6:-6, 6:-6].mean())
+    return float(channels[:, index, 3:-3, 3:-3].mean())
 
 
 # -- fixed statistics --------------------------------------------------------------------------------------------------
@@ -49,64 +49,90 @@ def test_statistics_are_even_or_odd_to_the_bit_and_odd_ones_vanish_for_equal_ima
 ) -> None:
     a, b = pair
     statistics = PairStatistics()
-    for _ in range(2):
-        even, odd = statistics(a, b)
-        even_back, odd_back = statistics(b, a)
-        assert torch.equal(even, even_back) and torch.equal(odd, -odd_back)
-        assert even.shape[1:] == (statistics.even_channels, 80 // STRIDE, 96 // STRIDE) and odd.any()
-        assert not statistics(a, a.clone())[1].any()
-        statistics.calibrate(a, b)
+    there, back, same = statistics(a, b), statistics(b, a), statistics(a, a.clone())
+    for grid in (4, 8, 16):
+        even, odd = getattr(there, f"even{grid}"), getattr(there, f"odd{grid}")
+        assert torch.equal(even, getattr(back, f"even{grid}")) and torch.equal(odd, -getattr(back, f"odd{grid}"))
+        assert even.shape[1:] == (statistics.channels[f"even{grid}"], 80 // grid, 96 // grid) and odd.any()
+        assert not getattr(same, f"odd{grid}").any()
+    assert torch.equal(there.energy_a, back.energy_b) and torch.equal(there.energy_d, back.energy_d)
+    assert torch.equal(there.single_b, back.single_a) and not same.energy_d.any() and not same.mean_d.any()
 
 
-def test_calibrated_statistics_have_unit_spread(pair: tuple[Tensor, Tensor]) -> None:
-    statistics = PairStatistics()
-    statistics.calibrate(*pair)
-    even, odd = statistics(*pair)
-    assert even.mean((0, 2, 3)).abs().max() < 0.3 and even.abs().max() <= 6 and odd.abs().max() <= 6
-    assert 0.6 < even.std((0, 2, 3)).median() < 1.2 and 0.6 < odd.square().mean((0, 2, 3)).sqrt().median() < 1.2
+def test_calibrated_entries_bring_every_channel_to_unit_spread(pair: tuple[Tensor, Tensor]) -> None:
+    statistics = PairStatistics()(*pair)
+    for name, bias in (("even8", True), ("odd8", False)):
+        channels = getattr(statistics, name)
+        entry = Entry(channels.shape[1], channels.shape[1], bias)
+        with torch.no_grad():
+            entry.mix.weight.copy_(torch.eye(channels.shape[1])[..., None, None])
+            if entry.mix.bias is not None:
+                entry.mix.bias.zero_()
+        entry.calibrate(channels)
+        scaled = entry(channels).detach()
+        spread = scaled.std((0, 2, 3)) if bias else scaled.square().mean((0, 2, 3)).sqrt()
+        assert spread.median() == pytest.approx(1, abs=1e-3) and spread.max() < 1.01
+        assert not bias or scaled.mean((0, 2, 3)).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.25, 0.5, 0.75])
+def test_bands_have_no_mean_and_see_their_own_frequency_at_every_phase(phase: float) -> None:
+    assert analysis_filters().sum((2, 3)).abs().max() < 1e-5
+    column = torch.arange(64, dtype=torch.float32)
+    energies = []
+    for order in (1, 3, 6.5):
+        wave = 0.5 + 0.2 * torch.cos(torch.pi * (order * (column + 0.5) / 8 + phase))
+        energies.append(Analysis()(wave.expand(1, 3, 64, 64)).fine[0, :LUMA_BANDS].square().mean((1, 2)))
+    # Bands (0, 1), (0, 3), (0, 6.5): only the horizontal order differs from 0.
+    for place, energy in enumerate(energies):
+        assert int(energy.argmax()) == place
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_statistics_and_visibilities_of_flat_images_are_finite(value: float) -> None:
     flat, other = torch.full((1, 3, 32, 32), value), torch.rand(1, 3, 32, 32)
     for a, b in ((flat, flat), (flat, other), (flat, 1 - flat)):
-        assert all(x.isfinite().all() for x in (*PairStatistics()(a, b), *SimilarityMaps()(a, b)))
+        values = [*vars(PairStatistics()(a, b)).values(), *SimilarityMaps()(a, b)]
+        assert all(x.isfinite().all() for x in values)
 
 
 def test_block_grid_is_seen_alike_at_every_offset() -> None:
     blocks = 0.03 * torch.randn(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
     blocks = blocks.repeat_interleave(8, -1).repeat_interleave(8, -2)
     grey, statistics = torch.full((1, 3, 128, 128), 0.5), PairStatistics()
+
+    def combs_of(b: Tensor) -> list[float]:
+        even = statistics(grey, b).even8[:, -COMBS:]
+        return [mean_of(even, i) for i in (8, 9, 10, 11)]  # of the difference
+
     combs = []
     for top, left in ((0, 0), (1, 0), (3, 5), (4, 4), (0, 7), (7, 7)):
-        even, _ = statistics(grey, grey + blocks[..., top : top + 128, left : left + 128])
-        combs.append([mean_of(even, i) for i in range(4)])
+        combs.append(combs_of(grey + blocks[..., top : top + 128, left : left + 128]))
     for comb in combs:
-        assert comb == pytest.approx(combs[0], rel=0.03)
+        assert comb == pytest.approx(combs[0], rel=0.05)
     noise = grey + 0.03 * torch.randn(grey.shape, generator=torch.Generator().manual_seed(1))
-    unblocked = [mean_of(statistics(grey, noise)[0], i) for i in range(4)]
+    unblocked = combs_of(noise)
     assert unblocked[1] < 0.25 * combs[0][1] and unblocked[3] < 0.25 * combs[0][3]
 
 
 def test_border_of_an_image_does_not_look_like_the_edge_of_a_block(scene: Scene) -> None:
     picture = scene(96, 96, 1)[None]
-    even, _ = PairStatistics()(picture, 0.8 * picture)
-    relative = even[0, [1, 3, 5, 7]]  # peaks of the combs of the difference and of the images, over their mean
-    for strip in (relative[:, :, -6:], relative[:, -6:, :]):
-        assert strip.mean() < 2 * relative[:, 6:-6, 6:-6].mean()
+    even = PairStatistics()(picture, 0.8 * picture).even8
+    relative = even[0, -COMBS:][[1, 3, 9, 11]]  # peaks of the combs of the images and of the difference, over the mean
+    for strip in (relative[:, :, -3:], relative[:, -3:, :]):
+        assert strip.mean() < 2 * relative[:, 3:-3, 3:-3].mean()
 
 
-def test_autocorrelation_tells_fine_from_coarse_noise(scene: Scene) -> None:
+def test_bands_tell_fine_from_coarse_noise(scene: Scene) -> None:
     photo = scene(96, 96, 1)[None] * 0.5 + 0.25
     white = 0.05 * torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(2))
     coarse = torch.nn.functional.avg_pool2d(white, 5, 1, 2) * 5
     fine = white - torch.nn.functional.avg_pool2d(white, 3, 1, 1)
-    checker = 0.05 * (torch.arange(96)[:, None] + torch.arange(96)).remainder(2).mul(2).sub(1)[None, None]
-    lag = {}
-    for name, noise in (("coarse", coarse), ("white", white), ("fine", fine), ("checker", checker)):
-        lag[name] = mean_of(PairStatistics()(photo, photo + noise)[0], EVEN["lag 1"])
-    assert lag["checker"] < -0.9 and lag["fine"] < -0.05
-    assert abs(lag["white"]) < 0.05 and lag["coarse"] > 0.6
+    share = {}
+    for name, noise in (("coarse", coarse), ("white", white), ("fine", fine)):
+        energy = PairStatistics()(photo, photo + noise).energy_d[:, :LUMA_BANDS].mean((0, 2, 3))
+        share[name] = float(energy[-1] / (energy[0] + energy[-1]))  # finest against coarsest band
+    assert share["coarse"] < 0.2 < share["white"] < 0.8 < share["fine"]
 
 
 def test_statistics_detect_what_they_are_for(scene: Scene) -> None:
@@ -123,36 +149,38 @@ def test_statistics_detect_what_they_are_for(scene: Scene) -> None:
         "harsher": a.mean() + 1.2 * (a - a.mean()),
         "paler": grey + 0.7 * (a - grey),
     }
-    statistics = PairStatistics()
-    even: dict[str, Tensor] = {}
-    odd: dict[str, Tensor] = {}
-    for name, b in changes.items():
-        even[name], odd[name] = statistics(smooth[..., 8:104] if name == "shift" else a, b)
-    assert mean_of(even["shift"], EVEN["displacement"]) > 0.7 > 0.3 > mean_of(even["noise"], EVEN["displacement"])
+    found = {
+        name: PairStatistics()(smooth[..., 8:104] if name == "shift" else a, b) for name, b in changes.items()
+    }
+    even = {name: statistics.even8 for name, statistics in found.items()}
+    odd = {name: statistics.odd8 for name, statistics in found.items()}
+    assert mean_of(even["shift"], EVEN["displacement"]) > 0.5 > 0.3 > mean_of(even["noise"], EVEN["displacement"])
     assert mean_of(even["harsher"], EVEN["contrast share"]) > 2 * mean_of(even["noise"], EVEN["contrast share"])
     assert mean_of(odd["brighter"], ODD["brightness"]) == pytest.approx(8 * 0.05, rel=1e-3)
-    assert mean_of(odd["blur"], ODD["sharpness"]) < -0.3
     assert mean_of(odd["harsher"], ODD["contrast"]) == pytest.approx(0.2, abs=0.05)
     assert mean_of(odd["paler"], ODD["saturation"]) == pytest.approx(-0.3, abs=0.05)
+    gains = odd["blur"][:, 12 : 12 + LUMA_BANDS].mean((0, 2, 3))
+    assert gains[-1] < -0.5 and gains[-1] < gains[0]
     half = torch.cat([a[..., :48], noise[..., 48:]], -1)
-    unchanged = statistics(a, half)[0][0, EVEN["unchanged"]]
-    assert (unchanged[:, :10] == 1).all() and unchanged[:, -10:].mean() < 0.1
+    unchanged = PairStatistics()(a, half).even8[0, EVEN["unchanged"]]
+    assert unchanged[:, :5].min() > 0.999 and unchanged[:, -5:].mean() < 0.1
 
 
 # -- trunk and distortion network --------------------------------------------------------------------------------------
 
 
-def test_trunk_is_odd_in_its_odd_input_and_its_even_features_never_see_it() -> None:
+def test_trunk_is_odd_in_its_odd_input_and_its_even_features_never_see_it(pair: tuple[Tensor, Tensor]) -> None:
     torch.manual_seed(0)
-    trunk = EvenOddTrunk((5, 4), (3, 2), width=16)
-    even, odd = (
-        (torch.randn(2, 5, 12, 8), torch.randn(2, 4, 12, 8)),
-        (torch.randn(2, 3, 12, 8), torch.randn(2, 2, 12, 8)),
-    )
-    features, signed = trunk(even, odd)
-    features_back, signed_back = trunk(even, (-odd[0], -odd[1]))
+    statistics = PairStatistics()
+    found = statistics(*pair)
+    trunk = EvenOddTrunk(statistics.channels, even=4, odd=2, width=16, deep=24, odd_width=8)
+    even, odd = torch.randn(2, 4, 10, 12), torch.randn(2, 2, 10, 12)
+    features, signed = trunk(found, even, odd)
+    turned = replace(found, odd8=-found.odd8, odd16=-found.odd16)
+    features_back, signed_back = trunk(turned, even, -odd)
     assert torch.equal(features, features_back) and torch.equal(signed, -signed_back) and signed.any()
-    assert not trunk(even, (0 * odd[0], 0 * odd[1]))[1].any()
+    nothing = replace(found, odd8=0 * found.odd8, odd16=0 * found.odd16)
+    assert not trunk(nothing, even, 0 * odd)[1].any()
 
 
 def test_relation_is_odd_where_it_has_a_sign_and_even_elsewhere(
@@ -196,7 +224,7 @@ def test_receptive_fields_are_as_wide_as_stated_and_within_the_halo(
     distortion, scoring = random_networks.distortion, random_networks.scoring
 
     def margin(a: Tensor, b: Tensor) -> Tensor:
-        local = scoring.pair.local(a, b, distortion(a, b))
+        local = scoring.pair.local(distortion(a, b))
         return torch.cat([local.margin, local.weight, local.embedding], 1)
 
     def quality(a: Tensor, b: Tensor) -> Tensor:
@@ -286,7 +314,7 @@ def test_margin_and_embedding_are_odd_and_weights_even(random_networks: Networks
 
     def run(x: Tensor, y: Tensor) -> LocalMargin:
         relation: Relation = random_networks.distortion(x, y)
-        return scorer.local(x, y, relation)
+        return scorer.local(relation)
 
     there, back = run(a, b), run(b, a)
     assert torch.equal(there.margin, -back.margin) and torch.equal(there.weight, back.weight)
@@ -312,7 +340,7 @@ def test_gradients_are_finite_also_for_identical_images(random_networks: Network
         test, reference = a.clone().requires_grad_(True), b.clone().requires_grad_(True)
         relation, forward = networks.distortion(reference, test), networks.distortion(test, reference)
         quality = networks.scoring.reference.local(test, reference, relation)
-        margin = networks.scoring.pair.local(test, reference, forward)
+        margin = networks.scoring.pair.local(forward)
         loss = (
             networks.scoring.reference.quality(quality.sums(everywhere)).sum()
             + networks.scoring.reference.local_quality(quality).mean()

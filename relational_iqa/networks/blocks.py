@@ -1,0 +1,83 @@
+"""Building blocks that the networks share. All are local: nothing looks at the whole image."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relational_iqa.networks.local_analysis import patches
+
+
+class PointwiseBlock(nn.Module):
+    """Residual block of two 1x1 convolutions."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(channels, 2 * channels, 1)
+        self.project = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.project(F.silu(self.expand(x)))
+
+
+class SpatialBlock(nn.Module):
+    """Residual block: depthwise 5x5, then two 1x1 convolutions."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.depthwise = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.pointwise = PointwiseBlock(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(x + self.depthwise(x))
+
+
+class PatchEncoder(nn.Module):
+    """Learned local features: (B, 3, H, W) `with_margin` -> (B, channels, H/4, W/4) and (B, 2 channels, H/8, W/8)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = 2 * channels
+        self.patch = nn.Conv2d(3, channels, 8, stride=4)
+        self.eighth = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
+
+    def forward(self, padded: Tensor) -> tuple[Tensor, Tensor]:
+        quarter = F.relu(patches(padded, self.patch.weight, self.patch.bias))
+        return quarter, self.eighth(quarter)
+
+
+class Entry(nn.Module):
+    """1x1 convolution of fixed channels, which `calibrate` brings to unit spread: even ones (with bias) about their
+    mean, odd ones (without) about zero. The scales are part of the weights of the convolution when it runs."""
+
+    def __init__(self, inputs: int, out: int, bias: bool = True) -> None:
+        super().__init__()
+        self.offset: Tensor
+        self.scale: Tensor
+        self.register_buffer("offset", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.mix = nn.Conv2d(inputs, out, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.mix.weight * self.scale[None, :, None, None]
+        bias = self.mix.bias
+        if bias is not None:
+            bias = bias - weight[:, :, 0, 0] @ self.offset
+        return F.conv2d(x, weight, bias)
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor) -> None:
+        """Scales from a batch of what will enter, (B, inputs, h, w)."""
+        if self.mix.bias is not None:
+            self.offset.copy_(x.mean((0, 2, 3)))
+            spread = x.std((0, 2, 3))
+        else:
+            spread = x.square().mean((0, 2, 3)).sqrt()
+        self.scale.copy_(1 / spread.clamp_min(1e-3))
+
+
+def enlarge(x: Tensor, like: Tensor) -> Tensor:
+    """Bilinear, to the grid of `like`."""
+    return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
