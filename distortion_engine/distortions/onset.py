@@ -22,6 +22,8 @@ def eased(full_from: float) -> Callable[[Apply], Apply]:
         ) -> Tensor:
             result = apply(image, amount, params, generators)
             share = (amount.to(torch.float32) / full_from).clamp(max=1.0).to(image)[:, None, None, None]
+            if bool((share >= 1.0).all()):
+                return result
             return torch.where(share < 1.0, torch.lerp(image, result, share), result)
 
         return eased_apply

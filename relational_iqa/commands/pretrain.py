@@ -12,6 +12,11 @@ from distortion_engine.errors import UsageError
 def pretrain(config: str, overrides: list[str], resume: str = "auto") -> None:
     """Train the networks from one YAML file; key=value (dots for sections) replaces single values."""
     settings = _read_config(config, overrides)
+    if settings.get("system") == "pmos":
+        from relational_iqa.training.pmos_pretrain import parse_pmos_config, pretrain_pmos
+
+        print(f"weights: {pretrain_pmos(parse_pmos_config(settings), resume).resolve()}")
+        return
     from relational_iqa.training.pretrain import parse_config
     from relational_iqa.training.pretrain import pretrain as train
 

@@ -1,4 +1,4 @@
-"""riqa score: how far images are below their reference."""
+"""riqa score: how far images are below their reference, or without one their MOS."""
 
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from relational_iqa.commands.common import (
     load_images,
     load_model,
 )
+from relational_iqa.commands.score_alone import score_alone
 
 
 def score(
@@ -23,10 +24,16 @@ def score(
     align: str | None = None,
     weights: str | None = None,
     max_pixels: int | None = None,
+    maps: str | None = None,
 ) -> None:
-    """How far images are below their reference: 0 is no difference, -1 is one level of a five-level ladder."""
+    """How good images are: levels below their reference, or without --reference their MOS from 1 (bad) to 5."""
     if reference is None:
-        raise UsageError("score needs --reference R; without one, riqa rank orders images among themselves")
+        if align is not None:
+            raise UsageError(f"--align {align} needs --reference; without one nothing has to be of one size")
+        score_alone(images, json, weights, max_pixels, maps)
+        return
+    if maps is not None:
+        raise UsageError("--maps is for scores without --reference; with one, riqa compare --out draws the maps")
     check_outputs((json,), [*images, reference])
     model = load_model(weights)
     scores = []
@@ -43,5 +50,6 @@ def score(
 def add_options(parser: ArgumentParser) -> None:
     """The options of `score`."""
     parser.add_argument("images", nargs="+", type=str, metavar="IMAGES", help="images of one scene")
+    parser.add_argument("--maps", type=str, metavar="FOLDER", help="without reference: a picture of each MOS map")
     add_reference_option(parser)
     add_model_options(parser)

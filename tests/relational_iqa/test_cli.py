@@ -212,7 +212,7 @@ def test_wrong_usage_is_one_line(dark: str, capsys: pytest.CaptureFixture[str]) 
         (["compare", dark, dark, "--max-pixels", "0"], "max_pixels"),
         (["compare", dark, dark, "--nope"], "--nope"),
         (["rank", dark], "give two or more"),
-        (["score", dark], "needs --reference"),
+        (["score", dark, "--align", "crop"], "needs --reference"),
         (["generate", "photos", "out"], "sets"),
         (["generate", "photos", "out", "--sets", "3", "--split", "half"], "choose from 'all', 'train', 'held_out'"),
         (["pretrain"], "config"),
