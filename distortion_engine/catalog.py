@@ -1,4 +1,4 @@
-"""The catalogue: the axes on which images are compared, and every distortion with its axis, unit and ladder.
+"""The catalogue: every distortion with its axis, unit and ladder; the axes are in axes.py and at hand here too.
 
 Ladders are amounts set by hand after the levels of KADID-10k, TID2013, Re-IQA and ARNIQA, widened at the top where
 those are mild; `severity.json` then says which amounts are equally bad. Numbers after a data set's name are its types.
@@ -9,20 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distortion_engine.distortions import blur, camera, color, compression, local, noise, resampling, sparse, tone
+from distortion_engine.axes import AXES as AXES
+from distortion_engine.axes import AXIS_INDEX as AXIS_INDEX
+from distortion_engine.axes import Axis as Axis
+from distortion_engine.distortions import (
+    blur,
+    camera,
+    color,
+    compression,
+    local,
+    noise,
+    profiles,
+    resampling,
+    sparse,
+    tone,
+    upscaling,
+)
 from distortion_engine.distortions.common import Apply, Support
+from distortion_engine.distortions.onset import eased
 
 Sampler = Callable[[np.random.Generator], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One channel of a field: `more` and `less` are the comparative words for its two directions."""
-
-    name: str
-    more: str
-    less: str
-    about: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Distortion:
     `sign`: the direction on `axis` in which it moves an image. `local`: the effect at a pixel depends only on what is
     near it, not on where it lies in the frame, on a block grid or on the whole picture.
     `support`: for kinds that touch only some pixels, the weight `(B, 1, H, W)` of those, given generators seeded alike.
+    `profile`: for kinds that touch all pixels unevenly, their strength there over its mean.
     """
 
     name: str
@@ -46,27 +53,7 @@ class Distortion:
     trained: bool = True
     source: str = ""
     support: Support | None = None
-
-
-AXES: tuple[Axis, ...] = (
-    Axis("sharpness", "sharper", "blurrier", "fine detail and edge acuity; over-sharpening is more"),
-    Axis("pixelation", "more pixelated", "less pixelated", "visible sampling grid, staircases, aliasing"),
-    Axis("noise", "noisier", "less noisy", "random fluctuation of luma or of all channels"),
-    Axis("chroma_noise", "more colour-noisy", "less colour-noisy", "random fluctuation of colour at constant luma"),
-    Axis("impulse", "more specked", "less specked", "isolated wrong pixels"),
-    Axis("blocking", "blockier", "less blocky", "block edges and basis patterns of JPEG"),
-    Axis("smearing", "more smeared", "less smeared", "ringing and texture lost to transform coding or denoising"),
-    Axis("brightness", "brighter", "darker", "overall lightness"),
-    Axis("contrast", "harsher", "flatter", "spread between dark and light"),
-    Axis("saturation", "more saturated", "less saturated", "strength of colour"),
-    Axis("color_cast", "warmer", "cooler", "cast, or hue turned from red to yellow (warmer) or the other way"),
-    Axis("chroma_defect", "more colour-fringed", "less colour-fringed", "colour out of register or bled over edges"),
-    Axis("quantization", "more banded", "less banded", "too few levels, false contours"),
-    Axis("geometric", "more warped", "less warped", "content moved out of place"),
-    Axis("local_damage", "more damaged", "less damaged", "blocks, lost data, generated patterns"),
-    Axis("haze", "hazier", "clearer", "veil of scattered light"),
-)
-AXIS_INDEX: dict[str, int] = {axis.name: i for i, axis in enumerate(AXES)}
+    profile: profiles.Profile | None = None
 
 
 def _none(rng: np.random.Generator) -> dict[str, float]:
@@ -85,6 +72,7 @@ def _choice(**options: tuple[float, ...]) -> Sampler:
 
 _half_turn = _uniform(angle_deg=(0.0, 180.0))
 _turn = _uniform(angle_deg=(0.0, 360.0))
+_sharpening = _uniform(gain=(1.0, 3.0))
 _halo = _uniform(radius_px=(4.0, 10.0))
 _guided = _choice(radius_px=(2.0, 3.0, 4.0))
 _grain = _uniform(grain_px=(0.6, 1.6))
@@ -111,15 +99,15 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("halo_sharpen", "sharpness", +1, "gain", (0.25, 0.5, 0.9, 1.6, 3.0),
                blur.halo_sharpen, _halo, source="wide-radius unsharp masking"),
     Distortion("pixelate", "pixelation", +1, "block_px - 1", (0.7, 1.4, 2.5, 4.4, 7.5),
-               resampling.pixelate, _none, source="KADID 21, Re-IQA 20", local=False),
+               eased(0.4)(resampling.pixelate), _none, source="KADID 21, Re-IQA 20", local=False),
     Distortion("resize_nearest", "pixelation", +1, "factor - 1", (0.4, 1.0, 1.8, 3.3, 6.0),
-               resampling.resize_nearest, _none, source="Re-IQA 24", local=False),
+               eased(0.4)(resampling.resize_nearest), _none, source="Re-IQA 24", local=False),
     Distortion("resize_bilinear", "sharpness", -1, "factor - 1", (0.6, 1.2, 2.2, 4.0, 7.0),
-               resampling.resize_bilinear, _none, source="Re-IQA 23"),
+               eased(0.5)(resampling.resize_bilinear), _none, source="Re-IQA 23"),
     Distortion("resize_bicubic", "sharpness", -1, "factor - 1", (0.7, 1.4, 2.5, 4.5, 8.0),
-               resampling.resize_bicubic, _none, source="Re-IQA 16"),
+               eased(0.5)(resampling.resize_bicubic), _none, source="Re-IQA 16"),
     Distortion("resize_lanczos", "sharpness", -1, "factor - 1", (0.8, 1.6, 2.8, 5.0, 9.0),
-               resampling.resize_lanczos, _none, source="Re-IQA 25"),
+               eased(0.5)(resampling.resize_lanczos), _none, source="Re-IQA 25"),
     Distortion("white_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
                noise.white_noise, _none, source="KADID 11, TID 1, Re-IQA 8"),
     Distortion("multiplicative_noise", "noise", +1, "std", (0.05, 0.1, 0.17, 0.27, 0.4),
@@ -167,7 +155,8 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("low_light", "brightness", -1, "stops", (0.5, 1.0, 1.7, 2.6, 4.0),
                tone.low_light, _none, source="under-exposure"),
     Distortion("vignetting", "brightness", -1, "fall-off", (0.4, 0.8, 1.5, 2.8, 5.0),
-               camera.vignetting, _none, source="fourth-power fall-off", local=False),
+               camera.vignetting, _none, source="fourth-power fall-off", local=False,
+               profile=profiles.vignetting),
     Distortion("contrast_up", "contrast", +1, "gain - 1", (0.25, 0.5, 0.9, 1.6, 3.0),
                tone.contrast_up, _none, source="KADID 25, TID 17, Re-IQA 18", local=False),
     Distortion("contrast_curve", "contrast", +1, "share", (0.2, 0.4, 0.6, 0.8, 1.0),
@@ -191,7 +180,8 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("chroma_shift", "chroma_defect", +1, "px", (0.6, 1.2, 2.2, 4.0, 7.0),
                color.chroma_shift, _turn, source="KADID 5, TID 23, Re-IQA 4"),
     Distortion("radial_fringing", "chroma_defect", +1, "px at corner", (1.0, 2.0, 3.5, 6.0, 10.0),
-               color.radial_fringing, _none, source="lateral chromatic aberration, TID 23", local=False),
+               color.radial_fringing, _none, source="lateral chromatic aberration, TID 23", local=False,
+               profile=profiles.radial_fringing),
     Distortion("demosaic_errors", "chroma_defect", +1, "gain", (0.5, 1.0, 1.7, 2.8, 4.5),
                camera.demosaic_errors, _phase, source="bilinear Bayer demosaicing"),
     Distortion("quantize", "quantization", +1, "step", (0.055, 0.09, 0.14, 0.21, 0.33),
@@ -216,18 +206,28 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("checkerboard", "local_damage", +1, "amplitude", (0.03, 0.06, 0.11, 0.18, 0.3),
                local.checkerboard, _period, source="Odena et al. 2016"),
     Distortion("haze", "haze", +1, "optical depth", (0.15, 0.3, 0.55, 0.95, 1.6),
-               camera.haze, _haze, source="Koschmieder's law", local=False),
+               camera.haze, _haze, source="Koschmieder's law", local=False,
+               profile=profiles.haze),
     Distortion("veiling_glare", "haze", +1, "share", (0.15, 0.3, 0.5, 0.75, 1.0),
                camera.veiling_glare, _glare, source="ISO 9358 veiling glare"),
-    # Not drawn in training: added after the severity curves were fitted, so their ladders are their severities.
     Distortion("masked_noise", "noise", +1, "std in texture", (0.038, 0.08, 0.135, 0.24, 0.5),
-               noise.masked_noise, _none, trained=False, source="TID 4"),
+               noise.masked_noise, _none, source="TID 4"),
     Distortion("comfort_noise", "noise", +1, "noise / texture", (0.38, 0.72, 0.94, 1.75, 3.5),
-               noise.comfort_noise, _none, trained=False, source="TID 20"),
+               noise.comfort_noise, _none, source="TID 20"),
     Distortion("noisy_compression", "blocking", +1, "std of the noise", (0.01, 0.024, 0.044, 0.08, 0.17),
-               compression.noisy_compression, _none, local=False, trained=False, source="TID 21"),
+               compression.noisy_compression, _none, local=False, source="TID 21"),
     Distortion("sparse_sampling", "smearing", +1, "% of pixels lost", (20.0, 44.0, 63.0, 78.0, 92.0),
-               sparse.sparse_sampling, _none, trained=False, source="TID 24, Guleryuz 2006"),
+               sparse.sparse_sampling, _none, source="TID 24, Guleryuz 2006"),
+    Distortion("sr_sharpened", "smearing", +1, "factor - 1", (0.5, 1.0, 1.8, 3.2, 6.0),
+               upscaling.sr_sharpened, _sharpening, source="ours: upscaling with halos"),
+    Distortion("sr_aliased", "pixelation", +1, "factor - 1", (0.6, 1.2, 2.0, 3.5, 6.0),
+               upscaling.sr_aliased, _none, source="ours: upscaling of an aliased picture"),
+    Distortion("sr_painted", "smearing", +1, "factor - 1", (0.4, 0.9, 1.6, 2.8, 5.0),
+               upscaling.sr_painted, _none, source="ours: upscaling with flat patches and crisp edges"),
+    Distortion("sr_back_projection", "smearing", +1, "factor - 1", (0.6, 1.2, 2.2, 4.0, 7.0),
+               upscaling.sr_back_projection, _none, source="ours: blind upscaling that rings"),
+    Distortion("denoise_residual", "smearing", +1, "std of the noise", (0.03, 0.06, 0.1, 0.16, 0.25),
+               upscaling.denoise_residual, _none, source="ours: blotches of transform denoising"),
 )
 # fmt: on
 DISTORTIONS: dict[str, Distortion] = {row.name: row for row in _ROWS}

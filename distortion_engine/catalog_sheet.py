@@ -16,22 +16,26 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS, Distortion
 from distortion_engine.contact_sheet import field_colours
 from distortion_engine.dataset import Judge
 from distortion_engine.errors import UsageError
+from distortion_engine.generate_options import check_names
 from distortion_engine.image_io import load_image, save_image, to_uint8
 from distortion_engine.masks import MaskSpec
 from distortion_engine.recipe import Recipe, Step
 from distortion_engine.render import render
 from distortion_engine.severity import LEVELS, amount_for, max_severity, min_severity
 
+SAMPLE_PHOTO = Path(__file__).with_name("sample_photo.webp")  # shipped; credits in THIRD_PARTY.md
 TILE_PX = 192  # at which the severity curves were fitted: shown pixel for pixel
 MASK = MaskSpec("blobs", 0.4, 0.3, seed=7)
+MASKED_SEVERITY = 0.8
 WHOLE = MaskSpec()
 NEAR_ENOUGH = 0.03  # a severity that ends so little below a level is shown for it
-BLOCKS = 2  # the rows are set in two columns of rows, or the sheet would be a strip
+BLOCKS = 3  # the rows are set in so many columns of rows, or the sheet would be a strip
 _GAP_PX, _FONT_PX, _LINE_PX, _LABEL_PX = 8, 12, 15, 168
 _PAPER, _INK, _FAINT, _EMPTY = (255, 255, 255), (20, 20, 20), (110, 110, 110), (222, 222, 222)
 
@@ -52,10 +56,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class CatalogRow:
-    """A distortion, its five cells, and the field (S, S) in [-1, 1] with validity (S, S) of its masked rendering."""
+    """A distortion, its five cells, and its rendering in a mask: image (3, S, S) in [0, 1] at 8 bit, severity, field
+    (S, S) in [-1, 1] on the axis of the distortion, validity (S, S)."""
 
     spec: Distortion
     cells: tuple[Cell, ...]
+    masked: Tensor
+    masked_severity: float
     field: np.ndarray
     valid: np.ndarray
 
@@ -70,27 +77,42 @@ def draw(
 ) -> list[CatalogRow]:
     """Write the sheet of `names` (all distortions when empty) on a square of `photo` to `path` (.png or .webp).
 
-    photo: a file, or an image (3, H, W) in [0, 1]; its central square of `tile_px` is used, unscaled. judge: as for
+    photo: a file, or an image (3, H, W) in [0, 1]; `reference_tile` says what of it is used. judge: as for
     `RankedSetDataset`; its mean opinion is then written above each image. Returns the rows drawn.
-    Raises UsageError for an unknown name or a photo smaller than the tile, ImageError for one that cannot be read.
+    Raises UsageError for an unknown or repeated name or a photo smaller than the tile, ImageError for one that cannot
+    be read.
     """
+    ordered = by_axis(names)
     image = photo if isinstance(photo, Tensor) else load_image(photo)
-    reference = central_square(image, tile_px)
-    unknown = [name for name in names if name not in DISTORTIONS]
-    if unknown:
-        raise UsageError(f"distortion {unknown[0]!r} is unknown; expected some of {', '.join(DISTORTIONS)}")
-    ordered = sorted(names or DISTORTIONS, key=lambda name: AXIS_INDEX[DISTORTIONS[name].axis])
+    reference = reference_tile(image, tile_px)
     rows = [catalog_row(reference, name, judge) for name in ordered]
     sheet = _compose(rows, reference, "" if isinstance(photo, Tensor) else Path(photo).name)
     save_image(torch.from_numpy(sheet).permute(2, 0, 1).float() / 255, path)
     return rows
 
 
+def by_axis(names: Sequence[str] = ()) -> list[str]:
+    """`names`, or all distortions when empty, in the order of their axes. Raises UsageError for an unknown one."""
+    check_names(names)
+    return sorted(names or DISTORTIONS, key=lambda name: AXIS_INDEX[DISTORTIONS[name].axis])
+
+
+def reference_tile(image: Tensor, side_px: int) -> Tensor:
+    """What of a photograph (3, H, W) the catalogue is shown on: its central (3, side_px, side_px), after shrinking one
+    whose shorter side is over twice that; the middle of a camera's full size would show a bare surface."""
+    height, width = image.shape[-2:]
+    scale = 2 * side_px / min(height, width)
+    if scale < 1:
+        size = (max(side_px, round(height * scale)), max(side_px, round(width * scale)))
+        image = interpolate(image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
+    return central_square(image, side_px)
+
+
 def central_square(image: Tensor, side_px: int) -> Tensor:
     """The middle (3, side_px, side_px) of an image (3, H, W), unscaled. Raises UsageError if it is smaller."""
     height, width = image.shape[-2:]
     if min(height, width) < side_px:
-        raise UsageError(f"the photo is {width}x{height} px; the sheet needs {side_px} px on each side")
+        raise UsageError(f"the photo is {width}x{height} px; needs {side_px} px on each side, so give a larger one")
     top, left = (height - side_px) // 2, (width - side_px) // 2
     return image[:, top : top + side_px, left : left + side_px].contiguous()
 
@@ -116,8 +138,9 @@ def catalog_row(reference: Tensor, name: str, judge: Judge | None = None) -> Cat
         judged = None if judge is None else float(judge(image[None], reference[None]).mean())
         note = f"starts at {onset:.2f}" if level < onset else f"ends at {top:.2f}" if level > top else ""
         cells.append(Cell(image, step.amount, note, judged))
-    _, _, field, validity = rendered(min(top, 0.8), MASK)
-    return CatalogRow(spec, tuple(cells), field[AXIS_INDEX[spec.axis]].numpy(), validity[0].numpy() > 0)
+    step, masked, fields, validity = rendered(min(top, MASKED_SEVERITY), MASK)
+    field = fields[AXIS_INDEX[spec.axis]].numpy()
+    return CatalogRow(spec, tuple(cells), masked, step.severity, field, validity[0].numpy() > 0)
 
 
 def _compose(rows: Sequence[CatalogRow], reference: Tensor, photo: str) -> np.ndarray:
@@ -149,7 +172,7 @@ def _draw_header(sheet: Image.Image, pen: ImageDraw.ImageDraw, reference: Tensor
         f"Reference {photo}",
         "Each row: one distortion at five severities (amount in its own unit above the image).",
         "Images in a column should look about equally bad.",
-        f"Last: the truth map of severity 0.8 or the most it reaches, in a {MASK.kind} mask.",
+        f"Last: the truth map of severity {MASKED_SEVERITY} or the most it reaches, in a {MASK.kind} mask.",
         "Map: -1 ",
     )
     for number, line in enumerate(lines):
@@ -179,8 +202,8 @@ def _draw_row(sheet: Image.Image, pen: ImageDraw.ImageDraw, row: CatalogRow, lef
             _text(pen, x + 2 * _GAP_PX, above + side // 2, cell.note, _FAINT)
             continue
         seen = "" if cell.judged is None else f"metrics see {cell.judged:.2f}"
-        _text(pen, x, top + 2, f"{cell.amount:.3g}" + (f", {cell.note}" if cell.note else ""))
-        _text(pen, x, top + 1 + _LINE_PX, seen, _FAINT)
+        _text(pen, x, top + 1, f"{cell.amount:.3g}" + (f", {cell.note}" if cell.note else ""))
+        _text(pen, x, top + _LINE_PX, seen, _FAINT)
         sheet.paste(Image.fromarray(to_uint8(cell.image)), (x, above))
     x = left + _LABEL_PX + len(row.cells) * (side + _GAP_PX)
     sheet.paste(Image.fromarray(field_colours(row.field, row.valid)), (x, above))

@@ -32,6 +32,8 @@ Results = Generator[tuple[int, Any], None, None]
 _WATCH_EVERY_S = 0.5
 # Tasks handed to a cluster at a time: enough for one with hundreds of cores, few enough to be taken back quickly.
 _IN_FLIGHT = 1000
+# A cluster that did nothing for so long is looked at: all its nodes may be gone, or not have come yet.
+_CLUSTER_PATIENCE_S = 30.0
 
 
 def run_local(task: Task, indices: Sequence[int], workers: int, tick: Tick) -> Results:
@@ -82,8 +84,9 @@ def run_ray(task: Task, indices: Sequence[int], address: str | None, workers: in
     """(index, result) of every task, each a Ray task of one CPU. address: of a cluster; else RAY_ADDRESS; else a
     cluster on this machine with `workers` CPUs (0: as many as there are) that ends with the run.
 
-    `tick` is called when a task is done, as often as the task called it. Raises UsageError where Ray is not installed
-    or not reached.
+    `tick` is called when a task is done, as often as the task called it. Ray gives the tasks of a node that is lost to
+    other nodes (three times, its default); where none is left, a line on stderr says so and the run waits for one.
+    Raises UsageError where Ray is not installed, not reached, or gives a task up.
     """
     ray = load_ray()
     address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -97,7 +100,10 @@ def run_ray(task: Task, indices: Sequence[int], address: str | None, workers: in
             while queue and len(running) < _IN_FLIGHT:
                 index = queue.popleft()
                 running[remote.remote(shared, index)] = index
-            for reference in ray.wait(list(running), num_returns=1)[0]:
+            ready = ray.wait(list(running), num_returns=1, timeout=_CLUSTER_PATIENCE_S)[0]
+            if not ready and not ray.cluster_resources().get("CPU"):
+                print(f"ray at {address}: no node with a CPU; waiting for one", file=sys.stderr, flush=True)
+            for reference in ready:
                 result, problem, ticks = ray.get(reference)
                 index = running.pop(reference)
                 if problem:

@@ -81,8 +81,8 @@ def generate(
     """Writes ranked sets of squares cut from the photographs directly in `photos`.
 
     out: a new or empty folder, or one of a run with the same options and photographs, which is then completed: shards
-    that are whole stay; resume "never" refuses such a folder. judge: drops sets whose order it clearly contradicts and
-    is noted with each set.
+    that are whole stay; resume "never" refuses such a folder. options.sets may have risen: full shards stay then too.
+    judge: drops sets whose order it clearly contradicts and is noted with each set.
 
     Photographs that cannot be read, or that are too small to be cut without enlarging, are named on stderr and left
     out. Returns counts: sets, images, kinds, photos (usable), photos_skipped, dropped (sets drawn and not taken),
@@ -104,7 +104,14 @@ def generate(
                 f"{options.size_px} px squares need sides of {least_px} px or more"
             )
         named = [(path.name, sha256) for path, sha256 in usable]
+        before = manifest.head
         manifest = manifest.opened(header(options, named, _name(judge)))
+        if before and before != manifest.head:
+            print(
+                f"adds sets: {before['options']['sets']} were asked for, now {options.sets}",
+                file=sys.stderr,
+                flush=True,
+            )
         shards = folder.absolute() / SHARDS_NAME
         shards.mkdir(exist_ok=True)
         absolute = tuple((path.absolute(), sha256) for path, sha256 in usable)

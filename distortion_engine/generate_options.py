@@ -51,11 +51,7 @@ class GenerateOptions:
         for name, choices in (("split", SPLITS), ("image_format", IMAGE_FORMATS)):
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(choices)}")
-        for number, name in enumerate(self.distortions):
-            if name not in DISTORTIONS:
-                raise UsageError(f"distortion {name!r} is unknown; {_did_you_mean(name)}")
-            if name in self.distortions[:number]:
-                raise UsageError(f"distortion {name!r} is given twice; name each once")
+        check_names(self.distortions)
 
     @property
     def shards(self) -> int:
@@ -73,6 +69,15 @@ class GenerateOptions:
         if self.distortions and not set(self.distortions) & set(SEEDED):
             del kinds["tie"]
         return replace(DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises UsageError for a name that is no distortion of the catalogue, or one given twice."""
+    for number, name in enumerate(names):
+        if name not in DISTORTIONS:
+            raise UsageError(f"distortion {name!r} is unknown; {_did_you_mean(name)}")
+        if name in names[:number]:
+            raise UsageError(f"distortion {name!r} is given twice; name each once")
 
 
 def libraries() -> dict[str, str]:

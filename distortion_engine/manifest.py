@@ -29,7 +29,7 @@ class Manifest:
         """Of a file that may be missing; UsageError where it is something else."""
         try:
             head, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            if head["layout"] != LAYOUT:
+            if head["layout"] != LAYOUT or not all(isinstance(line, dict) for line in lines):
                 raise ValueError(f"layout {head['layout']!r}")
         except FileNotFoundError:
             return Manifest(path, {})
@@ -51,19 +51,21 @@ class Manifest:
         return {photo["name"]: photo["sha256"] for photo in self.head["photos"]}
 
     def opened(self, head: Mapping[str, Any]) -> Manifest:
-        """The manifest to go on with: this one where `head` is the same; written where there is none yet. UsageError
-        that names the differences where `head` is another."""
-        if self.head:
-            different = differences(self.head, head)
-            if different:
-                raise UsageError(
-                    f"{self.path.parent}: holds a run with other options ({'; '.join(different)}); "
-                    "give those again, or a new folder"
-                )
+        """The manifest to go on with: this one where `head` is the same; written anew, without lines, where there is
+        none yet or `head` asks for more sets of the same. UsageError that names the differences where `head` is
+        another."""
+        different = differences(self.head, head) if self.head else []
+        if different and not _asks_for_more(self.head, head):
+            raise UsageError(
+                f"{self.path.parent}: holds a run with other options ({'; '.join(different)}); "
+                "give those again, or a new folder (--sets alone may rise)"
+            )
+        if self.head and not different:
             return self
-        opened = replace(self, head=head)
-        opened._write()
-        return opened
+        replace(self, head=head, lines=())._write()
+        # What was listed still tells whether the shards that are full already are those that were written.
+        full = [line for line in self.lines if line.get("sets") == head["options"]["sets_per_shard"]]
+        return replace(self, head=head, lines=full)
 
     def agrees(self, shard: int, line: Mapping[str, Any]) -> bool:
         """Whether a shard on disk is the one that was listed; True where none was."""
@@ -77,6 +79,16 @@ class Manifest:
         with atomic_file(self.path) as stream:
             for line in (self.head, *self.lines):
                 stream.write((json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def _asks_for_more(there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether `asked` differs in nothing but a larger number of sets: set i is the same in both, so shards that are
+    full stay and only a last one that is not is made again."""
+    try:
+        grown = {**there, "options": {**there["options"], "sets": asked["options"]["sets"]}, "shards": asked["shards"]}
+        return not differences(grown, asked) and asked["options"]["sets"] > there["options"]["sets"]
+    except (KeyError, TypeError):
+        return False
 
 
 def claim_folder(out: Path, resume: str) -> Path:

@@ -7,19 +7,26 @@ provenance. A severity s of 1.0 is the mean damage that level 5 of the KADID-10k
 import functools
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
-CONSENSUS_METRICS = ("mdsi", "haarpsi", "ms_gmsd", "vsi", "fsim")
-CONSENSUS_FAST = ("mdsi", "haarpsi", "ms_gmsd")  # a few milliseconds a 128-px image; the same scale within its spread
+# MDSI and MS-GMSD pool by deviation and so think little of damage that is the same everywhere, as noise is; the two
+# others pool by the mean. SSIM is of another family and forgives changes of tone. 6 ms a 144-px image.
+CONSENSUS_METRICS = ("mdsi", "haarpsi", "ms_gmsd", "ssim")
+CONSENSUS_FAST = CONSENSUS_METRICS  # those that label training data: the same, so that labels and curves agree
+# The views each metric judges, averaged: 1 the picture as it is, 2 as from twice the distance. HaarPSI and MS-GMSD
+# halve it themselves, so only MDSI looks at single pixels: from a distance aliasing counts for less than that says.
+VIEWING_SCALES: Mapping[str, tuple[int, ...]] = {"mdsi": (1,), "haarpsi": (1,), "ms_gmsd": (1,), "ssim": (2,)}
+SMALLEST_VIEW_PX = 16
 CONSENSUS_MAX = 1.2  # beyond every damage of the fit the consensus still grows a little, up to here
 
 
@@ -54,8 +61,8 @@ def max_severity(name: str) -> float:
 def min_severity(name: str) -> float:
     """The severity that the least positive amount of distortion `name` already has; 0 for most.
 
-    Resampling and codecs jump: pixelating by a factor of 1.01 displaces as many pixels as by 1.1. `amount_for` answers
-    below it, with an amount next to 0, but an image made with that is worse than the severity says.
+    Codecs jump: they have a cost of entry at any quality. `amount_for` answers below it, with an amount next to 0, but
+    an image made with that is worse than the severity says.
     """
     _curve(name)  # refuses unknown names
     curve = _tables()["curves"].get(name)
@@ -74,10 +81,26 @@ def severity_spread(name: str, amount: float) -> tuple[float, float]:
     return low, high
 
 
+def at_viewing_scales(
+    name: str, function: Callable[[Tensor, Tensor], Tensor], test: Tensor, reference: Tensor
+) -> Tensor:
+    """Values (B,) of metric `name`, averaged over its viewing scales: what `consensus` and the curves are made for.
+
+    function: the metric, (test, reference), each (B, 3, H, W), -> (B,). Images whose side would fall below
+    SMALLEST_VIEW_PX are judged at full size alone. Raises UsageError for a metric that has no part in the consensus.
+    """
+    if name not in VIEWING_SCALES:
+        raise UsageError(f"metric {name!r} has no viewing scales; expected one of {', '.join(VIEWING_SCALES)}")
+    side = min(test.shape[-2:])
+    scales = [scale for scale in VIEWING_SCALES[name] if side >= scale * SMALLEST_VIEW_PX] or [1]
+    views = [(test, reference) if s == 1 else (F.avg_pool2d(test, s), F.avg_pool2d(reference, s)) for s in scales]
+    return torch.stack([function(*view) for view in views]).mean(dim=0)
+
+
 def consensus(metrics: Mapping[str, Tensor]) -> Tensor:
     """Severity in [0, CONSENSUS_MAX] that conventional metrics see in test images, (B,); 0 for identical images.
 
-    `metrics`: values (B,) of any of CONSENSUS_METRICS, e.g. all of them or CONSENSUS_FAST. Each is put on the common
+    `metrics`: values (B,) by `at_viewing_scales` of any of CONSENSUS_METRICS. Each is put on the common
     quantile scale of the fit by a monotone piecewise-linear table, then the mean is scaled to severity.
     Raises UsageError for no metric or one without a table.
     """

@@ -12,6 +12,7 @@ import hashlib
 import json
 import platform
 import tarfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,14 +22,23 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
+from torch import Tensor
 
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.dataset import Judge, RankedSetDataset
 from distortion_engine.errors import UsageError
 from distortion_engine.generate_options import GenerateOptions, libraries
-from distortion_engine.image_io import encode_lossless
 from distortion_engine.recipe import RankedSet
 from distortion_engine.safe_files import atomic_file, file_sha256
+
+# Lossless, and quick first: at their defaults the encoders took as long as everything else. On 80 images of 256 px,
+# PNG with run lengths alone takes a quarter of the time for 1 % more bytes; WebP at this effort an eighth for 5 % more,
+# and stays 16 % below PNG.
+_ENCODING: dict[str, dict[str, Any]] = {
+    "png": {"format": "PNG", "compress_type": zlib.Z_RLE},
+    "webp": {"format": "WEBP", "lossless": True, "exact": True, "method": 1, "quality": 0},
+}
 
 
 @dataclass(frozen=True)
@@ -138,14 +148,11 @@ def _set_files(
     suffix = f".{job.options.image_format}"
     names = ["reference", *(f"member_{number}" for number in range(len(ranked.members)))]
     files = {
-        name + suffix: encode_lossless(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), suffix)
+        name + suffix: encode_image(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), job.options.image_format)
         for name, image in zip(names, item["images"], strict=True)
     }
     if job.options.dense:
-        content = BytesIO()
-        fields, validity = item["fields"].numpy().astype(np.float16), item["validity"].numpy() > 0
-        np.savez_compressed(content, allow_pickle=False, fields=fields, validity=validity)
-        files["fields.npz"] = content.getvalue()
+        files["fields.npz"] = encode_fields(item["fields"], item["validity"])
     record = {
         "index": index,
         "photo": item["photo"],
@@ -162,6 +169,21 @@ def _set_files(
     }
     files["json"] = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
     return files
+
+
+def encode_image(pixels: np.ndarray, image_format: str) -> bytes:
+    """File content of pixels (H, W, 3) uint8, "png" or "webp". Same pixels, same bytes."""
+    content = BytesIO()
+    Image.fromarray(pixels).save(content, **_ENCODING[image_format])
+    return content.getvalue()
+
+
+def encode_fields(fields: Tensor, validity: Tensor) -> bytes:
+    """`fields.npz` of fields (n + 1, K, S, S) in [-1, 1] and validity (n + 1, 1, S, S) in {0, 1}."""
+    content = BytesIO()
+    half, valid = fields.numpy().astype(np.float16), validity.numpy() > 0
+    np.savez_compressed(content, allow_pickle=False, fields=half, validity=valid)
+    return content.getvalue()
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import convolve, gaussian, luma, per_sample
+from distortion_engine.distortions.common import luma, per_sample
+from distortion_engine.distortions.filters import convolve, gaussian
 
 MOTION_SAMPLES = 257  # points along the path; a fixed number keeps the kernel continuous in its length
 
@@ -48,11 +49,11 @@ def motion_blur(image: Tensor, amount: float, generator: Generator, *, angle_deg
 def sharpen(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Unsharp masking of luma with sigma 1 px; amount = gain on the detail."""
     tone = luma(image)
-    return image + amount * (tone - gaussian(tone, 1.0))
+    return torch.add(image, tone - gaussian(tone, 1.0), alpha=amount)
 
 
 @per_sample
 def halo_sharpen(image: Tensor, amount: float, generator: Generator, *, radius_px: float) -> Tensor:
     """Unsharp masking of luma with a wide radius, which draws halos along edges; amount = gain on the detail."""
     tone = luma(image)
-    return image + amount * (tone - gaussian(tone, radius_px))
+    return torch.add(image, tone - gaussian(tone, radius_px), alpha=amount)

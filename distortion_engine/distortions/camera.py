@@ -5,17 +5,9 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import (
-    box,
-    convolve,
-    from_linear,
-    gaussian,
-    pad_symmetric,
-    per_sample,
-    pixel_grid,
-    to_linear,
-    unit_normal,
-)
+from distortion_engine.distortions.common import from_linear, per_sample, to_linear
+from distortion_engine.distortions.filters import box, convolve, gaussian, pad_symmetric, pixel_grid
+from distortion_engine.distortions.random_fields import unit_normal
 
 BILATERAL_RADIUS_PX = 3
 BILATERAL_SIGMA_PX = 2.0
@@ -37,7 +29,7 @@ def haze(image: Tensor, amount: float, generator: Generator, *, angle_deg: float
 @per_sample
 def veiling_glare(image: Tensor, amount: float, generator: Generator, *, glare_px: float) -> Tensor:
     """Light scattered in the lens, screened over the picture; amount = its share, at most 1."""
-    veil = gaussian(image, glare_px, truncate=3.0)
+    veil = gaussian(image, glare_px)
     return 1.0 - (1.0 - image) * (1.0 - min(amount, 1.0) * veil)
 
 
@@ -76,12 +68,12 @@ def denoise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     for down in range(2 * radius + 1):
         for right in range(2 * radius + 1):
             neighbour = padded[:, down : down + height, right : right + width]
-            difference = ((neighbour - noisy) ** 2).sum(dim=0, keepdim=True) / (3.0 * amount**2)
+            difference = ((neighbour - noisy) ** 2).sum(dim=0, keepdim=True).div_(3.0 * amount**2)
             distance = ((down - radius) ** 2 + (right - radius) ** 2) / BILATERAL_SIGMA_PX**2
-            weight = torch.exp(-0.5 * (difference + distance))
-            total = total + weight * neighbour
-            weights = weights + weight
-    return total / weights
+            weight = difference.add_(distance).mul_(-0.5).exp_()
+            total = weight * neighbour + total
+            weights = weight + weights
+    return torch.div(total, weights)
 
 
 @per_sample

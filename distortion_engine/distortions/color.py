@@ -5,17 +5,9 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import (
-    chroma_offset,
-    from_linear,
-    gaussian,
-    luma,
-    per_sample,
-    pixel_grid,
-    to_linear,
-    unit_uniform,
-    warp,
-)
+from distortion_engine.distortions.common import LUMA, from_linear, luma, per_sample, to_linear, with_chroma
+from distortion_engine.distortions.filters import gaussian, pixel_grid, warp
+from distortion_engine.distortions.random_fields import unit_uniform
 
 LIGHT = (0.2126, 0.7152, 0.0722)  # luminance of linear sRGB primaries, IEC 61966-2-1
 BANDING_SIGMA_PX = 3.0
@@ -24,13 +16,13 @@ BANDING_SIGMA_PX = 3.0
 @per_sample
 def saturate(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Multiply the distance from luma by 1 + amount."""
-    return image + amount * (image - luma(image))
+    return torch.lerp(luma(image), image, 1.0 + amount)
 
 
 @per_sample
 def desaturate(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Multiply the distance from luma by 1 - amount; 1 is grey."""
-    return image - min(amount, 1.0) * (image - luma(image))
+    return torch.lerp(luma(image), image, 1.0 - min(amount, 1.0))
 
 
 def _hue_rotated(image: Tensor, angle_deg: float) -> Tensor:
@@ -39,7 +31,7 @@ def _hue_rotated(image: Tensor, angle_deg: float) -> Tensor:
     blue = (image[2] - tone) / 1.772
     red = (image[0] - tone) / 1.402
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    return image + chroma_offset(cos * blue - sin * red - blue, sin * blue + cos * red - red)
+    return with_chroma(image, cos * blue - sin * red - blue, sin * blue + cos * red - red)
 
 
 @per_sample
@@ -77,8 +69,10 @@ def white_balance_cool(image: Tensor, amount: float, generator: Generator) -> Te
 @per_sample
 def color_diffusion(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Colours that bleed over edges: chroma blurred, luma kept; amount = sigma in px."""
-    chroma = image - luma(image)
-    return image - chroma + gaussian(chroma, amount, truncate=3.0)
+    tone = luma(image)
+    red, blue = gaussian(torch.cat([image[0:1], image[2:3]]) - tone, amount)
+    green = torch.add(red * (-LUMA[0] / LUMA[1]), blue, alpha=-LUMA[2] / LUMA[1])  # luma weighs the three to 0
+    return torch.stack([red, green, blue]).add_(tone)
 
 
 @per_sample
@@ -101,14 +95,14 @@ def radial_fringing(image: Tensor, amount: float, generator: Generator) -> Tenso
 @per_sample
 def quantize(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Uniform quantisation of each channel; amount = step as a share of the range, so 1 / (levels - 1)."""
-    return (image / amount).round() * amount
+    return (image / amount).round_().mul_(amount)
 
 
 @per_sample
 def quantize_dither(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Uniform quantisation with uniform random dither; amount = step as a share of the range."""
     dither = unit_uniform(image.shape, generator, image) - 0.5
-    return (image / amount + dither).round() * amount
+    return (image / amount).add_(dither).round_().mul_(amount)
 
 
 @per_sample

@@ -1,18 +1,30 @@
-"""What every distortion shares: the per-sample calling convention, padding, convolution, warping and colour transforms.
+"""What every distortion shares: the per-sample calling convention and colour transforms.
 
 A family file writes each distortion for one image, `(3, H, W)` and one `amount > 0`; `per_sample` turns that into the
 batched pure function the catalogue holds. Working sample by sample makes a result independent of the batch it is in, to
-the bit, and lets kernel sizes follow the amount.
+the bit, and lets kernel sizes follow the amount. On the CPU samples are spread over as many threads as PyTorch has.
 """
 
 import functools
 import math
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+import cv2
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from distortion_engine.distortions.filters import box as box  # these also from here, for every family file
+from distortion_engine.distortions.filters import convolve as convolve
+from distortion_engine.distortions.filters import fast_path
+from distortion_engine.distortions.filters import gaussian as gaussian
+from distortion_engine.distortions.filters import pad_symmetric as pad_symmetric
+from distortion_engine.distortions.filters import warp as warp
+from distortion_engine.distortions.random_fields import unit_normal as unit_normal
+from distortion_engine.distortions.random_fields import unit_uniform as unit_uniform
 from distortion_engine.errors import UsageError
 
 Apply = Callable[[Tensor, Tensor, Mapping[str, Tensor], Sequence[Generator]], Tensor]
@@ -28,26 +40,72 @@ def per_sample(function: Callable[..., Tensor]) -> Apply:
     The result has signature `(image (B, 3, H, W), amount (B,), params, generators) -> (B, 3, H, W)`: a new tensor of
     the same dtype and device in [0, 1]. A sample of amount 0 comes back equal to its input and draws nothing.
     Raises UsageError for a wrong shape, a negative or non-finite amount, or a wrong number of generators.
+
+    On the CPU each sample is the work of one thread, and OpenCV is set to one in this process: so results are bit-equal
+    for any number of threads, and a data-loading worker, where PyTorch has one, starts none.
     """
 
     @functools.wraps(function)
-    def apply(
-        image: Tensor, amount: Tensor, params: Mapping[str, Tensor], generators: Sequence[Generator]
-    ) -> Tensor:
+    def apply(image: Tensor, amount: Tensor, params: Mapping[str, Tensor], generators: Sequence[Generator]) -> Tensor:
         amounts = _checked(image, amount, generators)
         values = {name: value.tolist() for name, value in params.items()}
-        outputs = []
-        for i, strength in enumerate(amounts):
-            source = image[i]
-            if strength == 0.0:
-                outputs.append(source.clone())
-                continue
+
+        def distorted(i: int) -> Tensor:
             own = {name: value[i] for name, value in values.items()}
-            result = function(source.to(torch.float32).contiguous(), strength, generators[i], **own)
-            outputs.append(result.clamp(0.0, 1.0).to(image.dtype))
-        return torch.stack(outputs)
+            return function(image[i].to(torch.float32).contiguous(), amounts[i], generators[i], **own)
+
+        if image.device.type != "cpu" or (image.requires_grad and torch.is_grad_enabled()):
+            results = [distorted(i).clamp(0.0, 1.0) if amounts[i] else image[i] for i in range(len(amounts))]
+            return torch.stack([result.to(image.dtype) for result in results])
+        if cv2.getNumThreads() != 1:
+            cv2.setNumThreads(1)
+        image = image.detach()
+        pixels: list[np.ndarray] = [np.empty(0)] * len(amounts)
+
+        def work(i: int) -> None:
+            with torch.inference_mode():
+                if amounts[i]:
+                    pixels[i] = _clipped(distorted(i).numpy(), image[i])
+                else:
+                    pixels[i] = image[i].to(torch.float32).numpy()
+
+        _for_each(work, len(amounts))
+        # A single result is passed on as it is, unless it is the caller's own memory.
+        stacked = pixels[0][None] if len(pixels) == 1 and amounts[0] else np.stack(pixels)
+        return torch.from_numpy(stacked).to(image.dtype)
 
     return apply
+
+
+def _clipped(values: np.ndarray, source: Tensor) -> np.ndarray:
+    """The values clamped to [0, 1], in place where they are nobody else's."""
+    shared = source.dtype == torch.float32 and np.may_share_memory(values, source.numpy())
+    own = values.flags.c_contiguous and values.flags.writeable and not shared
+    return np.clip(values, 0.0, 1.0, out=values if own else np.empty(values.shape, np.float32))
+
+
+def _for_each(work: Callable[[int], None], count: int) -> None:
+    """`work` on 0 to count - 1, on PyTorch's number of threads if that is more than one."""
+    threads = torch.get_num_threads()
+    if threads <= 1:
+        for i in range(count):
+            work(i)
+    else:
+        list(_pool(os.getpid(), threads).map(work, range(count)))
+
+
+@functools.cache
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Threads in each of which PyTorch has but one; by process, because threads do not survive a fork."""
+    pool, all_started = ThreadPoolExecutor(threads, "distortion"), threading.Barrier(threads)
+
+    def start(_: int) -> None:
+        torch.set_num_threads(1)
+        all_started.wait()
+
+    list(pool.map(start, range(threads)))
+    torch.set_num_threads(threads)  # what threads that start later begin with, and this one has
+    return pool
 
 
 def per_sample_support(function: Callable[..., Tensor]) -> Support:
@@ -88,107 +146,85 @@ def _checked(image: Tensor, amount: Tensor, generators: Sequence[Generator]) -> 
     return amounts
 
 
-def unit_normal(shape: Sequence[int], generator: Generator, like: Tensor) -> Tensor:
-    """Standard normal noise drawn on the CPU (the same on every device), moved to where `like` is."""
-    return torch.randn(tuple(shape), generator=generator).to(like.device)
-
-
-def unit_uniform(shape: Sequence[int], generator: Generator, like: Tensor) -> Tensor:
-    """Uniform noise in [0, 1) drawn on the CPU (the same on every device), moved to where `like` is."""
-    return torch.rand(tuple(shape), generator=generator).to(like.device)
-
-
-def pad_symmetric(image: Tensor, rows: int, columns: int) -> Tensor:
-    """Mirror `(C, H, W)` about its edges, edge pixel repeated; the margin may be wider than the image itself."""
-    return image[:, _mirrored(image.shape[1], rows, image)][:, :, _mirrored(image.shape[2], columns, image)]
-
-
-def _mirrored(size: int, margin: int, like: Tensor) -> Tensor:
-    index = torch.arange(-margin, size + margin, device=like.device) % (2 * size)
-    return torch.where(index < size, index, 2 * size - 1 - index)
-
-
-def convolve(image: Tensor, kernel: Tensor) -> Tensor:
-    """Correlate each channel of `(C, H, W)` with an odd-sized `(h, w)` kernel, mirrored borders, same size out."""
-    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
-    padded, weights = pad_symmetric(image, rows, columns)[:, None], kernel.to(image)[None, None]
-    if image.is_cuda:  # cuDNN would round to TF32, ten bits of mantissa, unless told not to
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            return F.conv2d(padded, weights)[:, 0]
-    return F.conv2d(padded, weights)[:, 0]
-
-
-def gaussian_kernel(sigma_px: float, truncate: float = 4.0) -> Tensor:
-    """One-dimensional normalised Gaussian, odd length, float32."""
-    radius = max(1, math.ceil(truncate * sigma_px))
-    position = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    weights = torch.exp(-0.5 * (position / sigma_px) ** 2)
-    return (weights / weights.sum()).to(torch.float32)
-
-
-def gaussian(image: Tensor, sigma_px: float, truncate: float = 4.0) -> Tensor:
-    """Blur `(C, H, W)` with a Gaussian of standard deviation `sigma_px` > 0."""
-    kernel = gaussian_kernel(sigma_px, truncate)
-    return convolve(convolve(image, kernel[None, :]), kernel[:, None])
-
-
-def box(image: Tensor, radius_px: int) -> Tensor:
-    """Mean of `(C, H, W)` over a square of side `2 * radius_px + 1`."""
-    side = 2 * radius_px + 1
-    rows = F.avg_pool2d(pad_symmetric(image, radius_px, radius_px), (side, 1), stride=1)
-    return F.avg_pool2d(rows, (1, side), stride=1)
+def _image_plane(image: Tensor) -> np.ndarray:
+    """`(3, H, W)` as one matrix `(3 H, W)` for OpenCV's point operations, sharing its memory if it can."""
+    return image.detach().contiguous().numpy().reshape(-1, image.shape[-1])
 
 
 def luma(image: Tensor) -> Tensor:
     """BT.601 luma `(1, H, W)` of `(3, H, W)`."""
     red, green, blue = LUMA
+    if fast_path(image):
+        planes = image.numpy()
+        tone = cv2.addWeighted(planes[0], red, planes[1], green, 0.0)
+        return torch.from_numpy(cv2.scaleAdd(planes[2], blue, tone))[None]
     return image[0:1] * red + image[1:2] * green + image[2:3] * blue
 
 
-def chroma_offset(blue_difference: Tensor, red_difference: Tensor) -> Tensor:
-    """RGB change `(3, H, W)` of adding these `(H, W)` amounts to Cb and Cr at constant luma (JFIF matrix)."""
+def mean_luma(image: Tensor) -> Tensor:
+    """Mean BT.601 luma of `(3, H, W)`, a tensor of shape (1, 1, 1)."""
+    if fast_path(image):
+        means = [cv2.mean(plane)[0] for plane in image.numpy()]
+        return torch.full((1, 1, 1), sum(share * mean for share, mean in zip(LUMA, means, strict=True)))
+    return luma(image).mean(dim=(1, 2), keepdim=True)
+
+
+def with_chroma(image: Tensor, blue_difference: Tensor, red_difference: Tensor) -> Tensor:
+    """`(3, H, W)` with these `(H, W)` amounts added to Cb and Cr at constant luma (JFIF matrix)."""
+    green = torch.add(image[1], blue_difference, alpha=-0.344136)
     return torch.stack(
         [
-            1.402 * red_difference,
-            -0.344136 * blue_difference - 0.714136 * red_difference,
-            1.772 * blue_difference,
+            torch.add(image[0], red_difference, alpha=1.402),
+            torch.add(green, red_difference, alpha=-0.714136),
+            torch.add(image[2], blue_difference, alpha=1.772),
         ]
     )
 
 
 def power(image: Tensor, exponent: float) -> Tensor:
-    """`image ** exponent` by way of float64.
+    """`image ** exponent` of values >= 0: by OpenCV on the CPU, elsewhere by way of float64.
 
     The float32 power of PyTorch differs in the last bit between its vector loop and the remainder, so its result would
     depend on the number of threads.
     """
+    if fast_path(image):
+        return torch.from_numpy(cv2.pow(_image_plane(image), exponent)).reshape(image.shape)
     return (image.to(torch.float64) ** exponent).to(image.dtype)
 
 
+@functools.cache
+def _linear_of_code() -> np.ndarray:
+    """Linear light of 65,536 sRGB code values."""
+    code = np.arange(65536) / 65535.0
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32).reshape(1, -1)
+
+
+@functools.cache
+def _code_of_root() -> np.ndarray:
+    """sRGB code values of the squares of 65,536 values: the curve is steep at 0 and that of the root is not."""
+    light = (np.arange(65536) / 65535.0) ** 2
+    curve = 1.055 * np.maximum(light, 0.0031308) ** (1.0 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, 12.92 * light, curve).astype(np.float32).reshape(1, -1)
+
+
+def _looked_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    index = np.multiply(values, np.float32(65535.0), dtype=np.float32)
+    index += np.float32(0.5)
+    return cv2.LUT(np.clip(index, 0.0, 65535.0, out=index).astype(np.uint16), table)
+
+
 def to_linear(image: Tensor) -> Tensor:
-    """sRGB code values to linear light (IEC 61966-2-1)."""
+    """sRGB code values in [0, 1] to linear light (IEC 61966-2-1); from a table on the CPU, error below 2e-5."""
+    if fast_path(image):
+        return torch.from_numpy(_looked_up(_linear_of_code(), _image_plane(image))).reshape(image.shape)
     return torch.where(image <= 0.04045, image / 12.92, power(((image + 0.055) / 1.055).clamp_min(0.0), 2.4))
 
 
 def from_linear(light: Tensor) -> Tensor:
-    """Linear light, clamped to [0, 1], to sRGB code values (IEC 61966-2-1)."""
+    """Linear light, clamped to [0, 1], to sRGB code values (IEC 61966-2-1); from a table on the CPU, error 2e-5."""
+    if fast_path(light):
+        root = np.sqrt(np.maximum(_image_plane(light), np.float32(0.0)))
+        return torch.from_numpy(_looked_up(_code_of_root(), root)).reshape(light.shape)
     light = light.clamp(0.0, 1.0)
     curve = 1.055 * power(light.clamp_min(0.0031308), 1.0 / 2.4) - 0.055
     return torch.where(light <= 0.0031308, 12.92 * light, curve)
-
-
-def pixel_grid(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column index of every pixel of `(C, H, W)`, each `(H, W)` float32."""
-    rows = torch.arange(image.shape[1], dtype=torch.float32, device=image.device)
-    columns = torch.arange(image.shape[2], dtype=torch.float32, device=image.device)
-    row, column = torch.meshgrid(rows, columns, indexing="ij")
-    return row, column
-
-
-def warp(image: Tensor, down_px: Tensor | float, right_px: Tensor | float) -> Tensor:
-    """Pixel (y, x) of the result is `image` at (y + down_px, x + right_px), bilinear, edges repeated."""
-    row, column = pixel_grid(image)
-    y = (row + down_px) * (2.0 / (image.shape[1] - 1)) - 1.0
-    x = (column + right_px) * (2.0 / (image.shape[2] - 1)) - 1.0
-    grid = torch.stack([x, y], dim=-1)[None]
-    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[0]

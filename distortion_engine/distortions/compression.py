@@ -3,27 +3,38 @@
 Where a codec only takes whole steps of quality, amounts between two steps give the nearer one.
 """
 
+import functools
 from collections.abc import Callable
 
+import cv2
 import imagecodecs
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import per_sample, unit_normal
+from distortion_engine.distortions.common import per_sample
+from distortion_engine.distortions.random_fields import unit_normal
 
 # Scale of JPEG's quantisation tables over the standard deviation of the noise: a middling step of the luma table
 # (16 to 60 of 255) is then about twice that deviation, the setting at which a coder removes noise best.
 TABLE_SCALE_OF_NOISE = 20.0
+# Where the search for the step of JPEG 2000 begins: a line through photographs.
+J2K_PSNR_AT_STEP_1, J2K_DB_PER_DECADE = 12.4, 14.0
 
 Codec = Callable[[np.ndarray, float], np.ndarray]
 
 
 def _through(codec: Codec, image: Tensor, quality: float) -> Tensor:
-    """Encode and decode `(3, H, W)` as 8-bit RGB on the CPU."""
-    pixels = (image.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
-    decoded = torch.from_numpy(np.array(codec(pixels, quality)[..., :3]))
-    return decoded.permute(2, 0, 1).to(image.device).to(image.dtype).contiguous() / 255.0
+    """Encode and decode `(3, H, W)` in [0, 1] as 8-bit RGB on the CPU."""
+    planes = image.detach().cpu().numpy()
+    pixels = cv2.merge([cv2.convertScaleAbs(plane, alpha=255.0) for plane in planes])
+    decoded = cv2.split(codec(pixels, quality))[:3]
+    return torch.from_numpy(np.stack([cv2.LUT(plane, _code_values()) for plane in decoded])).to(image.device)
+
+
+@functools.cache
+def _code_values() -> np.ndarray:
+    return (np.arange(256, dtype=np.float32) / np.float32(255.0)).reshape(1, -1)
 
 
 def _jpeg(pixels: np.ndarray, quality: float) -> np.ndarray:
@@ -32,12 +43,29 @@ def _jpeg(pixels: np.ndarray, quality: float) -> np.ndarray:
 
 
 def _jpeg2000(pixels: np.ndarray, psnr_db: float) -> np.ndarray:
-    # OpenJPEG refuses more wavelet levels than the shorter side can be halved.
-    levels = min(6, int(np.log2(min(pixels.shape[:2]))) - 1)
-    # The stub says int for the level; fractions of a decibel do work.
-    encode: Callable[..., bytes | bytearray] = imagecodecs.jpeg2k_encode
-    encoded = encode(pixels, level=psnr_db, resolutions=levels, reversible=False, numthreads=1)
-    return imagecodecs.jpeg2k_decode(encoded, numthreads=1)
+    """JPEG 2000 with the high-throughput block coder of Part 15: the picture is made by wavelet and quantiser, which
+    are those of Part 1; the block coder is lossless. Two codings of part of the picture find the step for the PSNR."""
+    strips, step = _strips(pixels), 10.0 ** ((J2K_PSNR_AT_STEP_1 - psnr_db) / J2K_DB_PER_DECADE)
+    for _ in range(2):
+        step *= 10.0 ** ((_psnr(strips, _coded_at_step(strips, step)) - psnr_db) / J2K_DB_PER_DECADE)
+    return _coded_at_step(pixels, step)
+
+
+def _coded_at_step(pixels: np.ndarray, step: float) -> np.ndarray:
+    # OpenJPH takes a step of the quantiser as a share of the range.
+    encoded = imagecodecs.htj2k_encode(pixels, level=min(max(step, 1e-5), 1.0), reversible=False)
+    return imagecodecs.htj2k_decode(encoded)
+
+
+def _strips(pixels: np.ndarray) -> np.ndarray:
+    """A quarter of a large picture, one band of 32 rows in 128; a small or flat one as it is."""
+    if pixels.size < 3 * 192**2 or len(pixels) < 80:
+        return pixels
+    return np.concatenate([pixels[top : top + 32] for top in range(48, len(pixels) - 31, 128)])
+
+
+def _psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return min(cv2.PSNR(a, b), 60.0)
 
 
 def _webp(pixels: np.ndarray, quality: float) -> np.ndarray:
@@ -106,4 +134,5 @@ def noisy_compression(image: Tensor, amount: float, generator: Generator) -> Ten
     with tables in proportion to it. amount = standard deviation of the noise."""
     scale = TABLE_SCALE_OF_NOISE * amount
     quality = 100.0 - 50.0 * scale if scale < 1.0 else 50.0 / scale  # libjpeg's rule, inverted
-    return _through(_jpeg, image + amount * unit_normal(image.shape, generator, image), quality)
+    noisy = torch.add(image, unit_normal(image.shape, generator, image), alpha=amount)
+    return _through(_jpeg, noisy.clamp_(0.0, 1.0), quality)

@@ -5,20 +5,16 @@ blended in by its fraction. A pixel keeps the first block that reached it, so da
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import (
-    gaussian,
-    gaussian_kernel,
-    luma,
-    per_sample,
-    per_sample_support,
-    pixel_grid,
-    unit_normal,
-    warp,
-)
+from distortion_engine.distortions.common import luma, per_sample, per_sample_support
+from distortion_engine.distortions.filters import fast_path, gaussian, gaussian_kernel, pixel_grid, warp
+from distortion_engine.distortions.random_fields import unit_normal
 
 PATCH_PX = 16  # KADID-10k's non-eccentricity patch, and the macroblock of most video codecs
 LONGEST_SLICE = 8  # macroblocks lost in a row
@@ -40,37 +36,58 @@ def wobble(image: Tensor, amount: float, generator: Generator, *, wavelength_px:
     return warp(image, offset[0], offset[1])
 
 
-def _claim(boxes: list[tuple[int, int]], side: int, count: float, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Which box (index, 0 where none) each pixel belongs to, and its weight in [0, 1]; both `(H, W)`."""
-    owner = torch.zeros(height, width, dtype=torch.long)
-    weight = torch.zeros(height, width)
-    used = min(math.ceil(count), len(boxes))
-    for i in reversed(range(used)):  # the first box wins, so it is written last
+def _claim(
+    boxes: list[tuple[int, int]], side: int, count: float, height: int, width: int
+) -> tuple[list[tuple[int, slice, slice]], np.ndarray]:
+    """The boxes in use as (index, rows, columns) in the order in which to paint them, so that the first box ends on
+    top; and their weight in [0, 1] at each pixel, `(H, W)` float32."""
+    weight = np.zeros((height, width), np.float32)
+    painted = []
+    for i in reversed(range(min(math.ceil(count), len(boxes)))):
         y, x = boxes[i]
-        owner[y : y + side, x : x + side] = i
-        weight[y : y + side, x : x + side] = min(1.0, count - i)
-    return owner, weight
+        rows, columns = slice(y, min(y + side, height)), slice(x, min(x + side, width))
+        weight[rows, columns] = min(1.0, count - i)
+        painted.append((i, rows, columns))
+    return painted, weight
 
 
 def _scattered(
     amount: float, generator: Generator, height: int, width: int, side: int
-) -> tuple[Tensor, Tensor, list[tuple[int, int]], int]:
-    """Boxes anywhere, enough to cover `amount` per cent of the area if none overlapped."""
+) -> tuple[list[tuple[int, slice, slice]], np.ndarray, int]:
+    """Boxes anywhere, enough to cover `amount` per cent of the area if none overlapped, as of `_claim`; and how many
+    there could be."""
     total = math.ceil(height * width / side**2)
-    place = torch.rand((total, 2), generator=generator, dtype=torch.float64)
-    tops = (place[:, 0] * (height - side + 1)).long().tolist()
-    lefts = (place[:, 1] * (width - side + 1)).long().tolist()
-    boxes = list(zip(tops, lefts, strict=True))
-    owner, weight = _claim(boxes, side, 0.01 * amount * height * width / side**2, height, width)
-    return owner, weight, boxes, total
+    place = torch.rand((total, 2), generator=generator, dtype=torch.float64).numpy()
+    count = 0.01 * amount * height * width / side**2
+    corners = (place[: math.ceil(count)] * (height - side + 1, width - side + 1)).astype(np.int64)
+    painted, weight = _claim([(y, x) for y, x in corners.tolist()], side, count, height, width)
+    return painted, weight, total
 
 
 def _patch_side(height: int, width: int) -> int:
     return min(PATCH_PX, min(height, width) // 2)
 
 
-def _blended(image: Tensor, value: Tensor, weight: Tensor) -> Tensor:
-    return torch.lerp(image, value, weight.to(image))
+def _painted(
+    image: Tensor,
+    boxes: list[tuple[int, slice, slice]],
+    weight: np.ndarray,
+    content: Callable[[Any, int, slice, slice], Any],
+) -> Tensor:
+    """A copy of `image` in which every box holds `content(image, index, rows, columns)`, as far as its weight goes.
+
+    On the CPU `content` is given the image as an array, whose slices cost a fraction of a tensor's.
+    """
+    fast = fast_path(image)
+    source: Any = image.numpy() if fast else image
+    result: Any = source.copy() if fast else image.clone()
+    for i, rows, columns in boxes:
+        result[:, rows, columns] = content(source, i, rows, columns)
+    if boxes:  # the first to be painted is the only one whose weight may not be whole
+        own = (slice(None), *boxes[0][1:])
+        share: Any = weight[boxes[0][1:]] if fast else torch.from_numpy(weight[boxes[0][1:]]).to(image)
+        result[own] = source[own] + share * (result[own] - source[own])
+    return torch.from_numpy(result) if fast else result
 
 
 @per_sample
@@ -78,21 +95,23 @@ def displaced_patches(image: Tensor, amount: float, generator: Generator) -> Ten
     """Patches of 16 px replaced by what lies half to one and a half patches away; amount = per cent of the area."""
     height, width = image.shape[1:]
     side = _patch_side(height, width)
-    owner, weight, boxes, total = _scattered(amount, generator, height, width, side)
-    draw = torch.rand((total, 2), generator=generator, dtype=torch.float64)
+    boxes, weight, total = _scattered(amount, generator, height, width, side)
+    draw = torch.rand((total, 2), generator=generator, dtype=torch.float64).numpy()
     distance, angle = side * (0.5 + draw[:, 0]), 2.0 * math.pi * draw[:, 1]
-    corner = torch.tensor(boxes)
-    down = (corner[:, 0] + (distance * angle.sin()).round().long()).clamp(0, height - side) - corner[:, 0]
-    right = (corner[:, 1] + (distance * angle.cos()).round().long()).clamp(0, width - side) - corner[:, 1]
-    row = (torch.arange(height)[:, None] + down[owner]).clamp(0, height - 1).to(image.device)
-    column = (torch.arange(width)[None, :] + right[owner]).clamp(0, width - 1).to(image.device)
-    return _blended(image, image[:, row, column], weight)
+    down, right = np.rint(distance * np.sin(angle)), np.rint(distance * np.cos(angle))
+
+    def elsewhere(source: Any, i: int, rows: slice, columns: slice) -> Any:
+        y = min(max(rows.start + int(down[i]), 0), height - side)
+        x = min(max(columns.start + int(right[i]), 0), width - side)
+        return source[:, y : y + side, x : x + side]
+
+    return _painted(image, boxes, weight, elsewhere)
 
 
 @per_sample_support
 def displaced_patches_support(amount: float, generator: Generator, height: int, width: int) -> Tensor:
     """Weight `(H, W)` of the pixels that `displaced_patches` replaces."""
-    return _scattered(amount, generator, height, width, _patch_side(height, width))[1]
+    return torch.from_numpy(_scattered(amount, generator, height, width, _patch_side(height, width))[1])
 
 
 def _block_side(side_px: float, height: int, width: int) -> int:
@@ -104,47 +123,55 @@ def color_blocks(image: Tensor, amount: float, generator: Generator, *, side_px:
     """Squares of random colour; amount = per cent of the area."""
     height, width = image.shape[1:]
     side = _block_side(side_px, height, width)
-    owner, weight, _, total = _scattered(amount, generator, height, width, side)
-    colour = torch.rand((total, 3), generator=generator)
-    return _blended(image, colour[owner].permute(2, 0, 1).to(image), weight)
+    boxes, weight, total = _scattered(amount, generator, height, width, side)
+    drawn = torch.rand((total, 3), generator=generator)
+    colour: Any = drawn.numpy() if fast_path(image) else drawn.to(image)
+    return _painted(image, boxes, weight, lambda source, i, rows, columns: colour[i][:, None, None])
 
 
 @per_sample_support
 def color_blocks_support(amount: float, generator: Generator, height: int, width: int, *, side_px: float) -> Tensor:
     """Weight `(H, W)` of the pixels that `color_blocks` covers."""
-    return _scattered(amount, generator, height, width, _block_side(side_px, height, width))[1]
+    return torch.from_numpy(_scattered(amount, generator, height, width, _block_side(side_px, height, width))[1])
 
 
-def _lost(amount: float, generator: Generator, height: int, width: int) -> Tensor:
-    """Weight of lost macroblocks: runs along rows of the block grid, `amount` per cent of all blocks."""
+def _lost(
+    amount: float, generator: Generator, height: int, width: int
+) -> tuple[list[tuple[int, slice, slice]], np.ndarray]:
+    """Lost macroblocks, as of `_claim`: runs along rows of the block grid, `amount` per cent of all blocks."""
     side = _patch_side(height, width)
     rows, columns = math.ceil(height / side), math.ceil(width / side)
+    count = 0.01 * amount * rows * columns
     starts = torch.randperm(rows * columns, generator=generator).tolist()
     lengths = torch.randint(1, LONGEST_SLICE + 1, (rows * columns,), generator=generator).tolist()
     order: dict[int, None] = {}  # an ordered set: a block is lost once
     for start, length in zip(starts, lengths, strict=True):
+        if len(order) >= count:
+            break
         end = min(start + length, (start // columns + 1) * columns)
         order.update(dict.fromkeys(range(start, end)))
     boxes = [(side * (cell // columns), side * (cell % columns)) for cell in order]
-    return _claim(boxes, side, 0.01 * amount * len(boxes), height, width)[1]
+    return _claim(boxes, side, count, height, width)
 
 
 @per_sample
 def dropped_blocks(image: Tensor, amount: float, generator: Generator, *, copied: float) -> Tensor:
     """Lost macroblocks in runs, grey (`copied` 0) or filled by a wrong motion vector (1); amount = per cent of them."""
-    weight = _lost(amount, generator, *image.shape[1:])
+    height, width = image.shape[1:]
+    boxes, weight = _lost(amount, generator, height, width)
     if copied < 0.5:
-        return _blended(image, torch.full_like(image, 0.5), weight)
+        return _painted(image, boxes, weight, lambda source, i, rows, columns: 0.5)
     draw = torch.rand(2, generator=generator)
     distance, angle = PATCH_PX * (0.5 + float(draw[0])), 2.0 * math.pi * float(draw[1])
-    down, right = round(distance * math.sin(angle)), round(distance * math.cos(angle))
-    return _blended(image, warp(image, down, right), weight)
+    moved = warp(image, round(distance * math.sin(angle)), round(distance * math.cos(angle)))
+    filling: Any = moved.numpy() if fast_path(image) else moved
+    return _painted(image, boxes, weight, lambda source, i, rows, columns: filling[:, rows, columns])
 
 
 @per_sample_support
 def dropped_blocks_support(amount: float, generator: Generator, height: int, width: int, *, copied: float) -> Tensor:
     """Weight `(H, W)` of the pixels that `dropped_blocks` replaces."""
-    return _lost(amount, generator, height, width)
+    return torch.from_numpy(_lost(amount, generator, height, width)[1])
 
 
 @per_sample

@@ -3,21 +3,13 @@
 Each draws one field of unit noise whatever the amount, so the levels of a ladder share their noise and are nested.
 """
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import (
-    box,
-    chroma_offset,
-    from_linear,
-    gaussian,
-    gaussian_kernel,
-    luma,
-    per_sample,
-    to_linear,
-    unit_normal,
-    unit_uniform,
-)
+from distortion_engine.distortions.common import from_linear, luma, per_sample, to_linear, with_chroma
+from distortion_engine.distortions.filters import box, fast_path, gaussian, gaussian_kernel
+from distortion_engine.distortions.random_fields import hits, unit_normal
 
 READ_NOISE = 0.05  # read noise over shot noise at white, of a small sensor at high gain
 MASKING_SIGMA_PX = 2.0  # neighbourhood in which texture hides noise
@@ -29,13 +21,13 @@ TEXTURE_RANGE = 0.15
 @per_sample
 def white_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Independent Gaussian noise in R, G and B; amount = standard deviation."""
-    return image + amount * unit_normal(image.shape, generator, image)
+    return torch.add(image, unit_normal(image.shape, generator, image), alpha=amount)
 
 
 @per_sample
 def multiplicative_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Speckle: each value times (1 + noise); amount = standard deviation of that noise."""
-    return image * (1.0 + amount * unit_normal(image.shape, generator, image))
+    return torch.addcmul(image, image, unit_normal(image.shape, generator, image), value=amount)
 
 
 @per_sample
@@ -96,21 +88,33 @@ def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 def chroma_noise(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
     """Noise in Cb and Cr with luma kept; amount = standard deviation; `grain_px` > 0 makes blotches of that size."""
     field = gaussian(unit_normal((2, *image.shape[1:]), generator, image), grain_px)
-    field = amount * field / float((gaussian_kernel(grain_px) ** 2).sum())
-    return image + chroma_offset(field[0], field[1])
+    field = field * (amount / float((gaussian_kernel(grain_px) ** 2).sum()))
+    return with_chroma(image, field[0], field[1])
+
+
+def _replaced(image: Tensor, places: np.ndarray, values: np.ndarray) -> Tensor:
+    """A copy of `image` (C, N) with new values (C, K) at some of the N places; a place's first one counts."""
+    if fast_path(image):
+        result = image.numpy().copy()
+        result[:, places[::-1]] = values[:, ::-1]  # NumPy keeps what is written last
+        return torch.from_numpy(result)
+    unique, first = np.unique(places, return_index=True)
+    index = torch.from_numpy(unique).to(image.device)
+    return image.index_copy(1, index, torch.from_numpy(values[:, first]).to(image))
 
 
 @per_sample
 def impulse_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Salt and pepper in each channel on its own; amount = probability that a value is hit."""
-    chance = unit_uniform(image.shape, generator, image)
-    salt = unit_uniform(image.shape, generator, image).round()
-    return torch.where(chance < amount, salt, image)
+    places, words = hits(image.numel(), amount, generator)
+    salt = (words & np.uint64(1)).astype(np.float32)
+    return _replaced(image.reshape(1, -1), places, salt[None]).reshape(image.shape)
 
 
 @per_sample
 def dead_pixels(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Whole pixels of random colour, as from defective photosites; amount = probability that a pixel is hit."""
-    chance = unit_uniform((1, *image.shape[1:]), generator, image)
-    colour = unit_uniform(image.shape, generator, image)
-    return torch.where(chance < amount, colour, image)
+    places, words = hits(image[0].numel(), amount, generator)
+    colour = np.stack([(words >> np.uint64(16 * channel)) & np.uint64(0xFFFF) for channel in range(3)])
+    values = (colour / np.float32(65535.0)).astype(np.float32)
+    return _replaced(image.reshape(3, -1), places, values).reshape(image.shape)

@@ -1,11 +1,14 @@
 """Sparse sampling: most pixels are lost and rebuilt from the rest by the sparsity of natural images in a block DCT."""
 
+import functools
 import math
 
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import gaussian, pad_symmetric, per_sample, unit_uniform
+from distortion_engine.distortions.common import per_sample
+from distortion_engine.distortions.filters import gaussian, pad_symmetric
+from distortion_engine.distortions.random_fields import unit_uniform
 
 BLOCK_PX = 8
 # Block origins of the rounds, all different, so that the seams of one are inside the blocks of the next.
@@ -14,6 +17,7 @@ FIRST_THRESHOLD, LAST_THRESHOLD = 0.15, 0.01  # of a DCT coefficient, orthonorma
 SPREAD = 0.7  # standard deviation of the first guess's Gaussian over the mean distance of the pixels that are left
 
 
+@functools.cache
 def _dct_matrix(size: int) -> Tensor:
     """Orthonormal DCT-II `(size, size)`, one basis function a row."""
     position = torch.arange(size, dtype=torch.float64)
@@ -22,9 +26,9 @@ def _dct_matrix(size: int) -> Tensor:
     return matrix
 
 
-def _shrunk(image: Tensor, threshold: float, down: int, right: int) -> Tensor:
-    """`(C, H, W)` with its block DCT coefficients drawn towards 0 by `threshold`, means kept; blocks start
-    `down`, `right` px outside the image."""
+def shrunk(image: Tensor, threshold: float, down: int, right: int, *, hard: bool = False) -> Tensor:
+    """`(3, H, W)` with its block DCT coefficients drawn towards 0 by `threshold`, or those below it set to 0 when
+    `hard`; means are kept. Blocks of 8 px start `down`, `right` px outside the image."""
     height, width = image.shape[1:]
     padded = pad_symmetric(image, BLOCK_PX, BLOCK_PX)[:, BLOCK_PX - down :, BLOCK_PX - right :]
     rows, columns = math.ceil((height + down) / BLOCK_PX), math.ceil((width + right) / BLOCK_PX)
@@ -32,7 +36,10 @@ def _shrunk(image: Tensor, threshold: float, down: int, right: int) -> Tensor:
     blocks = padded.reshape(3, rows, BLOCK_PX, columns, BLOCK_PX).transpose(2, 3)
     dct = _dct_matrix(BLOCK_PX).to(image)
     coefficients = dct @ blocks @ dct.T
-    small = coefficients.sign() * (coefficients.abs() - threshold).clamp_min(0.0)
+    if hard:
+        small = torch.where(coefficients.abs() > threshold, coefficients, torch.zeros_like(coefficients))
+    else:
+        small = coefficients.sign() * (coefficients.abs() - threshold).clamp_min(0.0)
     small[..., 0, 0] = coefficients[..., 0, 0]
     smooth = (dct.T @ small @ dct).transpose(2, 3).reshape(3, rows * BLOCK_PX, columns * BLOCK_PX)
     return smooth[:, down : down + height, right : right + width]
@@ -50,5 +57,5 @@ def sparse_sampling(image: Tensor, amount: float, generator: Generator) -> Tenso
     rebuilt = torch.where(known, image, guess)
     for turn, (down, right) in enumerate(ORIGINS):
         threshold = FIRST_THRESHOLD * (LAST_THRESHOLD / FIRST_THRESHOLD) ** (turn / (len(ORIGINS) - 1))
-        rebuilt = torch.where(known, image, _shrunk(rebuilt, threshold, down, right))
+        rebuilt = torch.where(known, image, shrunk(rebuilt, threshold, down, right))
     return rebuilt

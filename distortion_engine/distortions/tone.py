@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import from_linear, luma, per_sample, power, to_linear
+from distortion_engine.distortions.common import from_linear, mean_luma, per_sample, power, to_linear
 
 CURVE_STEEPNESS = 10.0  # of the logistic S-curve: at full amount the mid-tones are almost two-tone
 
@@ -54,8 +54,7 @@ def low_light(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 def _stretched(image: Tensor, gain: float) -> Tensor:
     # About the mean luma, so that contrast changes without brightness.
-    pivot = luma(image).mean()
-    return pivot + gain * (image - pivot)
+    return torch.lerp(mean_luma(image), image, gain)
 
 
 @per_sample
@@ -73,7 +72,7 @@ def contrast_down(image: Tensor, amount: float, generator: Generator) -> Tensor:
 @per_sample
 def contrast_curve(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Blend towards a steep S-curve about mid-grey; amount = share of the curve, at most 1."""
-    # Written with exp because torch.sigmoid rounds differently in its vector loop and in the remainder.
+    share = min(amount, 1.0)
     low = 1.0 / (1.0 + math.exp(0.5 * CURVE_STEEPNESS))
-    curve = (1.0 / (1.0 + torch.exp(-CURVE_STEEPNESS * (image - 0.5))) - low) / (1.0 - 2.0 * low)
-    return image + min(amount, 1.0) * (curve - image)
+    logistic = (image * -CURVE_STEEPNESS).add_(0.5 * CURVE_STEEPNESS).exp_().add(1.0).reciprocal_()
+    return logistic.sub(low).mul(share / (1.0 - 2.0 * low)).add(image, alpha=1.0 - share)

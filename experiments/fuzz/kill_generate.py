@@ -1,14 +1,20 @@
-"""Kills `riqa generate` at random moments and compares the resumed output, byte for byte, with an undisturbed one.
+"""Kills `riqa generate` at random moments of its work and compares the resumed output with an undisturbed one.
 
-    python -m experiments.fuzz.kill_generate [--kills 20] [--photos tests/images]
+    python -m experiments.fuzz.kill_generate [--kills 20] [--mid-work 15] [--photos tests/images]
 
-A third of the runs is killed with its workers (power cut), a third without them (they must notice), and a third is
-killed a second time while it resumes. Right after a kill every shard that has its final name must be whole.
+An undisturbed run is timed from the first byte of its first shard to its end; the moment of a kill is drawn uniformly
+from that time (for a run that resumes: from the share that is left) and counted from the first byte that the run
+writes. A run that ends before its moment is timed in turn and done again, so the time follows the load of the machine.
+A third of the kills takes the workers along (power cut), a third leaves them (they must notice), a third kills
+one worker alone (the run must end by itself). Every second run is killed up to three times before it may finish. After
+a kill, files with a final name must have their final bytes; after resuming, all bytes must be those of the undisturbed
+run. Where a kill lands is read from the disk just before.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import multiprocessing
 import os
 import random
@@ -17,16 +23,39 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from distortion_engine.export import Workforce, generate
+from distortion_engine.export import SHARDS_NAME, Workforce, generate
 from distortion_engine.generate_options import GenerateOptions
+from distortion_engine.manifest import MANIFEST_NAME
+from distortion_engine.safe_files import is_partial
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "tests" / "images"
-OPTIONS = GenerateOptions(sets=30, seed=5, size_px=48, sets_per_shard=3, dense=True)
-# A third each.
-WAYS = ("with workers", "without workers", "twice")
+OPTIONS = GenerateOptions(sets=72, seed=5, size_px=64, sets_per_shard=6, dense=True)
+WAYS = ("with its workers", "without its workers", "one worker alone")
+# Before the first shard had its name; while a shard was being written; while none was; when all had their names.
+PLACES = ("before the first shard", "mid-shard", "between shards", "after the last shard")
+MID_WORK = PLACES[:3]
+# Kills of a run before it may finish, in turn.
+ROWS = (1, 3)
+_LOOK_EVERY_S = 0.002
+
+
+@dataclass(frozen=True)
+class Kill:
+    """way, where: see WAYS, PLACES. nth: of the kills of this run. at_s: after its first byte. shards: whole then."""
+
+    way: str
+    where: str
+    run: int
+    nth: int
+    at_s: float
+    shards: int
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -35,31 +64,49 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def check_kills(
-    kills: int, folder: Path, photos: Path = PHOTOS, options: GenerateOptions = OPTIONS, seed: int = 0
-) -> list[str]:
-    """One line a kill; RuntimeError where a resumed run differs or a partial shard had its final name."""
+    kills: int,
+    folder: Path,
+    photos: Path = PHOTOS,
+    options: GenerateOptions = OPTIONS,
+    seed: int = 0,
+    rows: Sequence[int] = ROWS,
+) -> Iterator[Kill]:
+    """Every SIGKILL that was sent, once its run was resumed and compared; RuntimeError where that differs or a file was
+    not whole after a kill."""
+    importlib.import_module("albumentations")  # for all forks: kills are to fall into the work, not into imports
     rng = random.Random(seed)
-    begun = time.monotonic()
-    undisturbed = folder / "undisturbed"
-    _run(photos, undisturbed, options)
-    length, wanted = time.monotonic() - begun, contents(undisturbed)
-    lines = []
-    for number in range(kills):
-        out, way, moment = folder / f"killed_{number}", WAYS[number % len(WAYS)], rng.uniform(0, length)
-        _run_and_kill(photos, out, options, moment, workers_too=way == "with workers")
-        seen = _check_visible(out, wanted)
-        if way == "twice":
-            _run_and_kill(photos, out, options, rng.uniform(0, length), workers_too=False)
-            seen = _check_visible(out, wanted)
-        _run(photos, out, options)
-        if contents(out) != wanted:
-            odd = [name for name in {*contents(out), *wanted} if contents(out).get(name) != wanted.get(name)]
-            raise RuntimeError(f"kill {number} ({way}, {moment:.2f} s): {', '.join(sorted(odd))} differ after resuming")
+    length, wanted = _undisturbed(photos, folder / "undisturbed", options)
+    sent = run = 0
+    while sent < kills:
+        out, row = folder / f"killed_{run}", min(rows[run % len(rows)], kills - sent)
+        there: list[Kill] = []
+        while len(there) < row and (missing := options.shards - _shards(out)):
+            way, share = WAYS[(sent + len(there)) % len(WAYS)], missing / options.shards
+            at_s = rng.uniform(0.0, length * share)
+            lasted_s, seen = _run_and_kill(photos, out, options, at_s, way)
+            if seen is None:
+                length = lasted_s / share
+                shutil.rmtree(out)
+                there = []
+                continue
+            _check_whole(out, wanted)
+            there.append(Kill(way, seen[0], run, len(there) + 1, at_s, seen[1]))
+        _end_well(_start(photos, out, options), out)
+        if (got := contents(out)) != wanted:
+            odd = sorted(name for name in {*got, *wanted} if got.get(name) != wanted.get(name))
+            raise RuntimeError(f"run {run} ({there}): {', '.join(odd)} differ after resuming")
         shutil.rmtree(out)
-        lines.append(
-            f"kill {number}: {way}, at {moment:.2f} of {length:.2f} s, {seen} shards there; resumed: same bytes"
-        )
-    return lines
+        yield from there
+        sent, run = sent + len(there), run + 1
+
+
+def _undisturbed(photos: Path, out: Path, options: GenerateOptions) -> tuple[float, dict[str, bytes]]:
+    """Seconds from the first byte of a shard to the end, and all files."""
+    process = _start(photos, out, options)
+    _first_byte(process, out, frozenset())
+    begun = time.monotonic()
+    _end_well(process, out)
+    return time.monotonic() - begun, contents(out)
 
 
 def _generate(photos: Path, out: Path, options: GenerateOptions) -> None:
@@ -68,56 +115,107 @@ def _generate(photos: Path, out: Path, options: GenerateOptions) -> None:
     generate(photos, out, options, workforce=Workforce(workers=2))
 
 
-def _start(photos: Path, out: Path, options: GenerateOptions) -> multiprocessing.process.BaseProcess:
-    # A fork has torch imported, so that the kills fall into the work and not into the imports.
+def _start(photos: Path, out: Path, options: GenerateOptions) -> BaseProcess:
+    # A fork has torch imported already.
     process = multiprocessing.get_context("fork").Process(target=_generate, args=(photos, out, options))
     process.start()
     return process
 
 
-def _run(photos: Path, out: Path, options: GenerateOptions) -> None:
-    process = _start(photos, out, options)
+def _end_well(process: BaseProcess, out: Path) -> None:
     process.join()
     if process.exitcode != 0:
         raise RuntimeError(f"{out}: the run ended with exit code {process.exitcode}")
 
 
-def _run_and_kill(photos: Path, out: Path, options: GenerateOptions, after_s: float, workers_too: bool) -> None:
+def _run_and_kill(
+    photos: Path, out: Path, options: GenerateOptions, after_s: float, way: str
+) -> tuple[float, tuple[str, int] | None]:
+    """Seconds from the first byte to the end or kill; (place, complete shards) then, None where the run ended first."""
+    stale = frozenset(_partials(out))
     process = _start(photos, out, options)
+    _first_byte(process, out, stale)
+    begun = time.monotonic()
     process.join(after_s)
-    pid = process.pid
-    if process.exitcode is None and pid is not None:
-        if workers_too and os.getpgid(pid) == pid:
-            os.killpg(pid, signal.SIGKILL)
-        else:
-            os.kill(pid, signal.SIGKILL)
+    lasted_s, pid = time.monotonic() - begun, process.pid
+    if process.exitcode is not None or pid is None:
+        return lasted_s, None
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    seen = _place(out, options, stale)
+    if way == "one worker alone" and workers:  # there is none while the run draws its sheet
+        os.kill(int(workers[0]), signal.SIGKILL)
+    elif way == "with its workers":
+        os.killpg(pid, signal.SIGKILL)
+    else:
+        os.kill(pid, signal.SIGKILL)
     process.join()
+    return lasted_s, seen if process.exitcode else None
 
 
-def _check_visible(out: Path, wanted: dict[str, bytes]) -> int:
-    """How many shards have their final name; each must be whole."""
-    seen = {name: content for name, content in (contents(out) if out.exists() else {}).items() if _is_shard(name)}
-    broken = [name for name, content in seen.items() if content != wanted[name]]
-    if broken:
-        raise RuntimeError(f"{out}: {', '.join(broken)} not whole after the kill")
-    return len(seen)
+def _first_byte(process: BaseProcess, out: Path, stale: frozenset[Path]) -> None:
+    """Waits until a byte of a shard is written that was not there before, or the process ends."""
+    while process.exitcode is None:
+        if any(path not in stale and file_size(path) for path in _partials(out)):
+            return
+        process.join(_LOOK_EVERY_S)
 
 
-def _is_shard(name: str) -> bool:
-    return Path(name).name.startswith("ranked-")
+def _partials(out: Path) -> list[Path]:
+    return [path for path in (out / SHARDS_NAME).glob(".*") if is_partial(path)]
+
+
+def file_size(path: Path) -> int:
+    """In bytes; 0 for a file that has just got another name."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _shards(out: Path) -> int:
+    return len(list((out / SHARDS_NAME).glob("ranked-*")))
+
+
+def _place(out: Path, options: GenerateOptions, stale: frozenset[Path]) -> tuple[str, int]:
+    there, half = _shards(out), any(path not in stale for path in _partials(out))
+    if there == options.shards:
+        return PLACES[3], there
+    if not there:
+        return PLACES[0], there
+    return PLACES[1 if half else 2], there
+
+
+def _check_whole(out: Path, wanted: dict[str, bytes]) -> None:
+    """Whatever has its final name has its final bytes; the manifest may still be its first line alone."""
+    head = wanted[MANIFEST_NAME].splitlines(keepends=True)[0]
+    for name, content in contents(out).items():
+        if is_partial(Path(name)) or content == wanted[name] or (name == MANIFEST_NAME and content == head):
+            continue
+        raise RuntimeError(f"{out / name}: not whole after the kill")
 
 
 def main() -> None:
-    """Prints one line a kill."""
+    """Prints a line a kill and where they landed; fails where too few fell into the work."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--mid-work", type=int, default=15, help="how many must come before the last shard is complete")
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
+    landed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        for line in check_kills(chosen.kills, Path(folder), chosen.photos, seed=chosen.seed):
-            print(line)
-    print(f"{chosen.kills} kills, every resumed run byte-identical to the undisturbed one")
+        for kill in check_kills(chosen.kills, Path(folder), chosen.photos, seed=chosen.seed):
+            landed[kill.where] += 1
+            print(
+                f"run {kill.run}, kill {kill.nth}: {kill.way}, {kill.at_s:.2f} s after the first byte, "
+                f"{kill.shards} of {OPTIONS.shards} shards complete: {kill.where}; resumed: same bytes",
+                flush=True,
+            )
+    print("; ".join(f"{landed[place]} {place}" for place in PLACES))
+    within = sum(landed[place] for place in MID_WORK)
+    if within < chosen.mid_work:
+        raise SystemExit(f"only {within} of {chosen.kills} kills fell into the work, wanted {chosen.mid_work}")
+    print(f"{chosen.kills} kills, {within} in the work; every resumed run byte-identical to the undisturbed one")
 
 
 if __name__ == "__main__":

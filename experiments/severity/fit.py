@@ -9,15 +9,17 @@ import argparse
 import datetime
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_MAX, CONSENSUS_METRICS, LEVELS
+from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_MAX, CONSENSUS_METRICS, LEVELS, VIEWING_SCALES
 from experiments.severity.measure import (
     CROP_PX,
     LADDER_POSITIONS,
@@ -148,6 +150,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--measurements", type=Path, help=".npz of metric values: read if it exists, else written")
     options = parser.parse_args()
+    start = time.monotonic()
     photos = choose_photos(options.photos, options.limit)
     if options.measurements and options.measurements.is_file():
         stored = np.load(options.measurements)
@@ -155,20 +158,25 @@ def main() -> None:
         if values.shape != (len(photos), len(DISTORTIONS), len(LADDER_POSITIONS), len(CONSENSUS_METRICS)):
             raise UsageError(f"{options.measurements} has shape {values.shape}, of another fit: delete it")
     else:
-        values, engine = measure(photos, options.processes), engine_sha256()
+        engine = engine_sha256()  # before, for a fit takes minutes
+        values = measure(photos, options.processes)
         if options.measurements:
             np.savez_compressed(options.measurements, values=values, engine=engine)
     fitted = fit(values)
     used = f"--photos {options.photos} --out {options.out} --limit {options.limit}"
+    seconds = round(time.monotonic() - start)
     fitted["provenance"] = {
         "command": f"python -m experiments.severity.fit {used}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "engine_version": ENGINE_VERSION,
         "engine_sha256": engine,
         "metrics": list(CONSENSUS_METRICS),
         "metrics_fast": list(CONSENSUS_FAST),
+        "viewing_scales": {name: list(VIEWING_SCALES[name]) for name in CONSENSUS_METRICS},
         "photographs": [photo.name for photo in photos],
         "crop_px": CROP_PX,
         "ladder_positions": list(LADDER_POSITIONS),
+        "seconds": seconds,
         "images": int(np.prod(values.shape[:3])),
         "kadid_top_severity": KADID_TOP_SEVERITY,
         "spread": "p10 and p90 over photographs at each measured amount",

@@ -16,14 +16,14 @@ import distortion_engine
 from distortion_engine.catalog import DISTORTIONS, Distortion
 from distortion_engine.image_io import load_image
 from distortion_engine.photos import list_photos
-from distortion_engine.severity import CONSENSUS_METRICS
+from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales
 from relational_iqa.conventional import METRICS
 
-CROP_PX = 192
+CROP_PX = 144  # the size of training images
 MIN_LUMA_STD = 0.06  # a crop with less has nothing for half of the distortions to act on
 # Where on a ladder the curves are measured: 1.5 is half way between levels 1 and 2. Dense where damage sets in; the
-# first is next to nothing and shows which types jump (resampling by 1.01 blurs as by 1.1, a codec has a cost of entry).
-LADDER_POSITIONS = (0.02, 0.2, 0.5, 1.0, 1.5, 2.25, 3.0, 4.0, 5.0)
+# first is next to nothing and shows which types jump (a codec has a cost of entry).
+LADDER_POSITIONS = (0.02, 0.25, 0.75, 1.5, 2.25, 3.0, 4.0, 5.0)
 
 
 def measured_amounts(distortion: Distortion) -> list[float]:
@@ -74,7 +74,10 @@ def measure_photo(photo: Path) -> np.ndarray:
         reference = patch.expand(len(amounts), -1, -1, -1)
         with torch.inference_mode():
             test = distortion.apply(reference, amounts, params, generators)
-            values = [METRICS[metric].function(test, reference).numpy() for metric in CONSENSUS_METRICS]
+            values = [
+                at_viewing_scales(metric, METRICS[metric].function, test, reference).numpy()
+                for metric in CONSENSUS_METRICS
+            ]
         rows.append(np.stack(values, axis=-1))
     return np.stack(rows)
 
@@ -93,7 +96,7 @@ def engine_sha256() -> str:
     """Hash of the catalogue and the distortion sources, to tell which engine a fit belongs to."""
     root = Path(next(iter(distortion_engine.__path__)))
     digest = hashlib.sha256()
-    for path in [root / "catalog.py", *sorted((root / "distortions").glob("*.py"))]:
+    for path in [root / "axes.py", root / "catalog.py", *sorted((root / "distortions").glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from distortion_engine.severity import CONSENSUS_FAST, consensus
+from distortion_engine.severity import CONSENSUS_FAST, at_viewing_scales, consensus
 from relational_iqa.conventional import METRICS
 
 JUDGE_COLUMNS = len(CONSENSUS_FAST)
@@ -13,5 +13,5 @@ JUDGE_COLUMNS = len(CONSENSUS_FAST)
 
 def metric_judge(test: Tensor, reference: Tensor) -> Tensor:
     """(B, 3, H, W) twice -> severities (B, M), column m as metric m of `CONSENSUS_FAST` sees it."""
-    values = {name: METRICS[name].function(test, reference) for name in CONSENSUS_FAST}
+    values = {name: at_viewing_scales(name, METRICS[name].function, test, reference) for name in CONSENSUS_FAST}
     return torch.stack([consensus({name: value}) for name, value in values.items()], 1)

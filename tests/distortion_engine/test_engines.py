@@ -1,6 +1,7 @@
 """Who works: every task once, whoever does it; errors in one line; the dead are noticed. Ray is an imitation here."""
 
 import importlib
+import multiprocessing
 import os
 import random
 import signal
@@ -58,8 +59,22 @@ def sleeps(index: int, tick: Tick) -> int:
 class Reference:
     """Of a result that is yet to come."""
 
-    def __init__(self, function: Any, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, function: Any, arguments: tuple[Any, ...], written: Path | None) -> None:
         self.value = lambda: function(*arguments)
+        if written is not None:
+            lose_a_node(function, arguments, written)
+
+
+def lose_a_node(function: Any, arguments: tuple[Any, ...], folder: Path) -> None:
+    """Runs a task in a process that is killed as soon as it has begun a file in `folder`."""
+    before = set(folder.iterdir())
+    node = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+    node.start()
+    while set(folder.iterdir()) == before:
+        assert node.is_alive()
+        time.sleep(0.001)
+    node.kill()
+    node.join()
 
 
 class FakeRay(ModuleType):
@@ -72,6 +87,9 @@ class FakeRay(ModuleType):
         self.cancelled = 0
         self.exceptions = SimpleNamespace(RayError=type("RayError", (Exception,), {}))
         self.order = random.Random(1)
+        self.idle_for = 0  # looks at the tasks in which none is ready
+        self.has_cpus = True
+        self.loses_nodes_in: Path | None = None  # every task is killed once while it writes there, and done again
 
     def is_initialized(self) -> bool:
         return self.open
@@ -88,10 +106,16 @@ class FakeRay(ModuleType):
         return value
 
     def remote(self, function: Any) -> Any:
-        return SimpleNamespace(remote=lambda *arguments: Reference(function, arguments))
+        return SimpleNamespace(remote=lambda *arguments: Reference(function, arguments, self.loses_nodes_in))
 
-    def wait(self, running: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+    def wait(self, running: list[Any], num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        if self.idle_for:
+            self.idle_for -= 1
+            return [], running
         return [self.order.choice(running)], []
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"memory": 1e9, **({"CPU": 2.0} if self.has_cpus else {})}
 
     def get(self, reference: Any) -> Any:
         return reference.value()
@@ -178,6 +202,16 @@ def test_what_is_wrong_in_a_ray_task_ends_the_run_in_one_line_and_takes_the_othe
     assert ray.cancelled == 2 and not ray.open
 
 
+@pytest.mark.parametrize("has_cpus", [True, False])
+def test_a_cluster_without_nodes_is_waited_for_and_that_is_said(
+    ray: FakeRay, capsys: pytest.CaptureFixture[str], has_cpus: bool
+):
+    ray.idle_for, ray.has_cpus = 2, has_cpus
+    assert list(run_ray(square, [3], "10.0.0.1:6379", 2, lambda: None)) == [(3, 9)]
+    said = capsys.readouterr().err.splitlines()
+    assert said == ([] if has_cpus else ["ray at 10.0.0.1:6379: no node with a CPU; waiting for one"] * 2)
+
+
 def test_a_cluster_that_fails_or_is_not_there_is_one_line(ray: FakeRay, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(UsageError, match="ray at nowhere:1 cannot be reached .no cluster.; check --address"):
         list(run_ray(square, [1], "nowhere:1", 2, lambda: None))
@@ -204,12 +238,22 @@ def test_where_ray_is_not_installed_the_extra_is_named_before_any_work(monkeypat
         Workforce(engine="ray")
 
 
-def test_a_dataset_has_the_same_bytes_by_ray_as_by_this_process(ray: FakeRay, tmp_path: Path):
-    options = GenerateOptions(sets=4, seed=1, size_px=32, sets_per_shard=1)
+@pytest.mark.parametrize("nodes_are_lost", [False, True])
+def test_a_dataset_has_the_same_bytes_by_ray_as_by_this_process(ray: FakeRay, tmp_path: Path, nodes_are_lost: bool):
+    options = GenerateOptions(sets=4, seed=1, size_px=32, sets_per_shard=2)
     generate(IMAGES, tmp_path / "here", options, workforce=Workforce(workers=0))
+    shards = tmp_path / "ray" / "shards"
+    shards.mkdir(parents=True)
+    (tmp_path / "ray/manifest.jsonl").write_bytes((tmp_path / "here/manifest.jsonl").read_bytes())
+    halves: list[int] = []
+    if nodes_are_lost:
+        ray.loses_nodes_in = shards
+        shut = ray.shutdown
+        ray.shutdown = lambda: halves.append(len(list(shards.glob(".*.partial")))) or shut()
     generate(IMAGES, tmp_path / "ray", options, workforce=Workforce("ray"))
     here, by_ray = (
         {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
         for out in (tmp_path / "here", tmp_path / "ray")
     )
-    assert len(here) == 6 and here == by_ray
+    assert len(here) == 4 and here == by_ray
+    assert halves == ([2] if nodes_are_lost else [])  # each shard was lost once while it was written

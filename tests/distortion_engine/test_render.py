@@ -44,8 +44,11 @@ def test_the_field_is_sign_times_severity_times_mask_on_its_own_axis_alone(name:
         params = {key: torch.tensor([value]) for key, value in done.params.items()}
         generators = [torch.Generator().manual_seed(done.seed)]
         mask = mask * spec.support(torch.tensor([done.amount]), params, generators, *PHOTO.shape[1:])[0]
+    if spec.profile is not None:  # stronger in some places than in others
+        mask = mask * spec.profile(done.amount, done.params, *PHOTO.shape[1:])
+    claimed = (spec.sign * done.severity * mask[0]).clamp(-1.0, 1.0)
     own = AXIS_INDEX[spec.axis]
-    assert torch.allclose(result.field[own], spec.sign * done.severity * mask[0], atol=1e-6)
+    assert torch.allclose(result.field[own], claimed, atol=1e-6) and bool(claimed.any())
     others = [index for index in range(len(AXES)) if index != own]
     assert not bool(result.field[others].any())
 
@@ -55,6 +58,33 @@ def test_where_a_support_is_zero_nothing_changes_and_nothing_is_claimed():
     untouched = result.field[AXIS_INDEX["local_damage"]] == 0
     assert 0.02 < float(untouched.float().mean()) < 0.99
     assert torch.equal(result.image[:, untouched], PHOTO[:, untouched])
+
+
+@pytest.mark.parametrize("name", [name for name, spec in DISTORTIONS.items() if spec.profile is not None])
+def test_uneven_damage_claims_its_severity_on_the_mean_and_most_where_it_changes_most(name: str):
+    spec = DISTORTIONS[name]
+    edges = torch.rand(3, 64, 80, generator=torch.Generator().manual_seed(5))
+    image = edges if name == "radial_fringing" else torch.full((3, 64, 80), 0.5)
+    done = step(name, 0.3, MaskSpec())
+    result = render(image, Recipe((done,)))
+    field = spec.sign * result.field[AXIS_INDEX[spec.axis]]
+    assert float(field.mean()) == pytest.approx(done.severity, rel=0.02) and float(field.max()) > 1.3 * done.severity
+    change = (result.image - image).abs().amax(0)
+    cells = [torch.nn.functional.avg_pool2d(part[None], 16).flatten() for part in (field, change)]
+    assert float(torch.corrcoef(torch.stack(cells))[0, 1]) > 0.85
+
+
+def test_vignetting_claims_nothing_at_the_centre_and_the_field_stops_at_one_in_the_corners():
+    field = render(PHOTO, Recipe((step("vignetting", 1.0, MaskSpec()),))).field[AXIS_INDEX["brightness"]]
+    assert float(field[31:33, 39:41].abs().max()) < 0.02 and float(field[0, 0]) == -1.0
+
+
+def test_a_last_block_that_is_half_there_is_mixed_in_once():
+    amount = 2.0  # of 64 x 80 px: a block of 8 px and a fraction
+    own, generators = {"side_px": torch.tensor([8.0])}, [torch.Generator().manual_seed(3)]
+    alone = DISTORTIONS["color_blocks"].apply(PHOTO[None], torch.tensor([amount]), own, generators)[0]
+    done = Step("color_blocks", 0.3, amount, {"side_px": 8.0}, MaskSpec(), 3)
+    assert torch.equal(render(PHOTO, Recipe((done,))).image, alone)
 
 
 def test_a_recipe_without_steps_is_the_reference_with_field_zero():
@@ -118,6 +148,18 @@ def test_blur_is_evidence_on_texture_and_none_on_a_flat_patch():
     image = torch.cat([noise, torch.full((3, 64, 48), 0.5)], dim=2)
     validity = render(image, Recipe((step("gaussian_blur", 0.6, MaskSpec()),))).validity[0]
     assert bool((validity[:, :48] == 1).all()) and not bool(validity[:, 72:].any())
+
+
+@pytest.mark.parametrize("name", ["impulse_noise", "dead_pixels"])
+def test_sparse_impulses_are_evidence_around_themselves_and_nowhere_else(name: str):
+    flat = torch.full((3, 96, 128), 0.5)
+    spec = DISTORTIONS[name]
+    done = Step(name, 0.1, 0.1 * spec.ladder[0], {}, MaskSpec(), 4)
+    result = render(flat, Recipe((done,)))
+    hit = ((result.image - flat).abs().amax(0) > 0.1).float()
+    assert 1 <= int(hit.sum()) <= 40
+    near = torch.nn.functional.max_pool2d(hit[None], 17, stride=1, padding=8)[0] > 0
+    assert torch.equal(result.validity[0] > 0, near) and 0.05 < float(near.float().mean()) < 0.95
 
 
 @pytest.mark.parametrize("name", ["brighten", "white_noise", "gaussian_blur", "jpeg", "haze", "jitter"])

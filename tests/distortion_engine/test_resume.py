@@ -11,7 +11,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.export import Workforce, generate
 from distortion_engine.generate_options import GenerateOptions, libraries
 from distortion_engine.safe_files import atomic_file, sole_writer
-from experiments.fuzz.kill_generate import check_kills
+from experiments.fuzz.kill_generate import PLACES, check_kills
 
 IMAGES = Path(__file__).parents[1] / "images"
 OPTIONS = {"sets": 5, "seed": 3, "size_px": 48, "sets_per_shard": 2}
@@ -25,10 +25,30 @@ def everything(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
 
 
+def full_after(files: int):
+    """os.replace of a disk that is full after so many files."""
+    room = iter([True] * files)
+
+    def replaces(source: object, target: object, move=os.replace) -> None:
+        if not next(room, False):
+            raise OSError(28, "No space left on device")
+        move(source, target)
+
+    return replaces
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("whole")
     run(out)
+    return everything(out)
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Of seven sets instead of five."""
+    out = tmp_path_factory.mktemp("more")
+    run(out, sets=7)
     return everything(out)
 
 
@@ -44,8 +64,9 @@ def unfinished(tmp_path: Path, whole: dict[str, bytes]) -> Path:
 
 
 def test_killed_runs_resume_to_the_bytes_of_an_undisturbed_run(tmp_path: Path):
-    options = GenerateOptions(sets=8, seed=5, size_px=32, sets_per_shard=2)
-    assert len(check_kills(3, tmp_path, options=options)) == 3
+    options = GenerateOptions(sets=6, seed=5, size_px=32, sets_per_shard=1)
+    kills = list(check_kills(2, tmp_path, options=options, rows=(2,)))
+    assert 2 <= len(kills) <= 3 and all(kill.where in PLACES for kill in kills)
 
 
 def test_an_unfinished_run_is_completed_and_its_whole_shards_are_not_made_again(
@@ -89,7 +110,8 @@ def test_a_finished_run_is_checked_and_stays_as_it_is(unfinished: Path, whole: d
     ("other", "said"),
     [
         ({"seed": 4}, "seed 3 there, 4 asked for"),
-        ({"sets": 6}, "sets 5 there, 6 asked for"),
+        ({"sets": 4}, "sets 5 there, 4 asked for"),
+        ({"sets": 6, "seed": 4}, "seed 3 there, 4 asked for; sets|sets 5 there, 6 asked for; seed"),
         ({"dense": True}, "dense False there, True asked for"),
         ({"image_format": "webp"}, "image_format png there, webp asked for"),
         ({"distortions": ("jpeg",)}, "distortions all there, jpeg asked for"),
@@ -101,6 +123,52 @@ def test_a_run_of_other_options_is_refused_by_what_differs_and_left_alone(unfini
     with pytest.raises(UsageError, match=said):
         run(unfinished, **other)
     assert everything(unfinished) == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_more_sets_of_the_same_are_added_to_the_bytes_of_a_run_of_as_many(
+    unfinished: Path, more: dict[str, bytes], finished: bool, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    if finished:
+        run(unfinished)
+    made: list[int] = []
+    write = shards.write_shard
+    monkeypatch.setattr(export, "write_shard", lambda job, shard, tick: made.append(shard) or write(job, shard, tick))
+    summary = run(unfinished, sets=7)
+    assert made == ([2, 3] if finished else [0, 2, 3])  # the third was not full
+    assert (summary["sets"], summary["shards_found"]) == (7, 2 if finished else 1)
+    assert everything(unfinished) == more
+    assert "adds sets: 5 were asked for, now 7" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="sets 7 there, 5 asked for"):
+        run(unfinished)
+
+
+def test_a_listed_shard_that_was_exchanged_is_made_again_when_sets_are_added(
+    unfinished: Path, tmp_path: Path, whole: dict[str, bytes], more: dict[str, bytes]
+):
+    for name, content in whole.items():
+        (unfinished / name).write_bytes(content)
+    run(tmp_path / "other", sets=2, distortions=("jpeg", "white_noise"))  # the same numbers and seed, other pixels
+    tar = "shards/ranked-000000.tar"
+    (unfinished / tar).write_bytes((tmp_path / "other" / tar).read_bytes())
+    assert run(unfinished, sets=7)["shards_found"] == 1
+    assert everything(unfinished) == more
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 2, 3])
+def test_adding_sets_goes_on_after_it_was_stopped_at_any_file(
+    unfinished: Path, whole: dict[str, bytes], more: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, fails_at: int
+):
+    """fails_at: header, two shards, sheet."""
+    for name, content in whole.items():
+        (unfinished / name).write_bytes(content)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full_after(fails_at))
+        with pytest.raises(UsageError, match="No space left on device"):
+            run(unfinished, sets=7)
+    run(unfinished, sets=7)
+    assert everything(unfinished) == more
 
 
 def test_a_photograph_that_changed_or_came_is_a_difference(unfinished: Path, tmp_path: Path):
@@ -184,15 +252,8 @@ def test_a_disk_that_is_full_at_any_file_leaves_what_was_whole(
     tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, fails_at: int
 ):
     """fails_at: header, three shards, sheet."""
-    room = iter([True] * fails_at)
-
-    def replaces(source: object, target: object, move=os.replace) -> None:
-        if not next(room, False):
-            raise OSError(28, "No space left on device")
-        move(source, target)
-
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", replaces)
+        patched.setattr(os, "replace", full_after(fails_at))
         with pytest.raises(UsageError, match="No space left on device.*make room"):
             run(tmp_path)
     left = everything(tmp_path)

@@ -51,8 +51,19 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
     measured = json.loads(out.read_text())
     one = measured["sizes"]["64x48"]
     assert set(one["engine"]["1"]) == set(DISTORTIONS) and all(rate > 0 for rate in one["engine"]["1"].values())
-    assert set(one["baseline"]) == set(one["matched"]) == {kind.ours for kind in BANK}
-    assert one["sets"]["1"] > 0 and one["throughput_over_baseline"] > 0
+    assert set(one["baseline"]) == set(one["matched"]["1"]) == {kind.ours for kind in BANK}
+    assert one["sets"]["1"] > 0 and one["throughput_over_baseline"]["1"] > 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in DISTORTIONS) and "times the throughput of the baseline" in printed
     assert [path.name for path in out.parent.iterdir()] == ["benchmark.json"]
+
+
+def test_the_bank_counts_by_its_whole_time_and_not_by_the_mean_of_ratios():
+    ours, theirs = {"a": 10.0, "b": 100.0}, {"a": 5.0, "b": 1.0}
+    assert generate.throughput_ratio(ours, theirs, ["a", "b"]) == pytest.approx((0.2 + 1.0) / (0.1 + 0.01))
+
+
+def test_ranked_sets_are_rendered_in_full_and_as_many_by_several_processes():
+    image = generate.fitted_image(generate.SHIPPED_PHOTO, 48, 64)
+    assert generate.render_sets(image.numpy(), [0, 1]) >= 2 * 3
+    assert generate.sets_rate(image, sets=2, threads=2, repeats=1) > 0

@@ -1,5 +1,6 @@
 """The command riqa: what it prints and writes, and one clear line with exit code 2 for whatever is wrong."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import relational_iqa
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa import cli
+from relational_iqa.cli_parser import Parser
 from relational_iqa.comparison import Comparison, Ranking, Score
 
 ROOT = Path(__file__).parents[2]
@@ -210,7 +212,7 @@ def test_wrong_usage_is_one_line(dark: str, capsys: pytest.CaptureFixture[str]) 
         (["compare", dark, dark, "--max-pixels", "0"], "max_pixels"),
         (["compare", dark, dark, "--nope"], "--nope"),
         (["rank", dark], "give two or more"),
-        (["score", dark], "needs --reference"),
+        (["score", dark, "--align", "crop"], "needs --reference"),
         (["generate", "photos", "out"], "sets"),
         (["generate", "photos", "out", "--sets", "3", "--split", "half"], "choose from 'all', 'train', 'held_out'"),
         (["pretrain"], "config"),
@@ -287,6 +289,63 @@ def test_generate_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.
     assert not (tmp_path / "out").exists()
 
 
+def test_generate_draws_the_catalogue_on_the_shipped_photo_without_any_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, judged = str(tmp_path / "plain.png"), str(tmp_path / "judged.png")
+    argv = ["generate", "--distortions", "gaussian_blur, saturate", "--catalog"]
+    assert cli.main([*argv, plain]) == 0 and cli.main([*argv, judged, "--judge"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"2 distortions at five severities on sample_photo.webp: {plain}" and second.endswith(judged)
+    with Image.open(plain) as one, Image.open(judged) as other:
+        assert one.size == other.size and one.tobytes() != other.tobytes()
+
+
+def test_generate_draws_the_catalogue_on_the_photo_that_is_given_or_the_first_usable_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.png").write_text("no image")
+    Image.new("RGB", (100, 300)).save(folder / "b.png")
+    Image.effect_noise((200, 192), 50).convert("RGB").save(folder / "c.png")
+    argv = ["generate", "--distortions", "gaussian_blur", "--catalog"]
+    assert cli.main([*argv, str(tmp_path / "one.png"), str(folder)]) == 0
+    said = capsys.readouterr()
+    assert [line.split(":")[0] for line in said.err.splitlines()] == [f"skipped {folder}/{n}.png" for n in "ab"]
+    assert "on c.png" in said.out
+    assert cli.main([*argv, str(tmp_path / "two.png"), "--photo", str(folder / "c.png")]) == 0
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_generate_says_in_one_line_what_the_catalogue_does_not_take(
+    tmp_path: Path, dark: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet, photos = str(tmp_path / "sheet.png"), str(ROOT / "tests" / "images")
+    cases: list[tuple[list[str], str]] = [
+        (["--catalog", sheet, photos, "out"], "leave out OUT and --sets"),
+        (["--catalog", sheet, "--sets", "3"], "leave out OUT and --sets"),
+        (["--catalog", sheet, photos, "--photo", dark], "give one of the two"),
+        (["--catalog", sheet, "--distortions", "gausian_blur"], "did you mean gaussian_blur"),
+        (["--catalog", sheet, "--photo", dark], "40x30 px"),
+        (["--catalog", sheet, "--photo", "no.png"], "no.png: no such file"),
+        (["--catalog", sheet, "--distortions", "saturate", "--photo", sheet], "is an input"),
+        (["--catalog", str(tmp_path), "--distortions", "saturate"], "is a folder"),
+        (["--catalog", str(tmp_path / "sheet.jpg"), "--distortions", "saturate"], ".png or .webp"),
+        (["--catalog", str(tmp_path / "no" / "sheet.png"), "--distortions", "saturate"], "cannot be written"),
+        (["--photo", dark], "--photo is for --catalog"),
+        (["--judge"], "--judge is for --catalog"),
+        ([], "missing: PHOTOS, OUT, --sets N"),
+        ([photos, "--sets", "2"], "missing: OUT"),
+    ]
+    for argv, said in cases:
+        assert said in refusal(capsys, "generate", *argv)
+    assert cli.main(["generate", "--catalog", sheet, photos]) == 2
+    *skipped, last = capsys.readouterr().err.splitlines()
+    assert len(skipped) == 3 and "none of 3 photographs can be used; give one with --photo" in last
+    assert not (tmp_path / "sheet.png").exists()
+
+
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What pretraining was asked for; it trains nothing."""
@@ -349,6 +408,15 @@ def test_help_is_quick_because_heavy_imports_wait() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_options_of_a_command_are_the_parameters_of_its_function(name: str) -> None:
+    command = cli.COMMANDS[name]
+    parser = Parser()
+    command.add_options(parser)
+    options = {action.dest for action in parser._actions} - {"help"}
+    assert options == set(inspect.signature(command.run).parameters) and options
 
 
 def test_help_names_every_command() -> None:

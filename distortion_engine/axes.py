@@ -1,0 +1,34 @@
+"""The axes on which images are compared: one channel of a field each, with words for its two directions."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One channel of a field: `more` and `less` are the comparative words for its two directions."""
+
+    name: str
+    more: str
+    less: str
+    about: str
+
+
+AXES: tuple[Axis, ...] = (
+    Axis("sharpness", "sharper", "blurrier", "fine detail and edge acuity; over-sharpening is more"),
+    Axis("pixelation", "more pixelated", "less pixelated", "visible sampling grid, staircases, aliasing"),
+    Axis("noise", "noisier", "less noisy", "random fluctuation of luma or of all channels"),
+    Axis("chroma_noise", "more colour-noisy", "less colour-noisy", "random fluctuation of colour at constant luma"),
+    Axis("impulse", "more specked", "less specked", "isolated wrong pixels"),
+    Axis("blocking", "blockier", "less blocky", "block edges and basis patterns of JPEG"),
+    Axis("smearing", "more smeared", "less smeared", "ringing and texture lost to coding, denoising or upscaling"),
+    Axis("brightness", "brighter", "darker", "overall lightness"),
+    Axis("contrast", "harsher", "flatter", "spread between dark and light"),
+    Axis("saturation", "more saturated", "less saturated", "strength of colour"),
+    Axis("color_cast", "warmer", "cooler", "cast, or hue turned from red to yellow (warmer) or the other way"),
+    Axis("chroma_defect", "more colour-fringed", "less colour-fringed", "colour out of register or bled over edges"),
+    Axis("quantization", "more banded", "less banded", "too few levels, false contours"),
+    Axis("geometric", "more warped", "less warped", "content moved out of place"),
+    Axis("local_damage", "more damaged", "less damaged", "blocks, lost data, generated patterns"),
+    Axis("haze", "hazier", "clearer", "veil of scattered light"),
+)
+AXIS_INDEX: dict[str, int] = {axis.name: i for i, axis in enumerate(AXES)}

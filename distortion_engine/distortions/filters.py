@@ -1,0 +1,161 @@
+"""Convolution, blur, box means and warping of `(C, H, W)` tensors, with mirrored borders.
+
+Two implementations of each: OpenCV on the CPU (`opencv_filters.py`), and PyTorch for other devices and wherever
+gradients are wanted. They agree within `FILTER_TOLERANCE` on images in [0, 1].
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from distortion_engine.distortions import opencv_filters
+
+FILTER_TOLERANCE = 4e-4  # a tenth of a code value; reached by wide Gaussians at a step from black to white
+
+
+def fast_path(*values: Tensor | float) -> bool:
+    """Whether OpenCV may stand in for PyTorch: float32 on the CPU, and nobody asks for gradients."""
+    return all(
+        not isinstance(value, Tensor)
+        or (value.device.type == "cpu" and value.dtype == torch.float32 and not value.requires_grad)
+        for value in values
+    )
+
+
+def each_plane(image: Tensor, work: Callable[[np.ndarray], np.ndarray]) -> Tensor:
+    """`work` on every channel of a CPU tensor `(C, H, W)`, as a new tensor."""
+    planes = image.detach().contiguous().numpy()
+    first = work(planes[0])
+    result = np.empty((len(planes), *first.shape), np.float32)
+    result[0] = first
+    for channel in range(1, len(planes)):
+        result[channel] = work(planes[channel])
+    return torch.from_numpy(result)
+
+
+def pad_symmetric(image: Tensor, rows: int, columns: int) -> Tensor:
+    """Mirror `(C, H, W)` about its edges, edge pixel repeated; the margin may be wider than the image itself."""
+    if fast_path(image):
+        return each_plane(image, lambda plane: opencv_filters.padded(plane, rows, columns))
+    return image[:, _mirrored(image.shape[1], rows, image)][:, :, _mirrored(image.shape[2], columns, image)]
+
+
+def _mirrored(size: int, margin: int, like: Tensor) -> Tensor:
+    index = torch.arange(-margin, size + margin, device=like.device) % (2 * size)
+    return torch.where(index < size, index, 2 * size - 1 - index)
+
+
+def convolve(image: Tensor, kernel: Tensor) -> Tensor:
+    """Correlate each channel of `(C, H, W)` with an odd-sized `(h, w)` kernel, mirrored borders, same size out."""
+    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
+    if fast_path(image):
+        parts = opencv_filters.bands(kernel.to(torch.float32).numpy())
+        return each_plane(image, lambda plane: opencv_filters.correlated(plane, parts, rows, columns))
+    padded, weights = pad_symmetric(image, rows, columns)[:, None], kernel.to(image)[None, None]
+    if image.is_cuda:  # cuDNN would round to TF32, ten bits of mantissa, unless told not to
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            return F.conv2d(padded, weights)[:, 0]
+    return F.conv2d(padded, weights)[:, 0]
+
+
+def gaussian_kernel(sigma_px: float) -> Tensor:
+    """One-dimensional normalised Gaussian, cut off at four standard deviations, odd length, float32."""
+    return torch.from_numpy(opencv_filters.gaussian_kernel(sigma_px))
+
+
+def gaussian(image: Tensor, sigma_px: float) -> Tensor:
+    """Blur `(C, H, W)` with a Gaussian of standard deviation `sigma_px` > 0."""
+    if fast_path(image):
+        return each_plane(image, lambda plane: opencv_filters.gaussian(plane, sigma_px))
+    kernel = gaussian_kernel(sigma_px)
+    return convolve(convolve(image, kernel[None, :]), kernel[:, None])
+
+
+def box(image: Tensor, radius_px: int) -> Tensor:
+    """Mean of `(C, H, W)` over a square of side `2 * radius_px + 1`."""
+    if fast_path(image):
+        return each_plane(image, lambda plane: opencv_filters.box(plane, radius_px))
+    side = 2 * radius_px + 1
+    rows = F.avg_pool2d(pad_symmetric(image, radius_px, radius_px), (side, 1), stride=1)
+    return F.avg_pool2d(rows, (1, side), stride=1)
+
+
+def pixel_grid(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column index of every pixel of `(C, H, W)`: `(H, 1)` and `(1, W)` float32."""
+    rows = torch.arange(image.shape[1], dtype=torch.float32, device=image.device)
+    columns = torch.arange(image.shape[2], dtype=torch.float32, device=image.device)
+    return rows[:, None], columns[None, :]
+
+
+def local_mean(image: Tensor, radius_px: int) -> Tensor:
+    """Mean of `(C, H, W)` over a square of side `2 * radius_px + 1`, mirrored borders, edge pixel not repeated unless
+    the radius is the whole image."""
+    mode = "reflect" if radius_px < min(image.shape[-2:]) else "replicate"
+    if fast_path(image):
+        return each_plane(image, lambda plane: opencv_filters.local_mean(plane, radius_px, mode == "replicate"))
+    return F.avg_pool2d(F.pad(image[None], (radius_px,) * 4, mode=mode), 2 * radius_px + 1, stride=1)[0]
+
+
+def local_max(image: Tensor, radius_px: int) -> Tensor:
+    """Largest value of `(C, H, W)` in a square of side `2 * radius_px + 1` as far as it is inside the image."""
+    if fast_path(image):
+        return each_plane(image, lambda plane: opencv_filters.local_max(plane, radius_px))
+    return F.max_pool2d(image[None], 2 * radius_px + 1, stride=1, padding=radius_px)[0]
+
+
+def warp(image: Tensor, down_px: Tensor | float, right_px: Tensor | float) -> Tensor:
+    """Pixel (y, x) of the result is `image` at (y + down_px, x + right_px), bilinear, edges repeated."""
+    height, width = image.shape[1:]
+    if fast_path(image, down_px, right_px):
+        if not isinstance(down_px, Tensor) and not isinstance(right_px, Tensor):
+            down, right = float(down_px), float(right_px)
+            return each_plane(image, lambda plane: opencv_filters.shifted(plane, down, right))
+        row, column = pixel_grid(image)
+        y = (row + down_px).expand(height, width).contiguous().numpy()
+        x = (column + right_px).expand(height, width).contiguous().numpy()
+        return each_plane(image, lambda plane: opencv_filters.remapped(plane, y, x))
+    row, column = pixel_grid(image)
+    y_grid = ((row + down_px) * (2.0 / (height - 1)) - 1.0).expand(height, width)
+    x_grid = ((column + right_px) * (2.0 / (width - 1)) - 1.0).expand(height, width)
+    grid = torch.stack([x_grid, y_grid], dim=-1)[None]
+    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[0]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """A banded matrix: output i is the sum of `weights[i, k]` times input `index[i, k]` of `size`."""
+
+    index: np.ndarray
+    weights: np.ndarray
+    size: int
+
+    def dense(self) -> Tensor:
+        """The matrix `(n, size)` float32."""
+        matrix = torch.zeros(len(self.index), self.size, dtype=torch.float64)
+        matrix.scatter_add_(1, torch.from_numpy(self.index), torch.from_numpy(self.weights))
+        return matrix.to(torch.float32)
+
+    def sparse(self) -> Any:
+        """The matrix `(n, size)` float32 in SciPy's CSR form."""
+        return opencv_filters.banded(self.index, self.weights, self.size)
+
+
+def resample(image: Tensor, rows: Sequence[Sampling | Tensor], columns: Sequence[Sampling | Tensor]) -> Tensor:
+    """Sample the rows of `(C, H, W)`, one after the other, and its columns. A sampling that is not given as such is a
+    matrix `(n, size)` with few weights that are not 0."""
+    if fast_path(image):
+        down, across = (
+            [one.sparse() if isinstance(one, Sampling) else opencv_filters.sparse_of(one.numpy()) for one in samplings]
+            for samplings in (rows, columns)
+        )
+        return each_plane(image, lambda plane: opencv_filters.resampled(plane, down, across))
+    for one in rows:
+        image = torch.matmul((one.dense() if isinstance(one, Sampling) else one).to(image), image)
+    for one in columns:
+        image = torch.matmul(image, (one.dense() if isinstance(one, Sampling) else one).to(image).T)
+    return image

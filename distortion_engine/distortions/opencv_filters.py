@@ -1,0 +1,149 @@
+"""Filters on single-channel float32 planes `(H, W)` by OpenCV: what `filters.py` uses on the CPU.
+
+Every function returns a new array and is serial in what it sums, so its bits do not depend on the number of threads.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from scipy import sparse
+
+Plane = np.ndarray
+
+MIRROR = cv2.BORDER_REFLECT  # the edge pixel is repeated
+# From 130 coefficients on OpenCV turns to the Fourier transform, slower than these mostly empty kernels need.
+DIRECT_COEFFICIENTS = 129
+# Gaussians at least this wide are computed on a pyramid, with an error below 4e-4 of a step edge.
+PYRAMID_SIGMA_PX = 4.0
+
+
+def padded(plane: Plane, rows: int, columns: int) -> Plane:
+    """The plane with mirrored margins, which may be wider than the plane itself."""
+    return cv2.copyMakeBorder(plane, rows, rows, columns, columns, MIRROR)
+
+
+def bands(kernel: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
+    """An `(h, w)` kernel cut into strips without empty margins that OpenCV computes directly: (top, left, strip)."""
+    parts = []
+    rows_left = np.flatnonzero(kernel.any(axis=1))
+    top, bottom = int(rows_left[0]), int(rows_left[-1]) + 1
+    while top < bottom:
+        best = 1
+        for height in range(1, bottom - top + 1):
+            if height * _width(kernel[top : top + height])[1] > DIRECT_COEFFICIENTS:
+                break
+            best = height
+        left, width = _width(kernel[top : top + best])
+        for start in range(left, left + width, DIRECT_COEFFICIENTS):
+            strip = kernel[top : top + best, start : min(start + DIRECT_COEFFICIENTS, left + width)]
+            parts.append((top, start, np.ascontiguousarray(strip)))
+        top += best
+    return parts
+
+
+def _width(rows: np.ndarray) -> tuple[int, int]:
+    columns = np.flatnonzero(rows.any(axis=0))
+    return (int(columns[0]), int(columns[-1] - columns[0]) + 1) if len(columns) else (0, 1)
+
+
+def correlated(plane: Plane, parts: list[tuple[int, int, np.ndarray]], rows: int, columns: int) -> Plane:
+    """Correlation with the `(2 rows + 1, 2 columns + 1)` kernel that was cut into `parts`."""
+    (height, width), source, total = plane.shape, padded(plane, rows, columns), None
+    for top, left, strip in parts:
+        # The result at (0, 0) of a window is valid where the strip, anchored at its corner, stays inside.
+        window = source[top : top + height + strip.shape[0] - 1, left : left + width + strip.shape[1] - 1]
+        part = cv2.filter2D(window, -1, strip, anchor=(0, 0))[:height, :width]
+        total = part if total is None else cv2.add(total, part, dst=total)
+    return np.ascontiguousarray(total)
+
+
+def _separable(plane: Plane, kernel: np.ndarray) -> Plane:
+    return cv2.sepFilter2D(plane, -1, kernel, kernel, borderType=MIRROR)
+
+
+def gaussian_kernel(sigma_px: float) -> np.ndarray:
+    """One-dimensional normalised Gaussian, cut off at four standard deviations, odd length, float32."""
+    radius = max(1, math.ceil(4.0 * sigma_px))
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
+    return (weights / weights.sum()).astype(np.float32)
+
+
+def gaussian(plane: Plane, sigma_px: float) -> Plane:
+    """Gaussian blur. Wide ones on a Laplacian-pyramid grid (Burt and Adelson 1983): its 5-tap binomial filters, of
+    variance 1 each way and level, are part of the Gaussian, the rest is blurred on the small grid."""
+    if sigma_px < PYRAMID_SIGMA_PX:
+        return _separable(plane, gaussian_kernel(sigma_px))
+    levels = int(math.log2(sigma_px / PYRAMID_SIGMA_PX)) + 1
+    cell, (height, width) = 2**levels, plane.shape
+    margin = cell * math.ceil(4.0 * sigma_px / cell)
+    below, right = (margin + -size % cell for size in plane.shape)
+    small = cv2.copyMakeBorder(plane, margin, below, margin, right, MIRROR)
+    for _ in range(levels):
+        small = cv2.pyrDown(small)
+    rest = (sigma_px**2 - 2.0 * (4.0**levels - 1.0) / 3.0) / 4.0**levels
+    small = _separable(small, gaussian_kernel(math.sqrt(rest)))
+    for _ in range(levels):
+        small = cv2.pyrUp(small)
+    return small[margin : margin + height, margin : margin + width]
+
+
+def box(plane: Plane, radius_px: int) -> Plane:
+    """Mean over a square of side `2 radius_px + 1`."""
+    source = padded(plane, radius_px, radius_px)
+    mean = cv2.boxFilter(source, -1, (2 * radius_px + 1,) * 2)
+    return mean[radius_px:-radius_px, radius_px:-radius_px] if radius_px else mean
+
+
+def local_mean(plane: Plane, radius_px: int, repeat_edge: bool) -> Plane:
+    """Mean over a square; beyond the border the edge repeated, or the plane mirrored without its edge pixel."""
+    border = cv2.BORDER_REPLICATE if repeat_edge else cv2.BORDER_REFLECT_101
+    return cv2.blur(plane, (2 * radius_px + 1,) * 2, borderType=border)
+
+
+def local_max(plane: Plane, radius_px: int) -> Plane:
+    """Maximum over a square, as far as it is inside the plane."""
+    return cv2.dilate(plane, np.ones((2 * radius_px + 1,) * 2, np.uint8))
+
+
+def shifted(plane: Plane, down_px: float, right_px: float) -> Plane:
+    """The plane read at (y + down_px, x + right_px), bilinear, edges repeated."""
+    height, width = plane.shape
+    down_px, right_px = min(max(down_px, -height), height), min(max(right_px, -width), width)
+    down, right = math.floor(down_px), math.floor(right_px)
+    above, below, before, behind = max(0, -down), max(0, down + 1), max(0, -right), max(0, right + 1)
+    source = cv2.copyMakeBorder(plane, above, below, before, behind, cv2.BORDER_REPLICATE)
+    top, left = down + above, right + before
+    window = source[top : top + height + 1, left : left + width + 1]
+    rows, columns = (np.array([1.0 - part, part], np.float32) for part in (down_px - down, right_px - right))
+    return cv2.sepFilter2D(window, -1, columns, rows, anchor=(0, 0))[:height, :width]
+
+
+def remapped(plane: Plane, y: Plane, x: Plane) -> Plane:
+    """The plane read at rows `y` and columns `x` (H, W) float32, bilinear, edges repeated."""
+    return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def banded(index: np.ndarray, weights: np.ndarray, size: int) -> sparse.csr_matrix:
+    """The matrix `(n, size)` with `weights` (n, taps) at columns `index` (n, taps); equal columns add up."""
+    ends = np.arange(0, index.size + 1, index.shape[1])
+    return sparse.csr_matrix((weights.astype(np.float32).ravel(), index.ravel(), ends), shape=(len(index), size))
+
+
+def sparse_of(matrix: np.ndarray) -> sparse.csr_matrix:
+    """A dense matrix that is mostly 0 as a sparse float32 one."""
+    return sparse.csr_matrix(matrix.astype(np.float32))
+
+
+def resampled(plane: Plane, rows: list[sparse.csr_matrix], columns: list[sparse.csr_matrix]) -> Plane:
+    """Matrices applied one after the other to the rows, then to the columns."""
+    for matrices in (rows, columns):
+        for matrix in matrices:
+            plane = matrix @ plane
+        plane = cv2.transpose(plane)
+    return plane
+
+
+def picked(plane: Plane, rows: np.ndarray, columns: np.ndarray) -> Plane:
+    """The pixels at these row and column indices; columns as rows of the transpose, which are copied whole."""
+    return cv2.transpose(cv2.transpose(plane)[columns])[rows]

@@ -1,0 +1,1 @@
+"""The gallery of distortions in docs/."""

@@ -1,0 +1,145 @@
+"""The table of what the pMOS weights can do: `python -m experiments.pmos.evaluate`.
+
+Measured on held-out photographs with fixed seeds. `--people` adds agreement with people before and after fitting,
+beside a linear head and the ablations. Every look at people is written down in experiments/NOTES.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from distortion_engine import ENGINE_VERSION
+from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.image_io import load_image
+from distortion_engine.photos import list_photos
+from distortion_engine.severity import provenance_hash
+from experiments.pixel_perfect.evaluate import _finite, _positive
+from experiments.pixel_perfect.table import Row, markdown, print_table
+from experiments.pmos.maps import map_rows, set_rows
+from experiments.pmos.people import people_rows
+from relational_iqa.commands.pretrain import _read_config
+from relational_iqa.pmos import PMOS, load
+from relational_iqa.training.fit_mos_config import parse_fit_config
+
+SEED = 20261
+SPEED_SIZE = (384, 512)  # height, width
+_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """strong, weak: images of every distortion at severity .4 to 1 and .1 to .4. sets: ranked sets. crop_px: side."""
+
+    strong: int = 4
+    weak: int = 2
+    sets: int = 80
+    crop_px: int = 192
+
+
+def evaluate(
+    model: PMOS, photos: Sequence[Path], sizes: Sizes = Sizes(), seed: int = SEED,
+    log: Callable[[str], None] = lambda text: None,
+) -> list[Row]:  # fmt: skip
+    """Every row that needs no people."""
+    with torch.inference_mode():
+        rows = map_rows(model, photos, sizes.strong, sizes.weak, sizes.crop_px, seed, log)
+        rows += set_rows(model, photos, sizes.sets, sizes.crop_px, seed + 100, log)
+    return [*rows, *exactness_rows(model, photos[0]), speed_row(model, photos[0])]
+
+
+def exactness_rows(model: PMOS, photo: Path) -> list[Row]:
+    """The image MOS against the mean of the returned maps, and tiles against the whole image."""
+    image = F.interpolate(load_image(photo)[None], (720, 960), mode="bilinear", antialias=True)[0].clamp(0, 1)
+    before, whole = model.tile_px, model.score(image)
+    try:
+        model.tile_px = 256
+        tiled = model.score(image)
+    finally:
+        model.tile_px = before
+    mean = np.average(tiled.pmos.astype(np.float64), weights=tiled.roi.astype(np.float64))
+    gap = max(float(np.abs(whole.pmos - tiled.pmos).max()), float(np.abs(whole.roi / tiled.roi - 1).max()))
+    return [
+        Row("image MOS minus the weighted mean of the maps", abs(tiled.mos - float(mean)), "960 x 720, must be 0"),
+        Row("largest difference of tiles to the whole image", gap, "tiles of 256 px, must be <= 1e-4", part=True),
+    ]
+
+
+def speed_row(model: PMOS, photo: Path) -> Row:
+    """Median seconds of `_RUNS` runs after one to warm up."""
+    image = F.interpolate(load_image(photo)[None], SPEED_SIZE, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    model.score(image)
+    times = []
+    for _ in range(_RUNS):
+        start = time.perf_counter()
+        model.score(image)
+        times.append(time.perf_counter() - start)
+    return Row("time to score 512 x 384", median(times), f"{torch.get_num_threads()} threads", unit="seconds")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table and writes it; exit code 0, or 2 with one line for bad input."""
+    options = _parser().parse_args(arguments)
+    start = time.perf_counter()
+    try:
+        rows = _run(options, lambda text: print(f"{time.perf_counter() - start:6.1f} s  {text}", file=sys.stderr))
+    except (UsageError, ImageError) as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 2
+    print_table(rows)
+    print(f"{time.perf_counter() - start:.0f} s; table and details in {options.out}", file=sys.stderr)
+    return 0
+
+
+def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
+    photos = list_photos(options.photos, "held_out")
+    sizes = Sizes(sets=options.sets)
+    model = load(options.weights, device=options.device)
+    log(f"{len(photos)} held-out photographs, weights {model.meta['name']}")
+    rows = evaluate(model, photos, sizes, log=log)
+    details: dict[str, Any] = {}
+    if options.people:
+        config = parse_fit_config(_read_config(options.fit, options.overrides))
+        people, details["people"] = people_rows(model, config, log)
+        rows += people
+    options.out.mkdir(parents=True, exist_ok=True)
+    about = {
+        "weights": {key: model.meta[key] for key in ("name", "sha256", "opinions")},
+        "photos": [photo.name for photo in photos],
+        "seed": SEED,
+        "sizes": asdict(sizes),
+        "engine": ENGINE_VERSION,
+        "severity": provenance_hash(),
+    }
+    result = {"about": about, "rows": [row.to_json() for row in rows], "details": details}
+    (options.out / "result.json").write_text(json.dumps(_finite(result), indent=1) + "\n", encoding="utf-8")
+    (options.out / "table.md").write_text(markdown(rows), encoding="utf-8")
+    return rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments.pmos.evaluate", description=__doc__)
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="replace single values of the fit's file")
+    parser.add_argument("--weights", help="file or name of shipped weights; default: the shipped ones")
+    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"), help="folder of pristine photographs")
+    parser.add_argument("--people", action="store_true", help="also SRCC with people, before and after fitting")
+    parser.add_argument("--fit", default="experiments/pmos/mmp2k.yaml", metavar="C", help="YAML file of the fit")
+    parser.add_argument("--sets", type=_positive, default=Sizes.sets, metavar="N", help="ranked sets")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--out", type=Path, default=Path("out/pmos"), help="folder of table.md and result.json")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Agreement with people before and after fitting, with the ablations. Nothing opinion-unaware may be tuned to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from experiments.pixel_perfect.table import Row
+from relational_iqa.benchmarks.correlation import srcc
+from relational_iqa.pmos import PMOS
+from relational_iqa.training.fit_mos import BEFORE, LINEAR, cross_validate, read, summary
+from relational_iqa.training.fit_mos_config import FULL, FitConfig, variants
+
+
+def people_rows(
+    model: PMOS, config: FitConfig, log: Callable[[str], None] = lambda text: None
+) -> tuple[list[Row], dict[str, Any]]:
+    """Rows (median SRCC over splits) and, for the JSON, every split of every variant.
+
+    The last column compares the variant with the full system split by split, on the same test images.
+    """
+    rated = read(config, model, log)
+    whole = srcc(rated.features.before, rated.scores)
+    results = cross_validate(variants(config), model, rated, log=log)
+    name, count = rated.benchmark.name, len(rated.scores)
+    full = [row["srcc"] for row in results[FULL]]
+    rows = [Row(f"{name}: SRCC with people, opinion-unaware, as it is", whole, f"all {count} images")]
+    for variant in (BEFORE, FULL, *(key for key in results if key not in (BEFORE, FULL, LINEAR)), LINEAR):
+        own = summary(results[variant])
+        better = sum(a > b["srcc"] for a, b in zip(full, results[variant], strict=True))
+        samples = f"median of {len(full)} splits, std {own['srcc_std']:.3f}, PLCC {own['plcc']:.3f}"
+        note = "" if variant == FULL else f"the full system is ahead in {better} of {len(full)} splits"
+        title = f"{name}: after fitting, full" if variant == FULL else variant
+        rows.append(Row(title, own["srcc"], samples, note=note, part=variant != FULL))
+    rows[1], rows[2] = rows[2], rows[1]  # the full system first, what it is compared with below it
+    return rows, {"all_images_before": whole, "splits": results}

@@ -1,0 +1,53 @@
+"""Confidence intervals by the bootstrap over scenes: what another draw of scenes would have said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distortion_engine.errors import UsageError
+
+LEVEL = 0.95
+MIN_SCENES = 5
+"""With fewer, resampling scenes says nothing; images are resampled, and the report says so."""
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """draws: arrays of indices, drawn with replacement; unit: what was drawn, "scenes", "images" or "pairs"."""
+
+    draws: tuple[np.ndarray, ...]
+    unit: str
+
+    def values(self, statistic: Callable[[np.ndarray], float]) -> np.ndarray:
+        """statistic(indices) of every draw (count,)."""
+        return np.array([statistic(draw) for draw in self.draws])
+
+
+def resample(groups: Sequence[str], count: int, seed: int = 0, single: str = "images") -> Resamples:
+    """`count` draws over the scenes of items; over items where scenes are fewer than `MIN_SCENES` or all different.
+
+    groups: the scene of each item; "" is a scene of its own. Raises UsageError for a negative count or no items.
+    """
+    if count < 0 or not len(groups):
+        raise UsageError(f"{count} bootstrap draws of {len(groups)} items: expected 0 or more draws of some items")
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group if group else f"\0{index}", []).append(index)
+    scenes = [np.array(indices) for indices in members.values()]
+    rng = np.random.default_rng(seed)
+    if len(scenes) < MIN_SCENES or len(scenes) == len(groups):
+        return Resamples(tuple(rng.integers(0, len(groups), len(groups)) for _ in range(count)), single)
+    drawn = (rng.integers(0, len(scenes), len(scenes)) for _ in range(count))
+    return Resamples(tuple(np.concatenate([scenes[scene] for scene in scenes_of]) for scenes_of in drawn), "scenes")
+
+
+def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | None:
+    """The central interval that holds `level` of the finite values (percentile method); None for fewer than 20."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < 20:
+        return None
+    low, high = np.quantile(finite, ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)

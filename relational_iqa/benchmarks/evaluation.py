@@ -1,0 +1,181 @@
+"""From scores to a report: which images count, the verdict on each metric, and everything a reader has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from distortion_engine.errors import UsageError
+from relational_iqa.benchmarks.agreement import Verdict, difference, judge, judge_partners
+from relational_iqa.benchmarks.bootstrap import MIN_SCENES, interval, resample
+from relational_iqa.benchmarks.correlation import MIN_SAMPLES
+from relational_iqa.benchmarks.fitted import SplitVerdict, fixed, judge_on_splits, ridge
+from relational_iqa.benchmarks.forced_choice import standings, two_afc, two_afc_people
+from relational_iqa.benchmarks.items import Benchmark
+from relational_iqa.benchmarks.metrics import Chosen
+from relational_iqa.benchmarks.scoring import Scores
+
+
+@dataclass(frozen=True)
+class ChoiceVerdict:
+    """One metric on n judged pairs: the 2AFC score in [0, 1], its 95 % interval, and the score within parts."""
+
+    n: int
+    score: float
+    interval: tuple[float, float] | None
+    by_distortion: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for. shorter_side: shrunk to, None for original sizes; bootstrap: draws; splits: how many, 0 for
+    none; partners: comparisons an image, None for all."""
+
+    shorter_side: int | None = None
+    bootstrap: int = 1000
+    splits: int = 0
+    partners: int | None = None
+    seed: int = 0
+
+    @property
+    def resize_rule(self) -> str:
+        """In words, for every report."""
+        if self.shorter_side is None:
+            return "original size, nothing resized"
+        return f"shorter side shrunk to {self.shorter_side} px (antialiased bicubic), smaller images as they are"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out. kept: indices of the items that count, those that every metric could score. columns: one number an
+    item and metric for the CSV, (n,), or (n, 2) of judged pairs. verdicts, on_splits, choices: by label of the metric.
+    ahead: SRCC of the first metric minus that of another, with its interval."""
+
+    benchmark: Benchmark
+    metrics: tuple[Chosen, ...]
+    settings: Settings
+    scores: Scores
+    kept: np.ndarray
+    columns: dict[str, np.ndarray]
+    drawn: str = ""
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    on_splits: dict[str, SplitVerdict] = field(default_factory=dict)
+    choices: dict[str, ChoiceVerdict] = field(default_factory=dict)
+    people: tuple[float, float] | None = None
+    ahead: dict[str, tuple[float, tuple[float, float] | None]] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What has to be read with the numbers, a line each."""
+        benchmark = self.benchmark
+        items = len(benchmark.images) or len(benchmark.pairs)
+        what = "images" if benchmark.images else "judged pairs"
+        lines = [f"{benchmark.name}: {items:,} {what}; {benchmark.opinion}", *benchmark.notes]
+        if len(self.kept) < items:
+            lines.append(
+                f"{items - len(self.kept):,} {what} left out for all metrics, because one could not score them"
+            )
+        lines.append(f"images at {self.settings.resize_rule}")
+        if self.drawn:
+            few = len({benchmark.groups[i] for i in self.kept} - {""})
+            why = f", for want of scenes ({few})" if self.drawn == "images" and 0 < few < MIN_SCENES else ""
+            lines.append(f"95 % intervals: {self.settings.bootstrap} bootstrap draws of {self.drawn}{why}")
+        if self.on_splits:
+            lines.append(
+                f"{self.settings.splits} splits by scene, 80 % to fit on, 20 % to test, seed {self.settings.seed}"
+            )
+        if any(chosen.metric.second == "partner" for chosen in self.metrics) and benchmark.images:
+            rule = (
+                "all pairs" if self.settings.partners is None else f"about {self.settings.partners} partners an image"
+            )
+            lines.append(f"without reference: versions of one scene compared, {rule}; no score holds across scenes")
+        return lines
+
+
+def evaluate_scores(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Scores, settings: Settings) -> Report:
+    """The report on scores of a set. Raises UsageError where fewer than `MIN_SAMPLES` images could be scored."""
+    if benchmark.pairs:
+        return _on_choices(benchmark, metrics, scores, settings)
+    single = [chosen for chosen in metrics if chosen.metric.second != "partner"]
+    kept = _kept(len(benchmark.images), [scores.values[chosen.label] for chosen in single])
+    images = [benchmark.images[i] for i in kept]
+    observed = np.array([image.score for image in images])
+    scenes = [image.scene for image in images]
+    draws = resample(scenes, settings.bootstrap, settings.seed)
+    columns: dict[str, np.ndarray] = {}
+    verdicts: dict[str, Verdict] = {}
+    on_splits: dict[str, SplitVerdict] = {}
+    oriented: dict[str, np.ndarray] = {}
+    for chosen in metrics:
+        label = chosen.label
+        if chosen.metric.second == "partner":
+            verdicts[label], columns[label] = _partners(benchmark, chosen, scores, settings)
+            continue
+        values = scores.values[label]
+        if chosen.metric.fitted and values.ndim == 2:
+            predict = ridge(values[kept], observed)
+            on_splits[label] = judge_on_splits(predict, observed, scenes, settings.splits or 10, settings.seed)
+            columns[label] = np.full(len(values), np.nan)
+            columns[label][kept] = on_splits[label].held_out
+            continue
+        columns[label] = values
+        oriented[label] = chosen.metric.oriented(values[kept])
+        verdicts[label] = judge(oriented[label], observed, scenes, [image.distortion for image in images], draws)
+    if settings.splits or on_splits:
+        count = settings.splits or 10
+        for label, values in oriented.items():
+            on_splits[label] = judge_on_splits(fixed(values), observed, scenes, count, settings.seed)
+    first, *others = oriented or [""]
+    ahead = {label: difference(oriented[first], oriented[label], observed, draws) for label in others}
+    drawn = draws.unit if settings.bootstrap else ""
+    return Report(
+        benchmark, tuple(metrics), settings, scores, kept, columns, drawn, verdicts, on_splits, ahead=ahead
+    )  # fmt: skip
+
+
+def _partners(benchmark: Benchmark, chosen: Chosen, scores: Scores, settings: Settings) -> tuple[Verdict, np.ndarray]:
+    """The verdict, and the standing of every image within its scene; pairs that failed are left out."""
+    pairs, margins = scores.margins[chosen.label]
+    known = np.isfinite(margins)
+    pairs, margins = pairs[known], chosen.metric.oriented(margins[known])
+    if not len(pairs):
+        raise UsageError(f"{chosen.label}: no pair of {benchmark.name} could be compared; the errors are listed above")
+    observed = np.array([image.score for image in benchmark.images])
+    standing = standings(margins, pairs, len(observed))
+    draws = resample(benchmark.groups, settings.bootstrap, settings.seed)
+    return judge_partners(pairs, margins, standing, observed, benchmark.groups, draws), standing
+
+
+def _on_choices(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Scores, settings: Settings) -> Report:
+    columns = {c.label: scores.values.get(c.label, scores.margins.get(c.label, ((), np.zeros(0)))[1]) for c in metrics}
+    kept = _kept(len(benchmark.pairs), list(columns.values()))
+    people = np.array([pair.prefer_second for pair in benchmark.pairs])[kept]
+    kinds = np.array([benchmark.pairs[i].distortion for i in kept])
+    draws = resample([benchmark.pairs[i].scene for i in kept], settings.bootstrap, settings.seed, single="pairs")
+    choices = {}
+    for chosen in metrics:
+        values = chosen.metric.oriented(columns[chosen.label][kept])
+        margins = values[:, 0] - values[:, 1] if values.ndim == 2 else values
+        choices[chosen.label] = ChoiceVerdict(
+            len(kept),
+            two_afc(margins, people),
+            interval(np.array([two_afc(margins[draw], people[draw]) for draw in draws.draws])),
+            {str(kind): two_afc(margins[kinds == kind], people[kinds == kind]) for kind in np.unique(kinds) if kind},
+        )
+    drawn = draws.unit if settings.bootstrap else ""
+    return Report(
+        benchmark, tuple(metrics), settings, scores, kept, columns, drawn,
+        choices=choices, people=two_afc_people(people),
+    )  # fmt: skip
+
+
+def _kept(count: int, columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Indices of items that every column has a number for."""
+    good = np.ones(count, dtype=bool)
+    for column in columns:
+        good &= np.isfinite(column.reshape(count, -1)).all(1)
+    kept = np.flatnonzero(good)
+    if len(kept) < MIN_SAMPLES:
+        raise UsageError(f"{len(kept)} of {count} items could be scored, too few to judge; the errors are listed above")
+    return kept

@@ -1,0 +1,92 @@
+"""A report as files: a CSV of every image's scores, JSON of every number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from relational_iqa.benchmarks.agreement import plain
+from relational_iqa.benchmarks.evaluation import Report
+from relational_iqa.version import __version__
+
+
+def to_csv(report: Report) -> str:
+    """One line an image (or judged pair) in the order of the set, paths relative to its root; a column a metric, in its
+    own unit and direction, empty where it failed. Of a fitted metric: the mean prediction over the splits that tested
+    the image. Of a comparing metric: the standing within the scene, or the margin of a judged pair."""
+    benchmark = report.benchmark
+    kept = set(report.kept.tolist())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+
+    def path(file: Any) -> str:
+        if file is None:
+            return ""
+        return file.relative_to(benchmark.root).as_posix() if file.is_relative_to(benchmark.root) else str(file)
+
+    labels = list(report.columns)
+    if benchmark.images:
+        writer.writerow(["image", "reference", "scene", "distortion", "level", "published", "score", "counts", *labels])
+        for index, image in enumerate(benchmark.images):
+            values = [_text(report.columns[label][index]) for label in labels]
+            writer.writerow([
+                path(image.image), path(image.reference), image.scene, image.distortion, image.level,
+                _text(image.published), _text(image.score), int(index in kept), *values,
+            ])  # fmt: skip
+        return text.getvalue()
+    headings = []
+    for label in labels:
+        headings += [f"{label} first", f"{label} second"] if report.columns[label].ndim == 2 else [f"{label} margin"]
+    writer.writerow(["first", "second", "reference", "scene", "distortion", "prefer_second", "counts", *headings])
+    for index, pair in enumerate(benchmark.pairs):
+        values = [_text(value) for label in labels for value in np.atleast_1d(report.columns[label][index])]
+        writer.writerow([
+            path(pair.first), path(pair.second), path(pair.reference), pair.scene, pair.distortion,
+            _text(pair.prefer_second), int(index in kept), *values,
+        ])  # fmt: skip
+    return text.getvalue()
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Everything but the single scores, plain Python; None where there is no number."""
+    benchmark = report.benchmark
+    metrics = {}
+    for chosen in report.metrics:
+        label, metric = chosen.label, chosen.metric
+        entry: dict[str, Any] = {
+            "name": metric.name, "weights": chosen.weights, "facts": report.scores.facts.get(label),
+            "higher_is_better": metric.higher_is_better,
+            "range": list(metric.range), "unit": metric.unit, "differentiable": metric.differentiable,
+            "needs_reference": metric.needs_reference, "source": metric.source,
+        }  # fmt: skip
+        if label in report.verdicts:
+            entry |= report.verdicts[label].to_json()
+        if label in report.on_splits:
+            entry["on_splits"] = report.on_splits[label].to_json()
+        if label in report.choices:
+            entry["two_afc"] = asdict(report.choices[label])
+        if label in report.ahead:
+            entry["srcc_of_first_minus_this"] = dict(zip(("value", "interval"), report.ahead[label], strict=True))
+        metrics[label] = entry
+    return plain({
+        "version": __version__,
+        "dataset": {
+            "name": benchmark.name, "root": str(benchmark.root), "images": len(benchmark.images),
+            "pairs": len(benchmark.pairs), "scenes": len(set(benchmark.groups) - {""}),
+            "opinion": asdict(benchmark.opinion), "notes": list(benchmark.notes),
+        },
+        "settings": asdict(report.settings) | {"resize_rule": report.settings.resize_rule},
+        "counted": len(report.kept), "resampled": report.drawn or None,
+        "people": report.people and {"one_against_another": report.people[0], "best_possible": report.people[1]},
+        "metrics": metrics,
+        "failures": [asdict(failure) for failure in report.scores.failures],
+    })  # fmt: skip
+
+
+def _text(value: float) -> str:
+    """Shortest text that gives the number back; empty for none."""
+    return repr(float(value)) if np.isfinite(value) else ""

@@ -1,0 +1,66 @@
+"""A safetensors file with a format name and JSON facts in its header: how Re-IQA keeps encoders and regressors.
+
+No pickle. Equal tensors and facts give equal bytes; a file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from distortion_engine.errors import UsageError
+
+
+def write_tensors(path: Path, format: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """Writes `path` and returns its sha256. facts: plain JSON data."""
+    data = save(
+        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+        {"format": format, "facts": json.dumps(facts, sort_keys=True)},
+    )
+    data = _ordered(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_tensors(path: Path, format: str, written_by: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Tensors, facts and sha256 of a file of `format`. UsageError names a missing, damaged or foreign file."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; give what {written_by} wrote")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UsageError(f"{path}: not readable as safetensors ({error}); give what {written_by} wrote") from error
+    if header.get("format") != format:
+        raise UsageError(f"{path}: is of format {header.get('format', 'unknown')!r}, expected {format!r}")
+    try:
+        facts = json.loads(header["facts"])
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"{path}: its header cannot be read ({error}); write it again with {written_by}") from error
+    return tensors, facts, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _ordered(data: bytes) -> bytes:
+    """The same file with the header's own entries in order; the library's order differs from run to run.
+    Format: 8 bytes length, JSON padded with spaces, tensors."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]
