@@ -19,6 +19,7 @@ from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.image_io import MAX_PIXELS, load_image
 from relational_iqa.alignment import match_sizes
 from relational_iqa.comparison import Comparison, Ranking, Score
+from relational_iqa.memory import keep_freed_memory
 from relational_iqa.networks.distortion_network import Relation
 from relational_iqa.networks.scoring_network import Sums
 from relational_iqa.tiling import inside_share, pad_to_grid, tiles_of
@@ -34,6 +35,7 @@ def load(weights: str | Path | None = None, device: str = "cpu") -> RelationalIQ
 
     Raises UsageError for weights that are missing, damaged or foreign, and for a device that torch does not have.
     """
+    keep_freed_memory()
     networks, meta = load_weights(weights)
     try:
         networks = networks.to(device)

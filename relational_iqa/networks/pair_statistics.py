@@ -65,10 +65,10 @@ class PairStatistics(nn.Module):
         fine = _Energies.of(one.fine, two.fine)
         fine8, coarse8 = fine.window(), _Energies.of(one.coarse, two.coarse)
         cues_a, cues_b = window(one.cues), window(two.cues)
-        single_a, single_b = _single(cues_a), _single(cues_b)
+        single_a, single_b = single_features(cues_a), single_features(cues_b)
         even8, odd8 = _level(fine8, coarse8, pair, single_a, single_b)
         comb_even, comb_odd = _combs(one, two, difference[:, :1])
-        wide_a, wide_b = _single(window(cues_a)), _single(window(cues_b))
+        wide_a, wide_b = single_features(window(cues_a)), single_features(window(cues_b))
         even16, odd16 = _level(fine8.window(), coarse8.window(), window(pair), wide_a, wide_b)
         size_mean, unchanged, top = cells
         even4 = [torch.log1p(size_mean * 255), unchanged, torch.log1p(top * 255), torch.log1p(d_mean.abs() * 255), mean]
@@ -84,8 +84,8 @@ class PairStatistics(nn.Module):
             energy_b=torch.cat([fine8.b, coarse8.b], 1),
             energy_d=torch.cat([fine8.d, coarse8.d], 1),
             mean_d=window(d_mean),
-            single_a=torch.cat([_log(fine8.a), _log(coarse8.a), single_a], 1),
-            single_b=torch.cat([_log(fine8.b), _log(coarse8.b), single_b], 1),
+            single_a=torch.cat([log_energy(fine8.a), log_energy(coarse8.a), single_a], 1),
+            single_b=torch.cat([log_energy(fine8.b), log_energy(coarse8.b), single_b], 1),
             difference=difference,
             padded=both.padded,
         )
@@ -112,7 +112,8 @@ def _joined(channels: list[Tensor]) -> Tensor:
     return torch.cat(channels, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _log(x: Tensor) -> Tensor:
+def log_energy(x: Tensor) -> Tensor:
+    """Logarithm of energies of code values in [0, 1], with a floor where nothing can be seen."""
     return torch.log(x.clamp_min(0) + NOTHING) + 6.0
 
 
@@ -154,7 +155,7 @@ def _level(
         gain = (energies.b - energies.a) / total
         # What a change of gain in this band explains of the difference: all for blur and sharpening, nothing for noise.
         explained = (gain.square() / (energies.d / total + 1e-3)).clamp_max(4)
-        even += [_log(energies.d), torch.log(total) + 6.0, explained]
+        even += [log_energy(energies.d), torch.log(total) + 6.0, explained]
         odd.append(gain)
     return [*even, single_a + single_b, (single_b - single_a).abs()], [*odd, single_b - single_a]
 
@@ -178,8 +179,8 @@ def _moments(pair: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     even = [
         torch.log1p(size_y * 255), torch.log1p(size_u * 255), torch.log1p(size_v * 255), unchanged,
         torch.log1p(top * 255), (top / (size_y + 0.5 * LSB)).clamp_max(20), flow.clamp(0, 1),
-        multiplicative.clamp(-2, 2), _log(e_y), _log(e_c), d[0] ** 2 / e_y, (d[1] ** 2 + d[2] ** 2) / e_c,
-        mean[0], _log(var_y), _log(cc), (contrast**2 * var_y / e_y).clamp_max(4),
+        multiplicative.clamp(-2, 2), log_energy(e_y), log_energy(e_c), d[0] ** 2 / e_y, (d[1] ** 2 + d[2] ** 2) / e_c,
+        mean[0], log_energy(var_y), log_energy(cc), (contrast**2 * var_y / e_y).clamp_max(4),
         (saturation**2 * chroma / e_c).clamp_max(4), (hue**2 * chroma / e_c).clamp_max(4),
         contrast.abs(), saturation.abs(), hue.abs(),
     ]  # fmt: skip
@@ -192,7 +193,7 @@ def _moments(pair: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     return even, odd
 
 
-def _single(cues: Tensor) -> Tensor:
+def single_features(cues: Tensor) -> Tensor:
     """Features of one image alone, from local means of its cues."""
     flat, right, down, smallest, largest, white, black, top = cues.split(1, 1)
     step = right + down
@@ -210,18 +211,18 @@ def _combs(one: LocalAnalysis, two: LocalAnalysis, d_luma: Tensor) -> tuple[list
     """The grid of 8x8 transform codecs, whatever its offset: how much the steps between neighbours peak at one phase of
     an 8-pixel grid, in each image and in the difference. Even and odd channels on the 1/8 grid."""
     d_right, d_down = steps(d_luma)
-    comb = torch.cat(
+    both = torch.cat(
         [
-            _comb(torch.cat([one.right, two.right, d_right], 1), -1),
-            _comb(torch.cat([one.down, two.down, d_down], 1), -2),
+            comb(torch.cat([one.right, two.right, d_right], 1), -1),
+            comb(torch.cat([one.down, two.down, d_down], 1), -2),
         ],
         1,
     )
-    a, b, d = comb[:, 0::3], comb[:, 1::3], comb[:, 2::3]
+    a, b, d = both[:, 0::3], both[:, 1::3], both[:, 2::3]
     return [a + b, (b - a).abs(), d], b - a
 
 
-def _comb(step: Tensor, axis: int) -> Tensor:
+def comb(step: Tensor, axis: int) -> Tensor:
     """(B, C, H, W) steps between neighbours along `axis` (-1: columns) -> (largest phase - mean of phases) and that
     over the mean, (B, 2C, H/8, W/8)."""
     batch, channels, height, width = step.shape

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.even_odd_trunk import SpatialBlock
-from relational_iqa.networks.pair_statistics import opponent
+from relational_iqa.networks.blocks import SpatialBlock
+from relational_iqa.networks.local_analysis import opponent
 
 MOS_MIN, MOS_MAX = 1.0, 5.0  # the five-grade scale of ITU-R BT.500: bad, poor, fair, good, excellent
 THUMBNAIL_PX = 96
@@ -62,7 +62,7 @@ class ThumbnailEncoder(nn.Module):
     def forward(self, thumbnails: Tensor) -> Tensor:
         x = 4 * (opponent(thumbnails) - _GREY.to(thumbnails))
         for layer in (self.stem, self.second, self.third, self.fourth):
-            x = F.gelu(layer(x))
+            x = F.silu(layer(x))
         return torch.tanh(self.out(self.blocks(x).mean((2, 3))))
 
 
@@ -74,7 +74,7 @@ class PmosHead(nn.Module):
     it is.
     """
 
-    def __init__(self, width: int = 64, embedding: int = 48, film: bool = True, roi: bool = True) -> None:
+    def __init__(self, width: int = 48, embedding: int = 48, film: bool = True, roi: bool = True) -> None:
         super().__init__()
         self.use_film, self.use_roi = film, roi
         self.local = nn.Conv2d(width, width, 1)
@@ -91,9 +91,9 @@ class PmosHead(nn.Module):
         if self.use_film:
             gain, offset = self.film(embedding)[:, :, None, None].chunk(2, 1)
             local = local * (1 + gain) + offset
-        logit = self.score(features + self.mix(F.gelu(local))) + _FIRST_LOGIT
+        logit = self.score(features + self.mix(F.silu(local))) + _FIRST_LOGIT
         mos = MOS_MIN + (MOS_MAX - MOS_MIN) * torch.sigmoid(logit)
         if not self.use_roi:
             return MosMaps(mos, torch.ones_like(mos))
-        interest = self.roi(F.gelu(self.roi_local(features)))
+        interest = self.roi(F.silu(self.roi_local(features)))
         return MosMaps(mos, torch.exp(interest.clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT)))

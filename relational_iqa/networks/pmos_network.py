@@ -16,7 +16,7 @@ class PmosArchitecture:
     """width: channels of the features at 1/4 resolution. encoder_channels: of the learned first layers, 24 in the
     shipped distortion network. embedding: size of the thumbnail's. film, roi: False leaves that part out."""
 
-    width: int = 64
+    width: int = 48
     encoder_channels: int = 24
     embedding: int = 48
     film: bool = True
@@ -35,6 +35,7 @@ class PmosNetwork(nn.Module):
         self.encoder = PmosEncoder(architecture.width, architecture.encoder_channels)
         self.thumbnail = ThumbnailEncoder(architecture.embedding)
         self.head = PmosHead(architecture.width, architecture.embedding, architecture.film, architecture.roi)
+        self.to(memory_format=torch.channels_last)  # type of memory alone: faster 1x1 convolutions
 
     def forward(self, image: Tensor, thumbnails: Tensor) -> MosMaps:
         return self.head(self.encoder(image), self.embed(thumbnails))

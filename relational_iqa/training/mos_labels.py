@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN
-from relational_iqa.training.pairs import _Flip, _image
+from relational_iqa.training.pairs import Flip, to_images
 from relational_iqa.training.set_cache import CachedSets
 
 NORM = 2.0
@@ -55,11 +55,11 @@ def mos_batches(sets: CachedSets, sets_per_batch: int, seed: int, start: int) ->
     while True:
         rng = np.random.default_rng([seed, step, 3])
         index = rng.choice(len(sets), sets_per_batch, replace=len(sets) < sets_per_batch)
-        flip = _Flip(rng)
+        flip = Flip(rng)
         fields = torch.from_numpy(sets.fields[index].astype(np.float32)) / 127
         sound = rng.random((sets_per_batch, members)) < SOUND_THUMBNAIL_SHARE
         yield MosBatch(
-            flip(_image(sets.images[index])),
+            flip(to_images(sets.images[index])),
             flip(mos_of(severity_of(fields))),
             flip(torch.from_numpy(sets.validity[index].astype(np.float32)) / 255),
             mos_of(torch.from_numpy(sets.labels[index]).mean(-1)),

@@ -98,9 +98,10 @@ def take_encoder(network: PmosNetwork, source: str) -> None:
     """
     theirs = load_weights(source)[0].distortion.encoder
     ours = network.encoder.learned
-    if theirs.channels != ours.channels:
+    if theirs.out_channels != ours.out_channels:
         raise UsageError(
-            f"encoder_from {source}: has {theirs.channels} channels, architecture.encoder_channels is {ours.channels}; "
+            f"encoder_from {source}: has {theirs.out_channels // 2} channels, "
+            f"architecture.encoder_channels is {ours.out_channels // 2}; "
             "make them equal or leave encoder_from empty"
         )
     ours.load_state_dict(theirs.state_dict())

@@ -29,12 +29,13 @@ UNSURE = 0.15
 @dataclass(frozen=True)
 class ScoringLossWeights:
     """order: construction within sets. agreed: pairs all metrics agree on. consensus: regression. contrast: of the
-    embedding."""
+    embedding. nothing: margin of images that nobody can tell apart."""
 
     order: float = 1.0
     agreed: float = 0.5
     consensus: float = 10.0
     contrast: float = 0.05
+    nothing: float = 1.0
 
 
 DEFAULT_WEIGHTS = ScoringLossWeights()
@@ -50,7 +51,7 @@ class ScoringObjective(nn.Module):
         self.weights = weights
 
     def forward(
-        self, images: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor, pairs: Tensor
+        self, images: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor, pairs: Tensor, lossless: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """images (N, n+1, 3, S, S) and the rest as in `SetBatch` -> loss and its parts."""
         number, members = images.shape[:2]
@@ -63,12 +64,16 @@ class ScoringObjective(nn.Module):
         first, second = pairs[..., 0], pairs[..., 1]
         margin, embedding = self._margin(images[rows, first].flatten(0, 1), images[rows, second].flatten(0, 1))
         parts |= self._pair_losses(margin, embedding, rows, first, second, ranks, labels, certainty, quality.detach())
+        # Where nothing can be seen nothing is better; half a level weighs as much as the order of a pair that is tied.
+        nothing, _ = self._margin(lossless[:, 0], lossless[:, 1])
+        parts["nothing"] = F.smooth_l1_loss(nothing, torch.zeros_like(nothing), beta=0.5)
         weights = self.weights
         loss = (
             weights.order * (parts["order"] + parts["pair_order"])
             + weights.agreed * parts["agreed"]
             + weights.consensus * (parts["consensus"] + parts["pair_consensus"])
             + weights.contrast * parts["contrast"]
+            + weights.nothing * parts["nothing"]
         )
         return loss, parts
 
@@ -181,7 +186,7 @@ class ScoringStage:
 
     def loss(self, model: nn.Module, batch: SetBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """See `ScoringObjective`."""
-        loss, parts = model(batch.images, batch.ranks, batch.labels, batch.certainty, batch.pairs)
+        loss, parts = model(*batch)
         return loss, parts
 
     def panels(self, batch: SetBatch) -> Mapping[str, Tensor]:

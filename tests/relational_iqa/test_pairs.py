@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from distortion_engine.catalog import AXES
 from relational_iqa.training.pairs import REFERENCE_SHARE, PairBatch, pair_batches, set_batches
@@ -46,6 +47,11 @@ def test_batch_depends_on_seed_and_number_alone(tiny_sets: CachedSets) -> None:
         assert all(not torch.equal(other[0], run[0][0]) for other in others)
 
 
+def is_lossless_twin(a: Tensor, b: Tensor) -> bool:
+    """Whether b is a version of a that nobody could tell from it; random images of one set differ by .33."""
+    return not torch.equal(a, b) and float((a - b).abs().mean()) < 0.03
+
+
 def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_sets: CachedSets) -> None:
     symmetries = set()
     for batch in islice(pair_batches(tiny_sets, 7, 1, 0), 12):
@@ -53,6 +59,9 @@ def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_set
         assert batch.target.shape == (7, len(AXES), 8, 8) and batch.valid.shape == (7, 1, 8, 8)
         for a, b, target, valid in zip(*batch, strict=True):
             ((i, j, symmetry),) = origin(tiny_sets, a)
+            if is_lossless_twin(a, b):
+                assert not target.any()
+                continue
             ((set_b, k, symmetry_b),) = origin(tiny_sets, b)
             assert (set_b, symmetry_b) == (i, symmetry)
             field = (tiny_sets.fields[i, k].astype(float) - tiny_sets.fields[i, j]) / 127
@@ -81,6 +90,9 @@ def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: CachedSe
                 )
             ]
             ((i, j, top, left, symmetry),) = found
+            if is_lossless_twin(a, b):
+                assert not target.any()
+                continue
             cells = (slice(None), slice(top // 4, top // 4 + 4), slice(left // 4, left // 4 + 4))
             pixels = (b * 255).round().byte().numpy()
             windows = tiny_sets.images[i, :, :, top : top + 16, left : left + 16]
@@ -94,9 +106,13 @@ def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: CachedSe
 
 
 def test_pairs_are_of_every_kind(tiny_sets: CachedSets) -> None:
-    kinds = {"identical": 0, "reference first": 0, "reference second": 0, "members": 0}
+    kinds = {"identical": 0, "lossless": 0, "reference first": 0, "reference second": 0, "members": 0}
     for batch in islice(pair_batches(tiny_sets, 24, 3, 0), 12):
         for a, b, target in zip(batch.a, batch.b, batch.target, strict=True):
+            if is_lossless_twin(a, b):
+                kinds["lossless"] += 1
+                assert not target.any()
+                continue
             j, k = origin(tiny_sets, a)[0][1], origin(tiny_sets, b)[0][1]
             if j == k:
                 kinds["identical"] += 1
@@ -104,6 +120,7 @@ def test_pairs_are_of_every_kind(tiny_sets: CachedSets) -> None:
             else:
                 kinds["reference first" if j == 0 else "reference second" if k == 0 else "members"] += 1
     total = sum(kinds.values())
+    assert 0 < kinds["lossless"] < 0.1 * total
     assert 0 < kinds["identical"] < 0.06 * total and kinds["members"] > 0.15 * total
     assert kinds["reference first"] + kinds["reference second"] >= (REFERENCE_SHARE - 0.1) * total
     assert min(kinds["reference first"], kinds["reference second"]) > 0.2 * total
@@ -117,6 +134,7 @@ def test_every_set_gives_several_pairs_of_a_batch(tiny_sets: CachedSets) -> None
 def test_set_batches_keep_sets_whole_and_their_truth_beside_them(tiny_sets: CachedSets) -> None:
     for batch in islice(set_batches(tiny_sets, 3, 5, 0), 4):
         assert batch.images.shape == (3, 5, 3, 32, 32) and batch.pairs.shape == (3, 3, 2)
+        assert batch.lossless.shape == (1, 2, 3, 32, 32) and is_lossless_twin(*batch.lossless[0])
         for n in range(3):
             sources = [origin(tiny_sets, image)[0] for image in batch.images[n]]
             index = sources[0][0]

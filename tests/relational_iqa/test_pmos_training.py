@@ -217,6 +217,6 @@ def test_first_layers_come_from_the_core_system(random_networks: Networks, tmp_p
     save_weights(core, copy.deepcopy(random_networks))
     network = PmosNetwork(PmosArchitecture(16, 8, 8))
     take_encoder(network, str(core))
-    assert torch.equal(network.encoder.learned.stem.weight, random_networks.distortion.encoder.stem.weight)
+    assert torch.equal(network.encoder.learned.patch.weight, random_networks.distortion.encoder.patch.weight)
     with pytest.raises(UsageError, match="8 channels"):
         take_encoder(PmosNetwork(TINY), str(core))
