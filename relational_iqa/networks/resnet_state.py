@@ -1,0 +1,131 @@
+"""Reads ResNet weights as people publish them: plain, wrapped, or inside a contrastive checkpoint. Nothing is executed.
+
+Known layouts, all found by the same rule (the prefix before `layer1.0.conv1.weight`): torchvision's state dicts; MoCo's
+{"state_dict": {"module.encoder_q.conv1.weight": ...}}; PyContrast's and Re-IQA's {"model": {"module.encoder...": ...}}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from distortion_engine.errors import UsageError
+from relational_iqa.networks.resnet import BLOCKS, BOTTLENECK_DEPTHS, ResNet
+
+_MARK = "layer1.0.conv1.weight"
+# Networks that only follow another one by a moving average; taken where the file has nothing else.
+_FOLLOWERS = ("encoder_k", "ema", "momentum", "target", "teacher")
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What came out of a file: prefix of the names that were used, number of tensors loaded, names left unused."""
+
+    path: Path
+    prefix: str
+    loaded: int
+    ignored: tuple[str, ...]
+
+    def summary(self) -> str:
+        """One line."""
+        under = f" under {self.prefix!r}" if self.prefix else ""
+        shown = ", ".join(self.ignored[:_SHOWN]) + (", ..." if len(self.ignored) > _SHOWN else "")
+        unused = f"{len(self.ignored)} not used ({shown})" if self.ignored else "all used"
+        return f"{self.path.name}: {self.loaded} tensors loaded{under}, none missing; {unused}"
+
+
+def load_resnet(path: str | Path) -> tuple[ResNet, LoadReport]:
+    """A ResNet in eval mode, of the depth and width that the file has, without classifier; float32, on the CPU.
+
+    path: safetensors, or a PyTorch file that is read with `weights_only`. UsageError names a file that is missing,
+    damaged or no ResNet, and missing or misshapen tensors.
+    """
+    path = Path(path)
+    state = read_state(path)
+    prefix = _find_prefix(path, state)
+    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    network = ResNet(*_size(path, own))
+    expected = network.state_dict()
+    # Old files have no batch counters; nothing but a running mean without momentum would need them.
+    missing = [name for name in expected if name not in own and not name.endswith("num_batches_tracked")]
+    if missing:
+        shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+        raise UsageError(f"{path}: {len(missing)} tensors of ResNet-{network.depth} missing under {prefix!r}: {shown}")
+    for name, value in expected.items():
+        if name in own and own[name].shape != value.shape:
+            raise UsageError(
+                f"{path}: {prefix}{name} has shape {tuple(own[name].shape)}, "
+                f"ResNet-{network.depth} of width {network.width} has {tuple(value.shape)}"
+            )
+    taken = {name: own[name].to(value.dtype) for name, value in expected.items() if name in own}
+    network.load_state_dict({**expected, **taken})
+    ignored = sorted(set(state) - {prefix + name for name in taken})
+    return network.eval(), LoadReport(path, prefix, len(taken), tuple(ignored))
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The one flat state dict of a file; names as they are, without those of containers around it."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; give a ResNet's state dict as .safetensors or .pth")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        # PyContrast and Re-IQA keep their options in the file; a Namespace only holds attributes.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise UsageError(
+            f"{path}: not readable without running code from the file ({reason}); "
+            "save its state dict as .safetensors where the file is trusted"
+        ) from error
+    found = [(name, state) for name, state in _mappings(content) if any(key.endswith(_MARK) for key in state)]
+    if found:
+        return min(found, key=lambda item: _follows(item[0]))[1]
+    raise UsageError(f"{path}: holds no ResNet (no tensor named ...{_MARK}); give a state dict or a checkpoint of one")
+
+
+def _mappings(content: Any, name: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """All mappings in a loaded file with their names, outer ones first, reduced to their tensors."""
+    if isinstance(content, Mapping):
+        yield name, {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+        for key, value in content.items():
+            yield from _mappings(value, str(key))
+
+
+def _follows(name: str) -> bool:
+    return any(word in name.lower() for word in _FOLLOWERS)
+
+
+def _find_prefix(path: Path, state: Mapping[str, Tensor]) -> str:
+    prefixes = [name.removesuffix(_MARK) for name in state if name.endswith(_MARK)]
+    if not prefixes:
+        raise UsageError(f"{path}: holds no ResNet (no tensor named ...{_MARK})")
+    return min(prefixes, key=lambda prefix: (_follows(prefix), len(prefix)))
+
+
+def _size(path: Path, state: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Depth and width from the names and shapes of a state dict."""
+    counts = tuple(
+        len({name.split(".")[1] for name in state if name.startswith(f"layer{stage}.")}) for stage in range(1, 5)
+    )
+    bottleneck = "layer1.0.conv3.weight" in state
+    depths = [depth for depth, blocks in BLOCKS.items() if blocks == counts]
+    depths = [depth for depth in depths if (depth in BOTTLENECK_DEPTHS) == bottleneck]
+    if not depths or "conv1.weight" not in state:
+        kind = "bottleneck" if bottleneck else "basic"
+        raise UsageError(
+            f"{path}: stages of {counts} {kind} blocks are no ResNet-{', -'.join(map(str, BLOCKS))}; "
+            "give weights of one of those"
+        )
+    return depths[0], state["conv1.weight"].shape[0]

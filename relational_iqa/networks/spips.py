@@ -1,0 +1,205 @@
+"""SPIPS, a full-reference score fused from conventional, perceptual and semantic difference maps.
+
+After Lao and Yu, arXiv:2504.17234, as far as it is known: three inverted conventional maps, two maps of feature
+differences (early layers: perceptual, late layers: semantic), fusion weights predicted from the pair, an MLP. Ours are
+the sizes, a monotone MLP that maps "no difference" to 0, pooling by sums over pixels, and the backbone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from distortion_engine.errors import UsageError
+from relational_iqa.conventional.common import safe_sqrt
+from relational_iqa.networks.error_maps import CONVENTIONAL, conventional_maps
+from relational_iqa.networks.pair_statistics import opponent
+from relational_iqa.networks.resnet import ResNet
+from relational_iqa.networks.scoring_network import LEVELS, Monotone, Sums
+from relational_iqa.networks.stage_features import EARLY, STAGES, Backbone, ResNetBackbone, SmallBackbone
+
+DEEP = ("perceptual", "semantic")
+STREAMS = (*CONVENTIONAL, *DEEP)
+STRIDE = 4
+# Feature vectors fainter than this rms are not blown up to unit length, or flat regions would be all noise.
+_FAINT = 0.1
+
+
+@dataclass(frozen=True)
+class SpipsArchitecture:
+    """streams: which maps are fused, some of `STREAMS` (fewer for an ablation). width: channels of the small backbone's
+    first stage, or of a ResNet's stem. resnet_depth: 0 for the small backbone, else 18, 34 or 50. imagenet_input:
+    whether the ResNet expects ImageNet's normalisation. hidden: channels of the network that predicts the fusion.
+
+    Raises UsageError for a stream that is unknown or named twice, or for none.
+    """
+
+    streams: tuple[str, ...] = STREAMS
+    width: int = 16
+    resnet_depth: int = 0
+    imagenet_input: bool = True
+    hidden: int = 32
+
+    def __post_init__(self) -> None:
+        if not self.streams or len(set(self.streams)) != len(self.streams) or not set(self.streams) <= set(STREAMS):
+            raise UsageError(f"streams {list(self.streams)}: expected one or more of {', '.join(STREAMS)}, each once")
+        if self.width < 1 or self.hidden < 1:
+            raise UsageError(f"width {self.width} and hidden {self.hidden}: expected 1 or more")
+
+
+@dataclass(frozen=True)
+class LocalDifference:
+    """Before pooling, S streams. conventional (B, <= 3, H, W): the conventional maps at full resolution. maps, fusion
+    (B, S, H/4, W/4): all maps in [0, 1], 0 where nothing differs, and their shares, which sum to 1 over S."""
+
+    conventional: Tensor
+    maps: Tensor
+    fusion: Tensor
+
+    @property
+    def fused(self) -> Tensor:
+        """The fused difference map (B, 1, H/4, W/4) in [0, 1]."""
+        return (self.maps * self.fusion).sum(1, keepdim=True)
+
+    def sums(self, inside: Tensor) -> Sums:
+        """Sums over the cells of which `inside` (1 or B, 1, H/4, W/4) says how much counts, 0 to 1."""
+        weighted = self.maps * self.fusion
+        count = inside.expand(len(weighted), -1, -1, -1)
+        return Sums(count.sum((2, 3)), (count * weighted).sum((2, 3)), (count * weighted.square()).sum((2, 3)))
+
+
+class FeatureDifference(nn.Module):
+    """Squared difference of two stages' softly unit-normalised features, weighted by channel as in LPIPS (Zhang et al.,
+    CVPR 2018, there with weights clamped at 0) and saturated to [0, 1)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """(B, C, h, w) twice -> (B, 1, h, w)."""
+        weights = torch.softmax(self.share.flatten(), 0).view_as(self.share)
+        distance = (weights * (_unit(x) - _unit(y)).square()).sum(1, keepdim=True)
+        return distance / (1 + distance)
+
+
+class FusionWeights(nn.Module):
+    """The feature extractor: a pair of images and its maps -> the share of every stream at every place."""
+
+    def __init__(self, streams: int, hidden: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(9, hidden, 7, stride=STRIDE, padding=3)
+        self.mix = nn.Conv2d(hidden + streams, hidden, 3, padding=1)
+        self.last = nn.Conv2d(hidden, streams, 1)
+        with torch.no_grad():  # training starts with equal shares
+            for parameter in self.last.parameters():
+                parameter.zero_()
+
+    def forward(self, test: Tensor, reference: Tensor, maps: Tensor) -> Tensor:
+        """Images (B, 3, H, W), maps (B, S, H/4, W/4) -> shares (B, S, H/4, W/4), positive, of sum 1 over S."""
+        x, y = opponent(test), opponent(reference)
+        hidden = F.gelu(self.stem(torch.cat([x, y, 4 * (x - y).abs()], 1)))
+        return torch.softmax(self.last(F.gelu(self.mix(torch.cat([hidden, maps], 1)))), 1)
+
+
+class SpipsNetwork(nn.Module):
+    """Quality in severity levels, <= 0, higher is better; 0 for a test image that equals its reference.
+
+    Inputs are sRGB in [0, 1] with sides that are multiples of 16; of n references and n m tests, each reference is that
+    of the next m tests, and its features are computed once. `mos_range` (2,): the people's scores that -LEVELS and 0
+    stand for, NaN until the network was fitted to a rated set.
+    """
+
+    def __init__(self, architecture: SpipsArchitecture = SpipsArchitecture()) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.streams = architecture.streams
+        count = len(self.streams)
+        self.used = [CONVENTIONAL.index(name) for name in self.streams if name in CONVENTIONAL]
+        self.backbone: Backbone | None = None
+        if set(self.streams) & set(DEEP):
+            self.backbone = _backbone(architecture)
+            self.differences = nn.ModuleDict(
+                {
+                    str(index): FeatureDifference(channels)
+                    for index, channels in enumerate(self.backbone.channels)
+                    if _stream_of(index) in self.streams
+                }
+            )
+        self.fusion = FusionWeights(count, architecture.hidden)
+        self.pool = Monotone(2 * count, 64)
+        self.gain: Tensor
+        self.register_buffer("gain", torch.ones(2 * count))
+        self.mos_range: Tensor
+        self.register_buffer("mos_range", torch.full((2,), float("nan")))
+
+    def forward(self, test: Tensor, reference: Tensor) -> Tensor:
+        """test (B, 3, H, W), reference (B or B / m, 3, H, W) -> quality (B,)."""
+        local = self.local(test, reference)
+        return self.quality(local.sums(torch.ones_like(local.maps[:1, :1])))
+
+    def local(self, test: Tensor, reference: Tensor) -> LocalDifference:
+        """The maps and their fusion, with nothing pooled: tiles give what the whole image gives."""
+        whole = reference.repeat_interleave(len(test) // len(reference), 0)
+        conventional = test[:, :0]
+        if self.used:
+            conventional = conventional_maps(test, whole)[:, self.used]
+        by_name = dict(
+            zip([name for name in self.streams if name in CONVENTIONAL],
+                F.avg_pool2d(conventional, STRIDE).split(1, 1) if self.used else (), strict=True)
+        )  # fmt: skip
+        if self.backbone is not None:
+            by_name |= self._deep(self.backbone, test, reference)
+        maps = torch.cat([by_name[name] for name in self.streams], 1)
+        return LocalDifference(conventional, maps, self.fusion(test, whole, maps))
+
+    def _deep(self, backbone: Backbone, test: Tensor, reference: Tensor) -> dict[str, Tensor]:
+        """The early stages make the perceptual map, the late ones the semantic one; 1/4 grid."""
+        grid = (test.shape[-2] // STRIDE, test.shape[-1] // STRIDE)
+        parts: dict[str, list[Tensor]] = {name: [] for name in DEEP}
+        pairs = zip(backbone.features(test), backbone.features(reference), strict=True)
+        for index, (x, y) in enumerate(pairs):
+            if str(index) in self.differences:
+                whole = y.repeat_interleave(len(x) // len(y), 0)
+                parts[_stream_of(index)].append(_on_grid(self.differences[str(index)](x, whole), grid))
+        return {name: torch.stack(found).mean(0) for name, found in parts.items() if found}
+
+    def quality(self, sums: Sums) -> Tensor:
+        """Pooled sums (B, S) -> quality (B,): mean and root mean square of every weighted map, through a function that
+        falls in each of them."""
+        return -LEVELS * self.pool(self._pooled(sums) * self.gain)
+
+    @staticmethod
+    def _pooled(sums: Sums) -> Tensor:
+        return torch.cat([sums.value / sums.weight, safe_sqrt(sums.square / sums.weight)], 1)
+
+    @torch.no_grad()
+    def calibrate(self, test: Tensor, reference: Tensor) -> None:
+        """Scales every pooled value to rms .7 on a first batch: streams differ in size by orders of magnitude."""
+        local = self.local(test, reference)
+        pooled = self._pooled(local.sums(torch.ones_like(local.maps[:1, :1])))
+        self.gain.copy_(0.7 / pooled.square().mean(0).sqrt().clamp_min(1e-4))
+
+
+def _backbone(architecture: SpipsArchitecture) -> Backbone:
+    if architecture.resnet_depth == 0:
+        return SmallBackbone(architecture.width, STAGES if "semantic" in architecture.streams else EARLY)
+    return ResNetBackbone(ResNet(architecture.resnet_depth, architecture.width), architecture.imagenet_input)
+
+
+def _stream_of(stage: int) -> str:
+    return DEEP[stage >= EARLY]
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + _FAINT**2)
+
+
+def _on_grid(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, 1, h, w) at any resolution -> on the 1/4 grid: mean of cells of finer ones, bilinear between coarser ones."""
+    if values.shape[-2] >= size[0] and values.shape[-1] >= size[1]:
+        return F.adaptive_avg_pool2d(values, size)
+    return F.interpolate(values, size, mode="bilinear", align_corners=False)
