@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.pair_statistics import opponent
+from relational_iqa.networks.local_analysis import opponent
 from relational_iqa.networks.resnet import ResNet, imagenet_normalised
 
 STAGES = 4

@@ -6,6 +6,7 @@ conventional metrics agree; the mean consensus of the metrics as a regression ta
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from relational_iqa.networks.scoring_network import LEVELS
 AGREEMENT_MARGIN = 0.02
 # Sets below this certainty (cross-type) are not ordered by construction.
 SURE = 0.8
+# Disagreement of the metrics, in severity, at which their mean counts half as much as where they are of one mind.
+UNSURE = 0.15
 
 
 def reference_losses(quality: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor) -> dict[str, Tensor]:
@@ -33,6 +36,16 @@ def reference_losses(quality: Tensor, ranks: Tensor, labels: Tensor, certainty: 
     return {
         "order": rank_logistic(difference, order),
         "agreed": rank_logistic(flat_quality[:, None] - flat_quality[None, :], agreed),
-        "consensus": F.smooth_l1_loss(-quality[:, 1:] / LEVELS, labels.mean(-1)[:, 1:], beta=0.05),
+        "consensus": _sure_mean(
+            F.smooth_l1_loss(-quality[:, 1:] / LEVELS, labels.mean(-1)[:, 1:], beta=0.05, reduction="none"),
+            labels[:, 1:].std(-1) if labels.shape[-1] > 1 else torch.zeros_like(quality[:, 1:]),
+        ),
         "order_right": ((difference > 0).float() * order).sum() / order.sum().clamp_min(1),
     }
+
+
+def _sure_mean(loss: Tensor, disagreement: Tensor) -> Tensor:
+    """Mean of a regression loss that counts less where the metrics disagree (their standard deviation, in severity):
+    there the consensus is an accident of who is asked."""
+    weight = 1 / (1 + (disagreement / UNSURE) ** 2)
+    return (weight * loss).sum() / weight.sum().clamp_min(1e-6)

@@ -18,12 +18,8 @@ from relational_iqa.losses import rank_logistic, rank_n_contrast
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.scoring_network import LEVELS, ScoringNetwork
 from relational_iqa.training.pairs import SetBatch, set_batches
+from relational_iqa.training.ranked_losses import AGREEMENT_MARGIN, SURE, reference_losses
 from relational_iqa.training.set_cache import CachedSets
-
-# Metrics agree on a pair when each of them sees it the same way round by more than this (a tenth of a level).
-AGREEMENT_MARGIN = 0.02
-# Disagreement of the metrics, in severity, at which their mean counts half as much as where they are of one mind.
-UNSURE = 0.15
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class ScoringObjective(nn.Module):
         reference = images[:, :1].expand(-1, members - 1, -1, -1, -1).flatten(0, 1)
         quality = self._quality(images[:, 1:].flatten(0, 1), reference).view(number, members - 1)
         quality = F.pad(quality, (1, 0))  # the reference has quality 0 by construction
-        parts = self._reference_losses(quality, ranks, labels, certainty)
+        parts = reference_losses(quality, ranks, labels, certainty)
 
         rows = torch.arange(number, device=images.device)[:, None]
         first, second = pairs[..., 0], pairs[..., 1]
@@ -91,25 +87,6 @@ class ScoringObjective(nn.Module):
         return self.scoring.pair.margin(sums), self.scoring.pair.embedding(sums)
 
     @staticmethod
-    def _reference_losses(quality: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor) -> dict[str, Tensor]:
-        # order[s, i, j]: in set s, member i is better than member j by construction
-        order = (ranks[:, :, None] < ranks[:, None, :]).float() * (certainty[:, None, None] >= 0.8)
-        difference = quality[:, :, None] - quality[:, None, :]
-        flat_labels, flat_quality = labels[:, 1:].flatten(0, 1), quality[:, 1:].flatten()
-        apart = flat_labels[None, :] - flat_labels[:, None]  # (m, m, M): loss of quality of j minus that of i
-        agreed = (apart > AGREEMENT_MARGIN).all(-1).float()
-        consensus = labels.mean(-1)
-        return {
-            "order": rank_logistic(difference, order),
-            "agreed": rank_logistic(flat_quality[:, None] - flat_quality[None, :], agreed),
-            "consensus": _sure_mean(
-                F.smooth_l1_loss(-quality[:, 1:] / LEVELS, consensus[:, 1:], beta=0.05, reduction="none"),
-                labels[:, 1:].std(-1),
-            ),
-            "order_right": ((difference > 0).float() * order).sum() / order.sum().clamp_min(1),
-        }
-
-    @staticmethod
     def _pair_losses(
         margin: Tensor,
         embedding: Tensor,
@@ -123,7 +100,7 @@ class ScoringObjective(nn.Module):
     ) -> dict[str, Tensor]:
         consensus = labels.mean(-1)
         apart = (labels[rows, second] - labels[rows, first]).flatten(0, 1)  # (m, M) > 0: the first is better
-        certain = (certainty[rows] >= 0.8).expand_as(first)
+        certain = (certainty[rows] >= SURE).expand_as(first)
         sure = ((ranks[rows, second] - ranks[rows, first]) * certain).flatten()
         agreed = (apart > AGREEMENT_MARGIN).all(-1).float() - (apart < -AGREEMENT_MARGIN).all(-1).float()
         sign = torch.where(sure != 0, torch.sign(sure).float(), agreed)
@@ -137,13 +114,6 @@ class ScoringObjective(nn.Module):
             "contrast": rank_n_contrast(embedding, target),
             "pair_right": ((sign * margin > 0).float() * weight).sum() / weight.sum().clamp_min(1),
         }
-
-
-def _sure_mean(loss: Tensor, disagreement: Tensor) -> Tensor:
-    """Mean of a regression loss that counts less where the metrics disagree (their standard deviation, in severity):
-    there the consensus is an accident of who is asked."""
-    weight = 1 / (1 + (disagreement / UNSURE) ** 2)
-    return (weight * loss).sum() / weight.sum().clamp_min(1e-6)
 
 
 class ScoringStage:
