@@ -100,8 +100,8 @@ class RelationalIQA:
             first, second = (self._against(image, images[2], region) for image in (image_a, image_b))
             quality = [self._scoring.reference.quality(pooled.sums) for pooled in (first, second)]
             margin = quality[0] - quality[1]
-            maps = (second.maps[:-2] - first.maps[:-2]).clamp(-1, 1)
-            local_margin = first.maps[-2] - second.maps[-2]
+            maps = (second.maps[:-2] - first.maps[:-2]).clamp_(-1, 1).add_(0.0)
+            local_margin = (first.maps[-2] - second.maps[-2]).add_(0.0)
             weight = (first.maps[-1] + second.maps[-1]) / 2
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
@@ -254,12 +254,15 @@ class RelationalIQA:
             values, pool = local(tile.with_halo(padded_x), tile.with_halo(padded_y))
             part = pool(tile.own_share(share))
             sums = part if sums is None else sums + part
+            if tile.is_whole(padded_x):
+                maps = _full(values, padded_x)[0]
+                break
             if maps is None:
                 maps = torch.empty(values.shape[1], *padded_x.shape[-2:], device=x.device)
             tile.place(maps, _full(values, tile.with_halo(padded_x))[0])
         if maps is None or sums is None:
             raise ImageError(f"an image of {width} x {height} px has no tiles")
-        return _Pooled(maps[:, :height, :width], sums)
+        return _Pooled(maps[:, :height, :width].contiguous().add_(0.0), sums)  # + 0.0 turns -0.0 into 0.0
 
     def _load(self, sources: Sequence[Source], align: Align | None, max_pixels: int) -> list[Tensor]:
         images = [
@@ -300,7 +303,7 @@ def _by_axis(maps: Tensor) -> dict[str, np.ndarray]:
 
 
 def _array(values: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(values.float().cpu().numpy() + np.float32(0.0))
+    return np.ascontiguousarray(values.float().cpu().numpy())
 
 
 def _name(source: Source, otherwise: str) -> str:

@@ -21,6 +21,7 @@ KINDS = REQUIRED_KINDS
 MUST_WITH_REFERENCE = 0.99
 MUST_WITHOUT_REFERENCE = 0.90
 LEVEL = 0.2  # of severity
+CERTAIN = 0.8  # share of neighbours that the judge sees as built, from which on training takes a set's order as true
 _BATCH = 8
 
 
@@ -29,7 +30,8 @@ class Pair:
     """One pair of a set, the better one first by construction. pristine: the better one is the reference itself.
 
     levels_apart: difference of damage in levels; over_area: the same, weighted with the share of the image that each
-    step covers. right: the verdict with the reference; right_alone: without, None where it was not asked.
+    step covers. right: the verdict with the reference; right_alone: without, None where it was not asked. certain: the
+    engine is sure of the order of the set.
     """
 
     pristine: bool
@@ -37,6 +39,7 @@ class Pair:
     over_area: float
     right: bool
     right_alone: bool | None
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def order_rows(result: OrderResult) -> list[Row]:
     rows += [_row(kind, share(_with(kept[kind])), part=True) for kind in KINDS]
     rows += [
         _row("pairs of two damaged images only", share(_with(required, lambda pair: not pair.pristine)), part=True),
+        _row("sets of certain order only", share(_with(required, lambda pair: pair.certain)), part=True,
+             note="without those that the engine itself is less than 80 % sure of: extent of tone and haze"),
         _row("nothing dropped", share(_with(unfiltered)), part=True),
         _row("order without reference, one level or more apart", share(_alone(required)),
              must=MUST_WITHOUT_REFERENCE),
@@ -131,9 +136,10 @@ def _pairs(model: Model, item: dict[str, Any]) -> list[Pair]:
     asked = [pair for pair in ordered if max(apart[pair]) >= 1]
     margins = dict(zip(asked, _margins(model, images, asked), strict=True))
     return [
-        Pair(i == 0, *apart[i, j], quality[i] > quality[j], margins[i, j] > 0 if (i, j) in margins else None)
+        Pair(i == 0, *apart[i, j], quality[i] > quality[j], margins[i, j] > 0 if (i, j) in margins else None,
+             ranked.certainty >= CERTAIN)
         for i, j in ordered
-    ]
+    ]  # fmt: skip
 
 
 def _margins(model: Model, images: Tensor, pairs: Sequence[tuple[int, int]]) -> Iterator[float]:

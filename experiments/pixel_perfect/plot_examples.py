@@ -70,7 +70,7 @@ def example_sheet(model: Model, photos: Sequence[Path], repetitions: int, size_p
     from matplotlib.figure import Figure
 
     chosen = choose(judged(model, single_pairs(photos, HIGH_SEVERITY, repetitions, size_px, SEED)))
-    figure = Figure(figsize=(10, 2.12 * len(chosen) + 0.9), layout="constrained")
+    figure = Figure(figsize=(10, 2.15 * len(chosen) + 0.9), layout="compressed")
     grid = figure.subplots(len(chosen), _COLUMNS, squeeze=False)
     scale = ScalarMappable(Normalize(-1, 1), "RdBu_r")
     for row, (label, example) in zip(grid, chosen, strict=True):
@@ -93,7 +93,8 @@ def example_sheet(model: Model, photos: Sequence[Path], repetitions: int, size_p
                 axes.imshow(values.numpy(), cmap=scale.cmap, norm=scale.norm)
         row[0].set_ylabel(f"{label}\naxis right {100 * example.right:.0f} %\nerror {example.error:.2f}", fontsize=8)
     note = "maps: blue -1 (less), white 0, red +1 (more); error: summed over maps, in times of the true intensity"
-    figure.colorbar(scale, ax=grid, orientation="horizontal", shrink=0.5, aspect=50, label=note)
+    bar = figure.colorbar(scale, ax=grid, orientation="horizontal", shrink=0.5, aspect=50, pad=0.01)
+    bar.set_label(note, fontsize=8)
     return figure
 
 

@@ -23,8 +23,7 @@ from distortion_engine.photos import list_photos
 from experiments.pixel_perfect.plot_examples import example_sheet, quality_chart
 
 MOST_BYTES = 400_000
-_DPI = (110, 90, 70, 55, 40)  # tried in turn until a picture is small enough
-_COLORS = 256
+_DPI = (110, 90, 80, 70, 60, 50, 40)  # tried in turn until a picture is small enough
 STRONG, WEAK = "severity_0.4_to_1", "severity_0.1_to_0.4"
 
 
@@ -63,7 +62,7 @@ def reliability_chart(result: dict[str, Any]) -> Any:
     axes.plot((0, 1), (0, 1), color="grey", linestyle="--", label="calibrated")
     axes.plot(predicted[filled] / pixels[filled], true[filled] / pixels[filled], "o-", label="measured, 20 bins")
     gap = np.abs(predicted - true)[filled].sum() / pixels.sum() if filled.any() else float("nan")
-    axes.set_title(f"Total intensity of masked pixels; expected calibration error {gap:.3f}")
+    axes.set_title(f"Intensity of masked pixels, calibration error {gap:.3f}", fontsize="medium")
     axes.set(ylabel="mean true intensity in the bin", ylim=(0, 1))
     axes.legend()
     below.bar((np.arange(len(pixels)) + 0.5) / len(pixels), pixels / max(pixels.sum(), 1), 0.9 / len(pixels))
@@ -95,14 +94,12 @@ def axes_chart(result: dict[str, Any]) -> Any:
 
 
 def save(figure: Any, path: Path) -> None:
-    """The figure as a PNG with a palette, in the finest resolution that stays below MOST_BYTES."""
+    """The figure as a PNG in full colour, in the finest resolution that stays below MOST_BYTES, else the coarsest."""
     data = b""
     for dpi in _DPI:
-        drawn = io.BytesIO()
+        drawn, small = io.BytesIO(), io.BytesIO()
         figure.savefig(drawn, format="png", dpi=dpi)
-        small = io.BytesIO()
-        picture = Image.open(drawn).convert("RGB")
-        picture.quantize(_COLORS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+        Image.open(drawn).convert("RGB").save(small, "PNG", optimize=True)
         data = small.getvalue()
         if len(data) < MOST_BYTES:
             break
