@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.cli_parser import Command, build_parser
-from relational_iqa.commands import compare, evaluate, fit_mos, fit_spips, generate, pretrain, rank, score
+from relational_iqa.commands import compare, evaluate, explain, fit_mos, fit_reiqa, fit_spips, generate, index, pretrain, rank, score
 
 # Order of --help. A new command is one line here and its module in the import above.
 COMMANDS: dict[str, Command] = {
@@ -20,7 +20,10 @@ COMMANDS: dict[str, Command] = {
     "pretrain": Command(pretrain.pretrain, pretrain.add_options),
     "evaluate": Command(evaluate.evaluate, evaluate.add_options),
     "fit-mos": Command(fit_mos.fit_mos, fit_mos.add_options),
+    "fit-reiqa": Command(fit_reiqa.fit_reiqa, fit_reiqa.add_options),
     "fit-spips": Command(fit_spips.fit_spips, fit_spips.add_options),
+    "index": Command(index.index, index.add_options),
+    "explain": Command(explain.explain, explain.add_options),
 }
 
 

@@ -24,6 +24,8 @@ class TrainConfig:
     weight_decay: float = 1e-2  # on weights of two or more dimensions; biases, gains and offsets are never decayed
     warmup_steps: int = 100
     final_lr_fraction: float = 0.02  # the floor of the cosine, as a share of learning_rate
+    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
+    momentum: float = 0.9  # of sgd and lars; adamw has its betas
     clip_norm: float = 5.0  # L2 norm of all gradients together; inf = never clip
     ema_decay: float = 0.995
     seed: int = 0
@@ -45,6 +47,8 @@ class TrainConfig:
             "weight_decay": (self.weight_decay >= 0, ">= 0"),
             "warmup_steps": (self.warmup_steps >= 0, ">= 0"),
             "final_lr_fraction": (0 <= self.final_lr_fraction <= 1, "in [0, 1]"),
+            "optimizer": (self.optimizer in ("adamw", "sgd", "lars"), "'adamw', 'sgd' or 'lars'"),
+            "momentum": (0 <= self.momentum < 1, "in [0, 1)"),
             "clip_norm": (self.clip_norm > 0, "> 0; use inf to switch clipping off"),
             "ema_decay": (0 <= self.ema_decay < 1, "in [0, 1); use 0 to switch averaging off"),
             "seed": (self.seed >= 0, ">= 0"),

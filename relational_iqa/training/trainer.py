@@ -1,4 +1,4 @@
-"""The training loop of every stage, nothing hidden: data, loss, clipping, AdamW, averaging, checkpoint, log.
+"""The training loop of every stage, nothing hidden: data, loss, clipping, optimizer, averaging, checkpoint, log.
 
 A run that is bound by `steps` and killed anywhere continues bit for bit on the CPU, with as many threads as before: the
 checkpoint holds weights, averages, optimizer and step; batch n and every random number drawn at step n are functions of
@@ -24,6 +24,7 @@ from relational_iqa.training.checkpoint import FILE_NAME, find_checkpoint, load_
 from relational_iqa.training.config import TrainConfig, learning_rate, progress
 from relational_iqa.training.ema import ExponentialMovingAverage
 from relational_iqa.training.interrupt import Interrupt
+from relational_iqa.training.lars import Lars
 from relational_iqa.training.reporting import Reporter
 
 MAX_SKIPPED_UPDATES = 10  # in a row; one overflow is bad luck, ten are a diverged run
@@ -173,10 +174,12 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
     }
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW over the parameters with requires_grad; only those of two or more dimensions are decayed.
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimizer that `config` names over the parameters with requires_grad; only those of two or more dimensions
+    are decayed.
 
-    Loshchilov and Hutter, Decoupled weight decay, arXiv:1711.05101. UsageError if there is nothing to train.
+    AdamW: Loshchilov and Hutter, arXiv:1711.05101; SGD with momentum; LARS: see `lars.py`. UsageError if there is
+    nothing to train.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     if not trained:
@@ -185,6 +188,10 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+    if config.optimizer == "lars":
+        return Lars(groups, lr=config.learning_rate, momentum=config.momentum)
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
 
 

@@ -1,0 +1,171 @@
+"""What the two encoders of Re-IQA have learned: `python -m experiments.reiqa.evaluate [--weights W] [--rated DATA]`.
+
+On held-out photographs, by exact FAISS search: the share of nearest neighbours that share the distortion type (never of
+the same photograph) and the share that shows the same photograph (never the same region), trained and untrained, beside
+chance. With `--rated`: a linear probe over ten splits by scene, untrained, quality only, content only, both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from distortion_engine.catalog import DISTORTIONS
+from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.photos import list_photos
+from experiments.reiqa.neighbours import Items, features_of, make_items, share_and_chance
+from relational_iqa import reiqa
+from relational_iqa.networks.reiqa import ReIQAEncoders
+from relational_iqa.networks.resnet import ResNet
+from relational_iqa.reiqa import EXPERTS, ReIQA, size_of
+
+SEED = 20261
+# One of each family, so that "the same type" is a question with one answer: three interpolations look alike.
+TYPES = (
+    "gaussian_blur", "motion_blur", "sharpen", "pixelate", "white_noise", "chroma_noise", "impulse_noise", "denoise",
+    "jpeg", "jpeg2000", "brighten", "darken", "contrast_up", "contrast_down", "saturate", "desaturate",
+    "white_balance_warm", "white_balance_cool", "color_diffusion", "chroma_shift", "quantize", "jitter",
+    "color_blocks", "haze",
+)  # fmt: skip
+
+
+def untrained(like: ReIQA, seed: int = SEED) -> ReIQA:
+    """The same networks with random weights. Batch statistics are those of initialisation: mean 0, spread 1."""
+    torch.manual_seed(seed)
+    networks = [ResNet(*asdict(size_of(like.encoders, name)).values()) for name in ("quality", "content")]
+    return ReIQA(ReIQAEncoders(*networks).to(like.device), {"name": "untrained", "sha256": None})
+
+
+def neighbour_rows(models: Sequence[tuple[str, ReIQA]], items: Items) -> list[dict[str, Any]]:
+    """One row a model and expert: shares with their chance and standard error."""
+    rows = []
+    for name, model in models:
+        for expert in EXPERTS[1:]:
+            features = features_of(model, items, expert)
+            row: dict[str, Any] = {"encoders": name, "space": expert}
+            questions = {
+                "type": (items.type, items.photo),
+                "axis": (items.axis, items.photo),
+                "photograph": (items.photo, items.region),
+            }
+            for what, (label, excluded) in questions.items():
+                share, chance, error = share_and_chance(features, label, excluded, items.photo)
+                row[what] = {"share": share, "chance": chance, "standard_error": error}
+            rows.append(row)
+    return rows
+
+
+def probe_rows(model: ReIQA, rated: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The linear probe on a rated set: SRCC and PLCC over ten splits by scene, for every choice of features."""
+    from relational_iqa.benchmarks.rated import read_rated
+    from relational_iqa.reiqa import features_of_files
+    from relational_iqa.reiqa_regression import agreement_over_splits
+
+    images = read_rated(rated)
+    files = [image.image for image in images]
+    scores = np.array([image.score for image in images])
+    groups = [image.scene or (str(image.reference) if image.reference else "") for image in images]
+    rows = []
+    for name, encoders in (("untrained", untrained(model)), ("trained", model)):
+        log(f"features of {len(files)} images, {name}")
+        features = features_of_files(encoders, files)
+        quality = features.shape[1] * encoders.encoders.quality.features
+        quality //= encoders.encoders.quality.features + encoders.encoders.content.features
+        for what, part in (
+            ("quality", features[:, :quality]), ("content", features[:, quality:]), ("both", features),
+        ):  # fmt: skip
+            agreement = agreement_over_splits(part, scores, groups)
+            rows.append({"encoders": name, "features": what, "srcc": agreement.srcc, "plcc": agreement.plcc,
+                         "median_srcc": agreement.median_srcc, "median_plcc": agreement.median_plcc})  # fmt: skip
+    return rows
+
+
+def neighbour_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown: shares of nearest neighbours."""
+    lines = [
+        "| encoders | space | same type, other photograph | same axis, other photograph | same photo, other region |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        cells = [
+            f"{100 * row[what]['share']:.1f} % ± {196 * row[what]['standard_error']:.1f} "
+            f"(chance {100 * row[what]['chance']:.1f} %)"
+            for what in ("type", "axis", "photograph")
+        ]
+        lines.append(f"| {row['encoders']} | {row['space']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def probe_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown: the linear probe."""
+    lines = ["| encoders | features | SRCC, median of ten splits | SRCC, range | PLCC, median |",
+             "| --- | --- | ---: | ---: | ---: |"]  # fmt: skip
+    for row in rows:
+        span = f"{min(row['srcc']):.3f} to {max(row['srcc']):.3f}"
+        lines.append(
+            f"| {row['encoders']} | {row['features']} | {row['median_srcc']:.3f} | {span} | {row['median_plcc']:.3f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the tables and writes them; exit code 0, or 2 with one line for bad input."""
+    options = _parser().parse_args(arguments)
+    start = time.perf_counter()
+
+    def log(text: str) -> None:
+        print(f"{time.perf_counter() - start:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    try:
+        model = reiqa.load(options.weights)
+        photos = list_photos(options.photos, options.split)[: options.max_photos]
+        log(f"{len(photos)} photographs, {len(TYPES)} types, encoders {model.meta['name']}")
+        items = make_items(photos, TYPES, options.region_px, SEED)
+        rows = neighbour_rows([("untrained", untrained(model)), ("trained", model)], items)
+        text = neighbour_table(rows)
+        result: dict[str, Any] = {
+            "about": {
+                "encoders": {key: model.meta.get(key) for key in ("name", "sha256")},
+                "items": len(items.photo), "photographs": len(set(items.photo.tolist())),
+                "types": list(TYPES), "axes": sorted({DISTORTIONS[name].axis for name in TYPES}),
+                "region_px": options.region_px, "seed": SEED,
+            },
+            "neighbours": rows,
+        }  # fmt: skip
+        if options.rated is not None:
+            result["probe"] = probe_rows(model, options.rated, log)
+            text += "\n" + probe_table(result["probe"])
+    except (UsageError, ImageError) as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 2
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (options.out / "table.md").write_text(text, encoding="utf-8")
+    print(text, end="")
+    log(f"table and details in {options.out}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="experiments.reiqa.evaluate", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--weights", help="encoders; the shipped ones without it")
+    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"), help="folder of photographs")
+    parser.add_argument("--split", choices=("held_out", "train", "all"), default="held_out")
+    parser.add_argument("--max-photos", type=int, default=60, metavar="N")
+    parser.add_argument("--region-px", type=int, default=192, metavar="PX")
+    parser.add_argument("--rated", type=Path, metavar="DATA", help="adds the linear probe on this rated set")
+    parser.add_argument("--out", type=Path, default=Path("out/reiqa"), help="folder for table.md and result.json")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

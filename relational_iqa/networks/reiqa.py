@@ -1,0 +1,158 @@
+"""The networks of Re-IQA: two ResNets, one aware of quality and one of content, and the MoCo-v2 that trains each.
+
+Saha, Mishra, Bovik, Re-IQA, CVPR 2023, arXiv:2304.00451; He et al., MoCo, arXiv:1911.05722; Chen et al., MoCo-v2,
+arXiv:2003.04297. Ours: in-batch rivals among the negatives, so that hard negatives do meet their anchor, and batch
+statistics in shuffled groups on one device.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from distortion_engine.errors import UsageError
+from relational_iqa.networks.resnet import ResNet, half_scale, imagenet_normalised
+
+PROJECTION = 128
+
+
+@dataclass(frozen=True)
+class EncoderSize:
+    """depth and width as `ResNet` takes them; (50, 64) is the paper's."""
+
+    depth: int = 18
+    width: int = 32
+
+
+class ImageEncoder(nn.Module):
+    """A ResNet on sRGB images (B, 3, H, W) in [0, 1] -> (B, `features`).
+
+    normalise: bring the input to ImageNet's mean and spread first. The content encoder does; the quality encoder does
+    not, in the paper and here.
+    """
+
+    def __init__(self, backbone: ResNet, normalise: bool) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.normalise = normalise
+        self.features = backbone.features
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.backbone(imagenet_normalised(images) if self.normalise else images)
+
+    def two_scales(self, images: Tensor) -> Tensor:
+        """Features at full and at half scale, (B, 2 `features`)."""
+        return torch.cat([self(images), self(half_scale(images))], 1)
+
+
+class ReIQAEncoders(nn.Module):
+    """The two encoders that belong together; `quality` without, `content` with ImageNet normalisation."""
+
+    def __init__(self, quality: ResNet, content: ResNet) -> None:
+        super().__init__()
+        self.quality = ImageEncoder(quality, normalise=False)
+        self.content = ImageEncoder(content, normalise=True)
+
+
+class MomentumContrast(nn.Module):
+    """Trains `encoder` by telling the key of a query's own image from others.
+
+    queue: keys of earlier batches that are kept as negatives. momentum: of the key encoder. temperature: of InfoNCE.
+    groups: parts into which a batch is cut for its batch statistics; the keys are shuffled over the parts first, so
+    that a query and its key are not betrayed by equal statistics (shuffle-BN of MoCo, on one device). The key encoder
+    moves at the start of each training forward. With several processes keys are gathered from all of them.
+    """
+
+    def __init__(
+        self,
+        encoder: ImageEncoder,
+        queue: int = 65536,
+        momentum: float = 0.999,
+        temperature: float = 0.2,
+        groups: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        ranges = {
+            "queue": (queue, queue >= 1, "1 or more"),
+            "momentum": (momentum, 0 <= momentum < 1, "in [0, 1)"),
+            "temperature": (temperature, temperature > 0, "above 0"),
+            "groups": (groups, groups >= 1, "1 or more"),
+        }
+        for name, (value, fine, expected) in ranges.items():
+            if not fine:
+                raise UsageError(f"contrast option {name} is {value}: it must be {expected}")
+        width = encoder.features
+        head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, PROJECTION))
+        self.query = nn.Sequential(encoder, head)
+        self.key = copy.deepcopy(self.query).requires_grad_(False)
+        self.momentum, self.temperature, self.groups = momentum, temperature, groups
+        self.queue: Tensor
+        self.cursor: Tensor
+        noise = torch.randn(queue, PROJECTION, generator=torch.Generator().manual_seed(seed))
+        self.register_buffer("queue", F.normalize(noise, dim=1))
+        self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
+
+    def forward(self, queries: Tensor, keys: Tensor, family: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """queries, keys (N, 3, P, P) in [0, 1], row i of both from one image; family (N,): rows of one family are
+        negatives of each other within this batch (versions of one photograph), None for the queue alone.
+
+        Returns InfoNCE and: `found`, share of queries whose key is nearer than every negative; `rivals_beaten`, the
+        same among the family; `similarity` to the own key.
+        """
+        with torch.no_grad():
+            if self.training:
+                self._follow()
+            key = self._project_shuffled(keys)  # (N, d)
+        query = self._project(queries)  # (N, d)
+        own = (query * key).sum(1, keepdim=True)  # (N, 1)
+        negatives = [query @ self.queue.clone().T]  # (N, K); a clone, because the queue moves on before backward
+        parts: dict[str, Tensor] = {}
+        if family is not None:
+            rival = (family[:, None] == family[None, :]).fill_diagonal_(False)
+            rivals = (query @ key.T).masked_fill(~rival, -torch.inf)  # (N, N)
+            negatives.append(rivals)
+            parts["rivals_beaten"] = (own[:, 0] > rivals.amax(1)).float().mean()
+        logits = torch.cat([own, *negatives], 1).float() / self.temperature
+        loss = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+        parts["found"] = (logits.argmax(1) == 0).float().mean()
+        parts["similarity"] = own.mean()
+        if self.training:
+            self._enqueue(_gathered(key))
+        return loss, {name: value.detach() for name, value in parts.items()}
+
+    def _project(self, images: Tensor) -> Tensor:
+        parts = [self.query(part) for part in images.chunk(self.groups)]
+        return F.normalize(torch.cat(parts).float(), dim=1)
+
+    def _project_shuffled(self, images: Tensor) -> Tensor:
+        order = torch.randperm(len(images)).to(images.device)
+        parts = [self.key(part) for part in images[order].chunk(self.groups)]
+        shuffled = F.normalize(torch.cat(parts).float(), dim=1)
+        return shuffled[order.argsort()]
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        for slow, fast in zip(self.key.parameters(), self.query.parameters(), strict=True):
+            slow.lerp_(fast, 1 - self.momentum)
+
+    @torch.no_grad()
+    def _enqueue(self, keys: Tensor) -> None:
+        size = len(self.queue)
+        keys = keys[-size:]
+        places = (self.cursor + torch.arange(len(keys), device=keys.device)) % size
+        self.queue[places] = keys.to(self.queue.dtype)
+        self.cursor.copy_((self.cursor + len(keys)) % size)
+
+
+def _gathered(keys: Tensor) -> Tensor:
+    """The keys of all processes, in the order of their ranks; of this one where it is alone."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return keys
+    parts = [torch.empty_like(keys) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, keys.contiguous())
+    return torch.cat(parts)
