@@ -20,7 +20,15 @@ def score_alone(
     from distortion_engine.image_io import MAX_PIXELS, load_image, save_image, to_uint8
     from relational_iqa.pmos import load
 
-    model = load(weights)
+    try:
+        model = load(weights)
+    except UsageError as error:
+        if weights is not None:
+            raise
+        raise UsageError(
+            f"score without --reference needs pMOS weights ({error}); give --reference R, or train them: "
+            "riqa pretrain --config experiments/pmos/cpu.yaml"
+        ) from error
     lines, scores = [], []
     for path, name in zip(images, names, strict=True):
         image = load_image(path, max_pixels=max_pixels or MAX_PIXELS)
