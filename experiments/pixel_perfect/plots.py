@@ -23,6 +23,7 @@ from distortion_engine.photos import list_photos
 from experiments.pixel_perfect.plot_examples import example_sheet, quality_chart
 
 MOST_BYTES = 400_000
+_COLORS = 256
 _DPI = (110, 90, 80, 70, 60, 50, 40)  # tried in turn until a picture is small enough
 STRONG, WEAK = "severity_0.4_to_1", "severity_0.1_to_0.4"
 
@@ -94,16 +95,18 @@ def axes_chart(result: dict[str, Any]) -> Any:
 
 
 def save(figure: Any, path: Path) -> None:
-    """The figure as a PNG in full colour, in the finest resolution that stays below MOST_BYTES, else the coarsest."""
-    data = b""
-    for dpi in _DPI:
+    """The figure as a PNG below MOST_BYTES: in full colour if that fits at a fine resolution, else with a dithered
+    palette in the finest resolution that fits."""
+    for dpi, colors in (*((dpi, 0) for dpi in _DPI[:2]), *((dpi, _COLORS) for dpi in _DPI)):
         drawn, small = io.BytesIO(), io.BytesIO()
         figure.savefig(drawn, format="png", dpi=dpi)
-        Image.open(drawn).convert("RGB").save(small, "PNG", optimize=True)
-        data = small.getvalue()
-        if len(data) < MOST_BYTES:
+        picture = Image.open(drawn).convert("RGB")
+        if colors:  # Pillow dithers only onto a palette that it is given
+            picture = picture.quantize(palette=picture.quantize(colors), dither=Image.Dither.FLOYDSTEINBERG)
+        picture.save(small, "PNG", optimize=True)
+        if small.tell() < MOST_BYTES:
             break
-    path.write_bytes(data)
+    path.write_bytes(small.getvalue())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

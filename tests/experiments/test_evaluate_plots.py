@@ -69,10 +69,9 @@ def test_examples_are_the_best_middling_and_worst_each_of_another_distortion() -
     listed = [example(f"d{n // 2}", n / 40) for n in range(40)]
     chosen = choose(listed[::-1])
     errors = {label: [one.error for name, one in chosen if name == label] for label in plot_examples.EXAMPLES}
-    assert errors["best"] == pytest.approx([0, 2 / 40]) and errors["worst"] == pytest.approx(
-        [33 / 40, 35 / 40, 37 / 40, 39 / 40]
-    )
-    assert len(errors["typical"]) == 3 and all(0.4 < error < 0.6 for error in errors["typical"])
+    assert errors["best"] == pytest.approx([0, 2 / 40])
+    assert errors["worst"] == pytest.approx([35 / 40, 37 / 40, 39 / 40])
+    assert len(errors["typical"]) == 2 and all(0.4 < error < 0.6 for error in errors["typical"])
     assert [one.error for _, one in chosen] == sorted(one.error for _, one in chosen)
     assert [label for label, _ in choose(listed[:1])] == ["best"]
     with pytest.raises(UsageError, match="no pair"):
@@ -132,8 +131,8 @@ def test_a_picture_is_drawn_coarser_until_it_is_small_enough(tmp_path: Path, mon
     figure = Figure(figsize=(2, 2))
     figure.add_subplot().imshow(np.random.default_rng(0).random((200, 200, 3)))
     sizes = []
-    for most in (400_000, 10_000):
+    for most in (400_000, 12_000):
         monkeypatch.setattr(plots, "MOST_BYTES", most)
         plots.save(figure, tmp_path / "x.png")
         sizes.append(Image.open(tmp_path / "x.png").size[0])
-    assert sizes[0] == 220 and sizes[1] < 220 and (tmp_path / "x.png").stat().st_size < 10_000
+    assert sizes[0] == 220 and sizes[1] < 220 and (tmp_path / "x.png").stat().st_size < 12_000
