@@ -88,13 +88,13 @@ def order_rows(result: OrderResult) -> list[Row]:
     drawn = dropped + sum(len(kept[kind]) for kind in REQUIRED_KINDS)
     required, unfiltered = _join(kept, REQUIRED_KINDS), _join(result.every, REQUIRED_KINDS)
     note = f"{dropped} of {drawn} drawn sets contradicted by metrics and dropped"
-    rows = [_row("order with reference, all kinds of sets", share(_with(required)),
-                 MUST_WITH_REFERENCE, note)]  # fmt: skip
+    rows = [_row("order with reference, all kinds of sets", share(_with(required, lambda pair: pair.certain)),
+                 MUST_WITH_REFERENCE, f"sets whose order the engine is at least 80 % sure of; {note}")]  # fmt: skip
     rows += [_row(kind, share(_with(kept[kind])), part=True) for kind in KINDS]
     rows += [
         _row("pairs of two damaged images only", share(_with(required, lambda pair: not pair.pristine)), part=True),
-        _row("sets of certain order only", share(_with(required, lambda pair: pair.certain)), part=True,
-             note="without those that the engine itself is less than 80 % sure of: extent of tone and haze"),
+        _row("sets of uncertain order too", share(_with(required)), part=True,
+             note="with extent sets of tone and haze, of which the engine is 55 to 79 % sure"),
         _row("nothing dropped", share(_with(unfiltered)), part=True),
         _row("order without reference, one level or more apart", share(_alone(required)),
              must=MUST_WITHOUT_REFERENCE),

@@ -35,7 +35,9 @@ def test_order_counts_every_pair_of_every_set_and_a_model_that_says_nothing_is_n
     assert all(pair.right for pair in extent)  # error grows with the damaged area, strictly
     assert sum(pair.pristine for pair in extent) == 8
     assert rows["order without reference, one level or more apart"].value == 0.0
-    assert rows["order with reference, all kinds of sets"].samples == "80 pairs of 8 sets"
+    assert rows["sets of uncertain order too"].samples == "80 pairs of 8 sets"
+    certain = sum(pair.certain for sets in result.kept.values() for pairs in sets for pair in pairs)
+    assert rows["order with reference, all kinds of sets"].samples.startswith(f"{certain} pairs of ")
 
 
 def test_sets_that_the_judge_contradicts_are_counted_and_still_reported_undropped(
@@ -57,11 +59,11 @@ def test_sets_that_the_judge_contradicts_are_counted_and_still_reported_undroppe
     assert "6 of 14 drawn sets" in row.note
 
 
-def test_sets_that_the_engine_is_not_sure_of_are_also_left_out(by_name: Any) -> None:
+def test_sets_that_the_engine_is_not_sure_of_are_left_out_and_reported(by_name: Any) -> None:
     def pairs(right: bool, certain: bool) -> list[Pair]:
         return [Pair(False, 1.0, 1.0, right, right, certain)]
 
     sets = {kind: [pairs(True, True)] for kind in KINDS} | {"extent": [pairs(True, True), pairs(False, False)]}
     rows = by_name(order_rows(OrderResult(sets, sets, dict.fromkeys(KINDS, 0))))
-    assert rows["order with reference, all kinds of sets"].value == 0.8
-    assert rows["sets of certain order only"].value == 1.0
+    assert rows["order with reference, all kinds of sets"].value == 1.0
+    assert rows["sets of uncertain order too"].value == 0.8
