@@ -1,6 +1,7 @@
 """The command `riqa`: its table of commands, and what every end of one means.
 
-Exit codes: 0 done, 1 margin below --fail-below, 2 bad input (one line `riqa: ...` on stderr, never a traceback), 130 interrupted.
+Exit codes: 0 done, 1 margin below --fail-below, 2 bad input (one line `riqa: ...` on stderr, never a traceback), 130
+interrupted.
 """
 
 import os
