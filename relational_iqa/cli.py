@@ -22,6 +22,7 @@ from relational_iqa.commands import (
     pretrain,
     rank,
     score,
+    serve,
 )
 
 # Order of --help. A new command is one line here and its module in the import above.
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "fit-spips": Command(fit_spips.fit_spips, fit_spips.add_options),
     "index": Command(index.index, index.add_options),
     "explain": Command(explain.explain, explain.add_options),
+    "serve": Command(serve.serve, serve.add_options),
 }
 
 

@@ -1,5 +1,7 @@
 """riqa compare: two images of one scene, or two folders of them, with or without the pristine ones."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,8 @@ def compare(
     if out is not None:
         from relational_iqa.report import write_report
 
-        write_report(result, images["a"], images["b"], out, reference=images.get("reference"))
+        command = shlex.join(["riqa", *sys.argv[1:]])
+        write_report(result, images["a"], images["b"], out, reference=images.get("reference"), command=command)
         lines.append(f"report: {Path(out).resolve()}")
     else:
         lines.append("maps to look at: add --out report.html")
