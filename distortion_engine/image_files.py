@@ -1,19 +1,21 @@
 """Decoding of image files to raw samples, bounded and explicit; `image_io.load_image` turns them into sRGB tensors."""
 
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from distortion_engine.decoder_noise import quiet_warnings, silence_decoders
 from distortion_engine.errors import ImageError
+from distortion_engine.exif_orientation import read_orientation, turned
 from distortion_engine.jpegxl_header import read_jpegxl_header
+from distortion_engine.webp_header import read_webp_size
 
 # Pillow's formats that hold one photograph (JPEG covers MPO); EPS (runs Ghostscript) and other containers stay out.
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "JPEG2000", "AVIF", "PPM")
@@ -21,22 +23,11 @@ _READABLE = "PNG, JPEG, WebP, AVIF, JPEG XL, JPEG 2000, TIFF, BMP, GIF or PPM"
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"\x00\x00\x00\x0cjP  ")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
-_EXIF_ORIENTATION = 0x0112
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _OTHER_BYTES = 1 << 26  # what a file may hold beside its pixels (metadata, previews) before it is refused unread
 
 _open_lock = threading.Lock()
-
-# EXIF 2.3, tag 0x0112: how the stored rows and columns are turned for display.
-_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a, 1),
-}
+silence_decoders()
 
 
 @dataclass(frozen=True)
@@ -58,6 +49,11 @@ def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
         )
 
 
+def out_of_memory(name: str) -> ImageError:
+    """The error for an image that is within the limit of pixels but not within what the machine has."""
+    return ImageError(f"{name}: decoding it takes more memory than there is; use a smaller image or free some")
+
+
 def decode_file(path: Path, max_pixels: int) -> Samples:
     """Samples of an image file. Width and height are checked before anything is decoded. Raises ImageError."""
     name = str(path)
@@ -66,15 +62,19 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
         return _decode_jpegxl(data, name, max_pixels)
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and b"avif" not in data[8:64]:
         raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
+        check_pixels(name, *size, max_pixels)
     image = _open(data, name)
     check_pixels(name, *image.size, max_pixels)
     _check_single(image, name)
+    _check_covered(image, name)
     deep = _deep_decoder(image, data)
     if deep is None:
         return decode_pil(image, name, max_pixels)
-    orientation = _orientation(image)
+    orientation = read_orientation(image)
     try:
-        values = deep(data)
+        with quiet_warnings():
+            values = deep(data)
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise _damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
@@ -84,7 +84,7 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
         values = np.moveaxis(values, 0, -1)
     profile = image.info.get("icc_profile")
     channels = values.shape[2]
-    return Samples(_turned(values, orientation), "grey" if channels < 3 else "rgb", channels in (2, 4), profile)
+    return Samples(turned(values, orientation), "grey" if channels < 3 else "rgb", channels in (2, 4), profile)
 
 
 def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
@@ -92,16 +92,17 @@ def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
     check_pixels(name, *image.size, max_pixels)
     _check_single(image, name)
     try:
-        image.load()
-        orientation = _orientation(image)  # after load: Pillow turns TIFF itself and drops the tag
-        profile = image.info.get("icc_profile")
-        values, space, alpha = _pil_samples(image, name)
+        with quiet_warnings():
+            image.load()
+            orientation = read_orientation(image)  # after load: Pillow turns TIFF itself and drops the tag
+            profile = image.info.get("icc_profile")
+            values, space, alpha = _pil_samples(image, name)
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise _damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
-    return Samples(_turned(values, orientation), space, alpha, profile if isinstance(profile, bytes) else None)
+    return Samples(turned(values, orientation), space, alpha, profile if isinstance(profile, bytes) else None)
 
 
 def _read(path: Path, max_pixels: int) -> bytes:
@@ -130,8 +131,7 @@ def _read(path: Path, max_pixels: int) -> bytes:
 def _open(data: bytes, name: str) -> Image.Image:
     # Pillow's own pixel limit is a global with a warning; ours is checked by the caller, before decoding, so its limit
     # is lifted while the header is read. The lock keeps threads from restoring each other's state.
-    with _open_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _open_lock, quiet_warnings():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return Image.open(BytesIO(data), formats=_FORMATS)
@@ -148,11 +148,21 @@ def _open(data: bytes, name: str) -> Image.Image:
 def _check_single(image: Image.Image, name: str) -> None:
     # MPO (phones: a photograph followed by depth or gain map) is its first picture.
     try:
-        several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+        with quiet_warnings():
+            several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise _damaged(name, error) from error
     if several:
         raise _several(name)
+
+
+def _check_covered(image: Image.Image, name: str) -> None:
+    """A TIFF may have fewer strips or tiles than its size asks for; Pillow leaves the rest black."""
+    if image.format == "TIFF":
+        tiles: list[Any] = getattr(image, "tile", [])
+        areas = {extents: (extents[2] - extents[0]) * (extents[3] - extents[1]) for _, extents, *_ in tiles}
+        if sum(areas.values()) < image.width * image.height:
+            raise _damaged(name, f"strips for {sum(areas.values())} of {image.width * image.height} pixels")
 
 
 def _several(name: str) -> ImageError:
@@ -160,23 +170,10 @@ def _several(name: str) -> ImageError:
 
 
 def _damaged(name: str, error: object) -> ImageError:
+    if isinstance(error, MemoryError):
+        return out_of_memory(name)
     said = " ".join(str(error).split()) or type(error).__name__
     return ImageError(f"{name}: is damaged or cut short ({said[:120]}); save or download it again")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        with _open_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # broken metadata does not make the pixels unusable
-        return 1
-    return value if isinstance(value, int) else 1
-
-
-def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
-    turn = _TURNS.get(orientation)
-    return values if turn is None else turn(values)
 
 
 def _deep_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.ndarray] | None:
@@ -218,7 +215,8 @@ def _decode_jpegxl(data: bytes, name: str, max_pixels: int) -> Samples:
         check_pixels(name, header.width, header.height, max_pixels)
         if header.animated:
             raise _several(name)
-        values = imagecodecs.jpegxl_decode(data)
+        with quiet_warnings():
+            values = imagecodecs.jpegxl_decode(data)
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file provokes

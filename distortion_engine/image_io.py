@@ -27,7 +27,7 @@ import torch
 from PIL import Image
 
 from distortion_engine.errors import ImageError
-from distortion_engine.image_files import Samples, check_pixels, decode_file, decode_pil
+from distortion_engine.image_files import Samples, check_pixels, decode_file, decode_pil, out_of_memory
 
 MAX_PIXELS = 200_000_000
 """Default limit on width * height; 200 megapixels are 2.4 GB as float32 RGB."""
@@ -70,8 +70,11 @@ def load_image(
             "or a tensor (3, H, W)"
         )
     _check_side(name, *samples.values.shape[:2])
-    rgb = _to_srgb(samples, name)
-    return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+    try:
+        rgb = _to_srgb(samples, name)
+        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+    except MemoryError as error:
+        raise out_of_memory(name) from error
 
 
 def to_uint8(image: torch.Tensor) -> np.ndarray:
@@ -163,14 +166,20 @@ def _check_values(name: str, bad: int, low: float, high: float) -> None:
 
 
 def _scaled(values: np.ndarray, name: str) -> np.ndarray:
-    """float32 in [0, 1], a new array; floats are checked, integers divided by their full scale."""
+    """float32 in [0, 1], a new array; floats are checked, integers divided by their full scale.
+
+    It lies in memory plane by plane, as the result will: that spares large images a copy.
+    """
     full_scale = _FULL_SCALE.get(str(values.dtype))
     if full_scale is not None:
-        return values.astype(np.float32) / np.float32(full_scale)
+        planes = np.array(np.moveaxis(values, -1, 0), dtype=np.float32, order="C")
+        planes /= np.float32(full_scale)
+        return np.moveaxis(planes, 0, -1)
     bad = int(values.size - np.isfinite(values).sum())
     if values.size:
         _check_values(name, bad, *((0.0, 0.0) if bad else (float(values.min()), float(values.max()))))
-    return np.clip(values.astype(np.float32), 0, 1)
+    planes = np.array(np.moveaxis(values, -1, 0), dtype=np.float32, order="C")
+    return np.moveaxis(np.clip(planes, 0, 1, out=planes), 0, -1)
 
 
 def _to_srgb(samples: Samples, name: str) -> np.ndarray:
@@ -185,7 +194,7 @@ def _to_srgb(samples: Samples, name: str) -> np.ndarray:
         if samples.space == "cmyk":
             rgb = (1 - values[:, :, :3]) * (1 - values[:, :, 3:])
     if rgb.shape[2] == 1:
-        rgb = np.repeat(rgb, 3, axis=2)
+        rgb = np.broadcast_to(rgb, (*rgb.shape[:2], 3))
     if alpha is not None and alpha.min() < 1:
         rgb = rgb * alpha + (1 - alpha)
     return rgb

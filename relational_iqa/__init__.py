@@ -1,8 +1,8 @@
 """Which of two images is better, by how much, where, and in what way; learned without any human score.
 
-    model = relational_iqa.load()
-    result = model.compare("a.png", "b.jpg", reference="ref.png")
-    result.margin, result.better, result.maps["sharpness"], result.local_margin, result.summary()
+model = relational_iqa.load()
+result = model.compare("a.png", "b.jpg", reference="ref.png")
+result.margin, result.better, result.maps["sharpness"], result.local_margin, result.summary()
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,15 @@ from relational_iqa.version import __version__
 
 if TYPE_CHECKING:
     from relational_iqa.comparison import Comparison, Ranking, Score
+    from relational_iqa.loss import RelationalLoss
     from relational_iqa.model import RelationalIQA, load
 
-__all__ = ["Comparison", "Ranking", "RelationalIQA", "Score", "__version__", "load"]
+__all__ = ["Comparison", "Ranking", "RelationalIQA", "RelationalLoss", "Score", "__version__", "load"]
 
 _HOMES = {
     "load": "relational_iqa.model",
     "RelationalIQA": "relational_iqa.model",
+    "RelationalLoss": "relational_iqa.loss",
     "Comparison": "relational_iqa.comparison",
     "Score": "relational_iqa.comparison",
     "Ranking": "relational_iqa.comparison",

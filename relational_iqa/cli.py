@@ -1,6 +1,7 @@
 """The command `riqa`: its table of commands, and what every end of one means.
 
-Exit codes: 0 done, 2 bad input (one line `riqa: ...` on stderr, never a traceback), 130 interrupted.
+Exit codes: 0 done, 1 margin below --fail-below, 2 bad input (one line `riqa: ...` on stderr, never a traceback), 130
+interrupted.
 """
 
 import os
@@ -9,7 +10,20 @@ from collections.abc import Sequence
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.cli_parser import Command, build_parser
-from relational_iqa.commands import compare, evaluate, explain, fit_mos, fit_reiqa, fit_spips, generate, index, pretrain, rank, score
+from relational_iqa.commands import (
+    compare,
+    evaluate,
+    explain,
+    fit_mos,
+    fit_reiqa,
+    fit_spips,
+    generate,
+    index,
+    pretrain,
+    rank,
+    score,
+    serve,
+)
 
 # Order of --help. A new command is one line here and its module in the import above.
 COMMANDS: dict[str, Command] = {
@@ -24,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "fit-spips": Command(fit_spips.fit_spips, fit_spips.add_options),
     "index": Command(index.index, index.add_options),
     "explain": Command(explain.explain, explain.add_options),
+    "serve": Command(serve.serve, serve.add_options),
 }
 
 

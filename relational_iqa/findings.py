@@ -162,7 +162,9 @@ def find(maps: Mapping[str, np.ndarray], local_margin: np.ndarray, margin: float
 def _areas(values: np.ndarray, local_margin: np.ndarray) -> list[tuple[int, float, float, str, float]]:
     """For either sign that occurs: sign, intensity, share, where, and the mean local margin weighted by |value|."""
     areas = []
-    for sign in (1, -1):
+    for sign, extreme in ((1, values.max()), (-1, -values.min())):
+        if not extreme > AREA_THRESHOLD:  # most maps of a large picture end here, without a copy
+            continue
         magnitude = np.where(sign * values > AREA_THRESHOLD, sign * values, np.float32(0))
         count = int(np.count_nonzero(magnitude))
         if count:

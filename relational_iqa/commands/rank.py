@@ -1,6 +1,7 @@
-"""riqa rank: several images of one scene, best first."""
+"""riqa rank: several images of one scene, best first, as a league table."""
 
-from dataclasses import replace
+import time
+from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
@@ -23,23 +24,43 @@ def rank(
     align: str | None = None,
     weights: str | None = None,
     max_pixels: int | None = None,
+    csv: str | None = None,
 ) -> None:
-    """Order several images of one scene, best first."""
+    """Order several images of one scene, best first.
+
+    Prints a league table: score, wins, the axes that differ, and the margin of every image over every other.
+    """
     if len(images) < 2:
         raise UsageError(f"rank got {len(images)} image: give two or more of one scene")
     paths = images if reference is None else [*images, reference]
-    check_outputs((json,), paths)
+    check_outputs((json, csv), paths)
+    start = time.perf_counter()
     loaded = load_images(paths, max_pixels, align)
-    ranking = load_model(weights).rank(
-        loaded[: len(images)], reference=None if reference is None else loaded[len(images)]
-    )
-    ranking = replace(ranking, names=display_names(images))
-    lines = [ranking.summary()]
-    finish(lines, {**ranking.to_json(), "files": images, "reference": reference, "align": align}, json)
+    model = load_model(weights)
+
+    from distortion_engine.progress import progress
+    from relational_iqa.folders import printable
+    from relational_iqa.league import games, play
+
+    versions, names = loaded[: len(images)], [printable(name) for name in display_names(images)]
+    with progress(games(len(images), reference is not None), "comparisons") as tick:
+        league = play(model, versions, names, None if reference is None else loaded[-1], tick)
+    lines = [league.ranking.summary(), *league.lines()]
+    content = league.to_json()
+    content["meta"]["seconds"] = round(time.perf_counter() - start, 3)
+    if csv is not None:
+        from relational_iqa.folder_comparison import csv_table
+
+        with csv_table(csv, league.columns()) as table:
+            for row in league.rows([printable(path) for path in images]):
+                table.add(row, league.columns())
+        lines.append(f"csv: {Path(csv).resolve()}")
+    finish(lines, {**content, "files": images, "reference": reference, "align": align}, json)
 
 
 def add_options(parser: ArgumentParser) -> None:
     """The options of `rank`."""
     parser.add_argument("images", nargs="+", type=str, metavar="IMAGES", help="images of one scene")
+    parser.add_argument("--csv", type=str, metavar="PATH", help="the table with all axes and margins, a row an image")
     add_reference_option(parser)
     add_model_options(parser)

@@ -1,5 +1,6 @@
-"""The report to look at: one HTML file that needs nothing else. `write_report` is the only door."""
+"""The pages to look at, each one HTML file that needs nothing else: the report of a pair and the league of several."""
 
-from relational_iqa.report.html import write_report
+from relational_iqa.report.html import render_report, write_report
+from relational_iqa.report.league import render_league, write_league
 
-__all__ = ["write_report"]
+__all__ = ["render_league", "render_report", "write_league", "write_report"]

@@ -32,6 +32,12 @@ def colour_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return DIVERGING[np.clip(index, 0, 255)], MAX_OPACITY * np.abs(clipped) ** OPACITY_GAMMA
 
 
+def tint(values: np.ndarray) -> np.ndarray:
+    """values (H, W), clipped to [-1, 1], as a transparent layer (H, W, 4) uint8 RGBA to be laid over any picture."""
+    colour, opacity = colour_of(values)
+    return np.rint(np.concatenate([colour, opacity[..., None]], axis=-1) * 255).astype(np.uint8)
+
+
 def overlay(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """values (H, W) in [-1, 1] over a grey version of picture (H, W, 3) uint8, opacity rising with |value|: uint8 RGB.
 

@@ -1,4 +1,8 @@
-"""Arrays to pictures inside a page: previews of the images, overlays of the maps, as data URIs."""
+"""Arrays to pictures inside a page: previews of the images, crops, layers of the maps, as data URIs.
+
+A report stays under 5 MB: all previews of one report together get PREVIEW_BYTES, and are encoded alike, so that no
+image looks worse than the other because of the page.
+"""
 
 import base64
 import io
@@ -10,14 +14,19 @@ import numpy as np
 from PIL import Image
 
 from distortion_engine.errors import ImageError
-from relational_iqa.report.colormaps import overlay
+from relational_iqa.report.colormaps import tint
 
-PREVIEW_WIDTH_PX = 1600  # wider images are shown smaller, and the page says so
-MAP_WIDTH_PX = 900  # overlay that is shown at full width
-SMALL_MAP_WIDTH_PX = 560  # overlay that is one of several
-LOSSLESS_PIXELS = 600_000  # previews up to here are PNG; larger ones JPEG at PREVIEW_QUALITY, 4:4:4
-PREVIEW_QUALITY = 95  # the preview must not add artefacts of its own to what is being judged
-MAP_QUALITY = 90
+PREVIEW_SIDE_PX = 1600  # images with a longer side are shown smaller, and the page says so
+PREVIEW_BYTES = 1_900_000  # of all previews of a report together; 4/3 of it in the file
+LOSSLESS_PIXELS = 600_000  # previews up to here are lossless where they fit
+# Longer side and JPEG quality (4:4:4), tried in turn: a preview must not add artefacts of its own to what is judged.
+LOSSY = ((1600, 95), (1600, 90), (1400, 90), (1200, 90), (1000, 90), (800, 85), (600, 80), (400, 75))
+MAP_SIDE_PX = 640  # the networks see a quarter of the resolution; more would be invented
+MAP_BYTES = 55_000  # of one map; real ones take a third of it, white noise ten times as much
+MAP_STEPS = ((640, 80), (640, 50), (480, 50), (320, 50), (200, 50), (120, 30))  # longer side and WebP quality, in turn
+BACKDROP_QUALITY = 80
+CROP_WIDTH_PX, CROP_HEIGHT_PX = 144, 128  # a piece of a region, pixel by pixel: three fit beside each other
+CROP_BYTES = 20_000  # of one crop; noise is the worst case
 
 
 @dataclass(frozen=True)
@@ -49,44 +58,99 @@ def as_uint8(image: Any, what: str) -> np.ndarray:
     return np.rint(np.clip(array.astype(np.float32), 0, 1) * 255).astype(np.uint8)
 
 
-def preview(pixels: np.ndarray) -> Preview:
-    """A picture of (H, W, 3) uint8 that a browser shows without visible loss."""
-    height, width = pixels.shape[:2]
-    picture, note = Image.fromarray(pixels), "full size"
-    if width > PREVIEW_WIDTH_PX:
-        picture = _fit(picture, PREVIEW_WIDTH_PX)
-        note = f"preview reduced from {width} × {height} to {picture.width} × {picture.height} px"
-    if picture.width * picture.height <= LOSSLESS_PIXELS:
-        return Preview(_uri(picture, "PNG", optimize=True), picture.width, picture.height, f"{note}, lossless")
-    uri = _uri(picture, "JPEG", quality=PREVIEW_QUALITY, subsampling=0)
-    return Preview(uri, picture.width, picture.height, f"{note}, JPEG quality {PREVIEW_QUALITY}")
+def previews(images: Sequence[np.ndarray]) -> list[Preview]:
+    """Pictures of equally large (H, W, 3) uint8 images, all encoded the same way, PREVIEW_BYTES or less together."""
+    height, width = images[0].shape[:2]
+    pictures = [fit(Image.fromarray(image), PREVIEW_SIDE_PX) for image in images]
+    shown = pictures[0]
+    if shown.width * shown.height <= LOSSLESS_PIXELS:
+        encoded = [_encoded(picture, "WEBP", lossless=True, method=4) for picture in pictures]
+        if sum(map(len, encoded)) <= PREVIEW_BYTES:
+            return _as_previews(encoded, "webp", shown, (width, height), "lossless")
+    encoded, how = [], ""
+    for side, quality in LOSSY:
+        pictures = [fit(picture, side) for picture in pictures]
+        shown, how = pictures[0], f"JPEG quality {quality}"
+        encoded = [_encoded(picture, "JPEG", quality=quality, subsampling=0) for picture in pictures]
+        if sum(map(len, encoded)) <= PREVIEW_BYTES:
+            break
+    return _as_previews(encoded, "jpeg", shown, (width, height), how)
 
 
-def backdrop_of(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of equally large (H, W, 3) uint8 pictures, reduced to MAP_WIDTH_PX: what the maps are laid over."""
-    small = [np.asarray(_fit(Image.fromarray(image), MAP_WIDTH_PX), dtype=np.float32) for image in images]
-    return np.rint(np.mean(small, axis=0)).astype(np.uint8)
+def _as_previews(
+    encoded: Sequence[bytes], kind: str, shown: Image.Image, size: tuple[int, int], how: str
+) -> list[Preview]:
+    note = "full size"
+    if shown.size != size:
+        note = f"preview reduced from {size[0]} × {size[1]} to {shown.width} × {shown.height} px"
+    return [Preview(_uri(content, kind), shown.width, shown.height, f"{note}, {how}") for content in encoded]
 
 
-def map_uri(values: np.ndarray, scale: float, backdrop: np.ndarray, width_px: int) -> str:
-    """values (H, W) over the grey `backdrop` (h, w, 3) uint8, at most `width_px` wide.
+def backdrop_of(images: Sequence[np.ndarray]) -> str:
+    """Mean of equally large (H, W, 3) uint8 pictures in grey, in the middle of the range: what maps are laid over, so
+    that colour shows on black and on white."""
+    small = [
+        np.asarray(fit(Image.fromarray(image), MAP_SIDE_PX).convert("L"), dtype=np.float32) / 255 for image in images
+    ]
+    grey = np.rint((0.25 + 0.6 * np.mean(small, axis=0)) * 255).astype(np.uint8)
+    return _uri(_encoded(Image.fromarray(grey), "JPEG", quality=BACKDROP_QUALITY), "jpeg")
+
+
+def map_uri(values: np.ndarray, scale: float) -> str:
+    """values (H, W) as a transparent layer, at most MAP_SIDE_PX on its longer side and MAP_BYTES.
 
     Orange where value / scale is positive, full at 1, blue where it is negative; a negative scale swaps the colours.
     """
-    below = _fit(Image.fromarray(backdrop), width_px)
-    above = Image.fromarray(values.astype(np.float32, copy=False)).resize(below.size, Image.Resampling.BOX)
-    picture = overlay(np.asarray(above) / np.float32(scale), np.asarray(below))
-    return _uri(Image.fromarray(picture), "JPEG", quality=MAP_QUALITY)
+    if not values.any():  # nothing to see, at any size
+        values = np.zeros((1, 1), np.float32)
+    picture = Image.fromarray(values.astype(np.float32, copy=False))
+    content = b""
+    for side, quality in MAP_STEPS:
+        small = picture.resize(_fitted(picture.size, side), Image.Resampling.BOX)
+        layer = Image.fromarray(tint(np.asarray(small) / np.float32(scale)))
+        content = _encoded(layer, "WEBP", quality=quality, alpha_quality=quality, method=4)
+        if len(content) <= MAP_BYTES:
+            break
+    return _uri(content, "webp")
 
 
-def _fit(picture: Image.Image, width_px: int) -> Image.Image:
-    if picture.width <= width_px:
-        return picture
-    height = max(1, round(picture.height * width_px / picture.width))
-    return picture.resize((width_px, height), Image.Resampling.LANCZOS)
+def crop_origin(shape: tuple[int, int], centre: tuple[float, float]) -> tuple[int, int]:
+    """Left and top of a crop of an image (height, width) that has `centre` (x, y) as near to its middle as fits."""
+    height, width = shape
+    left = round(centre[0] - CROP_WIDTH_PX / 2)
+    top = round(centre[1] - CROP_HEIGHT_PX / 2)
+    return max(0, min(left, width - CROP_WIDTH_PX)), max(0, min(top, height - CROP_HEIGHT_PX))
 
 
-def _uri(picture: Image.Image, kind: str, **options: Any) -> str:
+def crop_uri(pixels: np.ndarray, left: int, top: int) -> str:
+    """A crop of (H, W, 3) uint8, CROP_WIDTH_PX x CROP_HEIGHT_PX or what there is, pixel by pixel, in CROP_BYTES."""
+    picture = Image.fromarray(pixels[top : top + CROP_HEIGHT_PX, left : left + CROP_WIDTH_PX])
+    content = _encoded(picture, "WEBP", lossless=True, method=4)
+    if len(content) <= CROP_BYTES:
+        return _uri(content, "webp")
+    for quality in (95, 90, 85, 75, 60):
+        content = _encoded(picture, "JPEG", quality=quality, subsampling=0)
+        if len(content) <= CROP_BYTES:
+            break
+    return _uri(content, "jpeg")
+
+
+def fit(picture: Image.Image, side_px: int) -> Image.Image:
+    """The picture, reduced where its longer side exceeds `side_px`."""
+    size = _fitted(picture.size, side_px)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _fitted(size: tuple[int, int], side_px: int) -> tuple[int, int]:
+    shrink = min(1.0, side_px / max(size))
+    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
+
+
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return buffer.getvalue()
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,7 +1,6 @@
 """One training checkpoint a run, `last.pt`: written whole or not at all, read without running any pickled code."""
 
 import os
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,17 @@ def find_checkpoint(resume: str | Path, out_dir: Path) -> Path | None:
 def load_checkpoint(path: Path, stage: str) -> dict[str, Any]:
     """Read a checkpoint of stage `stage`, tensors on the CPU. UsageError names the file, the fault and the remedy."""
     remedy = "delete it or start anew with resume='never'"
+    if foreign := _foreign(path):
+        raise UsageError(f"{path} is {foreign}, no training checkpoint; {remedy}")
     try:
         with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("compressed, which torch never does")  # and it might unfold to any size
             damaged = archive.testzip()  # torch itself checks no checksum: a flipped bit would become a weight
         if damaged:
             raise ValueError(f"wrong checksum of {damaged}")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+    except Exception as error:  # a hostile pickle provokes whatever it likes
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise UsageError(f"checkpoint {path} cannot be read ({reason}): damaged or cut short; {remedy}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT or not _KEYS <= state.keys():
@@ -57,3 +60,16 @@ def load_checkpoint(path: Path, stage: str) -> dict[str, Any]:
     if state["stage"] != stage:
         raise UsageError(f"checkpoint {path} is of stage {state['stage']!r}, this run is {stage!r}; {remedy}")
     return state
+
+
+def _foreign(path: Path) -> str:
+    """What a file is that does not begin like a checkpoint; empty for one that does, or that has nothing to tell by."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    if not start or start.startswith(b"PK"):
+        return ""
+    if start[8:9] == b"{":  # 8 bytes length, then JSON
+        return "a safetensors file (weights)"
+    if start.startswith(b"\x80") or start.startswith(b"\x1f\x8b"):
+        return "a pickle of another program"
+    return f"another kind of file (it starts with {start[:8]!r})"

@@ -18,6 +18,12 @@ class ExponentialMovingAverage:
         self.average = {name: p.detach().clone() for name, p in self._weights.items()}
 
     @torch.no_grad()
+    def restart(self) -> None:
+        """Begin anew from the model's present weights."""
+        for name, parameter in self._weights.items():
+            self.average[name].copy_(parameter)
+
+    @torch.no_grad()
     def update(self, updates: int) -> None:
         """Fold the model's present weights in; `updates` is the number of steps taken before this one."""
         decay = min(self.decay, (1 + updates) / (10 + updates))

@@ -16,6 +16,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.photos import list_photos
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.distortion_stage import DistortionStage
+from relational_iqa.training.distributed import is_first_process
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.scoring_stage import ScoringStage
 from relational_iqa.training.set_cache import DataConfig, cached_sets
@@ -52,7 +53,13 @@ def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
 
 
 def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
-    """Runs both stages and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
+    """Runs both stages and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it.
+
+    In a run of several processes, the first one writes them.
+    """
+    if config.distortion.devices != config.scoring.devices:
+        devices = f"{config.distortion.devices} and {config.scoring.devices}"
+        raise UsageError(f"distortion.devices and scoring.devices are {devices}: the same processes run both stages")
     commit = _git_commit()
     out = Path(config.out)
     photos = list_photos(Path(config.data.photos), "train")
@@ -68,6 +75,8 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     score = ScoringStage(distortion, scoring, sets, batch_size, seed, keep_scales=trained)
     second = train(score, config.scoring, out / "scoring", resume)
     path = out / f"{config.name}.safetensors"
+    if not is_first_process():
+        return path
     digest = save_weights(path, networks.cpu())
     card = _card(config, commit, digest, len(photos), [first, second])
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
@@ -77,7 +86,7 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
 def _card(
     config: PretrainConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
+    keys = ("stage", "steps", "seconds", "ended_by", "losses", "data_wait", "trained_parameters", "device")
     return {
         "name": config.name,
         "sha256": digest,

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,20 @@ class Reporter:
 
     A run resumed at `start_step`, with the share `done` behind it, drops what its killed predecessor logged beyond that
     step, so that no step is told twice. Not `active` (all processes of a distributed run but the first): silent.
+    average: mean over the processes of a distributed run; all of them call `write` at the same steps.
     """
 
-    def __init__(self, out_dir: Path, name: str, steps: int, start_step: int, done: float, active: bool) -> None:
+    def __init__(
+        self,
+        out_dir: Path,
+        name: str,
+        steps: int,
+        start_step: int,
+        done: float,
+        active: bool,
+        average: Callable[[list[float]], list[float]] = list,
+    ) -> None:
+        self._average = average
         self.out_dir, self.name, self.steps, self.start_step = out_dir, name, steps, start_step
         self._begun_at, self._begun, self.active = done, time.monotonic(), active
         self.scalars: dict[str, float] = {}  # what was written last
@@ -57,15 +68,24 @@ class Reporter:
             self._sums[key] = (total + (value.detach() if isinstance(value, Tensor) else value), count + 1)
         self._items += items
 
+    def waited(self, seconds: float) -> float:
+        """Take the time that the loop waited for a batch, and return it."""
+        self._waited += seconds
+        return seconds
+
     def advance(self, done: float) -> None:
         """Move the bar to the share `done` of the run."""
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=done)
 
     def write(self, step: int, seconds: float, learning_rate: float, done: float) -> None:
-        """Write the window's means, the rate (items/s) and the learning rate everywhere, and start a new window."""
-        rate = self._items / max(time.monotonic() - self._since, 1e-9)
-        means = {key: float(total) / count for key, (total, count) in self._sums.items()}
+        """Write the window's means, the rate (items/s), the share of time spent waiting for data (data_wait) and the
+        learning rate everywhere, and start a new window."""
+        window = max(time.monotonic() - self._since, 1e-9)
+        rate = self._items / window
+        own = {key: float(total) / count for key, (total, count) in self._sums.items()}
+        means = dict(zip([*own, "data_wait"], self._average([*own.values(), self._waited / window]), strict=True))
+        wait = means["data_wait"]
         self.scalars = {**means, "learning_rate": learning_rate, "items_per_s": rate}
         self._restart_window()
         if not self.active:
@@ -76,8 +96,8 @@ class Reporter:
             self._tensorboard().add_scalar(key, value, step)
         gained = done - self._begun_at
         left = (time.monotonic() - self._begun) * (1 - done) / gained if gained > 0 else 0.0
-        losses = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
-        status = f"{losses}  {rate:.1f} items/s  ETA {timedelta(seconds=round(left))}"
+        losses = "  ".join(f"{key} {means[key]:.4g}" for key in own)
+        status = f"{losses}  {rate:.1f} items/s  data_wait {wait:.1%}  ETA {timedelta(seconds=round(left))}"
         if self._bar:
             self._bar.update(self._bar.task_ids[0], status=f"{step}/{self.steps}  {status}")
         else:
@@ -98,7 +118,7 @@ class Reporter:
 
     def _restart_window(self) -> None:
         self._sums: dict[str, tuple[Any, int]] = {}
-        self._items, self._since = 0, time.monotonic()
+        self._items, self._waited, self._since = 0, 0.0, time.monotonic()
 
 
 def _start_bar(name: str) -> Any:

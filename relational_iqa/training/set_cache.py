@@ -1,16 +1,19 @@
 """Ranked sets rendered once and kept as flat files: a training run on few cores must not wait for its data.
 
 The cache of a configuration is a function of that configuration alone (sets come from `RankedSetDataset`), so it can be
-deleted at any time. Fields are kept at 1/4 resolution, which is what the networks predict.
+deleted at any time; a rendering that was killed goes on from its last block. One process renders, others wait. Fields
+are kept at 1/4 resolution, which is what the networks predict.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import AXES
@@ -27,6 +30,9 @@ from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import SamplingConfig
 from distortion_engine.severity import provenance_hash
 from relational_iqa.networks.local_analysis import STRIDE, pool
+
+_COMPLETE, _PROGRESS = "complete", "progress.json"  # the second becomes the first
+_BLOCK_SETS = 50  # how many are rendered anew after a kill, at most
 
 
 @dataclass(frozen=True)
@@ -79,11 +85,13 @@ def cached_sets(config: DataConfig, photos: Sequence[Path], judge: Judge, judge_
         "certainty": ((config.sets,), "float32"),
         "kinds": ((config.sets,), "int64"),
     }
-    if not (folder / "complete").exists():
+    if not (folder / _COMPLETE).exists():
         dataset = RankedSetDataset(
             photos, config.size_px, config.seed, config.sets, sampling, judge, min_scale=config.min_scale
         )
-        _render(dataset, folder, shapes, config.workers)
+        with _one_at_a_time(folder):
+            if not (folder / _COMPLETE).exists():  # by now another process may have rendered it
+                _render(dataset, folder, shapes, config.workers)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in shapes}
     return CachedSets(**arrays)
 
@@ -123,21 +131,22 @@ def _first(items: list[dict[str, Any]]) -> dict[str, Any]:
 def _render(
     dataset: RankedSetDataset, folder: Path, shapes: dict[str, tuple[tuple[int, ...], str]], workers: int
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = {
-        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
-        for name, (shape, dtype) in shapes.items()
-    }
+    arrays, before, dropped = _opened(folder, shapes)
     loader = DataLoader(
-        _Compact(dataset), batch_size=1, num_workers=workers, collate_fn=_first, prefetch_factor=4 if workers else None
-    )
-    start, dropped = time.monotonic(), 0
-    for done, item in enumerate(loader, 1):
+        Subset(_Compact(dataset), range(before, len(dataset))),
+        batch_size=1, num_workers=workers, collate_fn=_first, prefetch_factor=4 if workers else None,
+    )  # fmt: skip
+    start = time.monotonic()
+    for done, item in enumerate(loader, before + 1):  # in the order of the sets, whoever renders them
         for name, array in arrays.items():
             array[item["index"]] = item[name]
         dropped += item["dropped"]
+        if done % _BLOCK_SETS == 0 or done == len(dataset):
+            for array in arrays.values():
+                array.flush()
+            _note(folder, done, dropped)
         if done % 500 == 0 or done == len(dataset):
-            rate = done / (time.monotonic() - start)
+            rate = (done - before) / (time.monotonic() - start)
             left = (len(dataset) - done) / rate
             print(
                 f"rendered {done}/{len(dataset)} sets, {rate:.1f} sets/s, ETA {left:.0f} s; "
@@ -145,6 +154,53 @@ def _render(
                 file=sys.stderr,
                 flush=True,
             )
-    for array in arrays.values():
-        array.flush()
-    (folder / "complete").write_text(json.dumps({"sets": len(dataset), "dropped": dropped}))
+    os.replace(folder / _PROGRESS, folder / _COMPLETE)
+
+
+def _opened(
+    folder: Path, shapes: dict[str, tuple[tuple[int, ...], str]]
+) -> tuple[dict[str, np.memmap[Any, Any]], int, int]:
+    """Arrays to write to, and the numbers of sets that a killed rendering has left in them and dropped on the way."""
+    done = dropped = 0
+    try:
+        noted = json.loads((folder / _PROGRESS).read_text())
+        kept = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in shapes}
+        if all((kept[name].shape, kept[name].dtype) == (shape, dtype) for name, (shape, dtype) in shapes.items()):
+            done, dropped = int(noted["sets"]), int(noted["dropped"])
+    except (OSError, ValueError, KeyError, EOFError):  # nothing there, or nothing to rely on
+        pass
+    open_array = np.lib.format.open_memmap
+    if done:
+        return {name: open_array(folder / f"{name}.npy", mode="r+") for name in shapes}, done, dropped
+    (folder / _PROGRESS).unlink(missing_ok=True)  # before what it speaks of is overwritten
+    made = {name: open_array(folder / f"{name}.npy", "w+", dtype, shape) for name, (shape, dtype) in shapes.items()}
+    return made, 0, 0
+
+
+def _note(folder: Path, sets: int, dropped: int) -> None:
+    partial = folder / f"{_PROGRESS}.partial"
+    partial.write_text(json.dumps({"sets": sets, "dropped": dropped}))
+    os.replace(partial, folder / _PROGRESS)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Waits until no other process renders into `folder`, where the system can tell. A dead one holds nobody up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that renders {folder}", file=sys.stderr, flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)

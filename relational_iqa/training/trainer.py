@@ -4,7 +4,8 @@ A run that is bound by `steps` and killed anywhere continues bit for bit on the 
 checkpoint holds weights, averages, optimizer and step; batch n and every random number drawn at step n are functions of
 (seed, n). (A GPU may sum in another order, and a run bound by `max_seconds` takes its learning rate from the clock:
 there it merely continues.)
-Distributed runs (`devices` > 1) are Lightning Fabric's: gradients are averaged by DDP, process 0 saves and logs.
+Distributed runs (torchrun, or `devices` > 1) are Lightning Fabric's: gradients are averaged by DDP, process 0 saves and
+logs. They may be continued with another number of processes.
 """
 
 import random
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from distortion_engine.errors import UsageError
 from relational_iqa.training.checkpoint import FILE_NAME, find_checkpoint, load_checkpoint, save_checkpoint
 from relational_iqa.training.config import TrainConfig, learning_rate, progress
+from relational_iqa.training.distributed import check_same_start, gather_batch, lost_peers_named, make_fabric
 from relational_iqa.training.ema import ExponentialMovingAverage
 from relational_iqa.training.interrupt import Interrupt
 from relational_iqa.training.lars import Lars
@@ -43,11 +45,14 @@ class Stage(Protocol):
     def batches(self, start_step: int) -> Iterator[Any]:
         """Endless batches from number `start_step` on; batch n depends on n alone, not on where the iterator began.
 
-        With several devices, process r of W trains on the batches r, r + W, r + 2 W, ...
+        With W processes, process r trains on the batches r, r + W, r + 2 W, ... of those that are left.
         """
 
     def calibrate(self, batch: Any) -> None:
-        """Data-dependent initialisation; called once, on the first batch, before step 0 (not on resume)."""
+        """Data-dependent initialisation; called once, on the first batch, before step 0 (not on resume).
+
+        With several devices it is the first batch of all of them together.
+        """
 
     def loss(self, model: nn.Module, batch: Any, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """The scalar to minimise, and named scalars to log beside it ("loss" and "grad_norm" are logged anyway).
@@ -63,30 +68,28 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
     """Train `stage.model`, leaving its averaged weights (buffers as they are) in it, in eval mode.
 
     `resume`: "auto" continues from `out_dir`/last.pt if it is there, "never" starts anew over it; or a file or folder.
-    Returns stage, steps, seconds, ended_by ("steps" | "time"), losses (means of the last window), resumed_from (step
-    or None), trained_parameters, device, checkpoint. At Ctrl-C or SIGTERM the step is finished and saved, then
-    KeyboardInterrupt or SystemExit(143) raised. UsageError for a checkpoint that cannot be used, FloatingPointError
-    for a run that diverges.
+    Returns stage, steps, seconds, ended_by ("steps" | "time"), losses (means of the last window), data_wait (share of
+    the time, since the start or resume, that the loop waited for batches), resumed_from (step or None),
+    trained_parameters, device, checkpoint. At Ctrl-C or SIGTERM the step is finished and saved, then
+    KeyboardInterrupt or SystemExit(143) raised. UsageError for a checkpoint that cannot be used or a process of a
+    distributed run that died, FloatingPointError for a run that diverges.
     """
-    from lightning_fabric import Fabric  # slow to import
-
     out_dir = Path(out_dir)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
-    fabric.launch()
+    fabric = make_fabric(config)
     rank, world = fabric.global_rank, fabric.world_size
 
     found = find_checkpoint(resume, out_dir)
     saved = load_checkpoint(found, stage.name) if found else None
+    check_same_start(fabric, saved["step"] if saved else None, out_dir)
     first_step, seconds_before = (saved["step"], saved["seconds"]) if saved else (0, 0.0)
-    batches: Iterator[Any] = islice(stage.batches(first_step * world), rank, None, world)
+    used = saved.get("batches", first_step * world) if saved else 0  # by all processes, however many there were
+    batches: Iterator[Any] = islice(stage.batches(used), rank, None, world)
     fabric.to_device(stage.model).train()
     if not saved:
         seed_step(config.seed, 0, rank)
         batch = next_batch(batches, stage.name, 0)
         with torch.no_grad():
-            stage.calibrate(fabric.to_device(batch))
+            stage.calibrate(gather_batch(fabric, fabric.to_device(batch)))
         batches = chain([batch], batches)
     optimizer = make_optimizer(stage.model, config)
     ema = ExponentialMovingAverage(stage.model, config.ema_decay)
@@ -98,19 +101,38 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UsageError(f"checkpoint {found} does not fit the model ({reason}); use resume='never'") from error
-    model, fabric_optimizer = fabric.setup(stage.model, optimizer)
+    model, fabric_optimizer = fabric.setup(stage.model, optimizer)  # every process has the weights of process 0 now
+    if not saved:
+        ema.restart()
 
-    step, skipped, elapsed, rate = first_step, 0, seconds_before, 0.0
+    step, skipped, elapsed, rate, waited = first_step, 0, seconds_before, 0.0, 0.0
     started = saved_at = time.monotonic()
 
     def save() -> None:
         if rank == 0:  # the other processes hold the same state
             state = {"stage": stage.name, "step": step, "seconds": elapsed, "config": asdict(config)}
+            state["batches"] = used + (step - first_step) * world
             tensors = {"model": stage.model.state_dict(), "ema": ema.average, "optimizer": optimizer.state_dict()}
             save_checkpoint(out_dir / FILE_NAME, state | tensors)
 
+    def save_what_is_left() -> str:
+        remedy = "give the same command again to go on from the last checkpoint"
+        if rank:
+            return remedy
+        save()
+        return f"step {step} is saved; {remedy}"
+
+    def mean_of_processes(values: list[float]) -> list[float]:
+        if world == 1:
+            return values
+        return cast(Tensor, fabric.all_reduce(torch.tensor(values, device=fabric.device))).tolist()
+
     done = progress(config, step, elapsed)
-    with Interrupt() as interrupt, Reporter(out_dir, stage.name, config.steps, step, done, rank == 0) as reporter:
+    with (
+        Interrupt() as interrupt,
+        Reporter(out_dir, stage.name, config.steps, step, done, rank == 0, mean_of_processes) as reporter,
+        lost_peers_named(fabric, stage.name, save_what_is_left),
+    ):
         if saved:
             reporter.say(f"{stage.name}: resumed {found} at step {step}{_changes(saved['config'], asdict(config))}")
         while True:
@@ -121,7 +143,10 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
             if interrupt.signal or done >= 1:
                 break
             seed_step(config.seed, step, rank)
-            batch = fabric.to_device(next_batch(batches, stage.name, step))
+            asked = time.perf_counter()
+            batch = next_batch(batches, stage.name, step)
+            waited += reporter.waited(time.perf_counter() - asked)
+            batch = fabric.to_device(batch)
 
             rate = learning_rate(config, step, elapsed)
             for group in optimizer.param_groups:
@@ -167,6 +192,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
         "seconds": elapsed,
         "ended_by": "steps" if step >= config.steps else "time",
         "losses": reporter.scalars,
+        "data_wait": waited / max(time.monotonic() - started, 1e-9),
         "resumed_from": first_step if saved else None,
         "trained_parameters": sum(p.numel() for p in ema.average.values()),
         "device": str(fabric.device),

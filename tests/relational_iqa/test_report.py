@@ -16,9 +16,17 @@ from distortion_engine.errors import ImageError
 from relational_iqa.comparison import Comparison
 from relational_iqa.findings import MARGIN_WORDS
 from relational_iqa.report import write_report
-from relational_iqa.report.colormaps import DIVERGING, colour_of, overlay
-from relational_iqa.report.html import scale_position
-from relational_iqa.report.pictures import PREVIEW_WIDTH_PX, as_uint8, map_uri, preview
+from relational_iqa.report.colormaps import DIVERGING, colour_of, overlay, tint
+from relational_iqa.report.pictures import (
+    LOSSLESS_PIXELS,
+    MAP_BYTES,
+    PREVIEW_BYTES,
+    PREVIEW_SIDE_PX,
+    as_uint8,
+    map_uri,
+    previews,
+)
+from relational_iqa.report.views import scale_position
 
 HEIGHT, WIDTH = 40, 64
 NASTY = "<script>alert('x')</script>&\"quoted\".png"
@@ -88,16 +96,19 @@ def test_nothing_is_loaded_from_anywhere(tmp_path, photo):
     text = written(tmp_path, comparison(noise=flat(0.4)), photo, reference=photo)
     page = Page(text)
     assert not re.search(r"//\w", re.sub(r"data:image/\w+;base64,[\w+/=]+", "", text))
-    assert not page.all("link") and not page.all("iframe") and "@import" not in text and "url(" not in text
+    assert not page.all("link") and not page.all("iframe") and "@import" not in text
+    assert all(address.startswith("data:image/") for address in re.findall(r"url\((.{11})", text))
     assert all("src" not in script for script in page.all("script"))
-    assert all(image["src"].startswith("data:image/") for image in page.all("img"))
+    assert all(image["src"].startswith("data:image/") for image in page.all("img") if "src" in image)
     policy = [tag["content"] for tag in page.all("meta") if tag.get("http-equiv") == "Content-Security-Policy"]
     assert policy and policy[0].startswith("default-src 'none'; img-src data:;")
 
 
 def test_every_picture_in_it_can_be_decoded_and_has_a_text(tmp_path, photo):
-    images = Page(written(tmp_path, comparison(noise=flat(0.4)), photo, reference=photo)).all("img")
-    assert len(images) == 3 + 1 + len(AXES)
+    text = written(tmp_path, comparison(noise=flat(0.4)), photo, reference=photo)
+    images = [image for image in Page(text).all("img") if image.get("id") != "overlay"]  # shows one of the others
+    crops = 3 * text.count('<a class="card region"')
+    assert crops > 0 and len(images) == 3 + 1 + len(AXES) + crops
     for image in images:
         assert image["alt"]
         Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1]))).load()
@@ -119,7 +130,7 @@ def test_the_json_is_inside_and_complete(tmp_path, photo):
 
 def test_axes_that_matter_are_open_and_the_others_folded(tmp_path, photo):
     text = written(tmp_path, comparison(noise=flat(-0.4), sharpness=flat(0.6)), photo)
-    opened, folded = text.split("<details>")
+    opened, folded = text.split("<details>")[0], text.split("<details>")[1]
     folded = folded.split("</details>")[0]
     assert re.findall(r'data-axis="(\w+)"', opened) == ["sharpness", "noise"]
     assert set(re.findall(r'data-axis="(\w+)"', folded)) == {a.name for a in AXES} - {"sharpness", "noise"}
@@ -142,7 +153,10 @@ def test_bars_point_to_the_image_the_word_is_said_of(tmp_path, photo):
 
 def test_the_slider_works_by_pointer_and_keyboard(tmp_path, photo):
     inputs = Page(written(tmp_path, comparison(), photo)).all("input")
-    assert [(field["type"], bool(field["aria-label"])) for field in inputs] == [("range", True)]
+    assert [(field["type"], field["id"], bool(field["aria-label"])) for field in inputs] == [
+        ("range", "divider", True),
+        ("range", "opacity", True),
+    ]
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.05, 7.5])
@@ -184,15 +198,29 @@ def test_an_interrupted_write_leaves_the_old_report(tmp_path, photo, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"] and target.read_text() == "old"
 
 
-def test_wide_images_are_reduced_and_the_page_says_so():
-    shown = preview(np.zeros((100, 2 * PREVIEW_WIDTH_PX, 3), np.uint8))
-    assert (shown.width, shown.height) == (PREVIEW_WIDTH_PX, 50) and "reduced from 3200 × 100" in shown.note
+def test_large_images_are_reduced_and_the_page_says_so():
+    for height, width, expected in ((100, 2 * PREVIEW_SIDE_PX, "1600 × 50"), (2 * PREVIEW_SIDE_PX, 100, "50 × 1600")):
+        shown = previews([np.zeros((height, width, 3), np.uint8)])[0]
+        assert f"{shown.width} × {shown.height}" == expected
+        assert f"reduced from {width} × {height} to {expected} px" in shown.note
 
 
 def test_small_previews_are_lossless(photo):
-    shown = preview(photo)
-    decoded = Image.open(io.BytesIO(base64.b64decode(shown.uri.split(",")[1])))
-    assert np.array_equal(np.asarray(decoded), photo) and "lossless" in shown.note
+    shown = previews([photo])[0]
+    assert np.array_equal(np.asarray(decoded(shown.uri)), photo) and "lossless" in shown.note
+
+
+def decoded(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+
+
+def test_previews_of_noise_keep_to_the_bytes_they_have_and_are_encoded_alike():
+    side = int(LOSSLESS_PIXELS**0.5)
+    noise = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    shown = previews([noise, np.zeros_like(noise), noise[::-1]])
+    assert sum(len(view.uri) for view in shown) <= 4 / 3 * PREVIEW_BYTES + 200
+    assert len({(view.note, view.width, view.height, view.uri[:20]) for view in shown}) == 1
+    assert "JPEG quality" in shown[0].note
 
 
 def test_values_that_are_not_finite_are_refused():
@@ -223,6 +251,53 @@ def test_an_empty_map_shows_the_grey_picture(photo):
     assert shown.dtype == np.uint8 and (shown == shown[..., :1]).all()
 
 
-def test_a_negative_scale_swaps_the_colours(photo):
-    mirrored = map_uri(flat(0.5), -2.0, photo, 64)
-    assert mirrored == map_uri(flat(-0.5), 2.0, photo, 64) != map_uri(flat(0.5), 2.0, photo, 64)
+def test_a_negative_scale_swaps_the_colours():
+    assert map_uri(flat(0.5), -2.0) == map_uri(flat(-0.5), 2.0) != map_uri(flat(0.5), 2.0)
+
+
+def test_a_map_of_pure_noise_keeps_to_the_bytes_it_has():
+    noise = np.random.default_rng(2).uniform(-1, 1, (500, 700)).astype(np.float32)
+    assert len(map_uri(noise, 1.0)) <= 4 / 3 * MAP_BYTES + 50
+
+
+def test_a_layer_is_transparent_where_nothing_differs():
+    values = flat()
+    values[:, WIDTH // 2 :] = 0.9
+    layer = np.asarray(decoded(map_uri(values, 1.0)))
+    assert layer.shape == (HEIGHT, WIDTH, 4)
+    assert (layer[:, :28, 3] == 0).all() and (layer[:, 36:, 3] > 180).all()
+    assert np.array_equal(tint(values)[..., 3] == 0, values == 0)
+
+
+def test_every_part_the_script_asks_for_is_in_the_page(tmp_path, photo):
+    text = written(tmp_path, comparison(noise=flat(-0.4)), photo, reference=photo)
+    script = text[text.rindex("<script>") :]
+    page = Page(text)
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    asked = set(re.findall(r'byId\("([\w-]+)"\)', script)) | set(re.findall(r'onClick\("(\w+)"', script))
+    assert len(asked) >= 14 and asked <= ids
+    assert len(ids) == len([1 for _, attributes in page.tags if "id" in attributes])
+    modes = {tag["data-mode"] for tag in page.all("button") if "data-mode" in tag}
+    assert modes == {"slider", "side", "flicker"} and all(f'"{mode}"' in script for mode in modes)
+    layers = {tag["data-layer"] for tag in page.all("img") if "data-layer" in tag}
+    assert {tag["value"] for tag in page.all("option")} <= layers | {""}
+
+
+def test_without_a_reference_the_script_finds_what_it_needs(tmp_path, photo):
+    text = written(tmp_path, comparison(noise=flat(-0.4)), photo)
+    ids = {attributes["id"] for _, attributes in Page(text).tags if "id" in attributes}
+    missing = set(re.findall(r'byId\("([\w-]+)"\)', text[text.rindex("<script>") :])) - ids
+    assert missing == {"photo-reference"} and 'id="pairs"' not in text
+
+
+def test_every_control_has_a_name_and_every_pane_can_be_focused(tmp_path, photo):
+    page = Page(written(tmp_path, comparison(noise=flat(-0.4)), photo, reference=photo))
+    panes = [tag for tag in page.all("div") if "pane" in (tag.get("class") or "").split()]
+    assert len(panes) == 2 + len(AXES) and all(pane["tabindex"] == "0" and pane["aria-label"] for pane in panes)
+    assert "prefers-color-scheme: dark" in written(tmp_path, comparison(), photo)
+
+
+def test_the_command_and_all_metadata_stand_at_the_foot(tmp_path, photo):
+    path = write_report(comparison(), photo, photo, tmp_path / "r.html", command="riqa compare 'my a.png' b.png")
+    text = Page(path.read_text(encoding="utf-8")).text
+    assert "Command riqa compare 'my a.png' b.png" in text and "Weights SHA-256 " + "ab" * 32 in text

@@ -3,10 +3,14 @@
 import json
 import math
 import os
+import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
+import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
-from relational_iqa.training.checkpoint import save_checkpoint
+from relational_iqa.training.checkpoint import load_checkpoint, save_checkpoint
 from relational_iqa.training.config import TrainConfig, learning_rate, progress
 from relational_iqa.training.ema import ExponentialMovingAverage
 from relational_iqa.training.trainer import MAX_SKIPPED_UPDATES, make_optimizer, train
@@ -189,7 +193,23 @@ def test_scalars_and_panels_are_logged(finished: Path, capsys: pytest.CaptureFix
     assert [e.step for e in events.Images("input")] == [10]
     train(ToyStage(), CONFIG, tmp_path)
     err = capsys.readouterr().err
-    assert "toy  step 5/12  loss " in err and "items/s  ETA 0:00:0" in err
+    assert re.search(r"toy  step 5/12  loss .* items/s  data_wait \d+\.\d%  ETA 0:00:0", err)
+
+
+def test_time_spent_waiting_for_data_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = train(ToyStage(), CONFIG, tmp_path / "ready")
+    assert 0 < ready["data_wait"] < 0.5 and all(0 <= line["data_wait"] < 0.5 for line in logged(tmp_path / "ready"))
+    stage = ToyStage()
+    batches = stage.batches
+
+    def late(start_step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in batches(start_step):
+            time.sleep(0.05)
+            yield batch
+
+    monkeypatch.setattr(stage, "batches", late)
+    slow = train(stage, replace(CONFIG, panel_every=0), tmp_path / "slow")
+    assert slow["data_wait"] > 0.5 and slow["losses"]["data_wait"] > 0.5
 
 
 def test_only_matrices_are_decayed_and_frozen_weights_are_left_out() -> None:
@@ -234,6 +254,38 @@ def test_damaged_checkpoint_is_named(damage: str, tmp_path: Path, finished: Path
         path.write_bytes(content[damage])
     with pytest.raises(UsageError, match=r"last\.pt.*resume='never'"):
         train(ToyStage(), CONFIG, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x80\x00\x00\x00\x00\x00\x00\x00{}", r"is a safetensors file \(weights\), no training checkpoint"),
+        (b"\x89PNG\r\n\x1a\n", r"is another kind of file \(it starts with b'.x89PNG"),
+        (pickle.dumps({"step": 1}), "is a pickle of another program"),
+    ],
+)  # fmt: skip
+def test_foreign_file_in_place_of_a_checkpoint_is_named_for_what_it_is(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "last.pt").write_bytes(content)
+    with pytest.raises(UsageError, match=rf"last\.pt {said}.*resume='never'"):
+        train(ToyStage(), CONFIG, tmp_path)
+
+
+def test_code_or_a_bomb_in_a_checkpoint_is_refused_and_never_run(tmp_path: Path, finished: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "ran",)
+
+    torch.save(Hostile(), tmp_path / "last.pt")
+    with pytest.raises(UsageError, match=r"last\.pt cannot be read"):
+        load_checkpoint(tmp_path / "last.pt", "toy")
+    assert not (tmp_path / "ran").exists()
+    with zipfile.ZipFile(finished / "last.pt") as stored, zipfile.ZipFile(tmp_path / "small.pt", "w") as squeezed:
+        for entry in stored.infolist():
+            squeezed.writestr(entry.filename, stored.read(entry), zipfile.ZIP_DEFLATED)
+    with pytest.raises(UsageError, match=r"small\.pt cannot be read \(compressed"):
+        load_checkpoint(tmp_path / "small.pt", "toy")
 
 
 def test_checkpoint_of_another_stage_or_model_is_refused(tmp_path: Path, finished: Path) -> None:

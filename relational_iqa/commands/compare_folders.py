@@ -1,0 +1,163 @@
+"""riqa compare with two folders: every pair by one model, a table, a summary, and an exit code for nightly runs."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from distortion_engine.errors import UsageError
+from relational_iqa.commands.common import check_outputs, finish, load_model
+from relational_iqa.version import __version__
+
+WORST = 10
+MAX_LISTED = 10
+"""Files named on the terminal for each kind of trouble; all of them are in the JSON."""
+
+
+def compare_folders(
+    a: str,
+    b: str,
+    reference: str | None = None,
+    out: str | None = None,
+    json: str | None = None,
+    align: str | None = None,
+    weights: str | None = None,
+    max_pixels: int | None = None,
+    csv: str | None = None,
+    fail_below: float | None = None,
+    fail_unmatched: bool = False,
+    worst: int | None = None,
+) -> None:
+    """Compares the images of two folders by name; `docs/folders.md` has outputs and exit codes.
+
+    Raises UsageError after all output where files failed, SystemExit(1) where the mean margin is below `fail_below`.
+    """
+    from relational_iqa.folders import pair_up, printable
+
+    pairing = pair_up(a, b, reference)
+    check_outputs((csv, json), pairing.files)
+    if out is not None and Path(out).exists() and not Path(out).is_dir():
+        raise UsageError(f"{out}: is a file; with two folders --out is a folder for the reports of the worst pairs")
+
+    from distortion_engine.image_io import MAX_PIXELS
+    from relational_iqa.folder_comparison import FolderComparison
+    from relational_iqa.folder_summary import summarise
+
+    labels = folder_labels(a, b)
+    comparison = FolderComparison(load_model(weights), labels, max_pixels or MAX_PIXELS, align)
+    rows = _rows(comparison, pairing.pairs, csv)
+    summary = summarise(rows, WORST if worst is None else worst)
+    failed = [row for row in rows if row.error]
+    lines = [] if summary is None else summary.lines(labels)
+    reports: list[str] = []
+    if summary is not None:
+        lines += _worst(summary, labels)
+        if out is not None:
+            reports = _reports(comparison, summary, Path(out))
+            lines.append(f"reports of the worst {len(reports)}: {Path(out).resolve()}")
+    for folder, names in ((a, pairing.only_a), (b, pairing.only_b)):
+        lines += _listed(f"without a partner in {printable(folder)}", list(names))
+    lines += _listed("failed", [f"{row.pair.name}: {row.error}" for row in failed])
+    if csv is not None:
+        lines.append(f"csv: {Path(csv).resolve()}")
+    content: dict[str, Any] = {
+        "verdict": None if summary is None else summary.verdict(labels),
+        "names": dict(zip("ab", labels, strict=True)),
+        "folders": {role: None if path is None else printable(path) for role, path in
+                    (("a", a), ("b", b), ("reference", reference))},
+        "summary": None if summary is None else summary.to_json(),
+        "pairs": [row.to_json() for row in rows],
+        "unmatched": {"a": list(pairing.only_a), "b": list(pairing.only_b)},
+        "failed": {row.pair.name: row.error for row in failed},
+        "reports": reports,
+        "fail_below": fail_below,
+        "align": align,
+        "meta": {"version": __version__, **comparison.model.meta},
+    }  # fmt: skip
+    finish(lines, content, json)
+    sys.stdout.flush()
+    if failed:
+        raise UsageError(
+            f"{len(failed)} of {len(rows)} pairs could not be compared; the first: {failed[0].pair.name}: "
+            f"{failed[0].error}"
+        )
+    missing = len(pairing.only_a) + len(pairing.only_b)
+    if fail_unmatched and missing:
+        raise UsageError(f"{missing} files have no partner in the other folder (--fail-unmatched)")
+    if summary is not None:
+        check_margin(summary.margin.mean, fail_below, "mean margin")
+
+
+def check_margin(margin: float, fail_below: float | None, what: str) -> None:
+    """Ends the program with code 1 and a line on stderr where `margin` (levels) is below `fail_below`."""
+    if fail_below is not None and margin < fail_below:
+        print(f"riqa: {what} {margin:+.3f} is below --fail-below {fail_below:g}", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def check_fail_below(fail_below: float | None) -> None:
+    """Refuses a threshold that no margin could be compared with."""
+    if fail_below is not None and not math.isfinite(fail_below):
+        raise UsageError(f"--fail-below {fail_below}: expected a number of levels, as -0.1")
+
+
+def folder_labels(a: str, b: str) -> tuple[str, str]:
+    """What sentences call the two folders: their last parts, with more in front of them as long as those are equal."""
+    from relational_iqa.folders import printable
+
+    parts_a, parts_b = Path(a).resolve().parts, Path(b).resolve().parts
+    for length in range(1, min(len(parts_a), len(parts_b)) + 1):
+        one, two = "/".join(parts_a[-length:]), "/".join(parts_b[-length:])
+        if one != two:
+            return printable(one), printable(two)
+    return "A", "B"
+
+
+def _rows(comparison: Any, pairs: Any, csv: str | None) -> list[Any]:
+    """All rows, written to the CSV as they come."""
+    from distortion_engine.progress import progress
+    from relational_iqa.folder_comparison import COLUMNS, csv_table
+
+    rows = []
+    if csv is None:
+        with progress(len(pairs), "pairs") as tick:
+            for pair in pairs:
+                rows.append(comparison.row(pair))
+                tick()
+        return rows
+    try:
+        with csv_table(csv, COLUMNS) as table, progress(len(pairs), "pairs") as tick:
+            for pair in pairs:
+                rows.append(comparison.row(pair))
+                table.add(rows[-1].to_json(), COLUMNS)
+                tick()
+    except KeyboardInterrupt:
+        print(f"{len(rows)} of {len(pairs)} pairs are done: {csv}.partial", file=sys.stderr)
+        raise
+    return rows
+
+
+def _worst(summary: Any, labels: tuple[str, str]) -> list[str]:
+    if not summary.worst:
+        return []
+    lines = [f"worst for {labels[0]}, lowest margin first:"]
+    width = max(len(row.pair.name) for row in summary.worst)
+    return lines + [f"  {row.margin:+6.2f}  {row.pair.name:{width}}  {row.sentence}" for row in summary.worst]
+
+
+def _reports(comparison: Any, summary: Any, folder: Path) -> list[str]:
+    """A report a pair, numbered from the worst; reports of an earlier run keep their place unless names are equal."""
+    paths = []
+    for number, row in enumerate(summary.worst, start=1):
+        target = folder / f"{number:0{len(str(len(summary.worst)))}}-{row.pair.name.replace('/', '-')}.html"
+        comparison.report(row.pair, target)
+        paths.append(str(target))
+    return paths
+
+
+def _listed(what: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    shown = [f"  {name}" for name in names[:MAX_LISTED]]
+    more = [f"  and {len(names) - MAX_LISTED} more; --json has all"] if len(names) > MAX_LISTED else []
+    return [f"{what}: {len(names)}", *shown, *more]

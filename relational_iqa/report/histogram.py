@@ -1,0 +1,44 @@
+"""The histogram of local margins: how much of the picture each image wins, and by how much."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from relational_iqa.findings import TIE_MARGIN
+
+BIN_LEVELS = 0.1  # width of a bin; TIE_MARGIN is one of its multiples, so that no bin is half a tie
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A bar: share of the picture (0 to 1), its height (0 to 1, square root, tallest 1), side and range in words."""
+
+    share: float
+    height: float
+    side: str  # "a" where A is better, "b", or "tie"
+    words: str
+
+
+def margin_bins(local_margin: np.ndarray, scale: float) -> list[Bin]:
+    """Bins from left (A better by `scale` levels or more) to right (B better), as the margin scale is drawn.
+
+    local_margin: (H, W) levels, positive where A is better; `scale`: a multiple of BIN_LEVELS. What lies beyond is
+    counted in the last bin of its side.
+    """
+    half = round(scale / BIN_LEVELS)
+    # From left to right the margin falls. A value on an edge belongs to the bin farther from zero, as in the verdict.
+    magnitude = np.minimum(np.abs(local_margin) / np.float32(BIN_LEVELS) + np.float32(1e-6), half - 1).astype(np.uint8)
+    better = local_margin > 0
+    a, b = (np.bincount(magnitude[side], minlength=half) for side in (better, ~better))
+    shares = np.concatenate([a[::-1], b]) / local_margin.size
+    tallest = float(shares.max())
+    bins = []
+    for index, share in enumerate(shares.tolist()):
+        low = (half - 1 - index if index < half else index - half) * BIN_LEVELS
+        side = "tie" if low + BIN_LEVELS <= TIE_MARGIN + 1e-9 else "a" if index < half else "b"
+        last = index in (0, 2 * half - 1)
+        words = "equal" if side == "tie" else f"{side.upper()} better by {low:.1f} to {low + BIN_LEVELS:.1f} levels"
+        if last:
+            words = f"{side.upper()} better by {low:.1f} levels or more"
+        bins.append(Bin(share, (share / tallest) ** 0.5, side, f"{words}: {100 * share:.1f} % of the picture"))
+    return bins
