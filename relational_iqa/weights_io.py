@@ -9,18 +9,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
+from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.scoring_network import ScoringNetwork
 
 FORMAT = "relational-iqa 2"
 DEFAULT_WEIGHTS = "riqa-small"
+MAX_CHANNELS = 512  # a header that asks for more is not ours, and would take the memory before it is found out
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Architecture:
 
     width: int = 96
     encoder_channels: int = 24
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not isinstance(value, int) or not 1 <= value <= MAX_CHANNELS:
+                raise UsageError(f"architecture {name} is {value!r}, expected a whole number from 1 to {MAX_CHANNELS}")
 
 
 class Networks(nn.Module):
@@ -39,8 +45,7 @@ class Networks(nn.Module):
         self.architecture = architecture
         self.distortion = DistortionNetwork(len(AXES), architecture.width, architecture.encoder_channels)
         self.scoring = ScoringNetwork(self.distortion)
-        # 1x1 convolutions over many small images are then single products: a third faster in training.
-        self.to(memory_format=torch.channels_last)
+        channels_last(self)
 
 
 def save_weights(path: Path, networks: Networks) -> str:
@@ -76,6 +81,9 @@ def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
     foreign file.
     """
     path = find_weights(source)
+    with path.open("rb") as raw:
+        if raw.read(2) == b"PK":
+            raise UsageError(f"{path}: not readable as weights: a PyTorch file (.pt); give what `riqa pretrain` wrote")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -86,6 +94,9 @@ def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
         raise UsageError(f"{path}: weights of {header.get('format', 'another program')!r}, expected {FORMAT!r}")
     if header.get("axes") != ",".join(axis.name for axis in AXES):
         raise UsageError(f"{path}: made for other axes ({header.get('axes')}); train again with `riqa pretrain`")
+    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise UsageError(f"{path}: NaN or infinite values in {broken[0]}; train again with `riqa pretrain`")
     try:
         networks = Networks(Architecture(**json.loads(header["architecture"])))
         networks.load_state_dict(state)

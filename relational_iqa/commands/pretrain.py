@@ -20,7 +20,11 @@ def pretrain(config: str, overrides: list[str], resume: str = "auto") -> None:
     from relational_iqa.training.pretrain import parse_config
     from relational_iqa.training.pretrain import pretrain as train
 
-    print(f"weights: {Path(train(parse_config(settings), resume=resume)).resolve()}")
+    weights = Path(train(parse_config(settings), resume=resume)).resolve()
+    from relational_iqa.training.distributed import is_first_process
+
+    if is_first_process():
+        print(f"weights: {weights}")
 
 
 def _read_config(path: str, overrides: list[str]) -> dict[str, Any]:

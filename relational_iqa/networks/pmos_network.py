@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.pmos_encoder import PmosEncoder
 from relational_iqa.networks.pmos_head import MosMaps, PmosHead, ThumbnailEncoder
 
@@ -35,7 +36,7 @@ class PmosNetwork(nn.Module):
         self.encoder = PmosEncoder(architecture.width, architecture.encoder_channels)
         self.thumbnail = ThumbnailEncoder(architecture.embedding)
         self.head = PmosHead(architecture.width, architecture.embedding, architecture.film, architecture.roi)
-        self.to(memory_format=torch.channels_last)  # type of memory alone: faster 1x1 convolutions
+        channels_last(self)
 
     def forward(self, image: Tensor, thumbnails: Tensor) -> MosMaps:
         return self.head(self.encoder(image), self.embed(thumbnails))
