@@ -87,7 +87,7 @@ def test_picture_is_orange_where_mos_is_lost(model: PMOS) -> None:
     pmos[:, :16] = 1
     shown = type(result)(3.0, pmos, np.ones_like(pmos)).picture(np.full((32, 32, 3), 128, np.uint8)).astype(int)
     assert (shown[:, :16, 0] - shown[:, :16, 2] > 60).all() and (np.ptp(shown[:, 16:], axis=-1) == 0).all()
-    with pytest.raises(ValueError, match="image that was scored"):
+    with pytest.raises(ValueError, match="give what was scored"):
         result.picture(np.zeros((8, 8, 3), np.uint8))
 
 

@@ -26,7 +26,7 @@ from relational_iqa.training.set_cache import CachedSets, cached_sets
 from relational_iqa.weights_io import Networks, file_sha256, load_weights
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "experiments/pixel_perfect").glob("*.yaml"))
+CONFIGS = [p for p in sorted((ROOT / "experiments/pixel_perfect").glob("*.yaml")) if p.name != "ablation.yaml"]
 
 
 def values_of(path: Path) -> dict[str, Any]:
