@@ -11,6 +11,7 @@ logs. They may be continued with another number of processes.
 import random
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -27,6 +28,7 @@ from relational_iqa.training.distributed import check_same_start, gather_batch, 
 from relational_iqa.training.ema import ExponentialMovingAverage
 from relational_iqa.training.interrupt import Interrupt
 from relational_iqa.training.lars import Lars
+from relational_iqa.training.prefetch import Prefetched
 from relational_iqa.training.reporting import Reporter
 
 MAX_SKIPPED_UPDATES = 10  # in a row; one overflow is bad luck, ten are a diverged run
@@ -43,7 +45,8 @@ class Stage(Protocol):
         """What is trained; a plain attribute of any module type will do."""
 
     def batches(self, start_step: int) -> Iterator[Any]:
-        """Endless batches from number `start_step` on; batch n depends on n alone, not on where the iterator began.
+        """Endless batches from number `start_step` on; batch n depends on n alone, not on where the iterator began and
+        not on global random state. They are made ahead, in another thread.
 
         With W processes, process r trains on the batches r, r + W, r + 2 W, ... of those that are left.
         """
@@ -129,6 +132,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
 
     done = progress(config, step, elapsed)
     with (
+        closing(Prefetched(batches)) as ready,
         Interrupt() as interrupt,
         Reporter(out_dir, stage.name, config.steps, step, done, rank == 0, mean_of_processes) as reporter,
         lost_peers_named(fabric, stage.name, save_what_is_left),
@@ -144,7 +148,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
                 break
             seed_step(config.seed, step, rank)
             asked = time.perf_counter()
-            batch = next_batch(batches, stage.name, step)
+            batch = next_batch(ready, stage.name, step)
             waited += reporter.waited(time.perf_counter() - asked)
             batch = fabric.to_device(batch)
 
