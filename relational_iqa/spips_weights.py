@@ -30,7 +30,7 @@ def load_spips_weights(source: str | Path | None = None) -> tuple[SpipsNetwork, 
     foreign file.
     """
     path = find_weights(source or DEFAULT_WEIGHTS)
-    state, facts, digest = read_tensors(path, FORMAT, "`riqa fit-spips`")
+    state, facts, digest = read_tensors(path, FORMAT, "`riqa fit-spips`", unset=("mos_range",))
     try:
         sizes = facts["architecture"]
         network = SpipsNetwork(SpipsArchitecture(**{**sizes, "streams": tuple(sizes["streams"])}))

@@ -1,4 +1,4 @@
-"""A safetensors file with a format name and JSON facts in its header: how Re-IQA keeps encoders and regressors.
+"""Safetensors files: how all systems keep what they have learned, and how such files are refused.
 
 No pickle. Equal tensors and facts give equal bytes; a file is written whole or not at all.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def write_tensors(path: Path, format: str, tensors: Mapping[str, Tensor], facts:
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         {"format": format, "facts": json.dumps(facts, sort_keys=True)},
     )
-    data = _ordered(data)
+    data = ordered(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -36,16 +36,12 @@ def write_tensors(path: Path, format: str, tensors: Mapping[str, Tensor], facts:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_tensors(path: Path, format: str, written_by: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-    """Tensors, facts and sha256 of a file of `format`. UsageError names a missing, damaged or foreign file."""
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; give what {written_by} wrote")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UsageError(f"{path}: not readable as safetensors ({error}); give what {written_by} wrote") from error
+def read_tensors(
+    path: Path, format: str, written_by: str, unset: Collection[str] = ()
+) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Tensors, facts and sha256 of a file of `format`. UsageError names a missing, damaged or foreign file.
+    unset: as in `open_tensors`."""
+    header, tensors = open_tensors(path, written_by, unset)
     if header.get("format") != format:
         raise UsageError(f"{path}: is of format {header.get('format', 'unknown')!r}, expected {format!r}")
     try:
@@ -55,7 +51,30 @@ def read_tensors(path: Path, format: str, written_by: str) -> tuple[dict[str, Te
     return tensors, facts, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _ordered(data: bytes) -> bytes:
+def open_tensors(
+    path: Path, written_by: str, unset: Collection[str] = ()
+) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a safetensors file. UsageError for one that is missing, damaged, of PyTorch's own format,
+    or holds values that are not finite; NaN in the tensors named in `unset` means that nothing was set."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; give what {written_by} wrote")
+    with path.open("rb") as raw:
+        if raw.read(2) == b"PK":
+            raise UsageError(f"{path}: not readable as weights: a PyTorch file (.pt); give what {written_by} wrote")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UsageError(f"{path}: not readable as weights ({error}); give what {written_by} wrote") from error
+    checked = {name: value for name, value in tensors.items() if value.is_floating_point() and name not in unset}
+    broken = [name for name, value in checked.items() if not value.isfinite().all()]
+    if broken:
+        raise UsageError(f"{path}: NaN or infinite values in {broken[0]}; write it again with {written_by}")
+    return header, tensors
+
+
+def ordered(data: bytes) -> bytes:
     """The same file with the header's own entries in order; the library's order differs from run to run.
     Format: 8 bytes length, JSON padded with spaces, tensors."""
     end = 8 + int.from_bytes(data[:8], "little")

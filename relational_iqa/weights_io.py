@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
@@ -18,6 +17,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.scoring_network import ScoringNetwork
+from relational_iqa.tensor_file import open_tensors, ordered
 
 FORMAT = "relational-iqa 2"
 DEFAULT_WEIGHTS = "riqa-small"
@@ -58,20 +58,9 @@ def save_weights(path: Path, networks: Networks) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     tensors = {name: value.contiguous() for name, value in networks.state_dict().items()}
-    partial.write_bytes(_sorted(save(tensors, header)))  # not save_file: its files only their owner may read
+    partial.write_bytes(ordered(save(tensors, header)))  # not save_file: its files only their owner may read
     partial.replace(path)
     return file_sha256(path)
-
-
-def _sorted(data: bytes) -> bytes:
-    """A safetensors file with its own header entries in order: the library's order differs from run to run, and equal
-    weights should have equal bytes. Format: 8 bytes length, JSON padded with spaces, tensors."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
@@ -81,22 +70,11 @@ def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
     foreign file.
     """
     path = find_weights(source)
-    with path.open("rb") as raw:
-        if raw.read(2) == b"PK":
-            raise UsageError(f"{path}: not readable as weights: a PyTorch file (.pt); give what `riqa pretrain` wrote")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UsageError(f"{path}: not readable as weights ({error}); give what `riqa pretrain` wrote") from error
+    header, state = open_tensors(path, "`riqa pretrain`")
     if header.get("format") != FORMAT:
         raise UsageError(f"{path}: weights of {header.get('format', 'another program')!r}, expected {FORMAT!r}")
     if header.get("axes") != ",".join(axis.name for axis in AXES):
         raise UsageError(f"{path}: made for other axes ({header.get('axes')}); train again with `riqa pretrain`")
-    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
-    if broken:
-        raise UsageError(f"{path}: NaN or infinite values in {broken[0]}; train again with `riqa pretrain`")
     try:
         networks = Networks(Architecture(**json.loads(header["architecture"])))
         networks.load_state_dict(state)

@@ -29,7 +29,7 @@ from experiments.pixel_perfect.evaluate import _finite, _positive
 from experiments.pixel_perfect.table import Row, markdown, print_table
 from experiments.pmos.maps import map_rows, set_rows
 from experiments.pmos.people import people_rows
-from relational_iqa.commands.pretrain import _read_config
+from relational_iqa.commands.config_file import read_config
 from relational_iqa.pmos import PMOS, load
 from relational_iqa.training.fit_mos_config import parse_fit_config
 
@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
     rows = evaluate(model, photos, sizes, log=log)
     details: dict[str, Any] = {}
     if options.people:
-        config = parse_fit_config(_read_config(options.fit, options.overrides))
+        config = parse_fit_config(read_config(options.fit, options.overrides))
         people, details["people"] = people_rows(model, config, log)
         rows += people
     options.out.mkdir(parents=True, exist_ok=True)

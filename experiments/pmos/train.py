@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from distortion_engine.errors import ImageError, UsageError
-from relational_iqa.commands.pretrain import _read_config
+from relational_iqa.commands.config_file import read_config
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", choices=("auto", "never"), default="auto", help="go on from the last checkpoint")
     options = parser.parse_args(arguments)
     try:
-        settings = _read_config(options.config, options.overrides)
+        settings = read_config(options.config, options.overrides)
         from relational_iqa.training.pmos_pretrain import parse_pmos_config, pretrain_pmos
 
         print(f"weights: {pretrain_pmos(parse_pmos_config(settings), options.resume).resolve()}")

@@ -2,12 +2,12 @@
 
 from jsonargparse import ArgumentParser
 
-from relational_iqa.commands.pretrain import _read_config
+from relational_iqa.commands.config_file import read_config
 
 
 def fit_mos(config: str, overrides: list[str], resume: str = "auto") -> None:
     """Fit the pMOS of single images to people's scores, measured on ten splits beside a linear head."""
-    settings = _read_config(config, overrides)
+    settings = read_config(config, overrides)
     import sys
 
     from relational_iqa.training.fit_mos import fit_mos as run

@@ -30,9 +30,9 @@ def fit_reiqa(
     from relational_iqa.training.reiqa_fit import fit_encoders, fit_to_opinions, parse_config
 
     if config is not None:
-        from relational_iqa.commands.pretrain import _read_config
+        from relational_iqa.commands.config_file import read_config
 
-        weights = str(fit_encoders(parse_config(_read_config(config, overrides)), resume))
+        weights = str(fit_encoders(parse_config(read_config(config, overrides)), resume))
         print(f"encoders: {Path(weights).resolve()}")
     if rated is not None and out is not None:
         regressor = fit_to_opinions(reiqa.load(weights), rated, experts)

@@ -2,12 +2,12 @@
 
 from jsonargparse import ArgumentParser
 
-from relational_iqa.commands.pretrain import _read_config
+from relational_iqa.commands.config_file import read_config
 
 
 def fit_spips(config: str, overrides: list[str], resume: str = "auto") -> None:
     """Train SPIPS on ranked sets, on 2AFC triplets (mode=triplets) or on opinion scores (mode=mos)."""
-    settings = _read_config(config, overrides)
+    settings = read_config(config, overrides)
     import json
 
     from relational_iqa.training.spips_fit import fit, parse_config

@@ -1,17 +1,15 @@
 """riqa pretrain: train the networks from one YAML file."""
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser
 
-from distortion_engine.errors import UsageError
+from relational_iqa.commands.config_file import read_config
 
 
 def pretrain(config: str, overrides: list[str], resume: str = "auto") -> None:
     """Train the networks from one YAML file; key=value (dots for sections) replaces single values."""
-    settings = _read_config(config, overrides)
+    settings = read_config(config, overrides)
     if settings.get("system") == "pmos":
         from relational_iqa.training.pmos_pretrain import parse_pmos_config, pretrain_pmos
 
@@ -25,36 +23,6 @@ def pretrain(config: str, overrides: list[str], resume: str = "auto") -> None:
 
     if is_first_process():
         print(f"weights: {weights}")
-
-
-def _read_config(path: str, overrides: list[str]) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"{path}: no such file; give a YAML file, for example experiments/pixel_perfect/cpu.yaml"
-        ) from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: is not YAML ({error})") from error
-    if not isinstance(settings, dict):
-        raise UsageError(f"{path}: holds {type(settings).__name__}, expected a YAML mapping of options")
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key:
-            raise UsageError(f"{override!r}: expected key=value, for example train.steps=100")
-        *sections, last = key.split(".")
-        place: Any = settings
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
-        if not isinstance(place, dict):
-            raise UsageError(
-                f"{override!r}: {path} has no section {'.'.join(sections)!r}; sections: {', '.join(settings)}"
-            )
-        try:
-            place[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{override!r}: the value is not YAML ({error})") from error
-    return settings
 
 
 def add_options(parser: ArgumentParser) -> None:

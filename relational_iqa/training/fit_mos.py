@@ -29,7 +29,7 @@ from relational_iqa.pmos_weights import save_pmos_weights
 from relational_iqa.reiqa_regression import fit_regressor
 from relational_iqa.training.fit_mos_config import FULL, FitConfig, score_range, to_mos
 from relational_iqa.training.fit_mos_stage import CropStage, FrozenFeatures, HeadStage, frozen_features
-from relational_iqa.training.pretrain import _git_commit
+from relational_iqa.training.runs import git_commit
 from relational_iqa.training.trainer import train
 
 LINEAR = "linear head"
@@ -161,7 +161,7 @@ def fit_mos(
         "started_from": {key: model.meta[key] for key in ("name", "sha256", "opinions")},
         "command": "riqa fit-mos --config CONFIG, with the config below",
         "config": asdict(config),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "results": {name: summary(rows) for name, rows in results.items()},
     }
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

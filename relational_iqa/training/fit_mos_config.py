@@ -13,6 +13,7 @@ from relational_iqa.benchmarks.items import Benchmark
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.fit_mos_stage import FitLossWeights
+from relational_iqa.training.runs import parse_run
 
 FULL = "full"
 
@@ -64,14 +65,7 @@ def variants(config: FitConfig) -> dict[str, FitConfig]:
 
 def parse_fit_config(values: Mapping[str, Any]) -> FitConfig:
     """Nested plain data -> FitConfig; UsageError names a wrong or missing key."""
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--run", type=FitConfig)
-    try:
-        return parser.instantiate(parser.parse_object({"run": dict(values)})).run
-    except ArgumentError as error:
-        raise UsageError(f"config: {' '.join(str(error).split())}") from error
+    return parse_run(FitConfig, values)
 
 
 def to_mos(scores: np.ndarray, low: float, high: float) -> np.ndarray:

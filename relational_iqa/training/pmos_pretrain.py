@@ -18,7 +18,7 @@ from relational_iqa.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.pmos_stage import PmosLossWeights, PmosStage
-from relational_iqa.training.pretrain import _git_commit
+from relational_iqa.training.runs import git_commit, parse_run
 from relational_iqa.training.set_cache import DataConfig, cached_sets
 from relational_iqa.training.trainer import train
 from relational_iqa.weights_io import load_weights
@@ -44,22 +44,15 @@ class PmosConfig:
 
 def parse_pmos_config(values: Mapping[str, Any]) -> PmosConfig:
     """Nested plain data -> PmosConfig; UsageError names a wrong or missing key. `system: pmos` may stand in it."""
-    from jsonargparse import ArgumentError, ArgumentParser
-
     if values.get("system", SYSTEM) != SYSTEM:
         raise UsageError(f"config: system is {values['system']!r}, this trains {SYSTEM!r}")
     values = {key: value for key, value in values.items() if key != "system"}
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--run", type=PmosConfig)
-    try:
-        return parser.instantiate(parser.parse_object({"run": values})).run
-    except ArgumentError as error:
-        raise UsageError(f"config: {' '.join(str(error).split())}") from error
+    return parse_run(PmosConfig, values)
 
 
 def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     """Runs the stage and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
-    commit, out = _git_commit(), Path(config.out)
+    commit, out = git_commit(), Path(config.out)
     photos = list_photos(Path(config.data.photos), "train")
     sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
     torch.manual_seed(config.pmos.seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.distortion_stage import DistortionStage
 from relational_iqa.training.distributed import is_first_process
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.runs import git_commit, parse_run
 from relational_iqa.training.scoring_stage import ScoringStage
 from relational_iqa.training.set_cache import DataConfig, cached_sets
 from relational_iqa.training.trainer import train
@@ -42,14 +42,7 @@ class PretrainConfig:
 
 def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
     """Nested plain data -> PretrainConfig; UsageError names a wrong or missing key."""
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--run", type=PretrainConfig)
-    try:
-        return parser.instantiate(parser.parse_object({"run": dict(values)})).run
-    except ArgumentError as error:
-        raise UsageError(f"config: {' '.join(str(error).split())}") from error
+    return parse_run(PretrainConfig, values)
 
 
 def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
@@ -60,7 +53,7 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     if config.distortion.devices != config.scoring.devices:
         devices = f"{config.distortion.devices} and {config.scoring.devices}"
         raise UsageError(f"distortion.devices and scoring.devices are {devices}: the same processes run both stages")
-    commit = _git_commit()
+    commit = git_commit()
     out = Path(config.out)
     photos = list_photos(Path(config.data.photos), "train")
     sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
@@ -102,14 +95,3 @@ def _card(
         "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
         "results": {},
     }
-
-
-def _git_commit() -> str:
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown: not run from a git checkout"
-    return done.stdout.strip()

@@ -21,9 +21,9 @@ from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.reiqa import Experts, ReIQA, features_of_files, save_encoders
 from relational_iqa.reiqa_regression import Regressor, agreement_over_splits, fit_regressor
 from relational_iqa.training.config import TrainConfig
-from relational_iqa.training.pretrain import _git_commit
 from relational_iqa.training.reiqa_data import ReIQAData
 from relational_iqa.training.reiqa_stage import ContentStage, ContrastConfig, QualityStage
+from relational_iqa.training.runs import git_commit, parse_run
 from relational_iqa.training.trainer import train
 
 
@@ -53,14 +53,7 @@ class ReIQAConfig:
 
 def parse_config(values: Mapping[str, Any]) -> ReIQAConfig:
     """Nested plain data -> ReIQAConfig; UsageError names a wrong or missing key."""
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--run", type=ReIQAConfig)
-    try:
-        return parser.instantiate(parser.parse_object({"run": dict(values)})).run
-    except ArgumentError as error:
-        raise UsageError(f"config: {' '.join(str(error).split())}") from error
+    return parse_run(ReIQAConfig, values)
 
 
 def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
@@ -68,7 +61,7 @@ def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
 
     Only photographs of the split "train" are seen, and no human score.
     """
-    commit, out = _git_commit(), Path(config.out)
+    commit, out = git_commit(), Path(config.out)
     photos = list_photos(config.data.photos, "train")
     encoders = new_encoders(config)
     quality, content = config.quality, config.content

@@ -26,7 +26,7 @@ from relational_iqa.spips import SPIPS
 from relational_iqa.spips_weights import NO_OPINIONS, load_spips_weights, save_spips_weights
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.pretrain import _git_commit
+from relational_iqa.training.runs import git_commit, parse_run
 from relational_iqa.training.set_cache import DataConfig, cached_sets
 from relational_iqa.training.spips_data import load_pair, rated_batches, triplet_batches
 from relational_iqa.training.spips_stage import SpipsLossWeights, SpipsStage, mos_stage, ranked_stage, triplet_stage
@@ -77,19 +77,12 @@ class SpipsConfig:
 
 def parse_config(values: Mapping[str, Any]) -> SpipsConfig:
     """Nested plain data -> SpipsConfig; UsageError names a wrong or missing key."""
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--run", type=SpipsConfig)
-    try:
-        return parser.instantiate(parser.parse_object({"run": dict(values)})).run
-    except ArgumentError as error:
-        raise UsageError(f"config: {' '.join(str(error).split())}") from error
+    return parse_run(SpipsConfig, values)
 
 
 def fit(config: SpipsConfig, resume: str = "auto") -> Path:
     """Trains and returns the path of the weights, `out`/`name`.safetensors, with the card `name`.json beside it."""
-    commit, out = _git_commit(), Path(config.out)
+    commit, out = git_commit(), Path(config.out)
     network, opinions = new_network(config)
     results: dict[str, Any] = {}
     if config.mode == "ranked":
