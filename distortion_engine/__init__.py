@@ -1,4 +1,4 @@
 """The distortion engine: ranked image sets with per-pixel truth. Knows nothing of the networks."""
 
 # Changes whenever the same recipe or seed would give other bytes.
-ENGINE_VERSION = "1.2"
+ENGINE_VERSION = "1.3"

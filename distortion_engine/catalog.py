@@ -4,10 +4,7 @@ Ladders are amounts set by hand after the levels of KADID-10k, TID2013, Re-IQA a
 those are mild; `severity.json` then says which amounts are equally bad. Numbers after a data set's name are its types.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
 
 from distortion_engine.axes import AXES as AXES
 from distortion_engine.axes import AXIS_INDEX as AXIS_INDEX
@@ -27,8 +24,7 @@ from distortion_engine.distortions import (
 )
 from distortion_engine.distortions.common import Apply, Support
 from distortion_engine.distortions.onset import eased
-
-Sampler = Callable[[np.random.Generator], dict[str, float]]
+from distortion_engine.samplers import Sampler, choice, grey, joined, misregistration, none, uniform, with_ends
 
 
 @dataclass(frozen=True)
@@ -56,146 +52,136 @@ class Distortion:
     profile: profiles.Profile | None = None
 
 
-def _none(rng: np.random.Generator) -> dict[str, float]:
-    return {}
-
-
-def _uniform(**ranges: tuple[float, float]) -> Sampler:
-    """A sampler of independent uniform parameters, drawn in the order given."""
-    return lambda rng: {name: float(rng.uniform(low, high)) for name, (low, high) in ranges.items()}
-
-
-def _choice(**options: tuple[float, ...]) -> Sampler:
-    """A sampler that picks one of the values of each parameter."""
-    return lambda rng: {name: float(values[int(rng.integers(len(values)))]) for name, values in options.items()}
-
-
-_half_turn = _uniform(angle_deg=(0.0, 180.0))
-_turn = _uniform(angle_deg=(0.0, 360.0))
-_sharpening = _uniform(gain=(1.0, 3.0))
-_halo = _uniform(radius_px=(4.0, 10.0))
-_guided = _choice(radius_px=(2.0, 3.0, 4.0))
-_grain = _uniform(grain_px=(0.6, 1.6))
-_chroma_grain = _uniform(grain_px=(0.3, 1.5))
-_side = _uniform(side_px=(8.0, 24.0))
-_wavelength = _uniform(wavelength_px=(16.0, 48.0))
-_glare = _uniform(glare_px=(8.0, 24.0))
-_copied = _choice(copied=(0.0, 1.0))
-_period = _choice(period_px=(2.0, 3.0, 4.0))
-_phase = _choice(phase=(0.0, 1.0, 2.0, 3.0))
-_shift = _choice(shift_px=(1.0, 2.0, 3.0, 4.0, 5.0))  # of a grid of 8 px
-_haze = _uniform(angle_deg=(180.0, 360.0), airlight=(0.8, 0.95))  # denser towards the top, where the distance is
+_motion = joined(uniform(angle_deg=(0.0, 360.0)), with_ends(decay=(0.0, 3.0), bow=(0.0, 1.0), anchor=(0.0, 1.0)))
+_channels = with_ends(all_channels=(0.0, 1.0))
+_detail = joined(uniform(radius_px=(0.6, 2.5)), _channels)
+_pivot = with_ends(mid_grey=(0.0, 0.5))  # beyond, a dark picture gets darker rather than harsher
+_bounded_grey = joined(grey, with_ends(bounded=(0.0, 1.0)))
+_hue = with_ends(lightness=(0.0, 1.0))
+_sharpening = uniform(gain=(1.0, 3.0))
+_halo = joined(uniform(radius_px=(4.0, 10.0)), _channels)
+_guided = choice(radius_px=(2.0, 3.0, 4.0))
+_grain = uniform(grain_px=(0.6, 1.6))
+_chroma_grain = uniform(grain_px=(0.3, 1.5))
+_side = uniform(side_px=(8.0, 24.0))
+_wavelength = uniform(wavelength_px=(16.0, 48.0))
+_glare = uniform(glare_px=(8.0, 24.0))
+_copied = choice(copied=(0.0, 1.0))
+_period = choice(period_px=(2.0, 3.0, 4.0))
+_phase = choice(phase=(0.0, 1.0, 2.0, 3.0))
+_shift = choice(shift_px=(1.0, 2.0, 3.0, 4.0, 5.0))  # of a grid of 8 px
+_haze = uniform(angle_deg=(180.0, 360.0), airlight=(0.8, 0.95))  # denser towards the top, where the distance is
 
 # fmt: off
 _ROWS: tuple[Distortion, ...] = (
     Distortion("gaussian_blur", "sharpness", -1, "sigma_px", (0.6, 1.1, 1.8, 3.0, 5.0),
-               blur.gaussian_blur, _none, source="KADID 1, TID 8, Re-IQA 1"),
+               blur.gaussian_blur, none, source="KADID 1, TID 8, Re-IQA 1"),
     Distortion("lens_blur", "sharpness", -1, "radius_px", (0.7, 1.5, 2.7, 4.8, 8.0),
-               blur.lens_blur, _none, source="KADID 2, Re-IQA 2"),
+               blur.lens_blur, none, source="KADID 2, Re-IQA 2"),
     Distortion("motion_blur", "sharpness", -1, "length_px", (2.5, 5.0, 9.0, 15.0, 24.0),
-               blur.motion_blur, _half_turn, source="KADID 3, Re-IQA 26, ARNIQA"),
+               blur.motion_blur, _motion, source="KADID 3, Re-IQA 26, ARNIQA"),
     Distortion("sharpen", "sharpness", +1, "gain", (0.7, 1.5, 2.8, 5.0, 9.0),
-               blur.sharpen, _none, source="KADID 24, Re-IQA 17"),
+               blur.sharpen, _detail, source="KADID 24, Re-IQA 17"),
     Distortion("halo_sharpen", "sharpness", +1, "gain", (0.25, 0.5, 0.9, 1.6, 3.0),
                blur.halo_sharpen, _halo, source="wide-radius unsharp masking"),
     Distortion("pixelate", "pixelation", +1, "block_px - 1", (0.7, 1.4, 2.5, 4.4, 7.5),
-               eased(0.4)(resampling.pixelate), _none, source="KADID 21, Re-IQA 20", local=False),
+               eased(0.4)(resampling.pixelate), none, source="KADID 21, Re-IQA 20", local=False),
     Distortion("resize_nearest", "pixelation", +1, "factor - 1", (0.4, 1.0, 1.8, 3.3, 6.0),
-               eased(0.4)(resampling.resize_nearest), _none, source="Re-IQA 24", local=False),
+               eased(0.4)(resampling.resize_nearest), none, source="Re-IQA 24", local=False),
     Distortion("resize_bilinear", "sharpness", -1, "factor - 1", (0.6, 1.2, 2.2, 4.0, 7.0),
-               eased(0.5)(resampling.resize_bilinear), _none, source="Re-IQA 23"),
+               eased(0.5)(resampling.resize_bilinear), none, source="Re-IQA 23"),
     Distortion("resize_bicubic", "sharpness", -1, "factor - 1", (0.7, 1.4, 2.5, 4.5, 8.0),
-               eased(0.5)(resampling.resize_bicubic), _none, source="Re-IQA 16"),
+               eased(0.5)(resampling.resize_bicubic), none, source="Re-IQA 16"),
     Distortion("resize_lanczos", "sharpness", -1, "factor - 1", (0.8, 1.6, 2.8, 5.0, 9.0),
-               eased(0.5)(resampling.resize_lanczos), _none, source="Re-IQA 25"),
+               eased(0.5)(resampling.resize_lanczos), none, source="Re-IQA 25"),
     Distortion("white_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
-               noise.white_noise, _none, source="KADID 11, TID 1, Re-IQA 8"),
+               noise.white_noise, none, source="KADID 11, TID 1, Re-IQA 8"),
     Distortion("multiplicative_noise", "noise", +1, "std", (0.05, 0.1, 0.17, 0.27, 0.4),
-               noise.multiplicative_noise, _none, source="KADID 14, TID 19, Re-IQA 11"),
+               noise.multiplicative_noise, none, source="KADID 14, TID 19, Re-IQA 11"),
     Distortion("raw_noise", "noise", +1, "std at white", (0.025, 0.05, 0.085, 0.14, 0.22),
-               noise.raw_noise, _none, source="Foi et al. 2008"),
+               noise.raw_noise, none, source="Foi et al. 2008"),
     Distortion("high_frequency_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
-               noise.high_frequency_noise, _none, source="TID 5"),
+               noise.high_frequency_noise, none, source="TID 5"),
     Distortion("film_grain", "noise", +1, "std in mid-tones", (0.02, 0.04, 0.07, 0.11, 0.17),
                noise.film_grain, _grain, source="TID 3"),
     Distortion("chroma_noise", "chroma_noise", +1, "std", (0.03, 0.06, 0.1, 0.16, 0.25),
                noise.chroma_noise, _chroma_grain, source="KADID 12, TID 2, Re-IQA 9"),
     Distortion("impulse_noise", "impulse", +1, "probability", (0.002, 0.007, 0.018, 0.04, 0.09),
-               noise.impulse_noise, _none, source="KADID 13, TID 6, Re-IQA 10"),
+               noise.impulse_noise, none, source="KADID 13, TID 6, Re-IQA 10"),
     Distortion("dead_pixels", "impulse", +1, "probability", (0.004, 0.013, 0.035, 0.08, 0.16),
-               noise.dead_pixels, _none, source="random-valued impulses"),
+               noise.dead_pixels, none, source="random-valued impulses"),
     Distortion("denoise", "smearing", +1, "range sigma", (0.04, 0.08, 0.13, 0.21, 0.34),
-               camera.denoise, _none, source="KADID 15, TID 9, Re-IQA 12"),
+               camera.denoise, none, source="KADID 15, TID 9, Re-IQA 12"),
     Distortion("guided_smooth", "smearing", +1, "sqrt(eps)", (0.03, 0.06, 0.11, 0.2, 0.4),
                camera.guided_smooth, _guided, source="He et al. 2010"),
     Distortion("jpeg", "blocking", +1, "100 - quality", (40.0, 65.0, 79.0, 89.0, 95.0),
-               compression.jpeg, _none, source="KADID 10, TID 10, Re-IQA 7", local=False),
+               compression.jpeg, none, source="KADID 10, TID 10, Re-IQA 7", local=False),
     Distortion("double_jpeg", "blocking", +1, "100 - quality", (35.0, 60.0, 76.0, 87.0, 94.0),
                compression.double_jpeg, _shift, source="JPEG of a cropped JPEG", local=False),
     Distortion("jpeg2000", "smearing", +1, "60 dB - PSNR", (21.0, 25.5, 29.5, 33.5, 38.0),
-               compression.jpeg2000, _none, source="KADID 9, TID 11, ARNIQA", local=False),
+               compression.jpeg2000, none, source="KADID 9, TID 11, ARNIQA", local=False),
     Distortion("webp", "smearing", +1, "100 - quality", (40.0, 70.0, 86.0, 95.0, 100.0),
-               compression.webp, _none, source="libwebp", local=False),
+               compression.webp, none, source="libwebp", local=False),
     Distortion("avif", "smearing", +1, "100 - quality", (40.0, 56.0, 71.0, 85.0, 98.0),
-               compression.avif, _none, source="libavif", local=False),
+               compression.avif, none, source="libavif", local=False),
     Distortion("jpegxl", "smearing", +1, "distance", (1.8, 3.6, 6.5, 11.0, 19.0),
-               compression.jpegxl, _none, source="libjxl", local=False),
+               compression.jpegxl, none, source="libjxl", local=False),
     Distortion("brighten", "brightness", +1, "exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
-               tone.brighten, _none, source="KADID 16, Re-IQA 13"),
+               tone.brighten, none, source="KADID 16, Re-IQA 13"),
     Distortion("gamma_up", "brightness", +1, "1 / exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
-               tone.gamma_up, _none, source="wrong display gamma"),
+               tone.gamma_up, none, source="wrong display gamma"),
     Distortion("mean_shift_up", "brightness", +1, "code value / 255", (0.05, 0.1, 0.17, 0.26, 0.4),
-               tone.mean_shift_up, _none, source="KADID 18, TID 16, Re-IQA 15"),
+               tone.mean_shift_up, none, source="KADID 18, TID 16, Re-IQA 15"),
     Distortion("overexpose", "brightness", +1, "stops", (0.3, 0.6, 1.0, 1.6, 2.5),
-               tone.overexpose, _none, source="exposure with clipping"),
+               tone.overexpose, none, source="exposure with clipping"),
     Distortion("darken", "brightness", -1, "exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
-               tone.darken, _none, source="KADID 17, Re-IQA 14"),
+               tone.darken, none, source="KADID 17, Re-IQA 14"),
     Distortion("mean_shift_down", "brightness", -1, "code value / 255", (0.05, 0.1, 0.17, 0.26, 0.4),
-               tone.mean_shift_down, _none, source="KADID 18, TID 16, Re-IQA 15"),
+               tone.mean_shift_down, none, source="KADID 18, TID 16, Re-IQA 15"),
     Distortion("low_light", "brightness", -1, "stops", (0.5, 1.0, 1.7, 2.6, 4.0),
-               tone.low_light, _none, source="under-exposure"),
+               tone.low_light, none, source="under-exposure"),
     Distortion("vignetting", "brightness", -1, "fall-off", (0.4, 0.8, 1.5, 2.8, 5.0),
-               camera.vignetting, _none, source="fourth-power fall-off", local=False,
+               camera.vignetting, none, source="fourth-power fall-off", local=False,
                profile=profiles.vignetting),
     Distortion("contrast_up", "contrast", +1, "gain - 1", (0.25, 0.5, 0.9, 1.6, 3.0),
-               tone.contrast_up, _none, source="KADID 25, TID 17, Re-IQA 18", local=False),
+               tone.contrast_up, _pivot, source="KADID 25, TID 17, Re-IQA 18", local=False),
     Distortion("contrast_curve", "contrast", +1, "share", (0.2, 0.4, 0.6, 0.8, 1.0),
-               tone.contrast_curve, _none, source="KADID 25, ARNIQA"),
+               tone.contrast_curve, none, source="KADID 25, ARNIQA"),
     Distortion("contrast_down", "contrast", -1, "1 - gain", (0.15, 0.3, 0.45, 0.62, 0.8),
-               tone.contrast_down, _none, source="KADID 25, TID 17, Re-IQA 18", local=False),
+               tone.contrast_down, _pivot, source="KADID 25, TID 17, Re-IQA 18", local=False),
     Distortion("saturate", "saturation", +1, "gain - 1", (0.4, 0.9, 1.6, 2.8, 5.0),
-               color.saturate, _none, source="KADID 8, TID 18, Re-IQA 6"),
+               color.saturate, _bounded_grey, source="KADID 8, TID 18, Re-IQA 6"),
     Distortion("desaturate", "saturation", -1, "1 - gain", (0.25, 0.45, 0.65, 0.83, 1.0),
-               color.desaturate, _none, source="KADID 7, TID 18, Re-IQA 5"),
+               color.desaturate, grey, source="KADID 7, TID 18, Re-IQA 5"),
     Distortion("hue_rotate_warm", "color_cast", +1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
-               color.hue_rotate_warm, _none, source="hue error"),
+               color.hue_rotate_warm, _hue, source="hue error"),
     Distortion("hue_rotate_cool", "color_cast", -1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
-               color.hue_rotate_cool, _none, source="hue error"),
+               color.hue_rotate_cool, _hue, source="hue error"),
     Distortion("white_balance_warm", "color_cast", +1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
-               color.white_balance_warm, _none, source="white balance error"),
+               color.white_balance_warm, none, source="white balance error"),
     Distortion("white_balance_cool", "color_cast", -1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
-               color.white_balance_cool, _none, source="white balance error"),
+               color.white_balance_cool, none, source="white balance error"),
     Distortion("color_diffusion", "chroma_defect", +1, "sigma_px", (1.5, 3.0, 6.0, 11.0, 20.0),
-               color.color_diffusion, _none, source="KADID 4, Re-IQA 3"),
+               color.color_diffusion, none, source="KADID 4, Re-IQA 3"),
     Distortion("chroma_shift", "chroma_defect", +1, "px", (0.6, 1.2, 2.2, 4.0, 7.0),
-               color.chroma_shift, _turn, source="KADID 5, TID 23, Re-IQA 4"),
+               color.chroma_shift, misregistration, source="KADID 5, TID 23, Re-IQA 4"),
     Distortion("radial_fringing", "chroma_defect", +1, "px at corner", (1.0, 2.0, 3.5, 6.0, 10.0),
-               color.radial_fringing, _none, source="lateral chromatic aberration, TID 23", local=False,
+               color.radial_fringing, none, source="lateral chromatic aberration, TID 23", local=False,
                profile=profiles.radial_fringing),
     Distortion("demosaic_errors", "chroma_defect", +1, "gain", (0.5, 1.0, 1.7, 2.8, 4.5),
                camera.demosaic_errors, _phase, source="bilinear Bayer demosaicing"),
     Distortion("quantize", "quantization", +1, "step", (0.055, 0.09, 0.14, 0.21, 0.33),
-               color.quantize, _none, source="KADID 22, TID 7, ARNIQA"),
+               color.quantize, none, source="KADID 22, TID 7, ARNIQA"),
     Distortion("quantize_dither", "quantization", +1, "step", (0.05, 0.09, 0.15, 0.24, 0.36),
-               color.quantize_dither, _none, source="KADID 6, TID 22"),
+               color.quantize_dither, none, source="KADID 6, TID 22"),
     Distortion("banding", "quantization", +1, "step", (0.06, 0.1, 0.16, 0.25, 0.38),
-               color.banding, _none, source="false contours in gradients"),
+               color.banding, none, source="false contours in gradients"),
     Distortion("jitter", "geometric", +1, "std px", (0.3, 0.6, 1.1, 1.9, 3.2),
-               local.jitter, _none, source="KADID 19, Re-IQA 22"),
+               local.jitter, none, source="KADID 19, Re-IQA 22"),
     Distortion("wobble", "geometric", +1, "std px", (0.5, 1.0, 1.8, 3.0, 5.0),
                local.wobble, _wavelength, source="smooth warping"),
     Distortion("displaced_patches", "geometric", +1, "% of area", (3.0, 7.0, 13.0, 22.0, 36.0),
-               local.displaced_patches, _none, source="KADID 20, TID 14, Re-IQA 21", local=False,
+               local.displaced_patches, none, source="KADID 20, TID 14, Re-IQA 21", local=False,
                support=local.displaced_patches_support),
     Distortion("color_blocks", "local_damage", +1, "% of area", (0.8, 2.0, 4.0, 7.5, 14.0),
                local.color_blocks, _side, source="KADID 23, TID 15, Re-IQA 19", local=False,
@@ -211,23 +197,23 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("veiling_glare", "haze", +1, "share", (0.15, 0.3, 0.5, 0.75, 1.0),
                camera.veiling_glare, _glare, source="ISO 9358 veiling glare"),
     Distortion("masked_noise", "noise", +1, "std in texture", (0.038, 0.08, 0.135, 0.24, 0.5),
-               noise.masked_noise, _none, source="TID 4"),
+               noise.masked_noise, none, source="TID 4"),
     Distortion("comfort_noise", "noise", +1, "noise / texture", (0.38, 0.72, 0.94, 1.75, 3.5),
-               noise.comfort_noise, _none, source="TID 20"),
+               noise.comfort_noise, none, source="TID 20"),
     Distortion("noisy_compression", "blocking", +1, "std of the noise", (0.01, 0.024, 0.044, 0.08, 0.17),
-               compression.noisy_compression, _none, local=False, source="TID 21"),
+               compression.noisy_compression, none, local=False, source="TID 21"),
     Distortion("sparse_sampling", "smearing", +1, "% of pixels lost", (20.0, 44.0, 63.0, 78.0, 92.0),
-               sparse.sparse_sampling, _none, source="TID 24, Guleryuz 2006"),
+               sparse.sparse_sampling, none, source="TID 24, Guleryuz 2006"),
     Distortion("sr_sharpened", "smearing", +1, "factor - 1", (0.5, 1.0, 1.8, 3.2, 6.0),
                upscaling.sr_sharpened, _sharpening, source="ours: upscaling with halos"),
     Distortion("sr_aliased", "pixelation", +1, "factor - 1", (0.6, 1.2, 2.0, 3.5, 6.0),
-               upscaling.sr_aliased, _none, source="ours: upscaling of an aliased picture"),
+               upscaling.sr_aliased, none, source="ours: upscaling of an aliased picture"),
     Distortion("sr_painted", "smearing", +1, "factor - 1", (0.4, 0.9, 1.6, 2.8, 5.0),
-               upscaling.sr_painted, _none, source="ours: upscaling with flat patches and crisp edges"),
+               upscaling.sr_painted, none, source="ours: upscaling with flat patches and crisp edges"),
     Distortion("sr_back_projection", "smearing", +1, "factor - 1", (0.6, 1.2, 2.2, 4.0, 7.0),
-               upscaling.sr_back_projection, _none, source="ours: blind upscaling that rings"),
+               upscaling.sr_back_projection, none, source="ours: blind upscaling that rings"),
     Distortion("denoise_residual", "smearing", +1, "std of the noise", (0.03, 0.06, 0.1, 0.16, 0.25),
-               upscaling.denoise_residual, _none, source="ours: blotches of transform denoising"),
+               upscaling.denoise_residual, none, source="ours: blotches of transform denoising"),
 )
 # fmt: on
 DISTORTIONS: dict[str, Distortion] = {row.name: row for row in _ROWS}

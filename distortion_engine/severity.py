@@ -19,13 +19,14 @@ from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
-# MDSI and MS-GMSD pool by deviation and so think little of damage that is the same everywhere, as noise is; the two
-# others pool by the mean. SSIM is of another family and forgives changes of tone. 6 ms a 144-px image.
-CONSENSUS_METRICS = ("mdsi", "haarpsi", "ms_gmsd", "ssim")
-CONSENSUS_FAST = CONSENSUS_METRICS  # those that label training data: the same, so that labels and curves agree
-# The views each metric judges, averaged: 1 the picture as it is, 2 as from twice the distance. HaarPSI and MS-GMSD
-# halve it themselves, so only MDSI looks at single pixels: from a distance aliasing counts for less than that says.
-VIEWING_SCALES: Mapping[str, tuple[int, ...]] = {"mdsi": (1,), "haarpsi": (1,), "ms_gmsd": (1,), "ssim": (2,)}
+# The four judges that are right most often by an estimate that asks no people (experiments/pixel_perfect/teachers.py),
+# of three families: gradients (MDSI, MS-GMSD), wavelets (HaarPSI), saliency (VSI). They label training data too, so
+# that labels and curves agree.
+CONSENSUS_METRICS = ("mdsi", "haarpsi", "ms_gmsd", "vsi")
+CONSENSUS_FAST = CONSENSUS_METRICS
+# The views each metric judges, averaged: 1 the picture as it is, 2 as from twice the distance. By the same estimate
+# MDSI and VSI are right more often on half the size; HaarPSI and MS-GMSD halve the picture themselves.
+VIEWING_SCALES: Mapping[str, tuple[int, ...]] = {"mdsi": (2,), "haarpsi": (1,), "ms_gmsd": (1,), "vsi": (2,)}
 SMALLEST_VIEW_PX = 16
 CONSENSUS_MAX = 1.2  # beyond every damage of the fit the consensus still grows a little, up to here
 

@@ -9,6 +9,9 @@ from distortion_engine.distortions.common import luma, per_sample
 from distortion_engine.distortions.filters import convolve, gaussian
 
 MOTION_SAMPLES = 257  # points along the path; a fixed number keeps the kernel continuous in its length
+# Both measured on photographs, so that the severity of an amount depends little on the parameters beside it.
+DISPLACEMENT_WEIGHT = 2.0  # of moving the picture, against blurring it by as much (variances)
+DETAIL_OFFSET_PX2 = 1.2  # in the gain r^2 / (r^2 + this) of what a Gaussian of sigma r takes away
 
 
 @per_sample
@@ -30,30 +33,76 @@ def lens_blur(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return convolve(image, (disk / disk.sum()).to(torch.float32))
 
 
+def _exposure(decay: float, bow: float, anchor: float) -> tuple[Tensor, Tensor]:
+    """Points along a path of length 1 as seen from the pixel, and their weights, float64."""
+    path = torch.linspace(-0.5, 0.5, MOTION_SAMPLES, dtype=torch.float64)
+    age = decay * (path + 0.5)
+    weights = torch.exp(-(1.0 - bow) * age - 0.5 * bow * age**2)
+    if decay == anchor == 0.0:
+        return path, weights
+    mean = (weights * path).sum() / weights.sum()
+    displacement = anchor * (mean + 0.5)
+    variance = (weights * (path - mean) ** 2).sum() / weights.sum() + DISPLACEMENT_WEIGHT * displacement**2
+    return (path - mean + displacement) * (path.square().mean() / variance).sqrt(), weights
+
+
 @per_sample
-def motion_blur(image: Tensor, amount: float, generator: Generator, *, angle_deg: float) -> Tensor:
-    """Straight camera motion at any angle (0 = horizontal); amount = length of the path in px."""
-    along = amount * torch.linspace(-0.5, 0.5, MOTION_SAMPLES, dtype=torch.float64)
+def motion_blur(
+    image: Tensor,
+    amount: float,
+    generator: Generator,
+    *,
+    angle_deg: float,
+    decay: float = 0.0,
+    bow: float = 0.0,
+    anchor: float = 0.0,
+) -> Tensor:
+    """Straight motion at any angle (0 = horizontal); amount = length in px of an evenly exposed path.
+
+    decay: by how much the exposure fades along the path, 0 even, 3 a trail; bow: from an exponential (0) to half a
+    Gaussian (1). anchor: where the pixel itself lies, from the middle of the exposure (0) to where the path begins (1).
+    The path is made as much longer or shorter as makes it do the damage of the even, centred one: the variance along
+    it, with displacement counted by DISPLACEMENT_WEIGHT, stays.
+    """
+    along, weights = _exposure(decay, bow, anchor)
+    along = amount * along
     angle = math.radians(angle_deg)
     y, x = along * math.sin(angle), along * math.cos(angle)
-    radius = math.ceil(0.5 * amount) + 1
+    radius = math.ceil(float(along.abs().max())) + 1
     # Bilinear splatting: each point of the path shares its weight among the four pixels around it.
     position = torch.arange(-radius, radius + 1, dtype=torch.float64)
     rows = (1.0 - (position[:, None] - y[None, :]).abs()).clamp_min(0.0)
     columns = (1.0 - (position[:, None] - x[None, :]).abs()).clamp_min(0.0)
-    kernel = rows @ columns.T
+    kernel = (rows * weights) @ columns.T
     return convolve(image, (kernel / kernel.sum()).to(torch.float32))
 
 
-@per_sample
-def sharpen(image: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Unsharp masking of luma with sigma 1 px; amount = gain on the detail."""
+def _unsharp(image: Tensor, gain: float, radius_px: float, all_channels: float) -> Tensor:
+    """The image with `gain` times what a Gaussian takes away: of luma (0), of every channel (1), or a mixture."""
+    if all_channels == 1.0:
+        return torch.add(image, image - gaussian(image, radius_px), alpha=gain)
     tone = luma(image)
-    return torch.add(image, tone - gaussian(tone, 1.0), alpha=amount)
+    detail = tone - gaussian(tone, radius_px)
+    if all_channels > 0.0:
+        detail = torch.lerp(detail.expand_as(image), image - gaussian(image, radius_px), all_channels)
+    return torch.add(image, detail, alpha=gain)
 
 
 @per_sample
-def halo_sharpen(image: Tensor, amount: float, generator: Generator, *, radius_px: float) -> Tensor:
-    """Unsharp masking of luma with a wide radius, which draws halos along edges; amount = gain on the detail."""
-    tone = luma(image)
-    return torch.add(image, tone - gaussian(tone, radius_px), alpha=amount)
+def sharpen(
+    image: Tensor, amount: float, generator: Generator, *, radius_px: float = 1.0, all_channels: float = 0.0
+) -> Tensor:
+    """Unsharp masking with a Gaussian of sigma `radius_px`; amount = gain on the detail at 1 px, at other radii the
+    one that adds about as much. all_channels: 0 sharpens luma, 1 each channel by itself."""
+    scale = (radius_px**2 + DETAIL_OFFSET_PX2) / ((1.0 + DETAIL_OFFSET_PX2) * radius_px**2)
+    return _unsharp(image, amount * scale, radius_px, all_channels)
+
+
+@per_sample
+def halo_sharpen(
+    image: Tensor, amount: float, generator: Generator, *, radius_px: float, all_channels: float = 0.0
+) -> Tensor:
+    """Unsharp masking with a wide radius, which draws halos along edges; amount = gain on the detail.
+
+    all_channels: 0 sharpens luma, 1 each channel by itself."""
+    return _unsharp(image, amount, radius_px, all_channels)

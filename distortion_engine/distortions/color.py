@@ -6,44 +6,83 @@ import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.common import LUMA, from_linear, luma, per_sample, to_linear, with_chroma
-from distortion_engine.distortions.filters import gaussian, pixel_grid, warp
+from distortion_engine.distortions.filters import gaussian, pixel_grid, shift, warp
 from distortion_engine.distortions.random_fields import unit_uniform
 
 LIGHT = (0.2126, 0.7152, 0.0722)  # luminance of linear sRGB primaries, IEC 61966-2-1
 BANDING_SIGMA_PX = 3.0
 
 
-@per_sample
-def saturate(image: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Multiply the distance from luma by 1 + amount."""
-    return torch.lerp(luma(image), image, 1.0 + amount)
+def _lightness(image: Tensor) -> Tensor:
+    """Half the sum of the largest and the smallest channel, `(1, H, W)`."""
+    return (image.amax(dim=0, keepdim=True) + image.amin(dim=0, keepdim=True)) * 0.5
+
+
+def _grey(image: Tensor, lightness: float, mean: float) -> Tensor:
+    """The grey `(1, H, W)` that a colour fades to: luma, with these shares of lightness and of the channels' mean."""
+    grey = tone = luma(image)
+    if lightness > 0.0:
+        grey = grey + lightness * (_lightness(image) - tone)
+    if mean > 0.0:
+        grey = grey + mean * ((image[0:1] + image[1:2] + image[2:3]) / 3.0 - tone)
+    return grey
 
 
 @per_sample
-def desaturate(image: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Multiply the distance from luma by 1 - amount; 1 is grey."""
-    return torch.lerp(luma(image), image, 1.0 - min(amount, 1.0))
+def saturate(
+    image: Tensor,
+    amount: float,
+    generator: Generator,
+    *,
+    lightness: float = 0.0,
+    mean: float = 0.0,
+    bounded: float = 0.0,
+) -> Tensor:
+    """Multiply the distance from grey by 1 + amount.
+
+    lightness, mean: shares of (largest + smallest) / 2 and of the mean of the channels in that grey, the rest is luma.
+    bounded: 0 clips each channel where a colour leaves the range, 1 stops the pixel there, which keeps its hue.
+    """
+    grey = _grey(image, lightness, mean)
+    moved = torch.lerp(grey, image, 1.0 + amount)
+    if bounded == 0.0:
+        return moved
+    to_white = (1.0 - grey) / (image.amax(dim=0, keepdim=True) - grey).clamp_min(1e-6)
+    to_black = grey / (grey - image.amin(dim=0, keepdim=True)).clamp_min(1e-6)
+    gain = torch.minimum(to_white, to_black).clamp(1.0, 1.0 + amount)
+    return torch.lerp(moved.clamp(0.0, 1.0), grey + gain * (image - grey), bounded)
 
 
-def _hue_rotated(image: Tensor, angle_deg: float) -> Tensor:
-    """Turn the (Cb, Cr) plane at constant luma; positive turns red towards yellow."""
+@per_sample
+def desaturate(
+    image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0, mean: float = 0.0
+) -> Tensor:
+    """Multiply the distance from grey by 1 - amount; 1 is grey. lightness, mean: as in `saturate`."""
+    return torch.lerp(_grey(image, lightness, mean), image, 1.0 - min(amount, 1.0))
+
+
+def _hue_rotated(image: Tensor, angle_deg: float, lightness: float) -> Tensor:
+    """Turn the (Cb, Cr) plane; positive turns red towards yellow. Luma is kept (0), HSL lightness (1), or between."""
     tone = luma(image)[0]
     blue = (image[2] - tone) / 1.772
     red = (image[0] - tone) / 1.402
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    return with_chroma(image, cos * blue - sin * red - blue, sin * blue + cos * red - red)
+    turned = with_chroma(image, cos * blue - sin * red - blue, sin * blue + cos * red - red)
+    if lightness > 0.0:
+        turned = turned + lightness * (_lightness(image) - _lightness(turned))
+    return turned
 
 
 @per_sample
-def hue_rotate_warm(image: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Turn hues red -> yellow -> green; amount = angle in degrees."""
-    return _hue_rotated(image, amount)
+def hue_rotate_warm(image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0) -> Tensor:
+    """Turn hues red -> yellow -> green; amount = angle in degrees. lightness: 0 keeps luma, 1 HSL lightness."""
+    return _hue_rotated(image, amount, lightness)
 
 
 @per_sample
-def hue_rotate_cool(image: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Turn hues red -> magenta -> blue; amount = angle in degrees."""
-    return _hue_rotated(image, -amount)
+def hue_rotate_cool(image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0) -> Tensor:
+    """Turn hues red -> magenta -> blue; amount = angle in degrees. lightness: 0 keeps luma, 1 HSL lightness."""
+    return _hue_rotated(image, -amount, lightness)
 
 
 def _white_balanced(image: Tensor, stops: float) -> Tensor:
@@ -71,15 +110,42 @@ def color_diffusion(image: Tensor, amount: float, generator: Generator) -> Tenso
     """Colours that bleed over edges: chroma blurred, luma kept; amount = sigma in px."""
     tone = luma(image)
     red, blue = gaussian(torch.cat([image[0:1], image[2:3]]) - tone, amount)
+    return _with_luma(tone, red[None], blue[None])
+
+
+def _with_luma(tone: Tensor, red: Tensor, blue: Tensor) -> Tensor:
+    """`(3, H, W)` of luma `tone` and of these differences of red and blue from it, each `(1, H, W)`."""
     green = torch.add(red * (-LUMA[0] / LUMA[1]), blue, alpha=-LUMA[2] / LUMA[1])  # luma weighs the three to 0
-    return torch.stack([red, green, blue]).add_(tone)
+    return torch.cat([red, green, blue]).add_(tone)
 
 
 @per_sample
-def chroma_shift(image: Tensor, amount: float, generator: Generator, *, angle_deg: float) -> Tensor:
-    """Misregistered channels: red and blue moved apart along `angle_deg`; amount = px by which each moves."""
+def chroma_shift(
+    image: Tensor,
+    amount: float,
+    generator: Generator,
+    *,
+    angle_deg: float,
+    red: float = 1.0,
+    blue: float = -1.0,
+    chroma: float = 0.0,
+    crisp: float = 0.0,
+) -> Tensor:
+    """Misregistered channels: red and blue read from elsewhere along `angle_deg`; amount = px by which each moves.
+
+    red, blue: of the amount, with the sign of the direction: 1 and -1 part them, 0 leaves one in place. chroma: from
+    0.5 on their differences from luma are moved instead, and luma stays. crisp: 0 bilinear, 1 bicubic, which keeps the
+    moved channel as sharp as it was.
+    """
     down, right = amount * math.sin(math.radians(angle_deg)), amount * math.cos(math.radians(angle_deg))
-    return torch.cat([warp(image[0:1], down, right), image[1:2], warp(image[2:3], -down, -right)])
+
+    def moved(plane: Tensor, share: float) -> Tensor:
+        return shift(plane, share * down, share * right, crisp) if share else plane
+
+    if chroma < 0.5:
+        return torch.cat([moved(image[0:1], red), image[1:2], moved(image[2:3], blue)])
+    tone = luma(image)
+    return _with_luma(tone, moved(image[0:1] - tone, red), moved(image[2:3] - tone, blue))
 
 
 @per_sample

@@ -4,6 +4,7 @@ Two implementations of each: OpenCV on the CPU (`opencv_filters.py`), and PyTorc
 gradients are wanted. They agree within `FILTER_TOLERANCE` on images in [0, 1].
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,22 @@ def warp(image: Tensor, down_px: Tensor | float, right_px: Tensor | float) -> Te
     x_grid = ((column + right_px) * (2.0 / (width - 1)) - 1.0).expand(height, width)
     grid = torch.stack([x_grid, y_grid], dim=-1)[None]
     return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[0]
+
+
+def shift(image: Tensor, down_px: float, right_px: float, crisp: float = 0.0) -> Tensor:
+    """`warp` by the same offset everywhere; crisp from 0, bilinear, to 1, bicubic (Catmull and Rom), which does not
+    blur what lies between pixels."""
+    if crisp == 0.0:
+        return warp(image, down_px, right_px)
+    if fast_path(image):
+        return each_plane(image, lambda plane: opencv_filters.shifted(plane, down_px, right_px, crisp))
+    for axis, offset in ((1, down_px), (2, right_px)):
+        whole, size = math.floor(offset), image.shape[axis]
+        place = torch.arange(size, device=image.device) + whole - 1
+        weights = opencv_filters.taps(offset - whole, crisp).tolist()
+        parts = [image.index_select(axis, (place + i).clamp(0, size - 1)) * weights[i] for i in range(len(weights))]
+        image = torch.stack(parts).sum(dim=0)
+    return image
 
 
 @dataclass(frozen=True)

@@ -106,16 +106,31 @@ def local_max(plane: Plane, radius_px: int) -> Plane:
     return cv2.dilate(plane, np.ones((2 * radius_px + 1,) * 2, np.uint8))
 
 
-def shifted(plane: Plane, down_px: float, right_px: float) -> Plane:
-    """The plane read at (y + down_px, x + right_px), bilinear, edges repeated."""
+def taps(part: float, crisp: float) -> np.ndarray:
+    """Weights float32 of the pixels around a place `part` in [0, 1) of the way from one to the next: of these two by
+    linear interpolation (crisp 0), of four by the cubic of Catmull and Rom (crisp 1), or of four by a mixture."""
+    linear = np.array([1.0 - part, part])
+    if crisp == 0.0:
+        return linear.astype(np.float32)
+    square, cube = part**2, part**3
+    outer = np.array([square - 0.5 * (part + cube), 0.5 * (cube - square)])
+    inner = np.array([1.0 - 2.5 * square + 1.5 * cube, 0.5 * part + 2.0 * square - 1.5 * cube])
+    inner = linear + crisp * (inner - linear)
+    return np.array([crisp * outer[0], *inner, crisp * outer[1]], np.float32)
+
+
+def shifted(plane: Plane, down_px: float, right_px: float, crisp: float = 0.0) -> Plane:
+    """The plane read at (y + down_px, x + right_px), edges repeated; bilinear, or as sharp as `taps` says."""
     height, width = plane.shape
     down_px, right_px = min(max(down_px, -height), height), min(max(right_px, -width), width)
     down, right = math.floor(down_px), math.floor(right_px)
-    above, below, before, behind = max(0, -down), max(0, down + 1), max(0, -right), max(0, right + 1)
+    rows, columns = taps(down_px - down, crisp), taps(right_px - right, crisp)
+    more = len(rows) - 1  # pixels read beyond the first
+    down, right = down - more // 2, right - more // 2
+    above, below, before, behind = max(0, -down), max(0, down + more), max(0, -right), max(0, right + more)
     source = cv2.copyMakeBorder(plane, above, below, before, behind, cv2.BORDER_REPLICATE)
     top, left = down + above, right + before
-    window = source[top : top + height + 1, left : left + width + 1]
-    rows, columns = (np.array([1.0 - part, part], np.float32) for part in (down_px - down, right_px - right))
+    window = source[top : top + height + more, left : left + width + more]
     return cv2.sepFilter2D(window, -1, columns, rows, anchor=(0, 0))[:height, :width]
 
 

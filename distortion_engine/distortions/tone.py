@@ -52,21 +52,22 @@ def low_light(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return from_linear(to_linear(image) * 2.0**-amount)
 
 
-def _stretched(image: Tensor, gain: float) -> Tensor:
-    # About the mean luma, so that contrast changes without brightness.
-    return torch.lerp(mean_luma(image), image, gain)
+def _stretched(image: Tensor, gain: float, mid_grey: float) -> Tensor:
+    # About the mean luma contrast changes without brightness; many tools do it about mid-grey.
+    return torch.lerp(torch.lerp(mean_luma(image), torch.full_like(image[:1, :1, :1], 0.5), mid_grey), image, gain)
 
 
 @per_sample
-def contrast_up(image: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Linear stretch about the mean luma by the factor 1 + amount."""
-    return _stretched(image, 1.0 + amount)
+def contrast_up(image: Tensor, amount: float, generator: Generator, *, mid_grey: float = 0.0) -> Tensor:
+    """Linear stretch by the factor 1 + amount about the mean luma (mid_grey 0), mid-grey (1), or between."""
+    return _stretched(image, 1.0 + amount, mid_grey)
 
 
 @per_sample
-def contrast_down(image: Tensor, amount: float, generator: Generator) -> Tensor:
-    """Linear flattening about the mean luma by the factor 1 - amount, amount at most 1."""
-    return _stretched(image, max(0.0, 1.0 - amount))
+def contrast_down(image: Tensor, amount: float, generator: Generator, *, mid_grey: float = 0.0) -> Tensor:
+    """Linear flattening by the factor 1 - amount, amount at most 1, about the mean luma (mid_grey 0), mid-grey (1),
+    or between."""
+    return _stretched(image, max(0.0, 1.0 - amount), mid_grey)
 
 
 @per_sample

@@ -65,10 +65,23 @@ def seconds(work: Callable[[], object], repeats: int, clock: Callable[[], float]
     return statistics.median(times[1:])
 
 
+# Types that the engine has in many implementations: the parameters that their plain form, which the others default to,
+# still asks for.
+PLAIN: dict[str, tuple[str, ...]] = {
+    "motion_blur": ("angle_deg",),
+    "chroma_shift": ("angle_deg",),
+    "halo_sharpen": ("radius_px",),
+    **dict.fromkeys(("sharpen", "saturate", "desaturate", "contrast_up", "contrast_down"), ()),
+    **dict.fromkeys(("hue_rotate_warm", "hue_rotate_cool"), ()),
+}
+
+
 def distorted(name: str, images: Tensor, amount: float) -> Tensor:
-    """`images` (B, 3, H, W) through distortion `name`, all at one amount and with the same parameters."""
+    """`images` (B, 3, H, W) through distortion `name`, all at one amount and with the same parameters: those of its
+    plain form, as the baseline has it, where a type has several."""
     spec, count = DISTORTIONS[name], len(images)
     drawn = spec.sample_params(np.random.default_rng(0))
+    drawn = {key: drawn[key] for key in PLAIN.get(name, drawn)}
     params = {key: torch.full((count,), value) for key, value in drawn.items()}
     generators = [torch.Generator().manual_seed(seed) for seed in range(count)]
     return spec.apply(images, torch.full((count,), amount), params, generators)

@@ -3,6 +3,9 @@
 Every distortion is applied to crops of training photographs at its ladder and between; conventional metrics judge
 the results, each metric is put on the quantile scale of that pool, and the median of their mean over photographs,
 made monotone, is the severity of an amount. No human score is used.
+
+`--only NAME ...` measures these distortions again and replaces their curves in `--out`, on the quantile tables and the
+scale that it holds, so that all other curves and all labels keep their meaning.
 """
 
 import argparse
@@ -10,7 +13,7 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +22,14 @@ import numpy as np
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_MAX, CONSENSUS_METRICS, LEVELS, VIEWING_SCALES
+from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_MAX, CONSENSUS_METRICS, LEVELS
 from experiments.severity.measure import (
-    CROP_PX,
     LADDER_POSITIONS,
     choose_photos,
     engine_sha256,
     measure,
     measured_amounts,
+    settings,
 )
 from relational_iqa.conventional import METRICS
 
@@ -112,23 +115,66 @@ def fit(values: np.ndarray) -> dict[str, Any]:
         "+".join(sorted(CONSENSUS_METRICS)): round(scale, 5),
         "+".join(sorted(CONSENSUS_FAST)): round(float((fast * severity).sum() / (fast * fast).sum()), 5),
     }
-    curves = {}
-    for index, (name, distortion) in enumerate(DISTORTIONS.items()):
-        amounts = measured_amounts(distortion)
-        knots, rising = monotone_curve(amounts, severity[:, index])
-        low, high = np.quantile(severity[:, index], (0.1, 0.9), axis=0).round(4).tolist()
-        at = [0.0, *(round(amount, 6) for amount in amounts)]
-        measured = {"amounts": at, "p10": [0.0, *low], "p90": [0.0, *high]}
-        # What the least amount already does; below ONSET_VISIBLE the curve counts as starting at 0.
-        onset = float(np.median(severity[:, index, 0]))
-        curves[name] = {
-            "unit": distortion.unit,
-            "amounts": knots,
-            "severity": rising,
-            "onset": round(onset, 4) if onset >= ONSET_VISIBLE else 0.0,
-            "measured": measured,
-        }
+    curves = {name: curve(name, severity[:, index]) for index, name in enumerate(DISTORTIONS)}
     return {"quantiles": tables, "scales": scales, "curves": curves}
+
+
+def curve(name: str, severity: np.ndarray) -> dict[str, Any]:
+    """The curve of distortion `name` as severity.json holds it, from severities (photographs, amounts)."""
+    distortion = DISTORTIONS[name]
+    amounts = measured_amounts(distortion)
+    knots, rising = monotone_curve(amounts, severity)
+    low, high = np.quantile(severity, (0.1, 0.9), axis=0).round(4).tolist()
+    at = [0.0, *(round(amount, 6) for amount in amounts)]
+    # What the least amount already does; below ONSET_VISIBLE the curve counts as starting at 0.
+    onset = float(np.median(severity[:, 0]))
+    return {
+        "unit": distortion.unit,
+        "amounts": knots,
+        "severity": rising,
+        "onset": round(onset, 4) if onset >= ONSET_VISIBLE else 0.0,
+        "measured": {"amounts": at, "p10": [0.0, *low], "p90": [0.0, *high]},
+    }
+
+
+def refit(fitted: Mapping[str, Any], values: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    """`fitted` with the curves of `names` made anew on its tables and its scale; nothing else differs.
+
+    values: metric values (photographs, names, amounts, metrics).
+    """
+    damage = np.abs(values - np.array([METRICS[name].identical for name in CONSENSUS_METRICS]))
+    mean = quantiles_of(damage, fitted["quantiles"]).mean(axis=-1)
+    severity = np.clip(mean * fitted["scales"]["+".join(sorted(CONSENSUS_METRICS))], 0.0, CONSENSUS_MAX)
+    fresh = {name: curve(name, severity[:, index]) for index, name in enumerate(names)}
+    curves = {name: fresh.get(name, fitted["curves"].get(name)) for name in DISTORTIONS}
+    return {**fitted, "curves": {name: one for name, one in curves.items() if one is not None}}
+
+
+def refit_file(out: Path, photos: Sequence[Path], names: Sequence[str], processes: int, command: str) -> dict[str, Any]:
+    """What `out` becomes when `names` are measured again; its provenance says which, when and by which engine.
+
+    Raises UsageError for an unknown name, and where the photographs or settings are not those that `out` was made with.
+    """
+    unknown = sorted(set(names) - set(DISTORTIONS))
+    if unknown:
+        raise UsageError(f"--only {', '.join(unknown)}: no such distortion; expected some of {', '.join(DISTORTIONS)}")
+    start, fitted = time.monotonic(), json.loads(out.read_text(encoding="utf-8"))
+    origin, now = fitted["provenance"], settings(photos)
+    differing = [key for key, value in now.items() if origin.get(key) != value]
+    if differing:
+        raise UsageError(f"{out} was made with other {', '.join(differing)}; use the same or fit all distortions")
+    engine = engine_sha256()
+    refitted = refit(fitted, measure(photos, processes, names), names)
+    note = {
+        "distortions": list(names),
+        "command": command,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "engine_version": ENGINE_VERSION,
+        "engine_sha256": engine,
+        "seconds": round(time.monotonic() - start),
+    }
+    refitted["provenance"] = {**origin, "refitted": [*origin.get("refitted", []), note]}
+    return refitted
 
 
 def report(fitted: dict[str, Any]) -> str:
@@ -149,9 +195,16 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=24, help="photographs used")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--measurements", type=Path, help=".npz of metric values: read if it exists, else written")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="new curves for these distortions alone")
     options = parser.parse_args()
     start = time.monotonic()
     photos = choose_photos(options.photos, options.limit)
+    used = f"--photos {options.photos} --out {options.out} --limit {options.limit}"
+    command = f"python -m experiments.severity.fit {used}"
+    if options.only:
+        command = f"{command} --only {' '.join(options.only)}"
+        _write(refit_file(options.out, photos, options.only, options.processes, command), options.out)
+        return
     if options.measurements and options.measurements.is_file():
         stored = np.load(options.measurements)
         values, engine = stored["values"], str(stored["engine"])
@@ -163,28 +216,26 @@ def main() -> None:
         if options.measurements:
             np.savez_compressed(options.measurements, values=values, engine=engine)
     fitted = fit(values)
-    used = f"--photos {options.photos} --out {options.out} --limit {options.limit}"
     seconds = round(time.monotonic() - start)
     fitted["provenance"] = {
-        "command": f"python -m experiments.severity.fit {used}",
+        "command": command,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "engine_version": ENGINE_VERSION,
         "engine_sha256": engine,
-        "metrics": list(CONSENSUS_METRICS),
-        "metrics_fast": list(CONSENSUS_FAST),
-        "viewing_scales": {name: list(VIEWING_SCALES[name]) for name in CONSENSUS_METRICS},
-        "photographs": [photo.name for photo in photos],
-        "crop_px": CROP_PX,
-        "ladder_positions": list(LADDER_POSITIONS),
+        **settings(photos),
         "seconds": seconds,
         "images": int(np.prod(values.shape[:3])),
         "kadid_top_severity": KADID_TOP_SEVERITY,
         "spread": "p10 and p90 over photographs at each measured amount",
     }
+    _write(fitted, options.out)
+
+
+def _write(fitted: dict[str, Any], out: Path) -> None:
     print(report(fitted))
-    partial = options.out.with_suffix(".partial")
+    partial = out.with_suffix(".partial")
     partial.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, options.out)
+    os.replace(partial, out)
 
 
 if __name__ == "__main__":

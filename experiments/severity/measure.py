@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ import distortion_engine
 from distortion_engine.catalog import DISTORTIONS, Distortion
 from distortion_engine.image_io import load_image
 from distortion_engine.photos import list_photos
-from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales
+from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_METRICS, VIEWING_SCALES, at_viewing_scales
 from relational_iqa.conventional import METRICS
 
 CROP_PX = 144  # the size of training images
@@ -60,12 +61,14 @@ def crop(photo: Path) -> torch.Tensor:
     return patch
 
 
-def measure_photo(photo: Path) -> np.ndarray:
-    """Metric values (distortions, amounts, metrics) of one photograph; a type has one seed for all its amounts."""
+def measure_photo(photo: Path, names: Sequence[str] = ()) -> np.ndarray:
+    """Metric values (distortions, amounts, metrics) of one photograph, for all distortions when `names` is empty; a
+    type has one seed for all its amounts."""
     torch.set_num_threads(1)
     patch = crop(photo)
     rows = []
-    for name, distortion in DISTORTIONS.items():
+    for name in names or DISTORTIONS:
+        distortion = DISTORTIONS[name]
         amounts = torch.tensor(measured_amounts(distortion))
         seed = _hash(f"{photo.name}:{name}")
         drawn = distortion.sample_params(np.random.default_rng(seed))
@@ -82,21 +85,34 @@ def measure_photo(photo: Path) -> np.ndarray:
     return np.stack(rows)
 
 
-def measure(photos: Sequence[Path], processes: int) -> np.ndarray:
-    """Values (photographs, distortions, amounts, metrics), with a line of progress a photograph."""
+def measure(photos: Sequence[Path], processes: int, names: Sequence[str] = ()) -> np.ndarray:
+    """Values (photographs, distortions, amounts, metrics), with a line of progress a photograph. names: as above."""
     start, measured = time.monotonic(), []
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for values in pool.imap(measure_photo, photos):
+        for values in pool.imap(functools.partial(measure_photo, names=names), photos):
             measured.append(values)
             print(f"{len(measured)}/{len(photos)} photographs, {time.monotonic() - start:.0f} s", file=sys.stderr)
     return np.stack(measured).astype(np.float64)
+
+
+def settings(photos: Sequence[Path]) -> dict[str, Any]:
+    """What curves must share to lie on one scale, as the provenance has it."""
+    return {
+        "metrics": list(CONSENSUS_METRICS),
+        "metrics_fast": list(CONSENSUS_FAST),
+        "viewing_scales": {name: list(VIEWING_SCALES[name]) for name in CONSENSUS_METRICS},
+        "photographs": [photo.name for photo in photos],
+        "crop_px": CROP_PX,
+        "ladder_positions": list(LADDER_POSITIONS),
+    }
 
 
 def engine_sha256() -> str:
     """Hash of the catalogue and the distortion sources, to tell which engine a fit belongs to."""
     root = Path(next(iter(distortion_engine.__path__)))
     digest = hashlib.sha256()
-    for path in [root / "axes.py", root / "catalog.py", *sorted((root / "distortions").glob("*.py"))]:
+    tables = [root / name for name in ("axes.py", "catalog.py", "samplers.py")]
+    for path in [*tables, *sorted((root / "distortions").glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

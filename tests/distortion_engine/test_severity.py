@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from distortion_engine import severity
+from distortion_engine import ENGINE_VERSION, severity
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image
+from distortion_engine.image_io import load_image, save_image
 from distortion_engine.photos import is_held_out, list_photos
 from distortion_engine.severity import (
     CONSENSUS_FAST,
@@ -94,7 +94,48 @@ def test_curves_say_where_they_come_from() -> None:
     assert origin["metrics"] == list(CONSENSUS_METRICS) and len(origin["photographs"]) >= 20
     assert not any(is_held_out(name) for name in origin["photographs"])
     assert {"date", "engine_sha256", "images", "crop_px", "seconds"} <= set(origin)
-    assert origin["engine_version"] == "1.2"
+    assert origin["engine_version"] == ENGINE_VERSION
+
+
+def test_a_refit_replaces_the_named_curves_and_nothing_else() -> None:
+    shipped, names = severity._tables(), ["sharpen", "jpeg"]
+    before = json.dumps(shipped)
+    rise = np.linspace(0.01, 0.2, len(measure.LADDER_POSITIONS))[None, None, :, None]
+    direction = np.array([1 if not METRICS[name].higher_is_better else -1 for name in CONSENSUS_METRICS])
+    values = np.array([METRICS[name].identical for name in CONSENSUS_METRICS]) + rise * direction
+    refitted = json.loads(json.dumps(fit.refit(shipped, np.tile(values, (3, 2, 1, 1)), names)))
+    assert json.dumps(shipped) == before
+    assert {key: refitted[key] for key in ("quantiles", "scales")} == {k: shipped[k] for k in ("quantiles", "scales")}
+    assert [name for name in DISTORTIONS if refitted["curves"][name] != shipped["curves"][name]] == names
+    # The severity is what the consensus says of the same values.
+    last = {name: torch.tensor(values[0, 0, -1:, i]) for i, name in enumerate(CONSENSUS_METRICS)}
+    assert refitted["curves"]["jpeg"]["severity"][-1] == pytest.approx(consensus(last).item(), abs=1e-3)
+
+
+def test_a_refit_with_other_photographs_or_of_unknown_types_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "severity.json"
+    out.write_text(json.dumps(severity._tables()))
+    with pytest.raises(UsageError, match="no such distortion"):
+        fit.refit_file(out, [], ["sharpened"], 1, "")
+    with pytest.raises(UsageError, match="other photographs"):
+        fit.refit_file(out, [tmp_path / "a.png"], ["sharpen"], 1, "")
+
+
+def test_a_refit_of_one_type_measures_it_and_notes_it(tmp_path: Path) -> None:
+    photos = [tmp_path / "photo.png"]
+    save_image(load_image(SHIPPED_IMAGE).repeat(1, 2, 1), photos[0])  # room for a crop of the fit
+    origin = {**measure.settings(photos), "engine_version": "1.0"}
+    out = tmp_path / "severity.json"
+    out.write_text(json.dumps({**severity._tables(), "provenance": origin}))
+    values = measure.measure_photo(photos[0], ["contrast_down"])
+    refitted = fit.refit_file(out, photos, ["contrast_down"], 1, "by hand")
+    expected = fit.refit(severity._tables(), values[None], ["contrast_down"])["curves"]["contrast_down"]
+    fresh = refitted["curves"]["contrast_down"]
+    assert fresh["severity"] == pytest.approx(expected["severity"], abs=1e-4) and fresh["unit"] == expected["unit"]
+    assert fresh["severity"] != severity._tables()["curves"]["contrast_down"]["severity"]
+    note = refitted["provenance"]["refitted"][0]
+    assert (note["distortions"], note["command"]) == (["contrast_down"], "by hand")
+    assert refitted["provenance"]["engine_version"] == "1.0" and note["engine_sha256"] == measure.engine_sha256()
 
 
 def test_the_strongest_of_the_kadid_types_average_near_one() -> None:
@@ -153,10 +194,11 @@ def test_a_metric_judges_the_view_from_further_away_and_small_images_as_they_are
 
     checks = (torch.arange(64)[:, None] + torch.arange(64)[None, :]).remainder(2).float().expand(1, 3, 64, 64)
     grey = torch.full((1, 3, 64, 64), 0.5)
-    assert at_viewing_scales("mdsi", spread, checks, grey).item() == pytest.approx(0.5)
-    assert at_viewing_scales("ssim", spread, checks, grey).item() == pytest.approx(0.0)  # too fine to be seen
+    near, far = (next(name for name, scales in VIEWING_SCALES.items() if scales == (scale,)) for scale in (1, 2))
+    assert at_viewing_scales(near, spread, checks, grey).item() == pytest.approx(0.5)
+    assert at_viewing_scales(far, spread, checks, grey).item() == pytest.approx(0.0)  # too fine to be seen
     small = (slice(None), slice(None), slice(0, 16), slice(0, 16))
-    assert at_viewing_scales("ssim", spread, checks[small], grey[small]).item() == pytest.approx(0.5)
+    assert at_viewing_scales(far, spread, checks[small], grey[small]).item() == pytest.approx(0.5)
     with pytest.raises(UsageError, match="psnr"):
         at_viewing_scales("psnr", spread, checks, grey)
 
