@@ -8,6 +8,9 @@ from torch import Tensor
 
 # Fields weaker than this together count as "none" in proportion.
 NONE_BELOW = 0.08
+# In compositions the weaker axes count more in the type loss than their share of the field: targets are shares to this
+# power, and so are the predicted ones, so that the optimum is the same and softmax(type_logits) still means shares.
+SHARE_POWER = 0.5
 
 
 def distortion_losses(
@@ -16,17 +19,18 @@ def distortion_losses(
     """Losses of predicted relation maps against the true ones.
 
     maps, direction, target (B, K, h, w); type_logits (B, K + 1, h, w), the last is "none"; magnitude and valid
-    (B, 1, h, w), valid in [0, 1]. Returns scalars: `type` (soft cross-entropy, weighted by severity), `magnitude`,
-    `sign`, `map`.
+    (B, 1, h, w), valid in [0, 1]. Returns scalars: `type` (soft cross-entropy of shares to SHARE_POWER, weighted by
+    severity), `magnitude`, `sign`, `map`.
     """
     strength = target.abs()  # (B, K, h, w)
     total = strength.sum(1, keepdim=True)  # (B, 1, h, w)
     count = valid.sum().clamp_min(1.0)
     none = (1 - total / NONE_BELOW).clamp_min(0)
-    shares = strength / total.clamp_min(1e-6) * (1 - none)
+    evened = strength.clamp_min(1e-12) ** SHARE_POWER * (strength > 0)
+    shares = evened / evened.sum(1, keepdim=True).clamp_min(1e-6) * (1 - none)
     soft_target = torch.cat([shares, none], 1)  # sums to 1 over channels
     weight = valid * (0.15 + total.clamp(0, 1).sqrt())
-    cross_entropy = -(soft_target * F.log_softmax(type_logits, 1)).sum(1, keepdim=True)
+    cross_entropy = -(soft_target * F.log_softmax(SHARE_POWER * type_logits, 1)).sum(1, keepdim=True)
     # tanh(z) = direction, so log((1 + s tanh z) / 2) is the logistic log-likelihood of sign s at 2 z.
     agreement = (1 + torch.sign(target) * direction).clamp_min(1e-6) / 2
     sign_weight = valid * strength.sqrt()

@@ -27,7 +27,7 @@ class ScoringLossWeights:
     """order: construction within sets. agreed: pairs all metrics agree on. consensus: regression. contrast: of the
     embedding. nothing: margin of images that nobody can tell apart."""
 
-    order: float = 1.0
+    order: float = 2.0
     agreed: float = 0.5
     consensus: float = 10.0
     contrast: float = 0.05

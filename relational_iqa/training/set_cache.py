@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import AXES
 from distortion_engine.dataset import Judge, RankedSetDataset
+from distortion_engine.errors import UsageError
 from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import SamplingConfig
 from distortion_engine.severity import provenance_hash
@@ -38,7 +39,8 @@ _BLOCK_SETS = 50  # how many are rendered anew after a kill, at most
 @dataclass(frozen=True)
 class DataConfig:
     """What is trained on. sets: ranked sets in the cache. size_px: crop side, a multiple of 16. min_scale: photographs
-    are shrunk by a factor drawn in [min_scale, 1] first. workers: processes that render."""
+    are shrunk by a factor drawn in [min_scale, 1] first. workers: processes that render. mask_share: of steps that act
+    on a part of the image. kinds: weight of each kind of set, empty for the engine's own mixture."""
 
     photos: str
     sets: int = 6000
@@ -48,6 +50,21 @@ class DataConfig:
     workers: int = 2
     cache_dir: str = ".cache/sets"
     mask_share: float = 0.5
+    kinds: dict[str, float] = field(default_factory=dict)
+
+    def sampling(self) -> SamplingConfig:
+        """What the engine is to draw. Raises UsageError for an unknown kind or a weight below 0."""
+        for kind, weight in self.kinds.items():
+            if kind not in SET_KINDS or not weight >= 0:
+                kinds = ", ".join(SET_KINDS)
+                raise UsageError(f"data.kinds: {kind}: {weight} is not valid; expected 0 or more for some of {kinds}")
+        own = {"kinds": self.kinds} if self.kinds else {}
+        return SamplingConfig(mask_share=self.mask_share, **own)
+
+    def drawn(self) -> dict[str, Any]:
+        """The part of the configuration on which the bytes of the cache depend."""
+        left_out = ("workers", "cache_dir", "photos", *(() if self.kinds else ("kinds",)))
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 @dataclass(frozen=True)
@@ -70,9 +87,8 @@ class CachedSets:
 
 def cached_sets(config: DataConfig, photos: Sequence[Path], judge: Judge, judge_columns: int) -> CachedSets:
     """Opens the cache of `config`, rendering it first where it is not there or not complete."""
-    sampling = SamplingConfig(mask_share=config.mask_share)
-    drawn = {name: value for name, value in asdict(config).items() if name not in ("workers", "cache_dir", "photos")}
-    key = json.dumps([drawn, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_columns])
+    sampling = config.sampling()
+    key = json.dumps([config.drawn(), [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_columns])
     folder = Path(config.cache_dir) / hashlib.sha256(key.encode()).hexdigest()[:16]
     members = sampling.members + 1
     cells = config.size_px // STRIDE

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from relational_iqa.losses import NONE_BELOW, distortion_losses, rank_logistic, rank_n_contrast
+from relational_iqa.losses import NONE_BELOW, SHARE_POWER, distortion_losses, rank_logistic, rank_n_contrast
 
 
 def slow_rank_n_contrast(embedding: Tensor, label: Tensor, temperature: float) -> float:
@@ -65,7 +65,7 @@ def test_rank_logistic_is_the_weighted_mean_of_logistic_losses() -> None:
 def test_distortion_losses_equal_a_case_worked_by_hand() -> None:
     # One pixel, two axes: axis 0 is less by .3, axis 1 untouched; the network says .5 of each type.
     target = torch.tensor([-0.3, 0.0]).view(1, 2, 1, 1)
-    logits = torch.tensor([0.0, 0.0, math.log(2.0)]).view(1, 3, 1, 1)  # .25, .25, none .5
+    logits = torch.tensor([0.0, 0.0, math.log(2.0) / SHARE_POWER]).view(1, 3, 1, 1)  # evened: .25, .25, none .5
     magnitude, direction = torch.full((1, 1, 1, 1), 0.45), torch.tensor([-0.5, 0.9]).view(1, 2, 1, 1)
     maps = torch.tensor([-0.26, 0.2]).view(1, 2, 1, 1)
     losses = distortion_losses(maps, logits, magnitude, direction, target, torch.ones(1, 1, 1, 1))
@@ -76,7 +76,7 @@ def test_distortion_losses_equal_a_case_worked_by_hand() -> None:
 
 
 def test_faint_fields_are_partly_none() -> None:
-    logits = torch.tensor([0.0, 0.0, math.log(2.0)]).view(1, 3, 1, 1)
+    logits = torch.tensor([0.0, 0.0, math.log(2.0) / SHARE_POWER]).view(1, 3, 1, 1)
     zero = torch.zeros(1, 2, 1, 1)
 
     def type_loss(strength: float) -> float:
@@ -87,6 +87,24 @@ def test_faint_fields_are_partly_none() -> None:
     half = NONE_BELOW / 2
     cross_entropy = -0.5 * math.log(0.25) - 0.5 * math.log(0.5)
     assert type_loss(half) == pytest.approx((0.15 + math.sqrt(half)) * cross_entropy, rel=1e-5)
+
+
+def test_true_shares_are_the_optimum_of_the_type_loss_and_weak_axes_weigh_more_than_their_share() -> None:
+    target = torch.tensor([0.6, -0.15, 0.0]).view(1, 3, 1, 1)
+    shares = target.abs().flatten() / target.abs().sum()
+    logits = torch.cat([shares.clamp_min(1e-9).log(), torch.tensor([-40.0])]).view(1, 4, 1, 1).requires_grad_(True)
+    zero = torch.zeros(1, 3, 1, 1)
+    loss = distortion_losses(zero, logits, zero[:, :1], zero, target, torch.ones(1, 1, 1, 1))["type"]
+    (slope,) = torch.autograd.grad(loss, logits)
+    assert slope.abs().max() < 1e-4
+    # A network that misses the weak axis pays more than the axis' share of a plain cross-entropy would make it.
+    missed = torch.tensor([0.0, -8.0, -20.0, -40.0]).view(1, 4, 1, 1)
+    paid = distortion_losses(zero, missed, zero[:, :1], zero, target, torch.ones(1, 1, 1, 1))["type"]
+    weight = 0.15 + math.sqrt(0.75)
+    evened = shares[:2].sqrt() / shares[:2].sqrt().sum()
+    expected = -(evened * torch.log_softmax(SHARE_POWER * missed.flatten()[:2], 0)).sum()
+    assert float(paid) == pytest.approx(weight * float(expected), rel=1e-3)
+    assert float(evened[1]) > 1.5 * float(shares[1])
 
 
 def test_invalid_pixels_do_not_count() -> None:
