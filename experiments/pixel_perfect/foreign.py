@@ -1,5 +1,6 @@
-"""Map rows on implementations that the engine does not contain: Debian's codecs, OpenCV's and ImageMagick's operators,
-pasted through masks. The true severity is what the conventional consensus sees in the whole distorted image."""
+"""Map rows on implementations that the engine does not contain: Debian's codecs, operators of OpenCV, ImageMagick,
+Pillow and SciPy, pasted through masks. The true severity is what the conventional consensus sees in the whole distorted
+image."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from distortion_engine.image_io import load_image, to_uint8
 from distortion_engine.masks import MaskSpec, render_mask
 from distortion_engine.render import EVIDENCE_OF_ONE_PIXEL, EVIDENCE_THRESHOLD, EVIDENCE_WINDOW_PX
 from experiments.pixel_perfect.external_codecs import CODECS, encode_all
+from experiments.pixel_perfect.foreign_later import LATER
 from experiments.pixel_perfect.foreign_operators import MAGICK, OPENCV, Operator, magick
 from experiments.pixel_perfect.map_accuracy import MapScores, score_single_pairs
 from experiments.pixel_perfect.measures import Model, severity_seen
@@ -63,6 +65,13 @@ def foreign_rows(scores: MapScores, engine: MapScores, missing: Sequence[str] = 
     name = "implementations the engine does not contain: dominant axis"
     rows = [row(name, "share", scores.axis, engine.axis, samples)]
     rows += [_row(*measure, part=True) for measure in measures]
+    later = {operator.name for operator in LATER}
+    groups = ("operators added after the engine was fixed", True), ("operators and codecs known before", False)
+    for title, wanted in groups:
+        of_group = [value for name, values in scores.pairs.items() if (name in later) == wanted for value in values]
+        if of_group:
+            rows.append(Row(f"{title}, mean over pairs", float(np.mean(of_group)), f"{len(of_group)} pairs",
+                            unit="share", part=True))  # fmt: skip
     worst = sorted((float(np.mean(values)), name) for name, values in scores.pairs.items())
     rows += [Row(name, value, f"{len(scores.pairs[name])} pairs", unit="share", part=True) for value, name in worst]
     return rows
@@ -77,7 +86,9 @@ def missing_tools() -> list[str]:
 def foreign_pairs(photos: Sequence[Path], repetitions: int, size_px: int = 192, seed: int = 0) -> Iterator[SinglePair]:
     """Pairs of every operator and codec that is installed, in a strength drawn among those that are severe enough on
     the crop; none where there is no such. A function of arguments and tools alone."""
-    for number, operator in enumerate((*OPENCV, *(MAGICK if magick() else ()))):
+    operators = list(enumerate((*OPENCV, *(MAGICK if magick() else ()))))
+    operators += list(enumerate(LATER, 200))  # so that the draws of the others stay what they were
+    for number, operator in operators:
         for repetition in range(repetitions):
             rng = np.random.default_rng([seed, number, repetition])
             pixels = _crop(photos, size_px, rng)

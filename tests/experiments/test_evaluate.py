@@ -26,6 +26,7 @@ def few_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(single_pairs, "_trained", lambda: ("white_noise", "darken", "gaussian_blur"))
     monkeypatch.setattr(foreign, "OPENCV", foreign.OPENCV[::7])
     monkeypatch.setattr(foreign, "MAGICK", ())
+    monkeypatch.setattr(foreign, "LATER", foreign.LATER[::6])
     monkeypatch.setattr(foreign, "CODECS", ())
 
 

@@ -16,6 +16,7 @@ from distortion_engine.image_io import load_image, to_uint8
 from experiments.pixel_perfect import foreign, foreign_operators
 from experiments.pixel_perfect.external_codecs import CODECS
 from experiments.pixel_perfect.foreign import CODEC_AXES, foreign_pairs, foreign_rows, measure_foreign, missing_tools
+from experiments.pixel_perfect.foreign_later import LATER
 from experiments.pixel_perfect.foreign_operators import MAGICK, OPENCV, Operator, magick
 from experiments.pixel_perfect.map_accuracy import MapScores
 from experiments.pixel_perfect.measures import severity_seen
@@ -30,7 +31,7 @@ def seen(operator: Operator, setting: float) -> tuple[np.ndarray, float]:
     return out, float(severity_seen(*images))
 
 
-@pytest.mark.parametrize("operator", OPENCV, ids=[operator.name for operator in OPENCV])
+@pytest.mark.parametrize("operator", (*OPENCV, *LATER), ids=lambda operator: operator.name)
 def test_an_operator_changes_the_image_more_the_higher_its_setting_and_reaches_severity(operator: Operator) -> None:
     before = PHOTO.copy()
     severities = []
@@ -64,7 +65,7 @@ def warmth(pixels: np.ndarray) -> float:
 
 
 MEASURES = {"brightness": brightness, "sharpness": detail, "contrast": contrast, "saturation": colorfulness}
-SIGNED = [operator for operator in OPENCV if operator.axis in (*MEASURES, "color_cast")]
+SIGNED = [operator for operator in (*OPENCV, *LATER) if operator.axis in (*MEASURES, "color_cast")]
 
 
 @pytest.mark.parametrize("operator", SIGNED, ids=[operator.name for operator in SIGNED])
@@ -76,10 +77,10 @@ def test_signed_operators_move_the_image_the_way_their_sign_says(operator: Opera
 
 def test_every_operator_and_codec_claims_a_known_axis_and_unsigned_axes_only_rise() -> None:
     signed = {*MEASURES, "color_cast"}
-    for operator in (*OPENCV, *MAGICK):
+    for operator in (*OPENCV, *MAGICK, *LATER):
         assert operator.axis in AXIS_INDEX and (operator.sign == 1 or operator.axis in signed)
     assert set(CODEC_AXES) == {codec.tool for codec in CODECS} and set(CODEC_AXES.values()) <= set(AXIS_INDEX)
-    names = [operator.name for operator in (*OPENCV, *MAGICK)]
+    names = [operator.name for operator in (*OPENCV, *MAGICK, *LATER)]
     assert len(set(names)) == len(names)
 
 
@@ -141,7 +142,8 @@ def test_an_operator_without_imagemagick_says_what_to_install(tmp_path: Path, mo
 
 @pytest.fixture
 def few_tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two operators, no ImageMagick, no codecs."""
+    """Three operators, no ImageMagick, no codecs."""
+    monkeypatch.setattr(foreign, "LATER", tuple(o for o in LATER if o.name == "pillow Brightness down"))
     monkeypatch.setattr(foreign, "OPENCV", tuple(o for o in OPENCV if o.name in ("opencv darker", "opencv blur")))
     monkeypatch.setattr(foreign, "magick", lambda: None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
@@ -149,11 +151,11 @@ def few_tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pairs_claim_one_axis_at_the_severity_the_consensus_sees(few_tools: None, held_out: list[Path]) -> None:
     first, second = (list(foreign_pairs(held_out, 6, 64, seed=2)) for _ in range(2))
-    assert {pair.distortion for pair in first} == {"opencv darker", "opencv blur"}
+    assert {pair.distortion for pair in first} == {"opencv darker", "opencv blur", "pillow Brightness down"}
     assert {pair.mask for pair in first} == {"whole", "blobs", "polygon"}
     for pair, again in zip(first, second, strict=True):
         assert torch.equal(pair.test, again.test) and torch.equal(pair.field, again.field)
-        axis = AXIS_INDEX["brightness" if pair.distortion == "opencv darker" else "sharpness"]
+        axis = AXIS_INDEX["sharpness" if pair.distortion == "opencv blur" else "brightness"]
         assert pair.field[axis].min() >= -1 and (pair.field[axis] <= 0).all()
         assert not pair.field[torch.arange(len(AXES)) != axis].any()
         untouched = pair.field[axis] == 0
@@ -176,9 +178,15 @@ def test_rows_are_held_against_the_engines_own_and_say_what_to_install(
     assert sign.must == pytest.approx(0.93) and sign.value is None
     assert intensity.must is None and overlap.must is None  # the engine's own were not measured
     assert scores.pair_count == sum(len(values) for values in scores.pairs.values()) > 4
-    assert sorted(row.name for row in operators) == ["opencv blur", "opencv darker"]
+    assert [row.name for row in operators[:2]] == [
+        "operators added after the engine was fixed, mean over pairs",
+        "operators and codecs known before, mean over pairs",
+    ]
+    names = sorted(row.name for row in operators[2:])
+    assert names == ["opencv blur", "opencv darker", "pillow Brightness down"]
 
 
 def test_operators_are_listed_worst_first() -> None:
     rows = foreign_rows(MapScores(pairs={"good": [1.0, 0.8], "bad": [0.1], "middling": [0.5]}), MapScores())
-    assert [row.name for row in rows[4:]] == ["bad", "middling", "good"] and rows[0].value is None
+    assert [row.name for row in rows[5:]] == ["bad", "middling", "good"] and rows[0].value is None
+    assert rows[4].value == pytest.approx((1.0 + 0.8 + 0.1 + 0.5) / 4)
