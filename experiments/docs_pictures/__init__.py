@@ -1,0 +1,1 @@
+"""Pictures of docs/concepts.md, drawn by the engine alone."""

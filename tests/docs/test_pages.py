@@ -1,0 +1,140 @@
+"""The pages hold together: links lead somewhere, files that are named exist, the index is complete, inline commands and
+the tables of keys name what there is."""
+
+import argparse
+import importlib
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from distortion_engine.catalog import AXES
+from distortion_engine.catalog_sheet import SAMPLE_PHOTO, reference_tile
+from distortion_engine.image_io import load_image
+from distortion_engine.recipe import SET_KINDS
+from distortion_engine.severity import CONSENSUS_METRICS
+from experiments.docs_pictures import make as pictures
+from relational_iqa import cli
+from relational_iqa.cli_parser import Parser
+from relational_iqa.findings import MARGIN_WORDS, TIE_MARGIN
+from relational_iqa.training.config import TrainConfig
+from relational_iqa.training.pretrain import PretrainConfig
+from relational_iqa.training.set_cache import DataConfig
+from relational_iqa.weights_io import Architecture
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "THIRD_PARTY.md")), *DOCS]
+EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+# Written by commands, or named in pages as what a user would have.
+MADE = tuple(f"relational_iqa/weights/{name}" for name in ("pmos", "reiqa", "spips"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors that GitHub makes of the headings of a page."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@EACH
+def test_every_link_leads_to_a_file_and_a_heading(page: Path):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for link in (link for link in links if not link.startswith("http")):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@EACH
+def test_every_file_of_ours_that_is_named_exists(page: Path):
+    text = page.read_text(encoding="utf-8")
+    roots = "distortion_engine|relational_iqa|experiments|tests|docs"
+    for name in re.findall(rf"`((?:{roots})/[\w./*-]+)`", text):
+        if not name.startswith(MADE):
+            assert list(ROOT.glob(name.rstrip("/"))), f"{page.name}: {name}"
+
+
+def test_the_index_lists_every_page_once():
+    listed = re.findall(r"^\| (.*?) \|", (ROOT / "docs/README.md").read_text(encoding="utf-8"), re.M)
+    names = [name for cell in listed for name in re.findall(r"\(([\w-]+\.md)\)", cell)]
+    assert sorted(names) == sorted(page.name for page in DOCS if page.name != "README.md")
+
+
+class Built(Exception):
+    """Raised where a module would parse: the parser is there."""
+
+
+def options_of(module: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The option strings of the parser that the `main` of an experiment builds."""
+    known: set[str] = set()
+
+    def note(self: argparse.ArgumentParser, *arguments: object) -> None:
+        known.update(string for action in self._actions for string in action.option_strings)
+        raise Built
+
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", note)
+        with pytest.raises(Built):
+            importlib.import_module(module).main()
+    return known
+
+
+@EACH
+def test_inline_commands_name_commands_modules_and_options_that_exist(page: Path, monkeypatch: pytest.MonkeyPatch):
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    for command in re.findall(r"`riqa ([^`]*)`", text):
+        name, *words = command.split()
+        if name.isupper():  # riqa COMMAND --help
+            continue
+        assert name in cli.COMMANDS, command
+        parser = Parser()
+        cli.COMMANDS[name].add_options(parser)
+        known = {string for action in parser._actions for string in action.option_strings}
+        assert {word for word in words if word.startswith("--")} <= known, command
+    for module, rest in re.findall(r"`python -m (experiments[\w.]+)([^`]*)`", text):
+        asked = {word for word in rest.split() if word.startswith("--")}
+        assert asked <= options_of(module, monkeypatch), (module, rest)
+
+
+def test_the_keys_of_a_run_are_in_the_tables_and_no_others():
+    page = (ROOT / "docs/training-on-own-photos.md").read_text(encoding="utf-8")
+    tables = [part.split("\n\n")[0] for part in re.split(r"^\| key \|", page, flags=re.M)[1:]]
+    first = [[line.split(" | ")[0] for line in table.splitlines()[2:]] for table in tables]
+    run, trainer = ({name for cell in cells for name in re.findall(r"`([\w.*]+)`", cell)} for cells in first)
+    assert trainer == {field.name for field in fields(TrainConfig)}
+    sections = {"data": DataConfig, "architecture": Architecture}
+    expected = {field.name for field in fields(PretrainConfig)} - set(sections) - {"distortion", "scoring"}
+    expected |= {f"{name}.{field.name}" for name, kind in sections.items() for field in fields(kind)}
+    assert run == expected | {"distortion.*", "scoring.*"}
+
+
+def test_the_pictures_of_the_concepts_show_what_they_say(tmp_path: Path):
+    made = pictures.make(tmp_path, tile_px=64)
+    assert {path.name for path in made} == {path.name for path in (ROOT / "docs/concepts").iterdir()}
+    assert all(path.stat().st_size > 1000 for path in made)
+    assert tuple(ranked.kind for ranked, _ in pictures.examples()) == SET_KINDS
+    _, (noise, blocking) = pictures.relation(reference_tile(load_image(SAMPLE_PHOTO), 64))
+    assert noise[2].min() < -0.5 and noise[2].max() == 0  # A is noisier: negative
+    assert blocking[2].min() > 0.5  # B is blockier: positive
+
+
+def test_the_words_of_axes_and_margins_are_those_of_the_program():
+    page = (ROOT / "docs/concepts.md").read_text(encoding="utf-8")
+    for axis in AXES:
+        assert f"| `{axis.name}` | {axis.more} | {axis.less} |" in page
+    rows = re.findall(r"^\| (?:below )?([\d.]+)[^|]*\| ([^|:]+)", page.split("| margin, either sign")[1], re.M)
+    bounds = [0.0, *(entry.below for entry in MARGIN_WORDS[:-1])]
+    assert [words.strip() for _, words in rows] == [entry.word for entry in MARGIN_WORDS]
+    assert [float(number) for number, _ in rows] == [TIE_MARGIN, *bounds[1:]]
+
+
+@pytest.mark.parametrize("name", ["concepts.md", "architecture.md", "how-the-numbers-were-made.md"])
+def test_the_metrics_of_the_consensus_are_named(name: str):
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    named = re.findall(r"(?:consensus of|judge \(|metrics \()\s*((?:[A-Za-z]*[A-Z]{2}[\w-]*(?:, | and )?)+)", page)
+    assert named
+    for metrics in named:
+        listed = {metric.lower().replace("-", "_") for metric in re.split(", | and ", metrics)}
+        assert listed == set(CONSENSUS_METRICS), metrics
