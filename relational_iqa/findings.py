@@ -180,11 +180,6 @@ def worth_saying(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in matter if finding.salience >= RELATIVE_SALIENCE * matter[0].salience]
 
 
-def join_words(parts: Sequence[str]) -> str:
-    """Parts as a list in a sentence: "x", "x and y", "x, y and z"."""
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-
-
 def check_maps(maps: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> None:
     """Raise ValueError where a map is of an unknown axis or not of `shape` (H, W)."""
     for name, values in maps.items():

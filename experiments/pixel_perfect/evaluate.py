@@ -9,10 +9,7 @@ written down in experiments/NOTES.md.
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,9 +18,9 @@ from typing import Any
 import torch
 
 from distortion_engine import ENGINE_VERSION
-from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.photos import list_photos
 from distortion_engine.severity import provenance_hash
+from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.agreement import DATASETS, measure_agreement
 from experiments.pixel_perfect.compositions import measure_compositions
 from experiments.pixel_perfect.cross_type import cross_type_rows, measure_cross_type
@@ -33,7 +30,7 @@ from experiments.pixel_perfect.map_accuracy import measure_maps
 from experiments.pixel_perfect.measures import Model
 from experiments.pixel_perfect.order import measure_order, order_rows
 from experiments.pixel_perfect.sanity import false_alarm_rows, speed_rows
-from experiments.pixel_perfect.table import Row, markdown, over_seeds, print_table
+from experiments.pixel_perfect.table import Row, over_seeds
 
 SEED = 20260
 
@@ -86,19 +83,10 @@ def evaluate(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table and writes it; exit code 0, or 2 with one line for bad input."""
-    options = _parser().parse_args(arguments)
-    start = time.perf_counter()
-    try:
-        rows = _run(options, lambda text: print(f"{time.perf_counter() - start:6.1f} s  {text}", file=sys.stderr))
-    except (UsageError, ImageError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    print_table(rows)
-    print(f"{time.perf_counter() - start:.0f} s; table and details in {options.out}", file=sys.stderr)
-    return 0
+    return run_evaluation(_parser(), _run, arguments)
 
 
-def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
+def _run(options: argparse.Namespace, log: Log) -> Outcome:
     import relational_iqa
 
     photos = list_photos(options.photos, "held_out")
@@ -116,7 +104,6 @@ def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
         with torch.inference_mode():
             people, details["people"] = measure_agreement(model, options.rated, log=log)
         rows += people
-    options.out.mkdir(parents=True, exist_ok=True)
     about = {
         "weights": {key: model.meta.get(key) for key in ("name", "sha256")},
         "photos": [photo.name for photo in photos],
@@ -125,39 +112,18 @@ def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
         "engine": ENGINE_VERSION,
         "severity": provenance_hash(),
     }
-    result = {"about": about, "rows": [row.to_json() for row in rows], "details": details}
-    (options.out / "result.json").write_text(json.dumps(_finite(result), indent=1) + "\n", encoding="utf-8")
-    (options.out / "table.md").write_text(markdown(rows), encoding="utf-8")
-    return rows
-
-
-def _finite(value: Any) -> Any:
-    """The same plain data with None for numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return outcome_of_rows(rows, about=about, details=details)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.pixel_perfect.evaluate", description=__doc__)
-    parser.add_argument("--weights", help="file or name of shipped weights; default: the shipped ones")
-    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"), help="folder of pristine photographs")
+    parser = evaluation_parser("pixel_perfect", __doc__)
+    parser.set_defaults(out=Path("out/evaluate"))
     parser.add_argument("--rated", type=Path, default=Path("../shared/rated"), help=f"folder of {', '.join(DATASETS)}")
     parser.add_argument("--people", action="store_true", help="also SRCC with people: once, at the end")
-    parser.add_argument("--sets", type=_positive, default=Sizes.sets, metavar="N", help="ranked sets of each kind")
-    parser.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat with N seeds: mean and spread")
+    parser.add_argument("--sets", type=positive, default=Sizes.sets, metavar="N", help="ranked sets of each kind")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="repeat with N seeds: mean and spread")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--out", type=Path, default=Path("out/evaluate"), help="folder of table.md and result.json")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not valid; expected 1 or more")
-    return number
 
 
 if __name__ == "__main__":

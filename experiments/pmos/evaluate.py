@@ -7,7 +7,6 @@ beside a linear head and the ablations. Every look at people is written down in 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +20,11 @@ import torch
 import torch.nn.functional as F
 
 from distortion_engine import ENGINE_VERSION
-from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.image_io import load_image
 from distortion_engine.photos import list_photos
 from distortion_engine.severity import provenance_hash
-from experiments.pixel_perfect.evaluate import _finite, _positive
-from experiments.pixel_perfect.table import Row, markdown, print_table
+from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
+from experiments.pixel_perfect.table import Row
 from experiments.pmos.maps import map_rows, set_rows
 from experiments.pmos.people import people_rows
 from relational_iqa.commands.config_file import read_config
@@ -90,19 +88,10 @@ def speed_row(model: PMOS, photo: Path) -> Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table and writes it; exit code 0, or 2 with one line for bad input."""
-    options = _parser().parse_args(arguments)
-    start = time.perf_counter()
-    try:
-        rows = _run(options, lambda text: print(f"{time.perf_counter() - start:6.1f} s  {text}", file=sys.stderr))
-    except (UsageError, ImageError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    print_table(rows)
-    print(f"{time.perf_counter() - start:.0f} s; table and details in {options.out}", file=sys.stderr)
-    return 0
+    return run_evaluation(_parser(), _run, arguments)
 
 
-def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
+def _run(options: argparse.Namespace, log: Log) -> Outcome:
     photos = list_photos(options.photos, "held_out")
     sizes = Sizes(sets=options.sets)
     model = load(options.weights, device=options.device)
@@ -113,7 +102,6 @@ def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
         config = parse_fit_config(read_config(options.fit, options.overrides))
         people, details["people"] = people_rows(model, config, log)
         rows += people
-    options.out.mkdir(parents=True, exist_ok=True)
     about = {
         "weights": {key: model.meta[key] for key in ("name", "sha256", "opinions")},
         "photos": [photo.name for photo in photos],
@@ -122,22 +110,16 @@ def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
         "engine": ENGINE_VERSION,
         "severity": provenance_hash(),
     }
-    result = {"about": about, "rows": [row.to_json() for row in rows], "details": details}
-    (options.out / "result.json").write_text(json.dumps(_finite(result), indent=1) + "\n", encoding="utf-8")
-    (options.out / "table.md").write_text(markdown(rows), encoding="utf-8")
-    return rows
+    return outcome_of_rows(rows, about=about, details=details)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.pmos.evaluate", description=__doc__)
+    parser = evaluation_parser("pmos", __doc__)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="replace single values of the fit's file")
-    parser.add_argument("--weights", help="file or name of shipped weights; default: the shipped ones")
-    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"), help="folder of pristine photographs")
     parser.add_argument("--people", action="store_true", help="also SRCC with people, before and after fitting")
     parser.add_argument("--fit", default="experiments/pmos/mmp2k.yaml", metavar="C", help="YAML file of the fit")
-    parser.add_argument("--sets", type=_positive, default=Sizes.sets, metavar="N", help="ranked sets")
+    parser.add_argument("--sets", type=positive, default=Sizes.sets, metavar="N", help="ranked sets")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--out", type=Path, default=Path("out/pmos"), help="folder of table.md and result.json")
     return parser
 
 

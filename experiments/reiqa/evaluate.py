@@ -8,10 +8,8 @@ chance. With `--rated`: a linear probe over ten splits by scene, untrained, qual
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,8 @@ import numpy as np
 import torch
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.photos import list_photos
+from experiments.evaluation import Log, Outcome, evaluation_parser, positive, run_evaluation
 from experiments.reiqa.neighbours import Items, features_of, make_items, share_and_chance
 from relational_iqa import reiqa
 from relational_iqa.networks.reiqa import ReIQAEncoders
@@ -64,7 +62,7 @@ def neighbour_rows(models: Sequence[tuple[str, ReIQA]], items: Items) -> list[di
     return rows
 
 
-def probe_rows(model: ReIQA, rated: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
+def probe_rows(model: ReIQA, rated: Path, log: Log) -> list[dict[str, Any]]:
     """The linear probe on a rated set: SRCC and PLCC over ten splits by scene, for every choice of features."""
     from relational_iqa.benchmarks.rated import read_rated
     from relational_iqa.reiqa import features_of_files
@@ -119,53 +117,39 @@ def probe_table(rows: Sequence[dict[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the tables and writes them; exit code 0, or 2 with one line for bad input."""
-    options = _parser().parse_args(arguments)
-    start = time.perf_counter()
+    return run_evaluation(_parser(), _run, arguments)
 
-    def log(text: str) -> None:
-        print(f"{time.perf_counter() - start:6.1f} s  {text}", file=sys.stderr, flush=True)
 
-    try:
-        model = reiqa.load(options.weights)
-        photos = list_photos(options.photos, options.split)[: options.max_photos]
-        log(f"{len(photos)} photographs, {len(TYPES)} types, encoders {model.meta['name']}")
-        items = make_items(photos, TYPES, options.region_px, SEED)
-        rows = neighbour_rows([("untrained", untrained(model)), ("trained", model)], items)
-        text = neighbour_table(rows)
-        result: dict[str, Any] = {
-            "about": {
-                "encoders": {key: model.meta.get(key) for key in ("name", "sha256")},
-                "items": len(items.photo), "photographs": len(set(items.photo.tolist())),
-                "types": list(TYPES), "axes": sorted({DISTORTIONS[name].axis for name in TYPES}),
-                "region_px": options.region_px, "seed": SEED,
-            },
-            "neighbours": rows,
-        }  # fmt: skip
-        if options.rated is not None:
-            result["probe"] = probe_rows(model, options.rated, log)
-            text += "\n" + probe_table(result["probe"])
-    except (UsageError, ImageError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (options.out / "table.md").write_text(text, encoding="utf-8")
-    print(text, end="")
-    log(f"table and details in {options.out}")
-    return 0
+def _run(options: argparse.Namespace, log: Log) -> Outcome:
+    model = reiqa.load(options.weights)
+    photos = list_photos(options.photos, options.split)[: options.max_photos]
+    log(f"{len(photos)} photographs, {len(TYPES)} types, encoders {model.meta['name']}")
+    items = make_items(photos, TYPES, options.region_px, SEED)
+    rows = neighbour_rows([("untrained", untrained(model)), ("trained", model)], items)
+    table = neighbour_table(rows)
+    result: dict[str, Any] = {
+        "about": {
+            "encoders": {key: model.meta.get(key) for key in ("name", "sha256")},
+            "items": len(items.photo), "photographs": len(set(items.photo.tolist())),
+            "types": list(TYPES), "axes": sorted({DISTORTIONS[name].axis for name in TYPES}),
+            "region_px": options.region_px, "seed": SEED,
+        },
+        "neighbours": rows,
+    }  # fmt: skip
+    if options.rated is not None:
+        result["probe"] = probe_rows(model, options.rated, log)
+        table += "\n" + probe_table(result["probe"])
+    return Outcome(table, result)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="experiments.reiqa.evaluate", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--weights", help="encoders; the shipped ones without it")
-    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"), help="folder of photographs")
+    parser = evaluation_parser("reiqa", (__doc__ or "").split("\n\n")[0])
     parser.add_argument("--split", choices=("held_out", "train", "all"), default="held_out")
-    parser.add_argument("--max-photos", type=int, default=60, metavar="N")
-    parser.add_argument("--region-px", type=int, default=192, metavar="PX")
+    parser.add_argument("--max-photos", type=positive, default=60, metavar="N")
+    parser.add_argument("--region-px", type=positive, default=192, metavar="PX")
     parser.add_argument("--rated", type=Path, metavar="DATA", help="adds the linear probe on this rated set")
-    parser.add_argument("--out", type=Path, default=Path("out/reiqa"), help="folder for table.md and result.json")
     return parser
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

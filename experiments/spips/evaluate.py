@@ -8,9 +8,7 @@ and is the only part that looks at them: once, when nothing will be changed any 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +18,13 @@ import torch
 from torch import Tensor
 
 from distortion_engine.dataset import Judge, RankedSetDataset
-from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.errors import UsageError
 from distortion_engine.image_io import load_image
 from distortion_engine.photos import list_photos
 from distortion_engine.sampling import SamplingConfig
+from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.measures import share
-from experiments.pixel_perfect.table import Row, markdown, print_table
+from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import krcc, plcc, srcc
 from relational_iqa.benchmarks.rated import read_rated
 from relational_iqa.conventional import METRICS
@@ -141,18 +140,10 @@ def measure_people(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table and writes it; exit code 0, or 2 with one line for bad input."""
-    options = _parser().parse_args(arguments)
-    start = time.perf_counter()
-    try:
-        rows = _run(options, lambda text: print(f"{time.perf_counter() - start:6.1f} s  {text}", file=sys.stderr))
-    except (UsageError, ImageError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    print_table(rows)
-    return 0
+    return run_evaluation(_parser(), _run, arguments)
 
 
-def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
+def _run(options: argparse.Namespace, log: Log) -> Outcome:
     from relational_iqa import spips
     from relational_iqa.training.judge import metric_judge
 
@@ -165,35 +156,29 @@ def _run(options: argparse.Namespace, log: Callable[[str], None]) -> list[Row]:
     photos = list_photos(options.photos, "held_out")
     with torch.inference_mode():
         order = measure_order(scorers, photos, metric_judge, options.sets, options.size, log=log)
-        rows, details = order_rows(order), {}
+        rows = order_rows(order)
+        details: dict[str, Any] = {}
         if options.people:
             people, details = measure_people(scorers, options.rated, RATED)
             rows += people
-    options.out.mkdir(parents=True, exist_ok=True)
-    result = {
-        "weights": {key: model.meta[key] for key in ("name", "sha256")},
-        "ablations": {name: variant.meta["sha256"] for name, variant in variants.items()},
-        "rows": [row.to_json() for row in rows],
-        "people": details,
-        "seed": SEED,
-        "sets": options.sets,
-        "size_px": options.size,
-    }
-    (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (options.out / "table.md").write_text(markdown(rows), encoding="utf-8")
-    return rows
+    return outcome_of_rows(
+        rows,
+        weights={key: model.meta[key] for key in ("name", "sha256")},
+        ablations={name: variant.meta["sha256"] for name, variant in variants.items()},
+        people=details,
+        seed=SEED,
+        sets=options.sets,
+        size_px=options.size,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.spips.evaluate", description=__doc__)
-    parser.add_argument("--weights", help="file or name of shipped weights; default: the shipped ones")
+    parser = evaluation_parser("spips", __doc__)
     parser.add_argument("--ablation", type=Path, default=Path("runs/spips-ablation"), help="folder of ablated weights")
-    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"), help="folder of pristine photographs")
     parser.add_argument("--rated", type=Path, default=Path("../shared/rated"), help=f"folder of {', '.join(RATED)}")
     parser.add_argument("--people", action="store_true", help="also SRCC with people: once, at the end")
-    parser.add_argument("--sets", type=int, default=30, metavar="N", help="ranked sets of each kind")
-    parser.add_argument("--size", type=int, default=192, metavar="PX", help="side of their crops")
-    parser.add_argument("--out", type=Path, default=Path("out/spips"), help="folder of table.md and result.json")
+    parser.add_argument("--sets", type=positive, default=30, metavar="N", help="ranked sets of each kind")
+    parser.add_argument("--size", type=positive, default=192, metavar="PX", help="side of their crops")
     return parser
 
 
