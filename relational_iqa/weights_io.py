@@ -17,7 +17,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.scoring_network import ScoringNetwork
-from relational_iqa.tensor_file import open_tensors, ordered
+from relational_iqa.tensor_file import open_tensors, ordered, restored
 
 FORMAT = "relational-iqa 2"
 DEFAULT_WEIGHTS = "riqa-small"
@@ -75,13 +75,8 @@ def load_weights(source: str | Path | None) -> tuple[Networks, dict[str, Any]]:
         raise UsageError(f"{path}: weights of {header.get('format', 'another program')!r}, expected {FORMAT!r}")
     if header.get("axes") != ",".join(axis.name for axis in AXES):
         raise UsageError(f"{path}: made for other axes ({header.get('axes')}); train again with `riqa pretrain`")
-    try:
-        networks = Networks(Architecture(**json.loads(header["architecture"])))
-        networks.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        fault = str(error).splitlines()[-1].strip()
-        raise UsageError(f"{path}: tensors do not fit the architecture in the header: {fault}") from error
-    return networks.eval().requires_grad_(False), {"name": path.stem, "path": str(path), "sha256": file_sha256(path)}
+    networks = restored(path, lambda: Networks(Architecture(**json.loads(header["architecture"]))), state)
+    return networks, {"name": path.stem, "path": str(path), "sha256": file_sha256(path)}
 
 
 def find_weights(source: str | Path | None) -> Path:

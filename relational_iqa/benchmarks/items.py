@@ -91,9 +91,10 @@ class Benchmark:
 
     @property
     def groups(self) -> list[str]:
-        """One scene name an image or pair, as `splits.grouped_splits` wants it."""
+        """One scene name an image or pair, as `splits.grouped_splits` wants it: where the set names no scene the
+        reference, else versions of one photograph would be on both sides of a split."""
         items: Sequence[RatedImage | JudgedPair] = self.images or self.pairs
-        return [item.scene for item in items]
+        return [item.scene or ("" if item.reference is None else str(item.reference)) for item in items]
 
     @property
     def with_reference(self) -> bool:

@@ -69,6 +69,7 @@ def fit(config: FitConfig, model: PMOS, rated: Rated, index: np.ndarray, out: Pa
     targets = to_mos(scores, *score_range(config, rated.benchmark, scores))
     network = PmosNetwork(replace(model.network.architecture, film=config.film, roi=config.roi))
     network.load_state_dict(model.network.state_dict())
+    out = out / _images_key(rated, index)
     size, seed = config.fit.batch_size, config.fit.seed
     if config.encoder == "tuned":
         files = rated.files
@@ -174,6 +175,13 @@ def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
         return {}
     medians = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
     return medians | {"srcc_std": float(np.std([row["srcc"] for row in rows])), "splits": len(rows)}
+
+
+def _images_key(rated: Rated, index: np.ndarray) -> str:
+    """Names the images of a fit and their scores: a data set that changed since a checkpoint was written starts anew,
+    or a split would be judged by a fit that has seen its test images."""
+    rows = [[str(rated.files[i]), float(rated.scores[i])] for i in index]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
 def _key(config: FitConfig, model: PMOS) -> str:

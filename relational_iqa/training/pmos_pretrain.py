@@ -14,7 +14,7 @@ import torch
 from distortion_engine.errors import UsageError
 from distortion_engine.photos import list_photos
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.pmos_weights import load_pmos_weights, save_pmos_weights
+from relational_iqa.pmos_weights import NO_OPINIONS, load_pmos_weights, save_pmos_weights
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.pmos_stage import PmosLossWeights, PmosStage
@@ -56,7 +56,7 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     photos = list_photos(Path(config.data.photos), "train")
     sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
     torch.manual_seed(config.pmos.seed)
-    network = load_pmos_weights(config.start_from)[0] if config.start_from else PmosNetwork(config.architecture)
+    network = _unaware(config.start_from) if config.start_from else PmosNetwork(config.architecture)
     network.thaw()
     if config.encoder_from and not config.start_from:
         take_encoder(network, config.encoder_from)
@@ -82,6 +82,14 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     }
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     return path
+
+
+def _unaware(source: str) -> PmosNetwork:
+    """pMOS weights that no human score has touched; UsageError for others: what comes out is called opinion-unaware."""
+    network, meta = load_pmos_weights(source)
+    if meta["opinions"] != NO_OPINIONS:
+        raise UsageError(f"start_from {source}: was fitted to {meta['opinions']}; start from opinion-unaware weights")
+    return network
 
 
 def take_encoder(network: PmosNetwork, source: str) -> None:

@@ -140,13 +140,17 @@ def fit_to_opinions(
 
 def _card(config: ReIQAConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]]) -> dict[str, Any]:
     keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
+    started = [run.start_from for run in (config.quality, config.content) if run.start_from]
     chunks = f"{config.data.chunks} chunks" if config.data.chunks else "chunks rendered on the fly"
     return {
         "name": config.name,
         "sha256": digest,
-        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
+        "licence": "that of the networks it started from; see their sources before passing these weights on"
+        if started
+        else "Apache-2.0 (weights); photographs under the licences in their manifest",
         "data": f"{chunks} and augmented crops of {photos} photographs (split 'train', "
-        f"{Path(config.data.photos).name}); no human score",
+        f"{Path(config.data.photos).name}); no human score here"
+        + (f", started from {', '.join(started)}" if started else ""),
         "command": "riqa fit-reiqa --config CONFIG, with the config below",
         "config": asdict(config),
         "git_commit": commit,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -110,7 +110,9 @@ class QualityStage(_MocoStage):
     def batches(self, start_step: int) -> Iterator[ViewBatch]:
         """Chunks from the cache, drawn at random, or new ones in turn; crops are new in every batch."""
         cached = cached_chunks(self.data, self.photos) if self.data.chunks else None
-        fresh = endless(ChunkDataset(self.photos, self.data), self.chunks_per_batch, start_step, self.data.workers)
+        fresh: Iterator[Any] = iter(())
+        if cached is None:  # its workers start to render at once
+            fresh = endless(ChunkDataset(self.photos, self.data), self.chunks_per_batch, start_step, self.data.workers)
         for step in count(start_step):
             rng = np.random.default_rng([self.seed, step, 13])
             if cached is None:

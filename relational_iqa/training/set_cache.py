@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,8 @@ class DataConfig:
             if kind not in SET_KINDS or not weight >= 0:
                 kinds = ", ".join(SET_KINDS)
                 raise UsageError(f"data.kinds: {kind}: {weight} is not valid; expected 0 or more for some of {kinds}")
-        own = {"kinds": self.kinds} if self.kinds else {}
-        return SamplingConfig(mask_share=self.mask_share, **own)
+        mixture = SamplingConfig(mask_share=self.mask_share)
+        return replace(mixture, kinds=self.kinds) if self.kinds else mixture
 
     def drawn(self) -> dict[str, Any]:
         """The part of the configuration on which the bytes of the cache depend."""
@@ -88,7 +88,8 @@ class CachedSets:
 def cached_sets(config: DataConfig, photos: Sequence[Path], judge: Judge, judge_columns: int) -> CachedSets:
     """Opens the cache of `config`, rendering it first where it is not there or not complete."""
     sampling = config.sampling()
-    key = json.dumps([config.drawn(), [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_columns])
+    names = [photo.name for photo in photos]
+    key = json.dumps([config.drawn(), names, ENGINE_VERSION, provenance_hash(), judge_columns])
     folder = Path(config.cache_dir) / hashlib.sha256(key.encode()).hexdigest()[:16]
     members = sampling.members + 1
     cells = config.size_px // STRIDE
@@ -151,6 +152,7 @@ def _render(
     loader = DataLoader(
         Subset(_Compact(dataset), range(before, len(dataset))),
         batch_size=1, num_workers=workers, collate_fn=_first, prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # else it draws from the global one, and a run depends on whether it rendered
     )  # fmt: skip
     start = time.monotonic()
     for done, item in enumerate(loader, before + 1):  # in the order of the sets, whoever renders them

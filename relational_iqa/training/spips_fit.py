@@ -85,6 +85,7 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
     commit, out = git_commit(), Path(config.out)
     network, opinions = new_network(config)
     results: dict[str, Any] = {}
+    folder = _folder(config)
     if config.mode == "ranked":
         stage, source = _ranked(config, network)
     elif config.mode == "triplets":
@@ -93,9 +94,9 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
     else:
         rated = _read_rated(_people(config))
         results = {"splits": cross_validate(config, rated, resume)} if _people(config).splits else {}
-        stage = _on_opinions(config, network, rated)
+        stage, folder = _on_opinions(config, network, rated), folder / _images_key(rated)
         source = opinions = f"{len(rated)} rated images of {_people(config).dataset}, {Path(_people(config).root).name}"
-    ended = train(stage, config.train, _folder(config), resume)
+    ended = train(stage, config.train, folder, resume)
     path = out / f"{config.name}.safetensors"
     digest = save_spips_weights(path, network.cpu(), opinions)
     card = _card(config, commit, digest, source, opinions, ended) | {"results": results}
@@ -136,8 +137,9 @@ def cross_validate(config: SpipsConfig, rated: Sequence[RatedImage], resume: str
         for name in rows:
             network, _ = new_network(config)
             if name == "fitted":
-                stage = _on_opinions(config, network, [rated[int(i)] for i in training])
-                train(stage, config.train, _folder(config) / f"split{number}", resume)
+                fitted_to = [rated[int(i)] for i in training]
+                stage = _on_opinions(config, network, fitted_to)
+                train(stage, config.train, _folder(config) / f"split{number}" / _images_key(fitted_to), resume)
             rows[name].append(_agreement(network, [rated[int(i)] for i in test]))
     return {
         name: {key: float(np.nanmedian([row[key] for row in found])) for key in found[0]} | {"splits": len(found)}
@@ -170,7 +172,10 @@ def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str
 
 def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:
     people, size, seed = _people(config), config.train.batch_size, config.train.seed
-    pairs = read_benchmark(people.dataset, people.root, people.partial).pairs
+    benchmark = read_benchmark(people.dataset, people.root, people.partial)
+    pairs = benchmark.pairs
+    if "the validation part" in benchmark.notes:
+        raise UsageError(f"{people.root}: holds the validation part too, which is to judge by; give its folder train")
     if not pairs:
         raise UsageError(f"{people.dataset} holds rated images, no judged pairs; use mode=mos for it")
     stage = triplet_stage(
@@ -200,8 +205,8 @@ def _read_rated(people: People) -> Sequence[RatedImage]:
 
 
 def _scene(row: RatedImage) -> str:
-    """What must not be on both sides of a split: the reference."""
-    return str(row.reference) if row.reference is not None else row.scene
+    """What must not be on both sides of a split: the scene, or where none is named the reference."""
+    return row.scene or ("" if row.reference is None else str(row.reference))
 
 
 def _folder(config: SpipsConfig) -> Path:
@@ -212,6 +217,12 @@ def _folder(config: SpipsConfig) -> Path:
         return folder
     decisive = {key: value for key, value in asdict(config).items() if key not in ("name", "out")}
     return folder / hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _images_key(rated: Sequence[RatedImage]) -> str:
+    """Names rated images and their scores: a data set that changed since a checkpoint was written starts anew."""
+    rows = [[str(row.image), row.score] for row in rated]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
 def _people(config: SpipsConfig) -> People:
