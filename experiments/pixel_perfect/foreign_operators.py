@@ -146,7 +146,9 @@ MAGICK: tuple[Operator, ...] = (
     Operator("magick -sigmoidal-contrast", "contrast", 1, (5, 8, 14), _magick("-sigmoidal-contrast", "{}x50%")),
     Operator("magick -modulate saturation", "saturation", -1, (50, 25, 0), _magick("-modulate", "100,{}")),
     Operator("magick -modulate hue", "color_cast", 1, (115, 125, 140), _magick("-modulate", "100,100,{}")),
-    Operator("magick -roll of red", "chroma_defect", 1, (2, 4, 7), _magick("-channel", "R", "-roll", "+{}+0")),
+    # Not "-channel R -roll": that rolls all channels.
+    Operator("magick -roll of red", "chroma_defect", 1, (2, 4, 7),
+             _magick("(", "+clone", "-roll", "+{}+0", ")", "-compose", "CopyRed", "-composite")),
     Operator("magick -posterize", "quantization", 1, (8, 6, 4), _magick("-posterize", "{}")),
     Operator("magick -spread", "geometric", 1, (1, 2, 4), _magick("-spread", "{}")),
     Operator("magick -scale", "pixelation", 1, (50, 33, 25), _magick("-scale", "{}%", "-scale", "{size}!")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,7 @@ def example_sheet(model: Model, photos: Sequence[Path], repetitions: int, size_p
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
+    credits = photo_credits(photos[0].parent)
     chosen = choose(judged(model, single_pairs(photos, HIGH_SEVERITY, repetitions, size_px, SEED)))
     figure = Figure(figsize=(10, 2.15 * len(chosen) + 0.9), layout="compressed")
     grid = figure.subplots(len(chosen), _COLUMNS, squeeze=False)
@@ -79,7 +81,7 @@ def example_sheet(model: Model, photos: Sequence[Path], repetitions: int, size_p
         loudest = int((predicted.abs() * pair.valid).mean((1, 2)).argmax())
         # Signs as they are: -1 blue, +1 red, on one scale in all rows.
         for axes, values, title in (
-            (row[0], pair.reference, "reference"),
+            (row[0], pair.reference, credits.get(pair.photo, "reference")),
             (row[1], pair.test, f"{pair.distortion}, {pair.severity:.2f}, {pair.mask}"),
             (row[2], pair.field[axis], f"true: {AXES[axis].name}"),
             (row[3], predicted[axis], f"predicted: {AXES[axis].name}"),
@@ -96,6 +98,15 @@ def example_sheet(model: Model, photos: Sequence[Path], repetitions: int, size_p
     bar = figure.colorbar(scale, ax=grid, orientation="horizontal", shrink=0.5, aspect=50, pad=0.01)
     bar.set_label(note, fontsize=8)
     return figure
+
+
+def photo_credits(folder: Path) -> dict[str, str]:
+    """Author and licence by file name, from the manifest.csv of a folder of photographs; empty where there is none."""
+    manifest = folder / "manifest.csv"
+    if not manifest.is_file():
+        return {}
+    with manifest.open(newline="", encoding="utf-8") as lines:
+        return {row["file"]: f"reference: {row['author']}, {row['licence']}" for row in csv.DictReader(lines)}
 
 
 def judged(model: Model, pairs: Any) -> list[Example]:

@@ -31,7 +31,7 @@ _EXTENT = (0.1, 0.8)  # as the engine draws it
 @dataclass(frozen=True)
 class SinglePair:
     """reference, test (3, S, S) in [0, 1], 8-bit values; field (K, S, S) in [-1, 1]; valid (1, S, S) bool; severity of
-    the distortion where its mask is 1; mask: kind of mask."""
+    the distortion where its mask is 1; mask: kind of mask; photo: name of the photograph's file."""
 
     distortion: str
     severity: float
@@ -40,6 +40,7 @@ class SinglePair:
     test: Tensor
     field: Tensor
     valid: Tensor
+    photo: str = ""
 
 
 def single_pairs(
@@ -104,6 +105,7 @@ def _draw(
         (rendered.image[window] * 255).round() / 255,
         rendered.field[window],
         rendered.validity[window] > 0.5,
+        photo.name,
     )
 
 

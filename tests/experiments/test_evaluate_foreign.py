@@ -137,6 +137,14 @@ def test_an_operator_without_imagemagick_says_what_to_install(tmp_path: Path, mo
         MAGICK[0].run(PHOTO, 1, np.random.default_rng(0))
 
 
+@pytest.mark.skipif(magick() is None, reason="apt-get install imagemagick")
+def test_rolling_red_leaves_the_other_channels() -> None:
+    rolled = next(operator for operator in MAGICK if operator.name == "magick -roll of red")
+    moved = rolled.run(PHOTO, 3, np.random.default_rng(0))
+    assert np.array_equal(moved[..., 0], np.roll(PHOTO[..., 0], 3, 1))
+    assert np.array_equal(moved[..., 1:], PHOTO[..., 1:])
+
+
 # -- pairs and rows ------------------------------------------------------------------------------------------------
 
 
