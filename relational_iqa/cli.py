@@ -14,6 +14,7 @@ from relational_iqa.commands import (
     compare,
     evaluate,
     explain,
+    export,
     fit_mos,
     fit_reiqa,
     fit_spips,
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "fit-spips": Command(fit_spips.fit_spips, fit_spips.add_options),
     "index": Command(index.index, index.add_options),
     "explain": Command(explain.explain, explain.add_options),
+    "export": Command(export.export, export.add_options),
     "serve": Command(serve.serve, serve.add_options),
 }
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import Entry, PatchEncoder, PointwiseBlock, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.local_analysis import with_margin
+from relational_iqa.networks.local_analysis import halves, with_margin
 from relational_iqa.networks.pair_statistics import PairStatistics, Statistics
 
 
@@ -72,7 +72,7 @@ class DistortionNetwork(nn.Module):
         statistics = self.statistics(a, b)
         quarter, eighth = self.encoder(statistics.padded)
         of_difference = self.difference_encoder(with_margin(torch.log1p(statistics.difference.abs() * 255) / 3))
-        (quarter_a, quarter_b), (eighth_a, eighth_b) = quarter.split(len(a)), eighth.split(len(a))
+        (quarter_a, quarter_b), (eighth_a, eighth_b) = halves(quarter), halves(eighth)
         features, odd_features = self.trunk(
             statistics, _even(eighth_a, eighth_b, of_difference[1]), eighth_b - eighth_a
         )

@@ -72,8 +72,16 @@ def patches(padded: Tensor, filters: Tensor, bias: Tensor | None = None) -> Tens
     return F.conv2d(padded, filters.contiguous(), bias, stride=STRIDE)
 
 
+def halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    """First and second half of a batch (2B, ...)."""
+    count = x.shape[0] // 2
+    return x[:count], x[count:]
+
+
 def pool(x: Tensor, size: int) -> Tensor:
     """Mean over size x size blocks. By slices: several times faster than `avg_pool2d` on a CPU."""
+    if torch.jit.is_tracing():  # for ONNX, here and below: one node instead of a dozen, the same values
+        return F.avg_pool2d(x, size)
     rows = x[..., 0::size, :] + x[..., 1::size, :]
     for i in range(2, size):
         rows = rows + x[..., i::size, :]
@@ -85,6 +93,8 @@ def pool(x: Tensor, size: int) -> Tensor:
 
 def peak(x: Tensor, size: int) -> Tensor:
     """Largest value of size x size blocks, by slices."""
+    if torch.jit.is_tracing():
+        return F.max_pool2d(x, size)
     rows = torch.maximum(x[..., 0::size, :], x[..., 1::size, :])
     for i in range(2, size):
         rows = torch.maximum(rows, x[..., i::size, :])
@@ -97,6 +107,8 @@ def peak(x: Tensor, size: int) -> Tensor:
 def window(x: Tensor) -> Tensor:
     """Mean over 4x4 cells, weights 1 3 3 1 along each side, at every second cell, border repeated: half the size."""
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    if torch.jit.is_tracing():  # three means of two make 1 3 3 1
+        return F.avg_pool2d(F.avg_pool2d(F.avg_pool2d(x, 2, 1), 2, 1), 2)
     rows = (x[..., 1:-1:2, :] + x[..., 2::2, :]) * 3 + x[..., 0:-2:2, :] + x[..., 3::2, :]
     out = (rows[..., 1:-1:2] + rows[..., 2::2]) * 3 + rows[..., 0:-2:2] + rows[..., 3::2]
     return out * (1.0 / 64)
@@ -105,6 +117,8 @@ def window(x: Tensor) -> Tensor:
 def box5(x: Tensor) -> Tensor:
     """Mean over 5x5 cells around each, border repeated, by slices."""
     x = F.pad(x, (2, 2, 2, 2), mode="replicate")
+    if torch.jit.is_tracing():
+        return F.avg_pool2d(x, 5, 1)
     height, width = x.shape[-2] - 4, x.shape[-1] - 4
     rows = x[..., 0:height, :] + x[..., 1 : height + 1, :]
     for i in range(2, 5):

@@ -57,7 +57,7 @@ class PairStatistics(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Statistics:
         both = self.analysis(torch.cat([a, b]))
-        one, two = both.split(len(a))
+        one, two = both.split(a.shape[0])
         difference = two.planes - one.planes
         cells = _difference_cells(difference)
         d_mean, mean = two.means - one.means, (one.means + two.means) / 2
@@ -227,11 +227,10 @@ def comb(step: Tensor, axis: int) -> Tensor:
     over the mean, (B, 2C, H/8, W/8)."""
     batch, channels, height, width = step.shape
     if axis == -1:
-        rows = pool_rows(step, 8)
-        phases = torch.stack([rows[..., i::8] for i in range(8)], 2)
+        phases = pool_rows(step, 8).view(batch, channels, height // 8, width // 8, 8).permute(0, 1, 4, 2, 3)
     else:
         columns = pool_rows(step.transpose(-1, -2), 8).transpose(-1, -2)
-        phases = torch.stack([columns[..., i::8, :] for i in range(8)], 2)
+        phases = columns.reshape(batch, channels, height // 8, 8, width // 8).permute(0, 1, 3, 2, 4)
     phases = box5(phases.flatten(1, 2)).view(batch, channels, 8, height // 8, width // 8)
     mean = phases.mean(2)
     top = phases.amax(2) - mean
@@ -240,6 +239,8 @@ def comb(step: Tensor, axis: int) -> Tensor:
 
 def pool_rows(x: Tensor, size: int) -> Tensor:
     """Mean of every `size` rows, by slices."""
+    if torch.jit.is_tracing():
+        return F.avg_pool2d(x, (size, 1))
     out = x[..., 0::size, :] + x[..., 1::size, :]
     for i in range(2, size):
         out = out + x[..., i::size, :]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, enlarge
 from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.local_analysis import pool, window
+from relational_iqa.networks.local_analysis import halves, pool, window
 from relational_iqa.networks.similarity_maps import SimilarityMaps, soft_root
 
 # Scores are in levels of a five-level ladder.
@@ -45,13 +45,15 @@ class Monotone(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) >= 0 -> (...) >= 0, 0 at 0."""
-        return self._raw(x) - self._raw(torch.zeros_like(x))
+        rise = self._active(F.linear(x, F.softplus(self.first), self.bias)) - self._active(self.bias)
+        value = rise @ F.softplus(self.second) + x @ F.softplus(self.direct)
+        # The last bit of an activation may depend on where threads cut a loop; 0 has to stay 0.
+        return value * (x.amax(-1) > 0)
 
-    def _raw(self, x: Tensor) -> Tensor:
-        pre = F.linear(x, F.softplus(self.first), self.bias)
+    @staticmethod
+    def _active(pre: Tensor) -> Tensor:
         half = pre.shape[-1] // 2
-        active = torch.cat([F.softplus(pre[..., :half]), torch.tanh(pre[..., half:])], -1)
-        return active @ F.softplus(self.second) + x @ F.softplus(self.direct)
+        return torch.cat([F.softplus(pre[..., :half]), torch.tanh(pre[..., half:])], -1)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class ReferenceScorer(nn.Module):
         learned = []
         quarter, eighth = self.encoder(statistics.padded)
         for both in (pool(quarter, 2), eighth):
-            x, y = both.split(len(test))
+            x, y = halves(both)
             learned.append((x - y) ** 2 / ((x * x + y * y).mean(1, keepdim=True) + 0.1))
         own = [masked, soft_root(masked), planes * planes, planes, *learned, pool(relation.maps.abs(), 2)]
         return torch.cat([similarity, *own], 1), cues

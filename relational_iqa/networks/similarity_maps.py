@@ -6,11 +6,13 @@ and structure as in SSIM), written as (x - y)^2 / (x^2 + y^2 + c) = 1 - similari
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.local_analysis import opponent, pool
+from relational_iqa.networks.local_analysis import halves, opponent, pool
 
 SCALES = 3
 # Constants of the similarities, for images in [0, 1]; of the order of those in GMSD (170/255^2) and SSIM ((.03)^2).
@@ -21,18 +23,10 @@ _C_LUMINANCE = 0.02
 _LUMINANCE_GAIN = 4.0
 
 
-def _prewitt(x: Tensor) -> tuple[Tensor, Tensor]:
-    """3x3 Prewitt derivatives, replicated border, by slices."""
-    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    rows = (x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]) / 3
-    columns = (x[..., :-2] + x[..., 1:-1] + x[..., 2:]) / 3
-    return rows[..., 2:] - rows[..., :-2], columns[..., 2:, :] - columns[..., :-2, :]
-
-
 def _mean3(x: Tensor) -> Tensor:
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     x = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]
-    return (x[..., :-2] + x[..., 1:-1] + x[..., 2:]) / 9
+    return (x[..., :-2] + x[..., 1:-1] + x[..., 2:]) * (1 / 9)
 
 
 def soft_root(x: Tensor) -> Tensor:
@@ -40,8 +34,39 @@ def soft_root(x: Tensor) -> Tensor:
     return x / (torch.sqrt(x + 1e-6) + 1e-3)
 
 
-def _dissimilarity(x: Tensor, y: Tensor, constant: float) -> Tensor:
-    return (x - y) ** 2 / (x * x + y * y + constant)
+@dataclass(frozen=True)
+class _Local:
+    """Of planes (B, 3, h, w): Prewitt derivatives (3x3, border replicated) along x and y, the square of their size, the
+    size, means of 3x3 pixels; and of luma the deviation from its mean and the mean of its square."""
+
+    gx: Tensor
+    gy: Tensor
+    square: Tensor
+    size: Tensor
+    mean: Tensor
+    detail: Tensor
+    contrast: Tensor
+
+    @staticmethod
+    def of(planes: Tensor) -> _Local:
+        padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+        rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
+        columns = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+        gx = (rows[..., 2:] - rows[..., :-2]) * (1 / 3)
+        gy = (columns[..., 2:, :] - columns[..., :-2, :]) * (1 / 3)
+        mean = (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) * (1 / 9)
+        square = gx * gx + gy * gy + 1e-8
+        detail = planes[:, :1] - mean[:, :1]
+        return _Local(gx, gy, square, torch.sqrt(square), mean, detail, _mean3(detail * detail))
+
+    def halves(self) -> tuple[_Local, _Local]:
+        """Those of the first and of the second half of the batch."""
+        pairs = [halves(value) for value in vars(self).values()]
+        return _Local(*(x for x, _ in pairs)), _Local(*(y for _, y in pairs))
+
+
+def _squared(x: Tensor) -> Tensor:
+    return x * x
 
 
 class SimilarityMaps(nn.Module):
@@ -62,40 +87,34 @@ class SimilarityMaps(nn.Module):
         for scale in range(SCALES):
             if scale:
                 planes = pool(planes, 2)
-            x, y = planes.split(len(test))
-            visible, activity = self._one_scale(x, y)
+            visible, activity = self._one_scale(*_Local.of(planes).halves())
             factor = 4 // 2**scale
             maps.append(pool(visible, factor) if factor > 1 else visible)
             cues.append(pool(activity, factor) if factor > 1 else activity)
-        cues.append(y)
+        cues.append(halves(planes)[1])
         visibilities = torch.cat(maps, 1)
         # The square root weighs faint differences like the metrics that pool a deviation (GMSD), not a square.
         return torch.cat([visibilities, soft_root(visibilities)], 1), torch.cat(cues, 1)
 
     @staticmethod
-    def _one_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        gx_x, gy_x = _prewitt(x)
-        gx_y, gy_y = _prewitt(y)
-        magnitude_x = torch.sqrt(gx_x**2 + gy_x**2 + 1e-8)
-        magnitude_y = torch.sqrt(gx_y**2 + gy_y**2 + 1e-8)
-        vector = (gx_x - gx_y) ** 2 + (gy_x - gy_y) ** 2
-        vector = vector / (magnitude_x**2 + magnitude_y**2 + _C_GRADIENT)
-        mean_x, mean_y = _mean3(x), _mean3(y)
-        detail_x, detail_y = x[:, :1] - mean_x[:, :1], y[:, :1] - mean_y[:, :1]
-        moments = _mean3(torch.cat([(detail_x - detail_y) ** 2, detail_x**2, detail_y**2], 1))
-        structure = moments[:, :1] / (moments[:, 1:2] + moments[:, 2:] + _C_STRUCTURE)
+    def _one_scale(x: _Local, y: _Local) -> tuple[Tensor, Tensor]:
+        edges = x.square + y.square + _C_GRADIENT
+        size = _squared(x.size - y.size) / edges
+        vector = (_squared(x.gx - y.gx) + _squared(x.gy - y.gy)) / edges
+        structure = _mean3(_squared(x.detail - y.detail)) / (x.contrast + y.contrast + _C_STRUCTURE)
+        shift, level = _squared(x.mean - y.mean), _squared(x.mean) + _squared(y.mean)
+        chroma = shift[:, 1:] / (level[:, 1:] + _C_CHROMA)
         visible = torch.cat(
             [
-                _dissimilarity(magnitude_x[:, :1], magnitude_y[:, :1], _C_GRADIENT),
+                size[:, :1],
                 vector[:, :1],
-                _dissimilarity(magnitude_x[:, 1:], magnitude_y[:, 1:], _C_GRADIENT).sum(1, keepdim=True),
-                vector[:, 1:].sum(1, keepdim=True),
+                size[:, 1:2] + size[:, 2:],
+                vector[:, 1:2] + vector[:, 2:],
                 structure,
-                ((mean_x - mean_y) ** 2)[:, :1] * _LUMINANCE_GAIN,
-                _dissimilarity(mean_x[:, 1:], mean_y[:, 1:], _C_CHROMA).sum(1, keepdim=True),
-                _dissimilarity(mean_x[:, :1], mean_y[:, :1], _C_LUMINANCE),
+                shift[:, :1] * _LUMINANCE_GAIN,
+                chroma[:, :1] + chroma[:, 1:],
+                shift[:, :1] / (level[:, :1] + _C_LUMINANCE),
             ],
             1,
         )
-        activity = torch.cat([torch.log(magnitude_y[:, :1] + 0.01) + 2, torch.log(moments[:, 2:] + 1e-5) / 2 + 3], 1)
-        return visible, activity
+        return visible, torch.cat([torch.log(y.size[:, :1] + 0.01) + 2, torch.log(y.contrast + 1e-5) / 2 + 3], 1)
