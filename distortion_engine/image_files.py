@@ -24,6 +24,8 @@ _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"\
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may say how it is turned
+_DIRECT_FROM_PX = 8_000_000  # PNG of at least this size is decoded straight into an array
 _OTHER_BYTES = 1 << 26  # what a file may hold beside its pixels (metadata, previews) before it is refused unread
 
 _open_lock = threading.Lock()
@@ -68,10 +70,12 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     check_pixels(name, *image.size, max_pixels)
     _check_single(image, name)
     _check_covered(image, name)
-    deep = _deep_decoder(image, data)
+    deep = _direct_decoder(image, data)
     if deep is None:
         return decode_pil(image, name, max_pixels)
-    orientation = read_orientation(image)
+    # Behind the pixels of a PNG Pillow finds the orientation only by decoding them all.
+    upright = image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF)
+    orientation = 1 if upright else read_orientation(image)
     try:
         with quiet_warnings():
             values = deep(data)
@@ -176,10 +180,13 @@ def _damaged(name: str, error: object) -> ImageError:
     return ImageError(f"{name}: is damaged or cut short ({said[:120]}); save or download it again")
 
 
-def _deep_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.ndarray] | None:
-    """A decoder that keeps 16 bits where Pillow would drop them to 8 without a word, else None."""
+def _direct_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.ndarray] | None:
+    """A decoder that keeps 16 bits where Pillow would drop them to 8 without a word, or that spares large images
+    Pillow's copies, three times their size at once; else None."""
     if image.format == "PNG" and data[24:25] == b"\x10":  # IHDR bit depth, always at this offset
         return imagecodecs.png_decode
+    if image.format == "PNG" and data[24:26] == b"\x08\x02" and "transparency" not in image.info:  # 8 bit RGB
+        return imagecodecs.png_decode if image.width * image.height >= _DIRECT_FROM_PX else None
     tags = getattr(image, "tag_v2", None)
     if image.format == "TIFF" and tags is not None:
         bits, photometric = tags.get(_TIFF_BITS, (1,)), tags.get(_TIFF_PHOTOMETRIC)

@@ -19,18 +19,20 @@ from relational_iqa.findings import (
     axes_table,
     check_maps,
     find,
-    join_words,
     levels,
     margin_word,
     means,
     worth_saying,
 )
+from relational_iqa.grid_map import MapLike, enlarged_when_read, stored, stored_maps, summarise_map
+from relational_iqa.sentences import join_words, reasons, remarks
 
 UNIT = "severity levels"
 MAX_DEFECTS = 3  # reasons named in a sentence
 MAX_TRADE_OFFS = 2  # merits of the worse image named after "though"
 
 
+@enlarged_when_read("local_margin", "weight")
 @dataclass(frozen=True)
 class Comparison:
     """Two images compared. `margin` > 0: a is better, in severity levels (1.0: one level of a five-level ladder).
@@ -38,6 +40,7 @@ class Comparison:
     maps: axis name -> float32 (H, W) in [-1, 1], positive where b has more; local_margin: float32 (H, W) levels,
     positive where a is better; weight: float32 (H, W) > 0, for the pooling; quality_a, quality_b: <= 0 levels,
     0 equals the reference, only where one was given; names: how to call the two; meta: version, weights, seconds ...
+    Maps of the model are kept on a grid of 1/4 of the size: each look at one enlarges it anew.
     Raises ValueError if the margin is not finite, an axis is unknown or the sizes of the arrays differ.
     """
 
@@ -54,7 +57,17 @@ class Comparison:
     def __post_init__(self) -> None:
         if not math.isfinite(self.margin):
             raise ValueError(f"margin is {self.margin}, expected a finite number of levels: check the images for NaN")
-        check_maps(self.maps, self.local_margin.shape)
+        check_maps(stored_maps(self.maps), self.shape)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the images that were compared, px."""
+        return self.stored_margin.shape
+
+    @property
+    def stored_margin(self) -> MapLike:
+        """The local margin as it is kept, which may be on the grid."""
+        return stored(self, "local_margin")
 
     @property
     def better(self) -> Literal["a", "b", "tie"]:
@@ -64,7 +77,7 @@ class Comparison:
     @property
     def identical(self) -> bool:
         """True where nothing at all differs: margin, local margin and every map are exactly 0."""
-        return self.margin == 0 and not self.local_margin.any() and not any(m.any() for m in self.maps.values())
+        return self.margin == 0 and not any(x.any() for x in (self.stored_margin, *stored_maps(self.maps).values()))
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -75,12 +88,12 @@ class Comparison:
     @cached_property
     def intensities(self) -> dict[str, float]:
         """Axis -> mean signed value over the image, in [-1, 1]; positive: b has more."""
-        return means(self.maps)
+        return means(stored_maps(self.maps))
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What differs, most salient first; `finding.matters` marks what deserves a sentence."""
-        return find(self.maps, self.local_margin, self.margin)
+        return find(stored_maps(self.maps), self.stored_margin, self.margin)
 
     def verdict(self, labels: tuple[str, str] | None = None) -> str:
         """The short answer: "B is clearly better by 1.3 levels"."""
@@ -95,22 +108,10 @@ class Comparison:
         """Why: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is blockier (0.1, everywhere)".
 
         Defects of the worse image first (at most MAX_DEFECTS), then the trade-offs (at most MAX_TRADE_OFFS); in a tie
-        the image with the most salient finding first. Empty where nothing matters.
+        the image with the most salient finding first. An axis is named once, also where it differs in both directions.
+        Empty where nothing matters.
         """
-        said = worth_saying(self.findings)
-        if not said:
-            return ""
-        names = dict(zip(("a", "b"), labels or self.labels, strict=True))
-        first = said[0].side if self.better == "tie" else "a" if self.better == "b" else "b"
-        second = "b" if first == "a" else "a"
-        groups = [
-            f"{names[side]} is {join_words([str(finding) for finding in said if finding.side == side][:limit])}"
-            for side, limit in ((first, MAX_DEFECTS), (second, MAX_TRADE_OFFS))
-            if any(finding.side == side for finding in said)
-        ]
-        if len(groups) == 1 and self.better != "tie" and said[0].side == second:
-            return f"though {groups[0]}"
-        return ("; " if self.better == "tie" else ", though ").join(groups)
+        return reasons(self.findings, self.better, labels or self.labels, MAX_DEFECTS, MAX_TRADE_OFFS)
 
     def summary(self, labels: tuple[str, str] | None = None) -> str:
         """One sentence a person would say; `labels` replaces the names."""
@@ -122,7 +123,8 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays, as plain Python for json.dumps (numbers that are not finite become None)."""
         a, b = self.labels
-        height, width = self.local_margin.shape
+        height, width = self.shape
+        local = summarise_map(self.stored_margin, beyond=TIE_MARGIN)
         return _plain({
             "verdict": self.verdict(),
             "sentence": self.summary(),
@@ -137,18 +139,19 @@ class Comparison:
             "quality": {"a": self.quality_a, "b": self.quality_b} if self.has_reference else None,
             "size": {"width": width, "height": height},
             "local_margin": {
-                "min": self.local_margin.min(), "max": self.local_margin.max(), "mean": self.local_margin.mean(),
-                "share_a_better": (self.local_margin >= TIE_MARGIN).mean(),
-                "share_b_better": (self.local_margin <= -TIE_MARGIN).mean(),
+                "min": local.min, "max": local.max, "mean": local.mean,
+                "share_a_better": local.above, "share_b_better": local.below,
             },
-            "axes": axes_table(self.maps, self.findings),
+            "axes": axes_table(stored_maps(self.maps), self.findings),
             "meta": self.meta,
         })  # fmt: skip
 
 
+@enlarged_when_read("local_quality")
 @dataclass(frozen=True)
 class Score:
-    """One image against its reference. `quality` <= 0 levels, 0: no difference; higher is better.
+    """One image against its reference. `quality` <= 0 levels, 0: no difference; higher is better; -5 is about the
+    strongest level of the engine, compositions of distortions can fall below it.
 
     local_quality: float32 (H, W) levels, <= 0 where the image is worse; distortions: axis -> mean signed value; maps:
     axis -> float32 (H, W) in [-1, 1], positive where the image has more than the reference.
@@ -164,18 +167,20 @@ class Score:
     def __post_init__(self) -> None:
         if not math.isfinite(self.quality):
             raise ValueError(f"quality is {self.quality}, expected a finite number of levels: check the images for NaN")
-        check_maps(self.maps, self.local_quality.shape)
+        check_maps(stored_maps(self.maps), stored(self, "local_quality").shape)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What differs from the reference, most salient first; side "b" is the image."""
-        return find(self.maps, -self.local_quality, max(-self.quality, TIE_MARGIN))
+        worse = -stored(self, "local_quality")
+        return find(stored_maps(self.maps), worse, max(-self.quality, TIE_MARGIN))
 
     def summary(self) -> str:
         """One sentence: "x.jpg is 1.3 levels below the reference: blurrier (0.4, mostly lower left)"."""
-        if self.quality == 0 and not any(m.any() for m in self.maps.values()):
+        if self.quality == 0 and not any(values.any() for values in stored_maps(self.maps).values()):
             return f"{self.name} is identical to the reference."
-        said = [str(finding) for finding in worth_saying(self.findings) if finding.side == "b"][:MAX_DEFECTS]
+        own = [finding for finding in worth_saying(self.findings) if finding.side == "b"]
+        said = [remark.predicate() for remark in remarks(own)][:MAX_DEFECTS]
         head = "as good as" if abs(self.quality) < TIE_MARGIN else f"{levels(self.quality)} below"
         return f"{self.name} is {head} the reference{': ' + join_words(said) if said else ''}."
 
@@ -184,7 +189,7 @@ class Score:
         return _plain({
             "name": self.name, "quality": self.quality, "quality_means": "0: equals the reference; lower is worse",
             "unit": UNIT, "sentence": self.summary(), "distortions": self.distortions,
-            "axes": axes_table(self.maps, self.findings), "meta": self.meta,
+            "axes": axes_table(stored_maps(self.maps), self.findings), "meta": self.meta,
         })  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from distortion_engine.catalog import AXES
+from relational_iqa.grid_map import MapLike, bounds, strips
 
 AREA_THRESHOLD = 0.1  # |value| above which a pixel counts: half of the first severity level (0.2)
 MIN_SHARE = 0.005  # an area under half a percent of the image is not worth a sentence
@@ -98,15 +99,20 @@ def place(magnitude: np.ndarray) -> str:
     some 70 % of the side, is no place; else the centroid chooses the third. "mostly" is added when over a tenth of the
     mass lies outside the half that is named. An empty array gives "nowhere".
     """
-    height, width = magnitude.shape
-    total = float(magnitude.sum(dtype=np.float64))
+    rows, columns = (magnitude.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
+    return place_of(rows, columns, np.count_nonzero(magnitude) / magnitude.size)
+
+
+def place_of(rows: np.ndarray, columns: np.ndarray, share: float) -> str:
+    """The same from the sums over each row and each column, and the share of values that are not 0."""
+    total = float(rows.sum())
     if total <= 0:
         return "nowhere"
-    vertical, inside_y = _third(magnitude.sum(axis=1, dtype=np.float64) / total)
-    horizontal, inside_x = _third(magnitude.sum(axis=0, dtype=np.float64) / total)
+    vertical, inside_y = _third(rows / total)
+    horizontal, inside_x = _third(columns / total)
     name = _PLACES[vertical, horizontal]
     if name is None:
-        return "everywhere" if np.count_nonzero(magnitude) >= 0.5 * height * width else "in scattered places"
+        return "everywhere" if share >= 0.5 else "in scattered places"
     return name if min(inside_y, inside_x) >= 0.9 else f"mostly {name}"
 
 
@@ -129,7 +135,7 @@ def _third(profile: np.ndarray) -> tuple[int | None, float]:
     return third, round(float(profile[(position >= low) & (position <= high)].sum()), 9)
 
 
-def find(maps: Mapping[str, np.ndarray], local_margin: np.ndarray, margin: float) -> tuple[Finding, ...]:
+def find(maps: Mapping[str, MapLike], local_margin: MapLike, margin: float) -> tuple[Finding, ...]:
     """All findings of a pair, most salient first, also those that do not matter.
 
     maps: axis name -> (H, W) in [-1, 1], positive where b has more; local_margin: (H, W) levels, positive where a is
@@ -159,19 +165,34 @@ def find(maps: Mapping[str, np.ndarray], local_margin: np.ndarray, margin: float
     return tuple(sorted(found, key=lambda finding: -finding.salience))
 
 
-def _areas(values: np.ndarray, local_margin: np.ndarray) -> list[tuple[int, float, float, str, float]]:
+def _areas(values: MapLike, local_margin: MapLike) -> list[tuple[int, float, float, str, float]]:
     """For either sign that occurs: sign, intensity, share, where, and the mean local margin weighted by |value|."""
-    areas = []
-    for sign, extreme in ((1, values.max()), (-1, -values.min())):
-        if not extreme > AREA_THRESHOLD:  # most maps of a large picture end here, without a copy
-            continue
-        magnitude = np.where(sign * values > AREA_THRESHOLD, sign * values, np.float32(0))
-        count = int(np.count_nonzero(magnitude))
-        if count:
-            total = float(magnitude.sum(dtype=np.float64))
-            evidence = float((magnitude * local_margin).sum(dtype=np.float64)) / total
-            areas.append((sign, total / count, count / values.size, place(magnitude), evidence))
-    return areas
+    low, high = bounds(values)
+    return [
+        area
+        for sign, extreme in ((1, high), (-1, -low))
+        if extreme > AREA_THRESHOLD  # most maps of a large picture end here
+        for area in _area(sign, values, local_margin)
+    ]
+
+
+def _area(sign: int, values: MapLike, local_margin: MapLike) -> list[tuple[int, float, float, str, float]]:
+    """The same for one sign, taken strip by strip; empty where it does not occur."""
+    count, evidence = 0, 0.0
+    rows: list[np.ndarray] = []
+    columns = np.zeros(values.shape[1])
+    for part, local in zip(strips(values), strips(local_margin), strict=True):
+        signed = sign * part
+        magnitude = np.where(signed > AREA_THRESHOLD, signed, np.float32(0))
+        rows.append(magnitude.sum(axis=1, dtype=np.float64))
+        if rows[-1].any():
+            count += int(np.count_nonzero(magnitude))
+            columns += magnitude.sum(axis=0, dtype=np.float64)
+            evidence += float((magnitude * local).sum(dtype=np.float64))
+    if not count:
+        return []
+    total, share = float(columns.sum()), count / values.size
+    return [(sign, total / count, share, place_of(np.concatenate(rows), columns, share), evidence / total)]
 
 
 def worth_saying(findings: Sequence[Finding]) -> list[Finding]:
@@ -180,7 +201,7 @@ def worth_saying(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in matter if finding.salience >= RELATIVE_SALIENCE * matter[0].salience]
 
 
-def check_maps(maps: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> None:
+def check_maps(maps: Mapping[str, MapLike], shape: tuple[int, ...]) -> None:
     """Raise ValueError where a map is of an unknown axis or not of `shape` (H, W)."""
     for name, values in maps.items():
         if name not in {axis.name for axis in AXES}:
@@ -189,12 +210,12 @@ def check_maps(maps: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> None:
             raise ValueError(f"map {name!r} has shape {values.shape}, expected (H, W) = {shape} as the local map has")
 
 
-def means(maps: Mapping[str, np.ndarray]) -> dict[str, float]:
+def means(maps: Mapping[str, MapLike]) -> dict[str, float]:
     """Axis -> mean signed value over the image."""
     return {name: float(values.mean(dtype=np.float64)) for name, values in maps.items()}
 
 
-def axes_table(maps: Mapping[str, np.ndarray], findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def axes_table(maps: Mapping[str, MapLike], findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """One row an axis: mean, then signed intensity and place of its strongest finding, then all its findings."""
     rows = []
     for name, mean in means(maps).items():

@@ -3,8 +3,9 @@
     loss = relational_iqa.RelationalLoss().to(device)
     (F.mse_loss(output, target) + 0.002 * loss(output, target)).backward()
 
-Unit: severity levels below the reference, so 0 is equal and 5 is the worst that the usual test sets contain: some
-hundred times the value of a mean squared error. `docs/loss.md` has the scale, the cost, and what to watch.
+Unit: severity levels below the reference: 0 is equal, 5 about the strongest level of one distortion, and compositions
+exceed it; some hundred times the value of a mean squared error. `docs/loss.md` has the scale, the cost, and what to
+watch.
 """
 
 from __future__ import annotations

@@ -3,67 +3,66 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from distortion_engine.catalog import AXES
-from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.image_io import MAX_PIXELS, load_image
-from relational_iqa.alignment import match_sizes
+from distortion_engine.errors import UsageError
+from distortion_engine.image_io import MAX_PIXELS
 from relational_iqa.comparison import Comparison, Ranking, Score
+from relational_iqa.devices import find_device, find_precision
+from relational_iqa.grid_map import CELL_PX, GridMap, GridMaps
 from relational_iqa.memory import keep_freed_memory
-from relational_iqa.networks.distortion_network import Relation
-from relational_iqa.networks.scoring_network import Sums
-from relational_iqa.tiling import inside_share, pad_to_grid, tiles_of
+from relational_iqa.stored_image import Source, StoredImage, align_images, align_mask, open_image
+from relational_iqa.tile_networks import TileNetworks
+from relational_iqa.tiled import WHOLE_PX, Tiled, Tiler
+from relational_iqa.tiling import HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.version import __version__
 from relational_iqa.weights_io import Networks, load_weights
 
-Source = str | Path | Image.Image | np.ndarray | Tensor
+Input = Source | StoredImage
 Align = Literal["resize", "crop"]
 
 
-def load(weights: str | Path | None = None, device: str = "cpu") -> RelationalIQA:
+def load(weights: str | Path | None = None, device: str = "cpu", precision: str = "float32") -> RelationalIQA:
     """The model with shipped weights (None), other shipped weights by name, or weights by path; no network access.
 
-    Raises UsageError for weights that are missing, damaged or foreign, and for a device that torch does not have.
+    device: "cpu", "cuda", "cuda:1" ..., "mps"; precision: "float32", or "bfloat16" or "float16" for the trunks of the
+    networks (margins then differ by less than 0.03 levels). Raises UsageError for weights that are missing,
+    damaged or foreign, for a device that is not there and for a precision that is not known.
     """
+    place, dtype = find_device(device), find_precision(precision)
     keep_freed_memory()
     networks, meta = load_weights(weights)
-    try:
-        networks = networks.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
-    return RelationalIQA(networks, meta)
-
-
-@dataclass(frozen=True)
-class _Pooled:
-    """Local results of one image or pair over all tiles: full-resolution maps (C, H, W) and pooled sums."""
-
-    maps: Tensor
-    sums: Sums
+    return RelationalIQA(networks.to(place), meta, dtype=dtype)
 
 
 class RelationalIQA:
     """Compares images. Images enter as paths, PIL images, H x W x 3 arrays (uint8, uint16, float in [0, 1]) or tensors
     (3, H, W) in [0, 1]; sizes are kept, nothing is resized unless `align` says so.
 
-    tile_px: side of the tiles in which large images are processed; tiles give the same numbers as the whole image.
+    tile_px: side of the tiles in which images of more than `whole_px` pixels are processed, None for what 1.5 GB allow;
+    tiles give the same numbers as the whole image. dtype: of the trunks of the networks, which are changed in place
+    where it is not float32.
     """
 
-    def __init__(self, networks: Networks, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
-        networks.eval()
-        self._distortion, self._scoring = networks.distortion, networks.scoring
-        self.device = next(networks.parameters()).device
-        self.tile_px = tile_px
+    def __init__(
+        self,
+        networks: Networks,
+        meta: Mapping[str, Any],
+        tile_px: int | None = None,
+        whole_px: int = WHOLE_PX,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._networks = TileNetworks(networks, dtype)
+        self.device = self._networks.device
+        self._tiler = Tiler(tile_px, whole_px, self.device)
         self.meta = dict(meta)
 
     # -- what users call -------------------------------------------------------------------------------------------
@@ -71,11 +70,11 @@ class RelationalIQA:
     @torch.inference_mode()
     def compare(
         self,
-        a: Source,
-        b: Source,
-        reference: Source | None = None,
+        a: Input,
+        b: Input,
+        reference: Input | None = None,
         *,
-        mask: Source | None = None,
+        mask: Input | None = None,
         align: Align | None = None,
         names: tuple[str, str] | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -87,28 +86,22 @@ class RelationalIQA:
         ImageError for anything that is no usable image.
         """
         start = time.perf_counter()
-        sources = [a, b] + ([] if reference is None else [reference])
-        images = self._load(sources, align, max_pixels)
-        region = None if mask is None else self._load_mask(mask, images[0], align, max_pixels)
-        image_a, image_b = images[0], images[1]
+        images = self._open([a, b] + ([] if reference is None else [reference]), align, max_pixels)
+        region = None
+        if mask is not None:
+            region = align_mask(_name(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
         if reference is None:
-            pooled = self._pair(image_a, image_b, region)
-            margin = self._scoring.pair.margin(pooled.sums)
-            maps, local_margin, weight = pooled.maps[:-2], pooled.maps[-2], pooled.maps[-1]
+            tiled = self._tiler.run(images, self._networks.judge_pair, HALO_PX, region=region)
+            margin = self._networks.margin(tiled.sums[0])
             qualities: tuple[float | None, float | None] = (None, None)
         else:
-            first, second = (self._against(image, images[2], region) for image in (image_a, image_b))
-            quality = [self._scoring.reference.quality(pooled.sums) for pooled in (first, second)]
+            tiled = self._tiler.run(images, self._networks.judge_both, REFERENCE_HALO_PX, region=region)
+            quality = [self._networks.quality(sums) for sums in tiled.sums]
             margin = quality[0] - quality[1]
-            maps = (second.maps[:-2] - first.maps[:-2]).clamp_(-1, 1).add_(0.0)
-            local_margin = (first.maps[-2] - second.maps[-2]).add_(0.0)
-            weight = (first.maps[-1] + second.maps[-1]) / 2
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
-            margin=float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
-            maps=_by_axis(maps),
-            local_margin=_array(local_margin),
-            weight=_array(weight),
+            float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
+            *_grid_maps(tiled, images[0]),
             has_reference=reference is not None,
             quality_a=qualities[0],
             quality_b=qualities[1],
@@ -118,27 +111,33 @@ class RelationalIQA:
 
     @torch.inference_mode()
     def score(
-        self, image: Source, reference: Source, *, align: Align | None = None, max_pixels: int = MAX_PIXELS
+        self,
+        image: Input,
+        reference: Input,
+        *,
+        align: Align | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> Score:
         """Quality of one image against its reference: `quality` <= 0 levels, 0 for no difference."""
         start = time.perf_counter()
-        test, pristine = self._load([image, reference], align, max_pixels)
-        pooled = self._against(test, pristine, None)
-        maps = _by_axis(pooled.maps[:-2])
+        images = self._open([image, reference], align, max_pixels)
+        tiled = self._tiler.run(images, self._networks.judge_one, REFERENCE_HALO_PX)
+        maps, local_quality, _ = _grid_maps(tiled, images[0])
         return Score(
-            quality=float(self._scoring.reference.quality(pooled.sums)) + 0.0,
-            local_quality=_array(pooled.maps[-2]),
-            distortions={name: float(values.mean()) for name, values in maps.items()},
+            quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
+            local_quality=local_quality,
+            distortions={axis: values.mean() for axis, values in maps.kept.items()},
             maps=maps,
-            name=_name(image, "the image"),
-            meta=self._describe(test, start, align),
+            name=name or _name(image, "the image"),
+            meta=self._describe(images[0], start, align),
         )
 
     @torch.inference_mode()
     def rank(
         self,
-        images: Sequence[Source],
-        reference: Source | None = None,
+        images: Sequence[Input],
+        reference: Input | None = None,
         *,
         align: Align | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -149,21 +148,20 @@ class RelationalIQA:
             raise UsageError(f"ranking needs two images or more, got {len(images)}")
         start = time.perf_counter()
         sources = [*images] + ([] if reference is None else [reference])
-        loaded = self._load(sources, align, max_pixels)
+        loaded = self._open(sources, align, max_pixels, keep=True)
         count = len(images)
         pairwise = np.zeros((count, count))
         qualities: list[float] | None = None
         if reference is not None:
-            qualities = [
-                float(self._scoring.reference.quality(self._against(x, loaded[-1], None).sums)) + 0.0
-                for x in loaded[:-1]
-            ]
+            qualities = [self._quality(image, loaded[-1]) for image in loaded[:-1]]
             pairwise = np.subtract.outer(qualities, qualities)
             standing = np.array(qualities)
         else:
+            judge = self._networks.judge_pair
             for i in range(count):
                 for j in range(i + 1, count):
-                    margin = float(self._scoring.pair.margin(self._pair(loaded[i], loaded[j], None).sums))
+                    tiled = self._tiler.run([loaded[i], loaded[j]], judge, HALO_PX, want_maps=False)
+                    margin = float(self._networks.margin(tiled.sums[0]))
                     pairwise[i, j], pairwise[j, i] = margin, -margin
             standing = pairwise.sum(1) / (count - 1)
         order = [int(i) for i in np.argsort(-standing, kind="stable")]
@@ -176,33 +174,28 @@ class RelationalIQA:
     @torch.inference_mode()
     def relate(self, a: Tensor, b: Tensor) -> Tensor:
         """M(a, b) (K, H, W) of one pair (3, H, W), without a reference; channel order of `AXES`."""
-        return self._pair(a.to(self.device), b.to(self.device), None).maps[:-2]
+        tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.judge_pair, HALO_PX)
+        return _full(torch.from_numpy(tiled.maps)[None, :-2], a)[0].to(self.device)
 
     @torch.inference_mode()
     def quality(self, image: Tensor, reference: Tensor) -> float:
         """Quality (<= 0, levels) of an image (3, H, W) against its reference."""
-        pooled = self._against(image.to(self.device), reference.to(self.device), None)
-        return float(self._scoring.reference.quality(pooled.sums)) + 0.0
+        return self._quality(StoredImage(image, "image"), StoredImage(reference, "reference"))
 
     @torch.inference_mode()
     def relate_batch(self, a: Tensor, b: Tensor) -> Tensor:
         """M(a, b) (B, K, H, W) of pairs (B, 3, H, W) of one size, each batch at once."""
-        padded_a, padded_b, _ = self._batch(a, b)
-        return _full(self._distortion(padded_a, padded_b).maps, a)
+        return _full(self._networks.pair(*self._batch(a, b)).maps, a)
 
     @torch.inference_mode()
     def quality_batch(self, tests: Tensor, references: Tensor) -> Tensor:
         """Qualities (B,) of images (B, 3, H, W) against their references."""
-        test, reference, inside = self._batch(tests, references)
-        local = self._scoring.reference.local(test, reference, self._distortion(reference, test))
-        return self._scoring.reference.quality(local.sums(inside))
+        return self._networks.quality(self._networks.against(*self._batch(tests, references)).sums)
 
     @torch.inference_mode()
     def margin_batch(self, a: Tensor, b: Tensor) -> Tensor:
         """Margins (B,) of pairs (B, 3, H, W) without a reference; > 0 where a is better."""
-        padded_a, padded_b, inside = self._batch(a, b)
-        local = self._scoring.pair.local(self._distortion(padded_a, padded_b))
-        return self._scoring.pair.margin(local.sums(inside))
+        return self._networks.margin(self._networks.pair(*self._batch(a, b)).sums)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -210,77 +203,21 @@ class RelationalIQA:
         inside = inside_share(x.shape[-2], x.shape[-1]).to(self.device)
         return pad_to_grid(x.to(self.device)), pad_to_grid(y.to(self.device)), inside
 
-    @torch.inference_mode()
-    def _pair(self, a: Tensor, b: Tensor, region: Tensor | None) -> _Pooled:
-        """Maps M(a, b), local margin and weight."""
+    def _quality(self, image: StoredImage, reference: StoredImage) -> float:
+        judge = self._networks.judge_one
+        tiled = self._tiler.run([image, reference], judge, REFERENCE_HALO_PX, want_maps=False)
+        return float(self._networks.quality(tiled.sums[0])) + 0.0
 
-        def local(x: Tensor, y: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
-            relation: Relation = self._distortion(x, y)
-            result = self._scoring.pair.local(relation)
-            return torch.cat([relation.maps, result.margin, result.weight], 1), result.sums
-
-        return self._in_tiles(a, b, region, local)
-
-    @torch.inference_mode()
-    def _against(self, test: Tensor, reference: Tensor, region: Tensor | None) -> _Pooled:
-        """Maps M(reference, test), local quality and weight."""
-
-        def local(x: Tensor, y: Tensor) -> tuple[Tensor, Callable[[Tensor], Sums]]:
-            relation: Relation = self._distortion(y, x)
-            result = self._scoring.reference.local(x, y, relation)
-            quality = self._scoring.reference.local_quality(result)
-            return torch.cat([relation.maps, quality, result.weight], 1), result.sums
-
-        return self._in_tiles(test, reference, region, local)
-
-    def _in_tiles(
-        self,
-        x: Tensor,
-        y: Tensor,
-        region: Tensor | None,
-        local: Callable[[Tensor, Tensor], tuple[Tensor, Callable[[Tensor], Sums]]],
-    ) -> _Pooled:
-        """Runs `local` over tiles with a halo and joins maps (C, H, W) and sums. A cell of a halo has no share."""
-        height, width = x.shape[-2:]
-        padded_x, padded_y = pad_to_grid(x[None]), pad_to_grid(y[None])
-        share = inside_share(height, width).to(x.device)
-        if region is not None:
-            share = share * F.avg_pool2d(pad_to_grid(region[None]), 4)
-            if not bool((share > 0).any()):
-                raise ImageError("the mask is black everywhere: make white what should count")
-        maps: Tensor | None = None
-        sums: Sums | None = None
-        for tile in tiles_of(padded_x.shape[-2], padded_x.shape[-1], self.tile_px):
-            values, pool = local(tile.with_halo(padded_x), tile.with_halo(padded_y))
-            part = pool(tile.own_share(share))
-            sums = part if sums is None else sums + part
-            if tile.is_whole(padded_x):
-                maps = _full(values, padded_x)[0]
-                break
-            if maps is None:
-                maps = torch.empty(values.shape[1], *padded_x.shape[-2:], device=x.device)
-            tile.place(maps, _full(values, tile.with_halo(padded_x))[0])
-        if maps is None or sums is None:
-            raise ImageError(f"an image of {width} x {height} px has no tiles")
-        return _Pooled(maps[:, :height, :width].contiguous().add_(0.0), sums)  # + 0.0 turns -0.0 into 0.0
-
-    def _load(self, sources: Sequence[Source], align: Align | None, max_pixels: int) -> list[Tensor]:
+    def _open(
+        self, sources: Sequence[Input], align: Align | None, max_pixels: int, keep: bool = False
+    ) -> list[StoredImage]:
         images = [
-            (_name(source, f"image {index}"), load_image(source, max_pixels=max_pixels))
+            (_name(source, f"image {index}"), open_image(source, max_pixels=max_pixels, keep=keep))
             for index, source in enumerate(sources, 1)
         ]
-        return [image.to(self.device) for image in match_sizes(images, align)]
+        return align_images(images, align)
 
-    def _load_mask(self, mask: Source, like: Tensor, align: Align | None, max_pixels: int) -> Tensor:
-        """(1, H, W) in [0, 1], brought to the size of the compared images where `align` allows it."""
-        region = load_image(mask, max_pixels=max_pixels).mean(0, keepdim=True)
-        if align is None:
-            region = match_sizes([("the image", like[:1].cpu()), (_name(mask, "the mask"), region)])[1]
-        elif region.shape[-2:] != like.shape[-2:]:
-            region = F.interpolate(region[None], like.shape[-2:], mode="bilinear", antialias=True)[0].clamp(0, 1)
-        return region.to(self.device)
-
-    def _describe(self, image: Tensor, start: float, align: Align | None) -> dict[str, Any]:
+    def _describe(self, image: StoredImage, start: float, align: Align | None) -> dict[str, Any]:
         return {
             "version": __version__,
             "weights": self.meta.get("name"),
@@ -288,23 +225,25 @@ class RelationalIQA:
             "size": f"{image.shape[-1]} x {image.shape[-2]}",
             "preprocessing": f"sRGB in [0, 1], {'original size' if align is None else f'aligned by {align}'}",
             "device": str(self.device),
+            "precision": str(self._networks.dtype).removeprefix("torch."),
             "seconds": round(time.perf_counter() - start, 3),
         }
 
 
+def _grid_maps(tiled: Tiled, image: StoredImage) -> tuple[GridMaps, Any, Any]:
+    """Maps by axis, the local map and the weight, the latter as a GridMap, which a result takes for an array."""
+    if tiled.maps is None:
+        raise ValueError("no maps were kept")
+    size = image.shape[1:]
+    maps = {axis.name: GridMap(values, size, 1.0) for axis, values in zip(AXES, tiled.maps[:-2], strict=True)}
+    return GridMaps(maps), GridMap(tiled.maps[-2], size), GridMap(tiled.maps[-1], size)
+
+
 def _full(values: Tensor, like: Tensor) -> Tensor:
     """Maps (B, C, h, w) on the 1/4 grid -> (B, C, H, W) of `like`, which may be smaller than the padded image."""
-    scaled = F.interpolate(values, scale_factor=4, mode="bilinear", align_corners=False)
+    scaled = F.interpolate(values, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
     return scaled[..., : like.shape[-2], : like.shape[-1]]
 
 
-def _by_axis(maps: Tensor) -> dict[str, np.ndarray]:
-    return {axis.name: _array(values) for axis, values in zip(AXES, maps, strict=True)}
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(values.float().cpu().numpy())
-
-
-def _name(source: Source, otherwise: str) -> str:
+def _name(source: Input, otherwise: str) -> str:
     return Path(source).name if isinstance(source, str | Path) else otherwise

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.errors import ImageError
 from distortion_engine.image_io import MAX_PIXELS, load_image
+from relational_iqa.devices import find_device
 from relational_iqa.model import Source, _name
 from relational_iqa.mos_score import MosScore
 from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
@@ -32,14 +33,10 @@ from relational_iqa.version import __version__
 def load(weights: str | Path | None = None, device: str = "cpu") -> PMOS:
     """The model with shipped weights (None), other shipped weights by name, or weights by path; no network access.
 
-    Raises UsageError for weights that are missing, damaged or foreign, and for a device that torch does not have.
+    Raises UsageError for weights that are missing, damaged or foreign, and for a device that is not there.
     """
     network, meta = load_pmos_weights(weights)
-    try:
-        network = network.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
-    return PMOS(network, meta)
+    return PMOS(network.to(find_device(device)), meta)
 
 
 class PMOS:

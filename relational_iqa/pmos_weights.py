@@ -6,9 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from distortion_engine.errors import UsageError
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.tensor_file import read_tensors, write_tensors
+from relational_iqa.tensor_file import load_network, write_tensors
 from relational_iqa.weights_io import find_weights
 
 FORMAT = "relational-iqa pmos 1"
@@ -29,12 +28,10 @@ def load_pmos_weights(source: str | Path | None = None) -> tuple[PmosNetwork, di
     foreign file.
     """
     path = find_weights(source or DEFAULT_WEIGHTS)
-    state, facts, digest = read_tensors(path, FORMAT, "pMOS training (`riqa pretrain`, `riqa fit-mos`)")
-    try:
-        network = PmosNetwork(PmosArchitecture(**facts["architecture"]))
-        network.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        fault = str(error).splitlines()[-1].strip()
-        raise UsageError(f"{path}: tensors do not fit the architecture in the header: {fault}") from error
-    meta = {"name": path.stem, "path": str(path), "sha256": digest, "opinions": facts.get("opinions", NO_OPINIONS)}
-    return network.eval().requires_grad_(False), meta
+    network, meta, facts = load_network(
+        path,
+        FORMAT,
+        "pMOS training (`riqa pretrain`, `riqa fit-mos`)",
+        lambda facts: PmosNetwork(PmosArchitecture(**facts["architecture"])),
+    )
+    return network, meta | {"opinions": facts.get("opinions", NO_OPINIONS)}

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from distortion_engine.errors import UsageError
 from distortion_engine.image_io import MAX_PIXELS, load_image
+from relational_iqa.devices import find_device
 from relational_iqa.networks.reiqa import EncoderSize, ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.reiqa_regression import Regressor, load_regressor
-from relational_iqa.tensor_file import read_tensors, write_tensors
+from relational_iqa.tensor_file import load_network, write_tensors
 from relational_iqa.weights_io import file_sha256, find_weights
 
 FORMAT = "reiqa-encoders 1"
@@ -83,16 +84,14 @@ def load(
     Raises UsageError for files that are missing, damaged, foreign or do not belong together.
     """
     path = find_weights(DEFAULT_WEIGHTS if weights is None else weights)
-    tensors, facts, digest = read_tensors(path, FORMAT, "`riqa fit-reiqa --config`")
-    try:
-        sizes = [EncoderSize(**facts[name]) for name in ("quality", "content")]
-        encoders = ReIQAEncoders(*(ResNet(size.depth, size.width) for size in sizes))
-        encoders.load_state_dict({name: value.float() if value.is_floating_point() else value
-                                  for name, value in tensors.items()})  # fmt: skip
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise UsageError(f"{path}: does not fit its own header ({' '.join(str(error).split())[:200]})") from error
-    fitted = None if regressor is None else load_regressor(regressor)
-    return ReIQA(encoders.to(device), {"name": path.stem, "path": str(path), "sha256": digest}, fitted)
+    encoders, meta, _ = load_network(path, FORMAT, "`riqa fit-reiqa --config`", _build)
+    return ReIQA(encoders.to(find_device(str(device))), meta, None if regressor is None else load_regressor(regressor))
+
+
+def _build(facts: Mapping[str, Any]) -> ReIQAEncoders:
+    """Networks of 32 bits, whatever the file holds."""
+    sizes = [EncoderSize(**facts[name]) for name in EXPERTS[1:]]
+    return ReIQAEncoders(*(ResNet(size.depth, size.width) for size in sizes))
 
 
 def from_checkpoints(
@@ -111,7 +110,7 @@ def from_checkpoints(
         "loaded": [report.summary() for _, report in loaded],
     }
     encoders = ReIQAEncoders(loaded[0][0], loaded[1][0])
-    return ReIQA(encoders.to(device), meta, None if regressor is None else load_regressor(regressor))
+    return ReIQA(encoders.to(find_device(str(device))), meta, None if regressor is None else load_regressor(regressor))
 
 
 def save_encoders(path: Path, encoders: ReIQAEncoders, half_precision: bool = False) -> str:

@@ -23,6 +23,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.image_io import MAX_PIXELS, load_image
 from relational_iqa.alignment import match_sizes
 from relational_iqa.conventional.common import check_pair
+from relational_iqa.devices import find_device
 from relational_iqa.model import Align, Source, _name
 from relational_iqa.networks.error_maps import CONVENTIONAL
 from relational_iqa.networks.scoring_network import LEVELS, Sums
@@ -70,14 +71,10 @@ class SpipsScore:
 def load(weights: str | Path | None = None, device: str = "cpu") -> SPIPS:
     """The model with shipped weights (None), other shipped weights by name, or weights by path; no network access.
 
-    Raises UsageError for weights that are missing, damaged or foreign, and for a device that torch does not have.
+    Raises UsageError for weights that are missing, damaged or foreign, and for a device that is not there.
     """
     network, meta = load_spips_weights(weights)
-    try:
-        network = network.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
-    return SPIPS(network, meta)
+    return SPIPS(network.to(find_device(device)), meta)
 
 
 class SPIPS:

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from distortion_engine.errors import UsageError
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
-from relational_iqa.tensor_file import read_tensors, write_tensors
+from relational_iqa.tensor_file import load_network, write_tensors
 from relational_iqa.weights_io import find_weights
 
 FORMAT = "relational-iqa spips 1"
@@ -30,13 +29,10 @@ def load_spips_weights(source: str | Path | None = None) -> tuple[SpipsNetwork, 
     foreign file.
     """
     path = find_weights(source or DEFAULT_WEIGHTS)
-    state, facts, digest = read_tensors(path, FORMAT, "`riqa fit-spips`", unset=("mos_range",))
-    try:
-        sizes = facts["architecture"]
-        network = SpipsNetwork(SpipsArchitecture(**{**sizes, "streams": tuple(sizes["streams"])}))
-        network.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        fault = str(error).splitlines()[-1].strip()
-        raise UsageError(f"{path}: tensors do not fit the architecture in the header: {fault}") from error
-    meta = {"name": path.stem, "path": str(path), "sha256": digest, "opinions": facts.get("opinions", NO_OPINIONS)}
-    return network.eval().requires_grad_(False), meta
+    network, meta, facts = load_network(path, FORMAT, "`riqa fit-spips`", _build, unset=("mos_range",))
+    return network, meta | {"opinions": facts.get("opinions", NO_OPINIONS)}
+
+
+def _build(facts: dict[str, Any]) -> SpipsNetwork:
+    sizes = facts["architecture"]
+    return SpipsNetwork(SpipsArchitecture(**{**sizes, "streams": tuple(sizes["streams"])}))

@@ -9,12 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from relational_iqa.grid_map import CELL_PX
+
 # The coarsest grid of the networks; tiles start on it, so that every cell means the same in a tile and in the image.
 GRID_PX = 16
-# Local results live on this grid.
-CELL_PX = 4
 # More than the receptive field on one side: the distortion network reaches 176 px, the pair scorer on top 152 more.
 HALO_PX = 336
+# The same for scores against a reference, which look less far: 180 px.
+REFERENCE_HALO_PX = 192
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,18 @@ class Tile:
         top, left, bottom, right = (x // CELL_PX for x in self.outer)
         return own[..., top:bottom, left:right]
 
+    def own_share_of(self, height: int, width: int) -> Tensor:
+        """The same (1, 1, h, w) of an image of that size without a mask, made of its two sides alone."""
+        (top, left, bottom, right), (first, start, last, end) = self.core, self.outer
+        rows, columns = _side_share(height, top, bottom, first, last), _side_share(width, left, right, start, end)
+        return (rows[:, None] * columns)[None, None]
+
+    def own_cells(self, values: Tensor) -> Tensor:
+        """The cells of the core, of values (..., h, w) on the grid of the tile with its halo."""
+        top, left, bottom, right = (x // CELL_PX for x in self.core)
+        y, x = (edge // CELL_PX for edge in self.outer[:2])
+        return values[..., top - y : bottom - y, left - x : right - x]
+
     def place(self, whole: Tensor, part: Tensor) -> None:
         """Writes the core of `part` (C, outer) to its place in `whole` (C, H, W)."""
         top, left, bottom, right = self.core
@@ -48,9 +62,11 @@ class Tile:
         whole[:, top:bottom, left:right] = part[:, top - y : bottom - y, left - x : right - x]
 
 
-def tiles_of(height: int, width: int, tile_px: int) -> Iterator[Tile]:
-    """Tiles that cover a padded image; one if it is hardly larger than a tile."""
-    if height * width <= 2 * tile_px * tile_px:
+def tiles_of(
+    height: int, width: int, tile_px: int, halo_px: int = HALO_PX, whole_px: int | None = None
+) -> Iterator[Tile]:
+    """Tiles that cover a padded image, row by row; one if it has at most `whole_px` pixels, by default those of two."""
+    if height * width <= (2 * tile_px * tile_px if whole_px is None else whole_px):
         yield Tile((0, 0, height, width), (0, 0, height, width))
         return
     side = max(GRID_PX, tile_px // GRID_PX * GRID_PX)
@@ -58,10 +74,10 @@ def tiles_of(height: int, width: int, tile_px: int) -> Iterator[Tile]:
         for left in range(0, width, side):
             bottom, right = min(top + side, height), min(left + side, width)
             outer = (
-                max(0, top - HALO_PX),
-                max(0, left - HALO_PX),
-                min(height, bottom + HALO_PX),
-                min(width, right + HALO_PX),
+                max(0, top - halo_px),
+                max(0, left - halo_px),
+                min(height, bottom + halo_px),
+                min(width, right + halo_px),
             )
             yield Tile((top, left, bottom, right), outer)
 
@@ -73,8 +89,20 @@ def pad_to_grid(image: Tensor) -> Tensor:
     return F.pad(image, (0, right, 0, down), mode="replicate") if down or right else image
 
 
+def padded_size(length: int) -> int:
+    """A side of an image after `pad_to_grid`."""
+    return length + -length % GRID_PX
+
+
 def inside_share(height: int, width: int) -> Tensor:
     """(1, 1, h, w): how much of each cell of the padded image lies in the real one, 0 to 1."""
-    ones = torch.ones(1, 1, height, width)
-    padded = F.pad(ones, (0, -width % GRID_PX, 0, -height % GRID_PX))
-    return F.avg_pool2d(padded, CELL_PX)
+    rows, columns = (_side_share(x, 0, padded_size(x), 0, padded_size(x)) for x in (height, width))
+    return (rows[:, None] * columns)[None, None]
+
+
+def _side_share(length: int, start: int, stop: int, outer_start: int, outer_stop: int) -> Tensor:
+    """How much of each cell between two outer edges lies within the `length` pixels of a side, 0 for cells that are not
+    between `start` and `stop`."""
+    edge = torch.arange(outer_start, outer_stop, CELL_PX)
+    share = (length - edge).clamp(0, CELL_PX) / CELL_PX
+    return share * ((edge >= start) & (edge < stop))

@@ -11,9 +11,18 @@ from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
 from distortion_engine.errors import UsageError
+from relational_iqa.devices import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     import torch
+
+    from relational_iqa.stored_image import StoredImage
+
+# Options of commands that run the networks: what `add_argument` takes.
+DEVICE_OPTIONS: dict[str, dict[str, Any]] = {
+    "--device": {"type": str, "metavar": "D", "help": f"where to compute: {', '.join(DEVICES)}; default cpu"},
+    "--precision": {"choices": PRECISIONS, "help": "of the networks; default float32, 16 bits need a GPU to be fast"},
+}
 
 
 def load_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[torch.Tensor]":
@@ -28,11 +37,26 @@ def load_images(paths: list[str], max_pixels: int | None, align: str | None = No
     return match_sizes(images, align)
 
 
-def load_model(weights: str | None) -> Any:
-    """The shipped model, or the one in the file `weights`."""
+def open_images(
+    paths: list[str], max_pixels: int | None, align: str | None = None, keep: bool = True
+) -> "list[StoredImage]":
+    """As `load_images`, but stored as they were decoded: a quarter of the memory.
+
+    keep: False where they are compared once and not shown; large ones then give their memory back as they are seen.
+    """
+    from distortion_engine.image_io import MAX_PIXELS
+    from relational_iqa.stored_image import align_images, open_image
+
+    images = [(path, open_image(path, max_pixels=max_pixels or MAX_PIXELS, keep=keep)) for path in paths]
+    return align_images(images, align)
+
+
+def load_model(weights: str | None, device: str | None = None, precision: str | None = None) -> Any:
+    """The shipped model, or the one in the file `weights`, on `device` and in `precision` where those are given."""
     import relational_iqa
 
-    return relational_iqa.load() if weights is None else relational_iqa.load(weights)
+    options = {"weights": weights, "device": device, "precision": precision}
+    return relational_iqa.load(**{name: value for name, value in options.items() if value is not None})
 
 
 def display_names(paths: list[str]) -> list[str]:
@@ -79,6 +103,22 @@ def add_model_options(parser: ArgumentParser) -> None:
     parser.add_argument("--align", choices=("resize", "crop"), help="what to do with images of different sizes")
     parser.add_argument("--weights", type=str, metavar="W", help="other weights than the shipped ones")
     parser.add_argument("--max-pixels", type=PositiveInt, metavar="N", help="largest width x height to decode")
+
+
+def add_device_options(parser: ArgumentParser) -> None:
+    """--device and --precision, of commands that compare images by the networks."""
+    for name, options in DEVICE_OPTIONS.items():
+        parser.add_argument(name, **options)
+
+
+def all_paths(images: list[str], reference: str | None) -> list[str]:
+    """What is read: the images, then the reference where there is one."""
+    return images if reference is None else [*images, reference]
+
+
+def add_images_option(parser: ArgumentParser) -> None:
+    """IMAGES, of one scene."""
+    parser.add_argument("images", nargs="+", type=str, metavar="IMAGES", help="images of one scene")
 
 
 def add_reference_option(parser: ArgumentParser) -> None:

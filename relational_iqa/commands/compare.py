@@ -10,12 +10,14 @@ from jsonargparse.typing import NonNegativeInt
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import (
+    add_device_options,
     add_model_options,
     add_reference_option,
     check_outputs,
     finish,
     load_images,
     load_model,
+    open_images,
 )
 from relational_iqa.commands.compare_folders import WORST, check_fail_below, check_margin, compare_folders
 
@@ -34,6 +36,8 @@ def compare(
     fail_below: float | None = None,
     fail_unmatched: bool = False,
     worst: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> None:
     """Which of two images is better, by how much, where and in what way; or of two folders, pair by pair.
 
@@ -44,7 +48,10 @@ def compare(
     if Path(a).is_dir() or Path(b).is_dir():
         if mask is not None:
             raise UsageError(f"--mask {mask} is for two images; with two folders leave it out")
-        compare_folders(a, b, reference, out, json, align, weights, max_pixels, csv, fail_below, fail_unmatched, worst)
+        compare_folders(
+            a, b, reference, out, json, align, weights, max_pixels, csv, fail_below, fail_unmatched, worst, device,
+            precision,
+        )  # fmt: skip
         return
     for option, given in (("--csv", csv), ("--worst", worst), ("--fail-unmatched", fail_unmatched or None)):
         if given is not None:
@@ -52,8 +59,8 @@ def compare(
     inputs = {"a": a, "b": b, "reference": reference}
     paths = {role: path for role, path in inputs.items() if path is not None}
     check_outputs((out, json), [*paths.values(), *([] if mask is None else [mask])])
-    images = dict(zip(paths, load_images(list(paths.values()), max_pixels, align), strict=True))
-    result = load_model(weights).compare(
+    images = dict(zip(paths, open_images(list(paths.values()), max_pixels, align, keep=out is not None), strict=True))
+    result = load_model(weights, device, precision).compare(
         images["a"],
         images["b"],
         reference=images.get("reference"),
@@ -100,3 +107,4 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--fail-unmatched", action="store_true", help="folders: exit code 2 for files without partner")
     add_reference_option(parser)
     add_model_options(parser)
+    add_device_options(parser)

@@ -27,6 +27,8 @@ def compare_folders(
     fail_below: float | None = None,
     fail_unmatched: bool = False,
     worst: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> None:
     """Compares the images of two folders by name; `docs/folders.md` has outputs and exit codes.
 
@@ -44,7 +46,7 @@ def compare_folders(
     from relational_iqa.folder_summary import summarise
 
     labels = folder_labels(a, b)
-    comparison = FolderComparison(load_model(weights), labels, max_pixels or MAX_PIXELS, align)
+    comparison = FolderComparison(load_model(weights, device, precision), labels, max_pixels or MAX_PIXELS, align)
     rows = _rows(comparison, pairing.pairs, csv)
     summary = summarise(rows, WORST if worst is None else worst)
     failed = [row for row in rows if row.error]

@@ -7,13 +7,16 @@ from jsonargparse import ArgumentParser
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import (
+    add_device_options,
+    add_images_option,
     add_model_options,
     add_reference_option,
+    all_paths,
     check_outputs,
     display_names,
     finish,
-    load_images,
     load_model,
+    open_images,
 )
 
 
@@ -25,6 +28,8 @@ def rank(
     weights: str | None = None,
     max_pixels: int | None = None,
     csv: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> None:
     """Order several images of one scene, best first.
 
@@ -32,11 +37,11 @@ def rank(
     """
     if len(images) < 2:
         raise UsageError(f"rank got {len(images)} image: give two or more of one scene")
-    paths = images if reference is None else [*images, reference]
+    paths = all_paths(images, reference)
     check_outputs((json, csv), paths)
     start = time.perf_counter()
-    loaded = load_images(paths, max_pixels, align)
-    model = load_model(weights)
+    loaded = open_images(paths, max_pixels, align)
+    model = load_model(weights, device, precision)
 
     from distortion_engine.progress import progress
     from relational_iqa.folders import printable
@@ -60,7 +65,8 @@ def rank(
 
 def add_options(parser: ArgumentParser) -> None:
     """The options of `rank`."""
-    parser.add_argument("images", nargs="+", type=str, metavar="IMAGES", help="images of one scene")
+    add_images_option(parser)
     parser.add_argument("--csv", type=str, metavar="PATH", help="the table with all axes and margins, a row an image")
     add_reference_option(parser)
     add_model_options(parser)
+    add_device_options(parser)

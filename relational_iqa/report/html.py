@@ -11,6 +11,7 @@ import numpy as np
 from distortion_engine.errors import ImageError
 from relational_iqa.comparison import Comparison
 from relational_iqa.findings import MARGIN_WORDS
+from relational_iqa.grid_map import strips
 from relational_iqa.report.colormaps import legend_gradient
 from relational_iqa.report.histogram import margin_bins
 from relational_iqa.report.pictures import as_uint8, backdrop_of, map_uri, previews
@@ -38,10 +39,10 @@ def write_report(
 ) -> Path:
     """Write the self-contained HTML report and return its path.
 
-    image_a, image_b, reference: torch tensors (3, H, W) or arrays (3, H, W) / (H, W, 3), floats in [0, 1] or uint8, all
-    of the size of the maps; command: the command line that made it, shown at the foot. The file appears whole or not
-    at all; missing folders are made. Raises ImageError for images that do not fit the maps, OSError where the path
-    cannot be written.
+    image_a, image_b, reference: torch tensors (3, H, W) or arrays (3, H, W) / (H, W, 3), floats in [0, 1] or uint8, or
+    StoredImages, all of the size of the maps; command: the command line that made it, shown at the foot. The file
+    appears whole or not at all; missing folders are made. Raises ImageError for images that do not fit the maps,
+    OSError where the path cannot be written.
     """
     return write_page(render_report(comparison, image_a, image_b, reference, command=command), path)
 
@@ -59,7 +60,9 @@ def render_report(
     images = [as_uint8(image_a, "image a"), as_uint8(image_b, "image b")]
     if reference is not None:
         images.append(as_uint8(reference, "reference"))
-    _check_sizes(images, *comparison.local_margin.shape)
+    _check_sizes(images, *comparison.shape)
+    local_margin = comparison.stored_margin
+    clipped = sum(int(np.count_nonzero(np.abs(strip) > LOCAL_SCALE)) for strip in strips(local_margin))
     shown = previews(images)
     return render_page(
         "report.html.j2",
@@ -71,10 +74,10 @@ def render_report(
         previews=shown,
         backdrop=backdrop_of(images[:2]),
         # Positive means A better there, and blue speaks about A: hence the negative scale.
-        local_uri=map_uri(comparison.local_margin, -LOCAL_SCALE),
+        local_uri=map_uri(local_margin, -LOCAL_SCALE),
         local_scale=LOCAL_SCALE,
-        clipped=float((np.abs(comparison.local_margin) > LOCAL_SCALE).mean()),
-        bins=margin_bins(comparison.local_margin, LOCAL_SCALE),
+        clipped=clipped / local_margin.size,
+        bins=margin_bins(local_margin, LOCAL_SCALE),
         axes=axis_views(comparison),
         regions=region_views(comparison, images),
         bands=scale_bands(),

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from distortion_engine.errors import ImageError
+from relational_iqa.grid_map import CELL_PX, GridMap, MapLike
 from relational_iqa.report.colormaps import tint
 
 PREVIEW_SIDE_PX = 1600  # images with a longer side are shown smaller, and the page says so
@@ -40,10 +41,14 @@ class Preview:
 
 
 def as_uint8(image: Any, what: str) -> np.ndarray:
-    """(H, W, 3) uint8 of a torch tensor or array: (3, H, W) or (H, W, 3), uint8 or float in [0, 1].
+    """(H, W, 3) uint8 of a torch tensor or array: (3, H, W) or (H, W, 3), uint8 or float in [0, 1]; or of a
+    StoredImage. Not to be written to: it may be the image itself.
 
     Raises ImageError for other shapes and for values that are not finite; `what` names the image in it.
     """
+    if hasattr(image, "to_uint8"):
+        stored: np.ndarray = image.to_uint8()
+        return stored
     array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
@@ -96,18 +101,31 @@ def backdrop_of(images: Sequence[np.ndarray]) -> str:
     return _uri(_encoded(Image.fromarray(grey), "JPEG", quality=BACKDROP_QUALITY), "jpeg")
 
 
-def map_uri(values: np.ndarray, scale: float) -> str:
+def reduced(values: MapLike, side_px: int) -> np.ndarray:
+    """A map (H, W) as float32, its longer side at most `side_px`, by means over boxes. Of a GridMap that would first
+    be enlarged and then reduced to less than its grid, the grid itself."""
+    height, width = values.shape
+    size = _fitted((width, height), side_px)
+    if size == (width, height):
+        return np.asarray(values, np.float32)
+    if isinstance(values, GridMap) and side_px * CELL_PX <= max(height, width):
+        held = np.clip(values.grid, -values.limit, values.limit)
+        box = (0, 0, width / CELL_PX, height / CELL_PX)
+    else:
+        held, box = np.asarray(values, np.float32), (0, 0, width, height)
+    return np.asarray(Image.fromarray(held).resize(size, Image.Resampling.BOX, box))
+
+
+def map_uri(values: MapLike, scale: float) -> str:
     """values (H, W) as a transparent layer, at most MAP_SIDE_PX on its longer side and MAP_BYTES.
 
     Orange where value / scale is positive, full at 1, blue where it is negative; a negative scale swaps the colours.
     """
     if not values.any():  # nothing to see, at any size
         values = np.zeros((1, 1), np.float32)
-    picture = Image.fromarray(values.astype(np.float32, copy=False))
     content = b""
     for side, quality in MAP_STEPS:
-        small = picture.resize(_fitted(picture.size, side), Image.Resampling.BOX)
-        layer = Image.fromarray(tint(np.asarray(small) / np.float32(scale)))
+        layer = Image.fromarray(tint(reduced(values, side) / np.float32(scale)))
         content = _encoded(layer, "WEBP", quality=quality, alpha_quality=quality, method=4)
         if len(content) <= MAP_BYTES:
             break

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from relational_iqa.comparison import Comparison
 from relational_iqa.findings import MIN_INTENSITY, Finding
+from relational_iqa.grid_map import CELL_PX, GridMap, MapLike, stored_maps
+from relational_iqa.grid_map import window as part_of
+from relational_iqa.report.pictures import reduced
 
 MAX_REGIONS = 8
 MAX_OF_ONE_FINDING = 4  # so that a second kind of distortion is not crowded out of the list by the first
@@ -62,7 +64,7 @@ class _Window:
 def worst_regions(comparison: Comparison, limit: int = MAX_REGIONS) -> list[Region]:
     """At most `limit` regions, worst first; empty where no finding matters. Same maps, same list."""
     findings = [finding for finding in comparison.findings if finding.matters]
-    height, width = comparison.local_margin.shape
+    height, width = comparison.shape
     windows = sorted(
         (window for index, finding in enumerate(findings) for window in _windows(comparison, index, finding)),
         key=lambda window: (-window.rank, window.finding, window.top, window.left),
@@ -84,13 +86,9 @@ def _shrink(height: int, width: int) -> float:
 
 def _windows(comparison: Comparison, index: int, finding: Finding) -> Iterator[_Window]:
     """Windows of all sizes over the map of one finding, on a lattice of a quarter of their side."""
-    values = comparison.maps[finding.axis]
-    magnitude = np.maximum(values if finding.value > 0 else -values, np.float32(0)).astype(np.float32, copy=False)
-    height, width = values.shape
-    shrink = _shrink(height, width)
-    if shrink < 1:
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        magnitude = np.asarray(Image.fromarray(magnitude).resize(size, Image.Resampling.BOX))
+    values = stored_maps(comparison.maps)[finding.axis]
+    magnitude = reduced(_one_sided(values, finding.value), SEARCH_SIDE_PX)
+    shrink = _shrink(*values.shape)
     rows, columns = magnitude.shape
     shorter = min(rows, columns)
     sums = np.zeros((rows + 1, columns + 1))
@@ -107,17 +105,26 @@ def _windows(comparison: Comparison, index: int, finding: Finding) -> Iterator[_
             yield _Window(round(mean * weight, 9), index, int(tops[i]), int(lefts[j]), side, mean)
 
 
+def _one_sided(values: MapLike, sign: float) -> MapLike:
+    """max(values, 0) or, where `sign` is negative, max(-values, 0)."""
+    if isinstance(values, GridMap) and max(values.shape) >= SEARCH_SIDE_PX * CELL_PX:  # searched on the grid
+        held = values.grid if sign > 0 else -values.grid
+        return GridMap(np.maximum(held, np.float32(0)), values.shape, values.limit)
+    full = np.asarray(values, np.float32)
+    return np.maximum(full if sign > 0 else -full, np.float32(0))
+
+
 def _lattice(length: int, side: int) -> np.ndarray:
     """Starts of windows of `side` in `length`, a quarter of the side apart; the last one ends at the border."""
     return np.unique(np.append(np.arange(0, length - side + 1, max(1, side // 4)), length - side))
 
 
 def _region(comparison: Comparison, finding: Finding, window: _Window, shrink: float) -> Region:
-    height, width = comparison.local_margin.shape
+    height, width = comparison.shape
     box_width, box_height = (min(length, max(1, round(window.side / shrink))) for length in (width, height))
     left = min(round(window.left / shrink), width - box_width)
     top = min(round(window.top / shrink), height - box_height)
-    local = comparison.local_margin[top : top + box_height, left : left + box_width]
+    local = part_of(comparison.stored_margin, top, top + box_height, left, left + box_width)
     return Region(
         left=left,
         top=top,

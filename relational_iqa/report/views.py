@@ -13,8 +13,10 @@ import numpy as np
 from distortion_engine.catalog import AXES, Axis
 from relational_iqa.comparison import Comparison
 from relational_iqa.findings import MARGIN_WORDS, TIE_MARGIN, Finding
+from relational_iqa.grid_map import stored_maps
 from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, Preview, crop_origin, crop_uri, map_uri
 from relational_iqa.report.regions import Region, worst_regions
+from relational_iqa.sentences import remarks
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map
 SCALE_END = 5.0  # levels at either end of the margin scale: the whole distortion ladder
@@ -101,9 +103,9 @@ def _axis_view(axis: Axis, comparison: Comparison) -> AxisView:
         title=axis_title(axis.name),
         about=axis.about[:1].upper() + axis.about[1:],
         word=word,
-        phrases=tuple(f"{LABELS['ab'.index(finding.side)]} is {finding}" for finding in matter),
+        phrases=tuple(remark.clause(LABELS) for remark in remarks(matter)),
         matters=bool(matter),
-        uri=map_uri(comparison.maps[axis.name], flip),
+        uri=map_uri(stored_maps(comparison.maps)[axis.name], flip),
         a=drawn.get("a"),
         b=drawn.get("b"),
     )
@@ -111,7 +113,7 @@ def _axis_view(axis: Axis, comparison: Comparison) -> AxisView:
 
 def region_views(comparison: Comparison, images: Sequence[np.ndarray]) -> list[RegionView]:
     """The worst regions with crops of A, B and, where there is one, the reference."""
-    height, width = comparison.local_margin.shape
+    height, width = comparison.shape
     views = []
     for number, region in enumerate(worst_regions(comparison), start=1):
         centre = (region.left + region.width / 2, region.top + region.height / 2)
@@ -139,7 +141,7 @@ def region_views(comparison: Comparison, images: Sequence[np.ndarray]) -> list[R
 
 def fact_rows(comparison: Comparison, shown: Sequence[Preview], command: str | None) -> list[tuple[str, str]]:
     """Rows of the table at the foot: what was compared, with what, and how to do it again."""
-    height, width = comparison.local_margin.shape
+    height, width = comparison.shape
     rows = [("A", comparison.labels[0]), ("B", comparison.labels[1]), ("Size", f"{width} × {height} px")]
     rows.append(("Reference", "yes" if comparison.has_reference else "none: the two images alone were judged"))
     if comparison.quality_a is not None and comparison.quality_b is not None:

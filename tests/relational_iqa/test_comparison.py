@@ -132,7 +132,9 @@ def test_a_finding_dwarfed_by_another_stays_out_of_the_sentence():
 
 def test_both_signs_of_one_axis_are_two_findings():
     both = flat(0.6, (slice(0, 60), slice(0, 45))) + flat(-0.4, (slice(0, 60), slice(45, 90)))
-    assert compare(1.0, noise=both).reasons() == "B is noisier (0.6, left side), though A is noisier (0.4, right side)"
+    result = compare(1.0, noise=both)
+    assert [(finding.side, finding.where) for finding in result.findings] == [("b", "left side"), ("a", "right side")]
+    assert result.reasons() == "B is noisier on the left side (0.6) and A on the right side (0.4)"
 
 
 @pytest.mark.parametrize(

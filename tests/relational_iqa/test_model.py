@@ -29,7 +29,7 @@ Tiled = Callable[[int], RelationalIQA]
 @pytest.fixture
 def tiled(random_networks: Networks) -> Tiled:
     """tiled(tile_px): the random model, run in tiles of this side."""
-    return lambda tile_px: RelationalIQA(random_networks, {}, tile_px)
+    return lambda tile_px: RelationalIQA(random_networks, {}, tile_px, whole_px=2 * tile_px**2)
 
 
 def arrays_of(result: Comparison) -> dict[str, np.ndarray]:

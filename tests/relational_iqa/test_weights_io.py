@@ -62,7 +62,7 @@ def test_loaded_model_answers_like_the_one_that_was_saved(
     result = loaded.compare(versions[1], versions[2])
     assert result.margin == random_model.compare(versions[1], versions[2]).margin
     assert result.meta["weights"] == "mine" and result.meta["weights_sha256"] == load_weights(written)[1]["sha256"]
-    with pytest.raises(UsageError, match="device 'abacus' cannot be used"):
+    with pytest.raises(UsageError, match="device 'abacus' is not available here"):
         relational_iqa.load(written, device="abacus")
 
 
