@@ -32,19 +32,23 @@ class Backbone(nn.Module):
 
 class SmallBackbone(Backbone):
     """Stages at 1/2, 1/4, 1/8 and 1/16, `width` to 6 `width` channels, no normalisation over the image: local.
-    `stages`: how many of the four there are, where the late ones are not needed."""
+    `stages`: how many of the four there are, where the late ones are not needed.
+
+    Without biases: a large constant in all features makes normalised differences vanish, which is an easy way for a
+    score to be rid of a stage that is noise at first, and it does not come back.
+    """
 
     local = True  # 46 px to one side
 
     def __init__(self, width: int = 16, stages: int = STAGES) -> None:
         super().__init__()
         self.channels = (width, 2 * width, 4 * width, 6 * width)[:stages]
-        self.stem = nn.Conv2d(4, width, 5, stride=2, padding=2)
+        self.stem = nn.Conv2d(4, width, 5, stride=2, padding=2, bias=False)
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride=2, padding=1)
+            nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
             for before, after in zip(self.channels, self.channels[1:], strict=False)
         )
-        self.refine = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in self.channels[1:])
+        self.refine = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=False) for width in self.channels[1:])
 
     def features(self, image: Tensor) -> list[Tensor]:
         planes = opponent(image)

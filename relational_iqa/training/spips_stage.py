@@ -35,7 +35,7 @@ class SpipsLossWeights:
     order: float = 1.0
     agreed: float = 0.5
     consensus: float = 10.0
-    content: float = 0.1
+    content: float = 1.0
 
 
 class RankedObjective(nn.Module):
