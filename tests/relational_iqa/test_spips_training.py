@@ -1,6 +1,7 @@
 """SPIPS trained: without labels, on triplets and on opinion scores; what each learns shows on what it has not seen."""
 
 import json
+import math
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -164,7 +165,8 @@ def test_ranked_training_learns_the_scale_and_keeps_the_order(sets: CachedSets) 
         seen.append({name: value.item() for name, value in parts.items()})
     first, last = ({name: np.mean([row[name] for row in rows]) for name in seen[0]} for rows in (seen[:5], seen[-5:]))
     assert last["consensus"] < 0.6 * first["consensus"] and last["order_right"] > 0.97
-    assert last["content"] < first["content"]
+    # The last stage still tells photographs apart: a collapse to a constant gives the logarithm of their number.
+    assert last["content"] < 0.85 * math.log(24 // (sets.images.shape[1] - 1))
 
 
 def test_content_is_learned_only_by_a_backbone_that_is_trained_for_the_semantic_stream() -> None:
