@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +108,13 @@ def photo_credits(folder: Path) -> dict[str, str]:
     if not manifest.is_file():
         return {}
     with manifest.open(newline="", encoding="utf-8") as lines:
-        return {row["file"]: f"reference: {row['author']}, {row['licence']}" for row in csv.DictReader(lines)}
+        return {row["file"]: _credit(row["author"], row["licence"]) for row in csv.DictReader(lines)}
+
+
+def _credit(author: str, licence: str) -> str:
+    """Two short lines for a title: without mail addresses and years."""
+    name = re.sub(r"\s*<[^>]*>|^[\d ,-]+", "", author).strip()
+    return f"reference: {textwrap.shorten(name, 30, placeholder='...')}\n{licence}" if name else f"reference\n{licence}"
 
 
 def judged(model: Model, pairs: Any) -> list[Example]:
