@@ -19,6 +19,11 @@ FLAGS = (
     "--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
 PATIENCE_S = 60.0  # a cold start on a busy machine takes ten
+LEAVING = ("navigated or closed", "context was destroyed", "Cannot find context", "Cannot find default execution")
+
+
+class PageLeftError(AssertionError):
+    """A command was under way while its page gave way to the next one."""
 
 
 class Browser:
@@ -62,7 +67,8 @@ class Browser:
             answer = self._next()
             if answer.get("id") == number:
                 if "error" in answer:
-                    raise AssertionError(f"{method}: {answer['error']}")
+                    leaving = any(words in answer["error"].get("message", "") for words in LEAVING)
+                    raise (PageLeftError if leaving else AssertionError)(f"{method}: {answer['error']}")
                 return answer["result"]
 
     def _next(self) -> dict[str, Any]:
@@ -110,12 +116,18 @@ class Browser:
         return result["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Until a JavaScript expression is true."""
+        """Until a JavaScript expression is true, on this page or on the one that follows it."""
         deadline = time.monotonic() + PATIENCE_S
-        while not self.run(condition):
+        while not self._holds(condition):
             if time.monotonic() > deadline:
                 raise AssertionError(f"never true: {condition}")
             time.sleep(0.02)
+
+    def _holds(self, condition: str) -> bool:
+        try:
+            return bool(self.run(condition))
+        except PageLeftError:
+            return False
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """A press at one point of the window, a move and a release at another; equal points are a click."""
