@@ -22,7 +22,7 @@ from relational_iqa.memory import keep_freed_memory
 from relational_iqa.stored_image import Source, StoredImage, align_images, align_mask, open_image
 from relational_iqa.tile_networks import TileNetworks
 from relational_iqa.tiled import WHOLE_PX, Tiled, Tiler
-from relational_iqa.tiling import HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
+from relational_iqa.tiling import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.version import __version__
 from relational_iqa.weights_io import Networks, load_weights
 
@@ -91,7 +91,7 @@ class RelationalIQA:
         if mask is not None:
             region = align_mask(_name(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
         if reference is None:
-            tiled = self._tiler.run(images, self._networks.judge_pair, HALO_PX, region=region)
+            tiled = self._tiler.run(images, self._networks.judge_pair, PAIR_HALO_PX, region=region)
             margin = self._networks.margin(tiled.sums[0])
             qualities: tuple[float | None, float | None] = (None, None)
         else:
@@ -148,7 +148,7 @@ class RelationalIQA:
             raise UsageError(f"ranking needs two images or more, got {len(images)}")
         start = time.perf_counter()
         sources = [*images] + ([] if reference is None else [reference])
-        loaded = self._open(sources, align, max_pixels, keep=True)
+        loaded = self._open(sources, align, max_pixels)
         count = len(images)
         pairwise = np.zeros((count, count))
         qualities: list[float] | None = None
@@ -160,7 +160,7 @@ class RelationalIQA:
             judge = self._networks.judge_pair
             for i in range(count):
                 for j in range(i + 1, count):
-                    tiled = self._tiler.run([loaded[i], loaded[j]], judge, HALO_PX, want_maps=False)
+                    tiled = self._tiler.run([loaded[i], loaded[j]], judge, PAIR_HALO_PX, want_maps=False)
                     margin = float(self._networks.margin(tiled.sums[0]))
                     pairwise[i, j], pairwise[j, i] = margin, -margin
             standing = pairwise.sum(1) / (count - 1)
@@ -174,7 +174,7 @@ class RelationalIQA:
     @torch.inference_mode()
     def relate(self, a: Tensor, b: Tensor) -> Tensor:
         """M(a, b) (K, H, W) of one pair (3, H, W), without a reference; channel order of `AXES`."""
-        tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.judge_pair, HALO_PX)
+        tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.judge_pair, PAIR_HALO_PX)
         return _full(torch.from_numpy(tiled.maps)[None, :-2], a)[0].to(self.device)
 
     @torch.inference_mode()
@@ -208,11 +208,9 @@ class RelationalIQA:
         tiled = self._tiler.run([image, reference], judge, REFERENCE_HALO_PX, want_maps=False)
         return float(self._networks.quality(tiled.sums[0])) + 0.0
 
-    def _open(
-        self, sources: Sequence[Input], align: Align | None, max_pixels: int, keep: bool = False
-    ) -> list[StoredImage]:
+    def _open(self, sources: Sequence[Input], align: Align | None, max_pixels: int) -> list[StoredImage]:
         images = [
-            (_name(source, f"image {index}"), open_image(source, max_pixels=max_pixels, keep=keep))
+            (_name(source, f"image {index}"), open_image(source, max_pixels=max_pixels))
             for index, source in enumerate(sources, 1)
         ]
         return align_images(images, align)

@@ -1,12 +1,12 @@
 """Images kept as they were decoded, 8 or 16 bits a sample, and turned into float32 sRGB a window at a time.
 
-A hundred megapixels are 300 MB so, and 1.2 GB as float32. What `load_image` does to a whole image (full scale, profile,
-grey, CMYK, alpha) acts on single pixels, so a window equals the same part of the whole image to the bit.
+A hundred megapixels are 300 MB so, in a temporary file (`scratch`), and 1.2 GB as float32 in memory. What `load_image`
+does to a whole image (full scale, profile, grey, CMYK, alpha) acts on single pixels, so a window equals the same part
+of the whole image to the bit.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,11 +23,10 @@ from distortion_engine.errors import ImageError
 from distortion_engine.image_files import Samples, decode_file, decode_pil, out_of_memory
 from distortion_engine.image_io import MAX_PIXELS, _check_side, _from_array, _to_srgb, load_image
 from relational_iqa.alignment import match_sizes
+from relational_iqa.scratch import SCRATCH_FROM_BYTES, give_back, in_file, scratch_array
 
 Source = str | Path | Image.Image | np.ndarray | Tensor
 
-RELEASE_FROM_PX = 8_000_000
-"""Smaller images are not worth the copy into pages of their own."""
 _STRIP_PX = 1 << 20  # of one conversion, where a whole image is gone through
 
 
@@ -37,12 +36,17 @@ class StoredImage:
     Made by `open_image`. The source's memory is used where that is possible, and never written to.
     """
 
-    def __init__(self, content: Samples | Tensor, name: str, pages: mmap.mmap | None = None) -> None:
-        self._content, self._name, self._pages = content, name, pages
+    def __init__(self, content: Samples | Tensor, name: str) -> None:
+        self._content, self._name = content, name
         height, width = content.shape[-2:] if isinstance(content, Tensor) else content.values.shape[:2]
         self.shape = (3, int(height), int(width))
-        self.nbytes = content.nbytes if isinstance(content, Tensor) else content.values.nbytes
-        self.releases = pages is not None
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in memory: nothing where it lies in a temporary file."""
+        if isinstance(self._content, Tensor):
+            return self._content.nbytes
+        return 0 if in_file(self._content.values) else self._content.values.nbytes
 
     def window(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Tensor:
         """float32 (3, bottom - top, right - left) in [0, 1], sRGB; right: None for the last column."""
@@ -90,22 +94,15 @@ class StoredImage:
             top += len(values)
         return out
 
-    def release(self, rows: int) -> None:
-        """Gives the memory of the first `rows` rows back to the system, where the image was opened with `keep` False;
-        they must not be asked for again."""
-        if self._pages is not None and isinstance(self._content, Samples):
-            values = self._content.values
-            done = rows * values.strides[0] // mmap.PAGESIZE * mmap.PAGESIZE
-            if done > 0:
-                self._pages.madvise(mmap.MADV_DONTNEED, 0, done)
+    def give_back(self) -> None:
+        """Takes what was read of a temporary file out of memory again."""
+        if isinstance(self._content, Samples):
+            give_back(self._content.values)
 
 
-def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS, keep: bool = True) -> StoredImage:
-    """A source as `load_image` takes it, checked in the same way. Raises ImageError.
-
-    keep: False where every row will be asked for once, from top to bottom; a large image from a file is then stored so
-    that `release` can give rows back.
-    """
+def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
+    """A source as `load_image` takes it, checked in the same way. Raises ImageError. What was decoded here from a file
+    and is large is moved to a temporary file."""
     if isinstance(source, StoredImage):
         return source
     if isinstance(source, Tensor):
@@ -128,9 +125,9 @@ def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS, ke
     _check_side(name, height, width)
     if samples.values.dtype.kind == "f":  # checked as a whole, and few
         return StoredImage(torch.from_numpy(np.ascontiguousarray(_to_srgb(samples, name).transpose(2, 0, 1))), name)
-    if keep or not isinstance(source, str | os.PathLike) or height * width < RELEASE_FROM_PX:
-        return StoredImage(samples, name)
-    return _in_pages(samples, name)
+    if isinstance(source, str | os.PathLike):
+        samples = replace(samples, values=_moved(samples.values))
+    return StoredImage(samples, name)
 
 
 def align_images(images: Sequence[tuple[str, StoredImage]], align: str | None) -> list[StoredImage]:
@@ -166,14 +163,15 @@ def _checked(tensor: Tensor, max_pixels: int) -> Tensor:
     return load_image(tensor, max_pixels=max_pixels)
 
 
-def _in_pages(samples: Samples, name: str) -> StoredImage:
-    """The samples copied to pages of their own, which can be given back one after the other."""
-    if not hasattr(mmap, "MADV_DONTNEED"):  # Windows
-        return StoredImage(samples, name)
-    try:
-        pages = mmap.mmap(-1, samples.values.nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    except OSError as error:
-        raise out_of_memory(name) from error
-    values = np.frombuffer(pages, samples.values.dtype).reshape(samples.values.shape)
-    np.copyto(values, samples.values)
-    return StoredImage(replace(samples, values=values), name, pages)
+def _moved(values: np.ndarray) -> np.ndarray:
+    """The samples in a temporary file, where they are many."""
+    if values.nbytes < SCRATCH_FROM_BYTES:
+        return values
+    stored = scratch_array(values.shape, values.dtype)
+    if not in_file(stored):
+        return values
+    rows = max(1, _STRIP_PX // values.shape[1])
+    for top in range(0, len(values), rows):
+        stored[top : top + rows] = values[top : top + rows]
+        give_back(stored)
+    return stored

@@ -1,6 +1,6 @@
 """A function of tiles over whole images: windows of stored images in, grid maps and sums of the whole image out.
 
-Memory does not grow with the image but for the images as stored and the maps on the 1/4 grid.
+Memory does not grow with the image: large images and maps lie in temporary files (`scratch`), tiles have one size.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from torch import Tensor
 from distortion_engine.errors import ImageError
 from relational_iqa.grid_map import CELL_PX
 from relational_iqa.networks.scoring_network import Sums
+from relational_iqa.scratch import SCRATCH_FROM_BYTES, give_back, scratch_array
 from relational_iqa.stored_image import StoredImage
-from relational_iqa.tiling import GRID_PX, Tile, pad_to_grid, padded_size, tiles_of
+from relational_iqa.tiling import Tile, best_tile, pad_to_grid, padded_size, tiles_of
 
 WHOLE_PX = 2_200_000
 """An image up to here is one tile: nothing is computed twice."""
 MEMORY_BYTES = 1_500_000_000
-"""What a process that compares may take: tiles are as large as that leaves room for. Where images alone come near it
-(over 100 megapixels, over 75 with a reference) tiles stay at the least side and memory grows with the images."""
-_PROCESS_BYTES = 480_000_000  # Python, torch, weights, and what the C library holds on to; measured
-_NETWORK_BYTES = 350  # of the networks for a pixel of a tile, measured
-_SIDES_PX = (320, 1600)  # least and largest side of a tile
+"""What a process that compares may take: tiles are as large as that leaves room for."""
+_PROCESS_BYTES = 340_000_000  # Python, torch and weights; measured
+_NETWORK_BYTES = 150, 90  # of the networks for a pixel of a tile, and of each image of a tile more; measured
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
 # Tiles (1, 3, H, W) of the images and the share of each cell -> maps (C, h, w) on the grid of the tile, and sums.
@@ -72,13 +71,8 @@ class Tiler:
         size = (padded_size(height), padded_size(width))
         maps: np.ndarray | None = None
         sums: list[tuple[Sums, ...]] = []
-        last_row = 0
-        side = self.tile_px or tile_side(images, halo_px)
-        for tile in tiles_of(*size, side, halo_px, self.whole_px):
-            if tile.outer[0] > last_row:  # what lies above is not needed again
-                last_row = tile.outer[0]
-                for image in images:
-                    image.release(last_row)
+        cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images))
+        for tile in tiles_of(*size, cores, halo_px, self.whole_px):
             share = tile.own_share_of(height, width).to(self.device)
             if region is not None:
                 share = share * F.avg_pool2d(self._window(region, tile).mean(1, keepdim=True), CELL_PX)
@@ -87,12 +81,16 @@ class Tiler:
             if want_maps:
                 part = tile.own_cells(values).cpu().numpy()
                 if maps is None:
-                    maps = np.empty((len(part), size[0] // CELL_PX, size[1] // CELL_PX), np.float32)
+                    maps = scratch_array((len(part), size[0] // CELL_PX, size[1] // CELL_PX), np.float32)
                 top, left, bottom, right = (edge // CELL_PX for edge in tile.core)
                 np.add(part, 0.0, out=maps[:, top:bottom, left:right])  # + 0.0 turns -0.0 into 0.0
-            if tile.core[2:] != size:  # another tile follows
+            if tile.core != (0, 0, *size):  # one of several
                 del values
                 _give_back_freed_memory()
+                for image in (*images, *([] if region is None else [region])):
+                    image.give_back()
+                if maps is not None:
+                    give_back(maps)
         return Tiled(maps, tuple(reduce(add, parts) for parts in zip(*sums, strict=True)))
 
     def _window(self, image: StoredImage, tile: Tile) -> Tensor:
@@ -113,11 +111,10 @@ def _give_back_freed_memory() -> None:
             return
 
 
-def tile_side(images: Sequence[StoredImage], halo_px: int) -> int:
-    """Side of tiles with which comparing these images stays within MEMORY_BYTES, px."""
+def tile_px_within(images: Sequence[StoredImage]) -> float:
+    """How many pixels a tile with its halo may have so that comparing these images stays within MEMORY_BYTES."""
     _, height, width = images[0].shape
-    # Rows that are given back make room for the maps, which take less.
-    maps = 0.0 if all(image.releases for image in images) else _MAPS_BYTES * height * width
-    free = MEMORY_BYTES - _PROCESS_BYTES - maps - sum(image.nbytes for image in images)
-    side = int((max(free, 0.0) / _NETWORK_BYTES) ** 0.5) - 2 * halo_px
-    return min(max(side, _SIDES_PX[0]), _SIDES_PX[1]) // GRID_PX * GRID_PX
+    maps = _MAPS_BYTES * height * width
+    free = float(MEMORY_BYTES - _PROCESS_BYTES - sum(image.memory_bytes for image in images))
+    free -= maps if maps < SCRATCH_FROM_BYTES else 0.0
+    return free / (_NETWORK_BYTES[0] + _NETWORK_BYTES[1] * len(images))

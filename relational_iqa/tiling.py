@@ -13,10 +13,14 @@ from relational_iqa.grid_map import CELL_PX
 
 # The coarsest grid of the networks; tiles start on it, so that every cell means the same in a tile and in the image.
 GRID_PX = 16
-# More than the receptive field on one side: the distortion network reaches 176 px, the pair scorer on top 152 more.
+# More than any receptive field on one side: the distortion network reaches 176 px, the pair scorer on top 152 more.
 HALO_PX = 336
-# The same for scores against a reference, which look less far: 180 px.
-REFERENCE_HALO_PX = 192
+# What tiles of a comparison are seen with, without and with a reference (whose scorer looks less far: 180 px in all).
+# What lies beyond moves no margin by 1e-3 and no map by 1e-2 (`experiments.benchmarks.halos`), and a tile with a wide
+# halo is mostly halo.
+PAIR_HALO_PX = 240
+REFERENCE_HALO_PX = 160
+_LEAST_PX = 320  # side of a core: below that a tile would be all halo
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,22 @@ class Tile:
 
 
 def tiles_of(
-    height: int, width: int, tile_px: int, halo_px: int = HALO_PX, whole_px: int | None = None
+    height: int,
+    width: int,
+    tile_px: int | tuple[int, int],
+    halo_px: int = HALO_PX,
+    whole_px: int | None = None,
 ) -> Iterator[Tile]:
-    """Tiles that cover a padded image, row by row; one if it has at most `whole_px` pixels, by default those of two."""
-    if height * width <= (2 * tile_px * tile_px if whole_px is None else whole_px):
+    """Tiles that cover a padded image, row by row; one if it has at most `whole_px` pixels, by default those of two.
+    tile_px: side of a square core, or its height and width."""
+    tall, wide = tile_px if isinstance(tile_px, tuple) else (tile_px, tile_px)
+    if height * width <= (2 * tall * wide if whole_px is None else whole_px):
         yield Tile((0, 0, height, width), (0, 0, height, width))
         return
-    side = max(GRID_PX, tile_px // GRID_PX * GRID_PX)
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            bottom, right = min(top + side, height), min(left + side, width)
+    tall, wide = (max(GRID_PX, length // GRID_PX * GRID_PX) for length in (tall, wide))
+    for top in range(0, height, tall):
+        for left in range(0, width, wide):
+            bottom, right = min(top + tall, height), min(left + wide, width)
             outer = (
                 max(0, top - halo_px),
                 max(0, left - halo_px),
@@ -80,6 +90,25 @@ def tiles_of(
                 min(width, right + halo_px),
             )
             yield Tile((top, left, bottom, right), outer)
+
+
+def best_tile(height: int, width: int, halo_px: int, most_px: float) -> tuple[int, int]:
+    """Height and width of the cores with which a padded image takes the least work: tiles with their halos have at most
+    `most_px` pixels, where cores of _LEAST_PX allow that, and as few pixels as can be lie in more than one."""
+    best = (float("inf"), (min(_LEAST_PX, height), min(_LEAST_PX, width)))
+    for rows in range(1, -(-height // _LEAST_PX) + 1):
+        for columns in range(1, -(-width // _LEAST_PX) + 1):
+            tall, wide = (padded_size(-(-length // count)) for length, count in ((height, rows), (width, columns)))
+            outer = _with_halo(tall, rows, halo_px) * _with_halo(wide, columns, halo_px)
+            work = (height + 2 * halo_px * (rows - 1)) * (width + 2 * halo_px * (columns - 1))
+            if outer <= most_px and work < best[0]:
+                best = (work, (tall, wide))
+    return best[1]
+
+
+def _with_halo(core_px: int, count: int, halo_px: int) -> int:
+    """The largest side of `count` tiles of a line: the ends have a halo on one side."""
+    return core_px + min(count - 1, 2) * halo_px
 
 
 def pad_to_grid(image: Tensor) -> Tensor:

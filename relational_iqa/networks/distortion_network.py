@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from relational_iqa.networks.blocks import Entry, PatchEncoder, PointwiseBlock, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import halves, with_margin
-from relational_iqa.networks.pair_statistics import PairStatistics, Statistics
+from relational_iqa.networks.pair_statistics import GridStatistics, PairStatistics
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Relation:
     odd: Tensor
     encoded_a: Tensor
     encoded_b: Tensor
-    statistics: Statistics
+    statistics: GridStatistics
 
 
 class DistortionNetwork(nn.Module):
@@ -69,9 +69,11 @@ class DistortionNetwork(nn.Module):
         self.sign = nn.Conv2d(fine, axes, 1, bias=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Relation:
-        statistics = self.statistics(a, b)
-        quarter, eighth = self.encoder(statistics.padded)
-        of_difference = self.difference_encoder(with_margin(torch.log1p(statistics.difference.abs() * 255) / 3))
+        found = self.statistics(a, b)
+        quarter, eighth = self.encoder(found.padded)
+        of_difference = self.difference_encoder(with_margin(torch.log1p(found.difference.abs() * 255) / 3))
+        statistics = found.on_grids()
+        del found
         (quarter_a, quarter_b), (eighth_a, eighth_b) = halves(quarter), halves(eighth)
         features, odd_features = self.trunk(
             statistics, _even(eighth_a, eighth_b, of_difference[1]), eighth_b - eighth_a

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import Entry, SpatialBlock, enlarge
 from relational_iqa.networks.local_analysis import box5, pool
-from relational_iqa.networks.pair_statistics import Statistics
+from relational_iqa.networks.pair_statistics import GridStatistics
 
 
 class EvenOddTrunk(nn.Module):
@@ -40,7 +40,7 @@ class EvenOddTrunk(nn.Module):
         self.gates = nn.Conv2d(width, 3 * odd_width, 1)
         self.odd_mix = nn.Conv2d(2 * odd_width, odd_width, 1, bias=False)
 
-    def forward(self, statistics: Statistics, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, statistics: GridStatistics, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
         fine = self.block(self.enter(statistics.even8) + self.learned(even))
         deep = self.deep(self.to_deep(pool(fine, 2)) + self.enter_deep(statistics.even16))
         deep = deep + self.context(box5(deep))
@@ -51,7 +51,7 @@ class EvenOddTrunk(nn.Module):
         return features, self.odd_mix(torch.tanh(torch.cat([first, second], 1))) * out
 
     @torch.no_grad()
-    def calibrate(self, statistics: Statistics) -> None:
+    def calibrate(self, statistics: GridStatistics) -> None:
         """Data-dependent scales from a first batch."""
         self.enter.calibrate(statistics.even8)
         self.enter_deep.calibrate(statistics.even16)

@@ -22,11 +22,10 @@ _UNCHANGED = 0.4 * LSB
 
 
 @dataclass(frozen=True)
-class Statistics:
+class GridStatistics:
     """Even and odd channels on the grids of 1/4, 1/8 and 1/16; for the scorers the energies of the bands on the 1/8
     grid: of each image (B, 2 bands, h, w), fine then coarse, and of the difference; the mean differences of the three
-    planes on the 1/8 grid; cues of each image alone on the 1/8 grid; the difference at full size (B, 3, H, W); and both
-    images, a before b, `with_margin` (2B, 3, H + 4, W + 4)."""
+    planes on the 1/8 grid; cues of each image alone on the 1/8 grid."""
 
     even4: Tensor
     odd4: Tensor
@@ -40,8 +39,19 @@ class Statistics:
     mean_d: Tensor
     single_a: Tensor
     single_b: Tensor
+
+
+@dataclass(frozen=True)
+class Statistics(GridStatistics):
+    """And at full size, for the learned encoders: the difference (B, 3, H, W) of the planes, and both images, a before
+    b, `with_margin` (2B, 3, H + 4, W + 4)."""
+
     difference: Tensor
     padded: Tensor
+
+    def on_grids(self) -> GridStatistics:
+        """Without what is at full size, which is most of the memory."""
+        return GridStatistics(**{name: getattr(self, name) for name in GridStatistics.__dataclass_fields__})
 
 
 class PairStatistics(nn.Module):
@@ -62,12 +72,13 @@ class PairStatistics(nn.Module):
         cells = _difference_cells(difference)
         d_mean, mean = two.means - one.means, (one.means + two.means) / 2
         pair = window(torch.cat([*cells, _flow(one, two), *_products(cells[0], d_mean, mean)], 1))
-        fine = _Energies.of(one.fine, two.fine)
-        fine8, coarse8 = fine.window(), _Energies.of(one.coarse, two.coarse)
+        fine8, coarse8 = _Energies.of(one.fine, two.fine).window(), _Energies.of(one.coarse, two.coarse)
         cues_a, cues_b = window(one.cues), window(two.cues)
+        comb_even, comb_odd = _combs(one, two, difference[:, :1])
+        padded = both.padded
+        del both, one, two  # what is at full size, but for what is handed on: most of the memory of a comparison
         single_a, single_b = single_features(cues_a), single_features(cues_b)
         even8, odd8 = _level(fine8, coarse8, pair, single_a, single_b)
-        comb_even, comb_odd = _combs(one, two, difference[:, :1])
         wide_a, wide_b = single_features(window(cues_a)), single_features(window(cues_b))
         even16, odd16 = _level(fine8.window(), coarse8.window(), window(pair), wide_a, wide_b)
         size_mean, unchanged, top = cells
@@ -87,7 +98,7 @@ class PairStatistics(nn.Module):
             single_a=torch.cat([log_energy(fine8.a), log_energy(coarse8.a), single_a], 1),
             single_b=torch.cat([log_energy(fine8.b), log_energy(coarse8.b), single_b], 1),
             difference=difference,
-            padded=both.padded,
+            padded=padded,
         )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, enlarge
 from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.local_analysis import halves, pool, window
+from relational_iqa.networks.local_analysis import halves, pool, window, with_margin
 from relational_iqa.networks.similarity_maps import SimilarityMaps, soft_root
 
 # Scores are in levels of a five-level ladder.
@@ -155,7 +155,7 @@ class ReferenceScorer(nn.Module):
         masked = statistics.energy_d / (statistics.energy_a + statistics.energy_b + _MASKING)
         planes = torch.cat([statistics.mean_d, enlarge(window(statistics.mean_d), statistics.mean_d)], 1).abs()
         learned = []
-        quarter, eighth = self.encoder(statistics.padded)
+        quarter, eighth = self.encoder(with_margin(torch.cat([reference, test])))
         for both in (pool(quarter, 2), eighth):
             x, y = halves(both)
             learned.append((x - y) ** 2 / ((x * x + y * y).mean(1, keepdim=True) + 0.1))

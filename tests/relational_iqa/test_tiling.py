@@ -1,18 +1,22 @@
 """Tiles: they cover an image once, start on the grid of the networks, and carry a halo wide enough."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from relational_iqa.stored_image import StoredImage, open_image
-from relational_iqa.tiled import MEMORY_BYTES, tile_side
+from relational_iqa.tiled import MEMORY_BYTES, tile_px_within
 from relational_iqa.tiling import (
     CELL_PX,
     GRID_PX,
     HALO_PX,
+    PAIR_HALO_PX,
     REFERENCE_HALO_PX,
+    best_tile,
     inside_share,
     pad_to_grid,
     padded_size,
@@ -84,22 +88,47 @@ def test_the_share_of_a_tile_is_that_cut_out_of_the_whole(size: tuple[int, int],
     assert torch.equal(joined, values)
 
 
-def flat_images(count: int, height: int, releases: bool = True) -> list[StoredImage]:
+def flat_images(count: int, height: int) -> list[StoredImage]:
     """4:3 images that take no memory, but say what they would take."""
     pixels = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (height, height * 4 // 3, 3))
-    images = [open_image(pixels) for _ in range(count)]
-    for image in images:
-        image.releases = releases
-    return images
+    return [open_image(pixels) for _ in range(count)]
 
 
-@pytest.mark.parametrize(("count", "halo_px", "largest"), [(2, HALO_PX, 8660), (3, REFERENCE_HALO_PX, 7000)])
-def test_tiles_shrink_with_the_images_so_that_memory_stays_bounded(count: int, halo_px: int, largest: int) -> None:
-    heights = (1500, 3000, 4500, 6000, largest)  # 8660: a hundred megapixels, 7000: 65
-    sides = [tile_side(flat_images(count, height), halo_px) for height in heights]
-    assert sides == sorted(sides, reverse=True) and all(side % GRID_PX == 0 for side in sides)
-    assert sides[0] > 900 and sides[-1] > 320
-    for height, side in zip(heights, sides, strict=True):  # images, tile with what the networks need for it, Python
-        assert count * 3 * height * height * 4 / 3 + 350 * (side + 2 * halo_px) ** 2 + 4.8e8 <= MEMORY_BYTES
-    assert tile_side(flat_images(count, 6000, releases=False), halo_px) < sides[3]
-    assert tile_side(flat_images(count, 12_000), halo_px) == 320
+@pytest.mark.parametrize(("count", "halo_px"), [(2, PAIR_HALO_PX), (3, REFERENCE_HALO_PX)])
+def test_tiles_shrink_with_images_in_memory_so_that_memory_stays_bounded(count: int, halo_px: int) -> None:
+    heights = (1504, 3008, 4512, 6000)
+    budgets = [tile_px_within(flat_images(count, height)) for height in heights]
+    assert budgets == sorted(budgets, reverse=True) and budgets[0] > 1500**2
+    for height, most_px in zip(heights, budgets, strict=True):
+        tall, wide = best_tile(padded_size(height), padded_size(height * 4 // 3), halo_px, most_px)
+        assert tall % GRID_PX == wide % GRID_PX == 0 and min(tall, wide) >= 320
+        for tile in tiles_of(padded_size(height), padded_size(height * 4 // 3), (tall, wide), halo_px):
+            top, left, bottom, right = tile.outer
+            # images, tile with what the networks need for it, Python
+            taken = count * 3 * height * height * 4 / 3 + 330 * (bottom - top) * (right - left) + 3.4e8
+            assert taken <= MEMORY_BYTES
+
+
+def test_images_in_files_leave_the_tiles_as_large_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(np.zeros((600, 800, 3), np.uint8)).save(path)
+    in_memory = tile_px_within([open_image(path)] * 2)
+    for module in ("scratch", "stored_image", "tiled"):
+        monkeypatch.setattr(f"relational_iqa.{module}.SCRATCH_FROM_BYTES", 1)
+    assert tile_px_within([open_image(path)] * 2) > in_memory + 1000
+
+
+def test_the_best_tile_is_the_one_with_the_least_work() -> None:
+    def work(height: int, width: int, core: tuple[int, int], halo: int) -> tuple[float, int]:
+        tiles = [tile.outer for tile in tiles_of(height, width, core, halo, whole_px=0)]
+        areas = [(bottom - top) * (right - left) for top, left, bottom, right in tiles]
+        return sum(areas) / height / width, max(areas)
+
+    for height, width, halo in ((3008, 4000, 240), (8336, 12000, 160), (2000, 6000, 240), (320, 9600, 160)):
+        core = best_tile(height, width, halo, 1800**2)
+        overlap, largest = work(height, width, core, halo)
+        assert largest <= 1800**2 and overlap < 1.8
+        square = (1800 - 2 * halo) // GRID_PX * GRID_PX
+        assert overlap <= work(height, width, (square, square), halo)[0]
+    assert best_tile(3008, 4000, 240, 3008 * 4000) == (3008, 4000)
+    assert best_tile(3008, 4000, 240, 0.0) == (320, 320)  # no room: the least

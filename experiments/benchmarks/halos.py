@@ -1,0 +1,91 @@
+"""How wide a halo tiles need: `python -m experiments.benchmarks.halos`.
+
+Pairs of damaged photographs are compared whole and in tiles with halos of several widths. Beyond the receptive field
+tiles change nothing; this shows how little is lost before that, which `relational_iqa.tiling` relies on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from distortion_engine.catalog import DISTORTIONS
+from distortion_engine.image_io import load_image
+from distortion_engine.photos import list_photos
+from distortion_engine.severity import amount_for
+from relational_iqa import load
+from relational_iqa.stored_image import StoredImage
+from relational_iqa.tiled import Tiled, Tiler
+from relational_iqa.tiling import PAIR_HALO_PX, REFERENCE_HALO_PX
+
+# What is done to the whole of a, and to the right part of b: edges of regions are where tiles could go wrong.
+PAIRS = (("jpeg", "gaussian_blur"), ("white_noise", "denoise"), ("contrast_down", "haze"), ("impulse_noise", "jpeg"))
+HALOS_PX = {False: (96, 128, 160, 192, PAIR_HALO_PX, 336), True: (64, 96, 128, REFERENCE_HALO_PX, 192)}
+SEVERITIES = (0.6, 0.35)
+SIZE = (1152, 1536)  # height, width
+
+
+def damaged(image: Tensor, name: str, severity: float, seed: int) -> Tensor:
+    """(3, H, W) with one distortion of the engine."""
+    distortion = DISTORTIONS[name]
+    drawn = distortion.sample_params(np.random.default_rng(seed))
+    params = {key: torch.tensor([value]) for key, value in drawn.items()}
+    amount = torch.tensor([amount_for(name, severity)])
+    return distortion.apply(image[None], amount, params, [torch.Generator().manual_seed(seed)])[0]
+
+
+@torch.inference_mode()
+def table(photos: Sequence[Path], tile_px: int) -> str:
+    """Markdown: for each halo the largest differences to the whole image, over all pairs."""
+    model = load()
+    networks = model._networks
+    lines = [
+        "| reference | halo, px | margin, levels | maps | mean of maps | local margin, levels |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for with_reference, halos in HALOS_PX.items():
+        judge = networks.judge_both if with_reference else networks.judge_pair
+
+        def margin(tiled: Tiled, scored: bool = with_reference) -> float:
+            if scored:
+                return float(networks.quality(tiled.sums[0]) - networks.quality(tiled.sums[1]))
+            return float(networks.margin(tiled.sums[0]))
+
+        worst = {halo: np.zeros(4) for halo in halos}
+        for number, (first, second) in enumerate(PAIRS):
+            photo = load_image(photos[7 * number % len(photos)])[None]
+            photo = F.interpolate(photo, SIZE, mode="bicubic", antialias=True)[0].clamp(0, 1)
+            a, b = damaged(photo, first, SEVERITIES[0], 1), damaged(photo, second, SEVERITIES[1], 2)
+            b[..., : SIZE[1] * 2 // 5] = photo[..., : SIZE[1] * 2 // 5]
+            images = [StoredImage(x, "") for x in ((a, b, photo) if with_reference else (a, b))]
+            whole = Tiler(None, SIZE[0] * SIZE[1], model.device).run(images, judge, 0)
+            for halo in halos:
+                tiled = Tiler(tile_px, 0, model.device).run(images, judge, halo)
+                gap = np.abs(tiled.maps - whole.maps)
+                found = abs(margin(tiled) - margin(whole)), gap[:-2].max(), gap[:-2].mean(), gap[-2].max()
+                worst[halo] = np.maximum(worst[halo], found)
+        for halo, values in worst.items():
+            cells = " | ".join(f"{value:.6f}" for value in values)
+            lines.append(f"| {'with' if with_reference else 'without'} | {halo} | {cells} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"))
+    parser.add_argument("--tile", type=int, default=512, help="side of the cores, px")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    print(table(list_photos(options.photos, "held_out"), options.tile))
+
+
+if __name__ == "__main__":
+    main()
