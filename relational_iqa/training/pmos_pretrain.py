@@ -17,6 +17,7 @@ from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.pmos_weights import NO_OPINIONS, load_pmos_weights, save_pmos_weights
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.mos_labels import NO_RECOLOURING, Recolouring
 from relational_iqa.training.pmos_stage import PmosLossWeights, PmosStage
 from relational_iqa.training.runs import git_commit, parse_run
 from relational_iqa.training.set_cache import DataConfig, cached_sets
@@ -30,7 +31,8 @@ SYSTEM = "pmos"
 class PmosConfig:
     """A whole run. name: of the weights. data: what is trained on; the cache is shared with `riqa pretrain`. pmos: the
     stage. out: folder of checkpoints, logs and the result. encoder_from: weights of the core system whose learned first
-    layers are taken over, empty for none. start_from: pMOS weights to go on from, empty for none."""
+    layers are taken over, empty for none. start_from: pMOS weights to go on from, empty for none. recolour: of the sets
+    while training."""
 
     name: str
     data: DataConfig
@@ -40,6 +42,7 @@ class PmosConfig:
     loss: PmosLossWeights = field(default_factory=PmosLossWeights)
     encoder_from: str = ""
     start_from: str = ""
+    recolour: Recolouring = NO_RECOLOURING
 
 
 def parse_pmos_config(values: Mapping[str, Any]) -> PmosConfig:
@@ -61,7 +64,9 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     if config.encoder_from and not config.start_from:
         take_encoder(network, config.encoder_from)
     batch_size, seed = config.pmos.batch_size, config.pmos.seed
-    stage = PmosStage(network, sets, batch_size, seed, config.loss, keep_scales=bool(config.start_from))
+    stage = PmosStage(
+        network, sets, batch_size, seed, config.loss, keep_scales=bool(config.start_from), recolour=config.recolour
+    )
     ended = train(stage, config.pmos, out / "pmos", resume)
     path = out / f"{config.name}.safetensors"
     digest = save_pmos_weights(path, network.cpu())

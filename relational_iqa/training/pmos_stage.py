@@ -18,7 +18,7 @@ from relational_iqa.losses import rank_logistic
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN, MosMaps, full_resolution, image_mos, thumbnail
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.networks.scoring_network import LEVELS
-from relational_iqa.training.mos_labels import MosBatch, mos_batches
+from relational_iqa.training.mos_labels import NO_RECOLOURING, MosBatch, Recolouring, mos_batches
 from relational_iqa.training.set_cache import CachedSets
 
 _LEVELS_PER_MOS = LEVELS / (MOS_MAX - MOS_MIN)
@@ -114,16 +114,17 @@ class PmosStage:
         seed: int,
         weights: PmosLossWeights = DEFAULT_WEIGHTS,
         keep_scales: bool = False,
+        recolour: Recolouring = NO_RECOLOURING,
     ) -> None:
         self.model = PmosObjective(network, weights)
-        self.sets, self.seed, self.keep_scales = sets, seed, keep_scales
+        self.sets, self.seed, self.keep_scales, self.recolour = sets, seed, keep_scales, recolour
         members = sets.images.shape[1]
         self.sets_per_batch = max(1, batch_size // members)
         self.items_per_batch = self.sets_per_batch * members
 
     def batches(self, start_step: int) -> Iterator[MosBatch]:
         """Whole ranked sets with their pseudo-labels."""
-        return mos_batches(self.sets, self.sets_per_batch, self.seed, start_step)
+        return mos_batches(self.sets, self.sets_per_batch, self.seed, start_step, self.recolour)
 
     def calibrate(self, batch: MosBatch) -> None:
         """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""
