@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.opinions import NO_OPINIONS
 from relational_iqa.tensor_file import load_network, write_tensors
 from relational_iqa.weights_io import find_weights
 
 FORMAT = "relational-iqa pmos 1"
 DEFAULT_WEIGHTS = "pmos-small"
-NO_OPINIONS = "none"
 
 
 def save_pmos_weights(path: Path, network: PmosNetwork, opinions: str = NO_OPINIONS) -> str:

@@ -31,7 +31,7 @@ _BYTES_PER_CODE = 80  # of a compressed vector, an eighth; with 32, recall@10 is
 _BITS = 8
 _TRAINING_PER_LIST = 40  # vectors; FAISS warns below 39
 _ITERATIONS = 10  # of k-means; more change nothing that can be measured
-_PROBED_SHARE = 1 / 16  # of the lists; recall is limited by the codes, not by this
+_PROBED_SHARE = 1 / 64  # of the lists; recall is limited by the codes, not by this
 _FILES = ("index.faiss", "recipes.jsonl")
 
 
@@ -76,6 +76,7 @@ def build_index(vectors: np.ndarray, exact_limit: int = EXACT_LIMIT, seed: int =
     index.cp.niter = index.pq.cp.niter = _ITERATIONS
     rng = np.random.default_rng(seed)
     sample = rng.choice(number, min(number, max(_TRAINING_PER_LIST * lists, 2**_BITS * 40)), replace=False)
+    index.use_precomputed_table = -1  # tables that would take more memory than the vectors, and save no time
     index.train(vectors[np.sort(sample)])
     index.add(vectors)
     index.nprobe = max(1, round(_PROBED_SHARE * lists))
@@ -154,7 +155,8 @@ class RecipeIndex:
                 # before FAISS reads it: a flipped bit there is a wrong answer or a crash
                 if hashlib.sha256(content).hexdigest() != about["sha256"][name]:
                     raise UsageError(f"{folder / name}: differs from the checksum in index.json; {remedy}")
-            index = faiss.deserialize_index(np.frombuffer(contents["index.faiss"], dtype=np.uint8))
+            serialised = np.frombuffer(contents["index.faiss"], dtype=np.uint8)
+            index = faiss.deserialize_index(serialised, faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE)
             rows = [json.loads(line) for line in contents["recipes.jsonl"].decode("utf-8").splitlines()]
             recipes = [(Recipe.from_dict(row["recipe"]), str(row["photo"])) for row in rows]
             facts = {key: about[key] for key in about if key not in ("format", "count", "dimension", "sha256")}

@@ -36,7 +36,8 @@ from relational_iqa.version import __version__
 @dataclass(frozen=True)
 class SpipsScore:
     """quality: <= 0 severity levels, 0 for an image equal to its reference, higher is better. mos: the same on the
-    scale of the ratings that the weights were fitted to, None for weights fitted to nobody's.
+    scale of the ratings that the weights were fitted to, from the lowest of them (for all that is worse) to the
+    highest, None for weights fitted to nobody's.
 
     By stream, float32 (H, W): maps in [0, 1], lower is better, 0 where nothing differs; fusion, the shares with which
     they were fused, of sum 1 over streams. difference (H, W) in [0, 1]: the fused map.
@@ -148,8 +149,9 @@ class SPIPS:
         return self(tests, references)
 
     def _mos(self, quality: float) -> float | None:
+        """People's scores end where their scale does, qualities go on: what is worse than the lowest score is cut."""
         low, high = (float(x) for x in self.network.mos_range)
-        return None if np.isnan(low) else high + (high - low) * quality / LEVELS
+        return None if np.isnan(low) else float(np.clip(high + (high - low) * quality / LEVELS, low, high))
 
     def _in_tiles(self, test: Tensor, reference: Tensor) -> tuple[Sums, Tensor, Tensor]:
         """Pooled sums, and maps and fusion (S, H, W) at full resolution."""

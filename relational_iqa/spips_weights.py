@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
+from relational_iqa.opinions import NO_OPINIONS
 from relational_iqa.tensor_file import load_network, write_tensors
 from relational_iqa.weights_io import find_weights
 
 FORMAT = "relational-iqa spips 1"
 DEFAULT_WEIGHTS = "spips-small"
-NO_OPINIONS = "none"
 
 
 def save_spips_weights(path: Path, network: SpipsNetwork, opinions: str = NO_OPINIONS) -> str:

@@ -8,10 +8,14 @@ they cluster as real ones do. Recall@k: share of the k true nearest neighbours t
 from __future__ import annotations
 
 import argparse
+import ctypes
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +31,9 @@ K = 10
 
 @dataclass(frozen=True)
 class Measured:
-    """One index: vectors, bytes a vector as it is stored, seconds to build, milliseconds a query, recall@K."""
+    """One index over `vectors`. bytes_per_vector: as it is stored. recall: @K. Of the processor, so that what else the
+    machine does is not in them: build_s, seconds to build, query_ms, milliseconds a query. build_mb: most memory that
+    building took, the vectors included. held_mb: memory of the index once read, with the tables FAISS computes then."""
 
     kind: str
     vectors: int
@@ -35,6 +41,8 @@ class Measured:
     build_s: float
     query_ms: float
     recall: float
+    build_mb: float
+    held_mb: float
 
 
 def ideal_embeddings(number: int, noise: float, seed: int) -> np.ndarray:
@@ -69,26 +77,57 @@ def measure(vectors: np.ndarray, queries: np.ndarray) -> list[Measured]:
     results: list[Measured] = []
     truth: np.ndarray | None = None
     for kind, limit in (("exact", len(vectors)), ("IVF-PQ", 0)):
-        start = time.perf_counter()
-        index: Any = build_index(vectors, exact_limit=limit)
-        built = time.perf_counter() - start
-        start = time.perf_counter()
+        with peak_memory() as peak:
+            start = time.process_time()
+            index: Any = build_index(vectors, exact_limit=limit)
+            built = time.process_time() - start
+        start = time.process_time()
         _, numbers = search(index, queries, K)
-        spent = (time.perf_counter() - start) / len(queries)
+        spent = (time.process_time() - start) / len(queries)
         truth = numbers if truth is None else truth
         recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(numbers.tolist(), truth.tolist(), strict=True)])
-        stored = faiss.serialize_index(index).nbytes / len(vectors)
-        results.append(Measured(kind, len(vectors), stored, built, 1000 * spent, float(recall)))
+        stored = faiss.serialize_index(index).nbytes
+        results.append(
+            Measured(kind, len(vectors), stored / len(vectors), built, 1000 * spent, float(recall),
+                     (peak[0] + vectors.nbytes) / 1e6, (stored + tables_of(index)) / 1e6)
+        )  # fmt: skip
     return results
 
 
+def tables_of(index: Any) -> int:
+    """Bytes of what FAISS computes when it reads an index; they are not in the file."""
+    return 4 * index.precomputed_table.size() if hasattr(index, "precomputed_table") else 0
+
+
+@contextmanager
+def peak_memory() -> Iterator[list[float]]:
+    """A list that holds, after the block, the bytes that the process had at most during it more than before it; NaN
+    where the system is not Linux."""
+    found, before = [math.nan], math.nan
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before would be used again unseen
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        before = _memory("VmRSS")
+    except (OSError, AttributeError, TypeError):  # another system, or another C library
+        pass
+    yield found
+    if not math.isnan(before):
+        found[0] = _memory("VmHWM") - before
+
+
+def _memory(line: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return 1024.0 * int(next(text for text in status.splitlines() if text.startswith(line)).split()[1])
+
+
 def table(rows: Sequence[Measured]) -> str:
-    """Markdown."""
-    lines = [f"| index | vectors | bytes a vector | built in | ms a query | recall@{K} |",
-             "| --- | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
+    """Markdown; times are those of the processor."""
+    heads = ["index", "vectors", "bytes a vector", f"recall@{K}", "built in", "a query", "memory to build",
+             "memory to search"]  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
     lines += [
-        f"| {r.kind} | {r.vectors:,} | {r.bytes_per_vector:.0f} | {r.build_s:.1f} s | {r.query_ms:.2f} | "
-        f"{r.recall:.3f} |"
+        f"| {r.kind} | {r.vectors:,} | {r.bytes_per_vector:.0f} | {r.recall:.3f} | {r.build_s:.1f} s | "
+        f"{r.query_ms:.2f} ms | {r.build_mb:.0f} MB | {r.held_mb:.0f} MB |"
         for r in rows
     ]
     return "\n".join(lines) + "\n"
@@ -97,7 +136,7 @@ def table(rows: Sequence[Measured]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 200_000], metavar="N")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 300_000], metavar="N")
     parser.add_argument("--noise", type=float, default=0.1, help="length of the noise vector; severities are up to 1")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
-"""SPIPS without one of its streams, each variant trained anew for the same time: `python -m experiments.spips.ablate`.
+"""SPIPS without one of its streams, each variant trained anew for as many steps: `python -m experiments.spips.ablate`.
 
 Switching a stream off in weights that were trained with it would only show that they rely on it. The whole system is
-trained again too, for that shorter time, so that the rows of the table can be compared.
+trained again too, for as few steps, so that the rows of the table can be compared.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -27,20 +28,19 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 }
 
 
-def variants(config: SpipsConfig, out: Path, seconds: float | None) -> dict[str, SpipsConfig]:
-    """The config with fewer streams each, for `seconds` of training (None: as the config says), in folders of `out`."""
-    limits = {} if seconds is None else {"max_seconds": seconds}
-    return {
-        name: replace(
-            config,
-            name=name,
-            out=str(out / name),
-            train=replace(config.train, **limits),
-            architecture=replace(
-                config.architecture, streams=tuple(stream for stream in STREAMS if stream not in without)
-            ),
-        )
+def variants(config: SpipsConfig, out: Path, steps: int | None) -> dict[str, SpipsConfig]:
+    """The config with fewer streams each, and with shares from the other source, in folders of `out`. steps: of each,
+    without a limit of time, so that a busy machine is no advantage to any (None: as the config says)."""
+    limits = {} if steps is None else {"steps": steps, "max_seconds": None}
+    train, whole = replace(config.train, **limits), config.architecture
+    other: Literal["pair", "reference"] = "pair" if whole.shares_from == "reference" else "reference"
+    designs = {
+        name: replace(whole, streams=tuple(stream for stream in STREAMS if stream not in without))
         for name, without in WITHOUT.items()
+    } | {f"shares-from-{other}": replace(whole, shares_from=other)}
+    return {
+        name: replace(config, name=name, out=str(out / name), train=train, architecture=architecture)
+        for name, architecture in designs.items()
     }
 
 
@@ -48,12 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Trains the variants that are not there yet and puts their weights into one folder; exit code 0, or 2."""
     parser = argparse.ArgumentParser(prog="python -m experiments.spips.ablate", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("experiments/spips/cpu.yaml"))
-    parser.add_argument("--seconds", type=float, default=180.0, help="of training for each variant")
+    parser.add_argument("--steps", type=int, default=400, help="of training for each variant")
     parser.add_argument("--out", type=Path, default=Path("runs/spips-ablation"))
     options = parser.parse_args(arguments)
     try:
         settings = yaml.safe_load(options.config.read_text(encoding="utf-8"))
-        for name, config in variants(parse_config(settings), options.out, options.seconds).items():
+        for name, config in variants(parse_config(settings), options.out, options.steps).items():
             done = options.out / f"{name}.safetensors"
             if not done.exists():
                 fit(config).replace(done)

@@ -8,6 +8,7 @@ the sizes, a monotone MLP that maps "no difference" to 0, pooling by sums over p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,7 @@ class SpipsArchitecture:
     """streams: which maps are fused, some of `STREAMS` (fewer for an ablation). width: channels of the small backbone's
     first stage, or of a ResNet's stem. resnet_depth: 0 for the small backbone, else 18, 34 or 50. imagenet_input:
     whether the ResNet expects ImageNet's normalisation. hidden: channels of the network that predicts the fusion.
+    shares_from: what it sees, the "pair" and its maps, or the "reference" alone; then more of any map is never better.
 
     Raises UsageError for a stream that is unknown or named twice, or for none.
     """
@@ -42,10 +44,13 @@ class SpipsArchitecture:
     resnet_depth: int = 0
     imagenet_input: bool = True
     hidden: int = 32
+    shares_from: Literal["pair", "reference"] = "pair"
 
     def __post_init__(self) -> None:
         if not self.streams or len(set(self.streams)) != len(self.streams) or not set(self.streams) <= set(STREAMS):
             raise UsageError(f"streams {list(self.streams)}: expected one or more of {', '.join(STREAMS)}, each once")
+        if self.shares_from not in ("pair", "reference"):
+            raise UsageError(f"shares_from {self.shares_from!r}: expected 'pair' or 'reference'")
         if self.width < 1 or self.hidden < 1:
             raise UsageError(f"width {self.width} and hidden {self.hidden}: expected 1 or more")
 
@@ -87,12 +92,14 @@ class FeatureDifference(nn.Module):
 
 
 class FusionWeights(nn.Module):
-    """The feature extractor: a pair of images and its maps -> the share of every stream at every place."""
+    """The feature extractor: a pair of images and its maps, or the reference alone -> the share of every stream at
+    every place."""
 
-    def __init__(self, streams: int, hidden: int) -> None:
+    def __init__(self, streams: int, hidden: int, pair: bool = True) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(9, hidden, 7, stride=STRIDE, padding=3)
-        self.mix = nn.Conv2d(hidden + streams, hidden, 3, padding=1)
+        self.pair = pair
+        self.stem = nn.Conv2d(9 if pair else 3, hidden, 7, stride=STRIDE, padding=3)
+        self.mix = nn.Conv2d(hidden + streams if pair else hidden, hidden, 3, padding=1)
         self.last = nn.Conv2d(hidden, streams, 1)
         with torch.no_grad():  # training starts with equal shares
             for parameter in self.last.parameters():
@@ -100,9 +107,14 @@ class FusionWeights(nn.Module):
 
     def forward(self, test: Tensor, reference: Tensor, maps: Tensor) -> Tensor:
         """Images (B, 3, H, W), maps (B, S, H/4, W/4) -> shares (B, S, H/4, W/4), positive, of sum 1 over S."""
-        x, y = opponent(test), opponent(reference)
-        hidden = F.gelu(self.stem(torch.cat([x, y, 4 * (x - y).abs()], 1)))
-        return torch.softmax(self.last(F.gelu(self.mix(torch.cat([hidden, maps], 1)))), 1)
+        y = opponent(reference)
+        if self.pair:
+            x = opponent(test)
+            hidden = F.gelu(self.stem(torch.cat([x, y, 4 * (x - y).abs()], 1)))
+            hidden = torch.cat([hidden, maps], 1)
+        else:
+            hidden = F.gelu(self.stem(y))
+        return torch.softmax(self.last(F.gelu(self.mix(hidden))), 1)
 
 
 class SpipsNetwork(nn.Module):
@@ -129,7 +141,7 @@ class SpipsNetwork(nn.Module):
                     if _stream_of(index) in self.streams
                 }
             )
-        self.fusion = FusionWeights(count, architecture.hidden)
+        self.fusion = FusionWeights(count, architecture.hidden, architecture.shares_from == "pair")
         self.pool = Monotone(2 * count, 64)
         self.gain: Tensor
         self.register_buffer("gain", torch.ones(2 * count))

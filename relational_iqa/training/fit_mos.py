@@ -24,9 +24,10 @@ from relational_iqa.benchmarks.items import Benchmark
 from relational_iqa.benchmarks.splits import grouped_splits
 from relational_iqa.networks.pmos_head import PmosHead
 from relational_iqa.networks.pmos_network import PmosNetwork
+from relational_iqa.opinions import joined_opinions
 from relational_iqa.pmos import PMOS, load
 from relational_iqa.pmos_weights import save_pmos_weights
-from relational_iqa.reiqa_regression import fit_regressor
+from relational_iqa.reiqa_regression import MIN_RATED, fit_regressor
 from relational_iqa.training.fit_mos_config import FULL, FitConfig, score_range, to_mos
 from relational_iqa.training.fit_mos_stage import CropStage, FrozenFeatures, HeadStage, frozen_features
 from relational_iqa.training.runs import git_commit
@@ -92,10 +93,17 @@ def cross_validate(
 ) -> dict[str, list[dict[str, float]]]:
     """By variant, `LINEAR` and `BEFORE`: one {"srcc", "krcc", "plcc"} a split, on the images that were left out.
 
-    The splits are those of the first config, by scene; images without one are scenes of their own.
+    The splits are those of the first config, by scene; images without one are scenes of their own. UsageError where
+    they leave too few images to fit to.
     """
     first = next(iter(configs.values()))
     splits = grouped_splits(rated.benchmark.groups, first.splits, first.test_share, first.split_seed)
+    fewest = min(len(training) for training, _ in splits)
+    if fewest < MIN_RATED:
+        raise UsageError(
+            f"{len(rated.scores)} rated images leave {fewest} to fit to in a split, expected {MIN_RATED} or more; give "
+            "more images, or splits=0 to fit without measuring"
+        )
     predicted = {name: np.full((len(splits), len(rated.scores)), np.nan) for name in (*configs, LINEAR, BEFORE)}
     heads: dict[tuple[str, int], PmosHead] = {}
     for number, (training, test) in enumerate(splits):
@@ -152,13 +160,15 @@ def fit_mos(
     everything = np.arange(len(rated.scores))
     network = fit(config, model, rated, everything, out / "all" / _key(config, model), resume)
     path = out / f"{config.name}.safetensors"
-    opinions = f"{len(rated.scores)} rated images of {rated.benchmark.name}"
+    source = f"{len(rated.scores)} rated images of {rated.benchmark.name}"
+    opinions = joined_opinions(model.meta["opinions"], source)
     digest = save_pmos_weights(path, network.cpu(), opinions)
     card = {
         "name": config.name,
         "sha256": digest,
         "licence": "that of the rated images and their scores; see their source before passing these weights on",
-        "data": opinions,
+        "data": source,
+        "opinions": opinions,
         "started_from": {key: model.meta[key] for key in ("name", "sha256", "opinions")},
         "command": "riqa fit-mos --config CONFIG, with the config below",
         "config": asdict(config),

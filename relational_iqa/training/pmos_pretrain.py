@@ -14,7 +14,8 @@ import torch
 from distortion_engine.errors import UsageError
 from distortion_engine.photos import list_photos
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.pmos_weights import NO_OPINIONS, load_pmos_weights, save_pmos_weights
+from relational_iqa.opinions import NO_OPINIONS
+from relational_iqa.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.mos_labels import NO_RECOLOURING, Recolouring

@@ -30,6 +30,7 @@ from distortion_engine.progress import progress
 from distortion_engine.render import apply_step
 from distortion_engine.sampling import SamplingConfig, sample_step
 from distortion_engine.severity import LEVELS, max_severity, provenance_hash
+from relational_iqa.training.one_at_a_time import one_at_a_time
 
 _WHOLE = SamplingConfig(mask_share=0.0)
 _CONTENT_PHOTOS_KEPT = 2048  # decoded and shrunk, about 0.4 MB each
@@ -195,26 +196,33 @@ def endless(dataset: Dataset[Any], batch_size: int, start_batch: int, workers: i
 
 
 def cached_chunks(data: ReIQAData, photos: Sequence[Path]) -> np.ndarray:
-    """The first `data.chunks` chunks, (N, m, 3, R, R) uint8 from a file, rendered first where it is not complete."""
+    """The first `data.chunks` chunks, (N, m, 3, R, R) uint8 from a file, rendered first where it is not complete; of
+    several processes one renders and the others wait."""
     drawn = {key: value for key, value in asdict(data).items() if key not in ("workers", "cache_dir", "photos")}
     key = json.dumps([drawn, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), list(DISTORTIONS)])
     folder = Path(data.cache_dir) / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shape = (data.chunks, data.distorted + 1, 3, data.region_px, data.region_px)
-        images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-        loader = DataLoader(
-            ChunkDataset(photos, data),
-            batch_size=1,
-            sampler=cast(Any, range(data.chunks)),
-            num_workers=data.workers,
-            collate_fn=list,
-            generator=torch.Generator(),
-        )
-        with progress(data.chunks, "chunks") as tick:
-            for items in loader:
-                images[items[0]["index"]] = items[0]["images"].numpy()
-                tick()
-        images.flush()
-        (folder / "complete").write_text(json.dumps(drawn))
+    complete = folder / "complete"
+    if not complete.exists():
+        with one_at_a_time(folder):
+            if not complete.exists():  # by now another process may have rendered it
+                _render_chunks(data, photos, folder / "images.npy")
+                complete.write_text(json.dumps(drawn))
     return np.load(folder / "images.npy", mmap_mode="r")
+
+
+def _render_chunks(data: ReIQAData, photos: Sequence[Path], file: Path) -> None:
+    shape = (data.chunks, data.distorted + 1, 3, data.region_px, data.region_px)
+    images = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    loader = DataLoader(
+        ChunkDataset(photos, data),
+        batch_size=1,
+        sampler=cast(Any, range(data.chunks)),
+        num_workers=data.workers,
+        collate_fn=list,
+        generator=torch.Generator(),
+    )
+    with progress(data.chunks, "chunks") as tick:
+        for items in loader:
+            images[items[0]["index"]] = items[0]["images"].numpy()
+            tick()
+    images.flush()

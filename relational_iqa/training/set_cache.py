@@ -12,8 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import SamplingConfig
 from distortion_engine.severity import provenance_hash
 from relational_iqa.networks.local_analysis import STRIDE, pool
+from relational_iqa.training.one_at_a_time import one_at_a_time
 
 _COMPLETE, _PROGRESS = "complete", "progress.json"  # the second becomes the first
 _BLOCK_SETS = 50  # how many are rendered anew after a kill, at most
@@ -89,8 +89,12 @@ def cached_sets(config: DataConfig, photos: Sequence[Path], judge: Judge, judge_
     """Opens the cache of `config`, rendering it first where it is not there or not complete."""
     sampling = config.sampling()
     names = [photo.name for photo in photos]
-    key = json.dumps([config.drawn(), names, ENGINE_VERSION, provenance_hash(), judge_columns])
-    folder = Path(config.cache_dir) / hashlib.sha256(key.encode()).hexdigest()[:16]
+
+    def folder_of(sets: int) -> Path:
+        key = json.dumps([config.drawn() | {"sets": sets}, names, ENGINE_VERSION, provenance_hash(), judge_columns])
+        return Path(config.cache_dir) / hashlib.sha256(key.encode()).hexdigest()[:16]
+
+    folder = folder_of(config.sets)
     members = sampling.members + 1
     cells = config.size_px // STRIDE
     shapes: dict[str, tuple[tuple[int, ...], str]] = {
@@ -106,8 +110,10 @@ def cached_sets(config: DataConfig, photos: Sequence[Path], judge: Judge, judge_
         dataset = RankedSetDataset(
             photos, config.size_px, config.seed, config.sets, sampling, judge, min_scale=config.min_scale
         )
-        with _one_at_a_time(folder):
+        with one_at_a_time(folder):
             if not (folder / _COMPLETE).exists():  # by now another process may have rendered it
+                if not (folder / _PROGRESS).exists():
+                    _take_over(folder, shapes, folder_of)
                 _render(dataset, folder, shapes, config.workers)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in shapes}
     return CachedSets(**arrays)
@@ -175,6 +181,27 @@ def _render(
     os.replace(folder / _PROGRESS, folder / _COMPLETE)
 
 
+def _take_over(folder: Path, shapes: dict[str, tuple[tuple[int, ...], str]], folder_of: Callable[[int], Path]) -> None:
+    """Copies the largest complete cache that differs in nothing but a smaller number of sets: set n is the same in
+    caches of any size."""
+    wanted = shapes["ranks"][0][0]
+    found: list[tuple[int, int, Path]] = []
+    for finished in folder.parent.glob(f"*/{_COMPLETE}"):
+        noted = json.loads(finished.read_text())
+        if noted.get("sets", wanted) < wanted and folder_of(noted["sets"]) == finished.parent:
+            found.append((noted["sets"], noted["dropped"], finished.parent))
+    if not found:
+        return
+    sets, dropped, smaller = max(found)
+    arrays, _, _ = _opened(folder, shapes)
+    for name, array in arrays.items():
+        source = np.load(smaller / f"{name}.npy", mmap_mode="r")
+        for start in range(0, sets, _BLOCK_SETS):
+            array[start : min(start + _BLOCK_SETS, sets)] = source[start : start + _BLOCK_SETS]
+        array.flush()
+    _note(folder, sets, dropped)
+
+
 def _opened(
     folder: Path, shapes: dict[str, tuple[tuple[int, ...], str]]
 ) -> tuple[dict[str, np.memmap[Any, Any]], int, int]:
@@ -199,26 +226,3 @@ def _note(folder: Path, sets: int, dropped: int) -> None:
     partial = folder / f"{_PROGRESS}.partial"
     partial.write_text(json.dumps({"sets": sets, "dropped": dropped}))
     os.replace(partial, folder / _PROGRESS)
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Waits until no other process renders into `folder`, where the system can tell. A dead one holds nobody up."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that renders {folder}", file=sys.stderr, flush=True)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(descriptor)

@@ -22,8 +22,9 @@ from relational_iqa.benchmarks.splits import grouped_splits
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.networks.spips import DEEP, SpipsArchitecture, SpipsNetwork
 from relational_iqa.networks.stage_features import ResNetBackbone
+from relational_iqa.opinions import NO_OPINIONS, joined_opinions
 from relational_iqa.spips import SPIPS
-from relational_iqa.spips_weights import NO_OPINIONS, load_spips_weights, save_spips_weights
+from relational_iqa.spips_weights import load_spips_weights, save_spips_weights
 from relational_iqa.training.config import TrainConfig
 from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.runs import git_commit, parse_run
@@ -90,12 +91,13 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
         stage, source = _ranked(config, network)
     elif config.mode == "triplets":
         stage, source = _triplets(config, network)
-        opinions = source
+        opinions = joined_opinions(opinions, source)
     else:
         rated = _read_rated(_people(config))
         results = {"splits": cross_validate(config, rated, resume)} if _people(config).splits else {}
         stage, folder = _on_opinions(config, network, rated), folder / _images_key(rated)
-        source = opinions = f"{len(rated)} rated images of {_people(config).dataset}, {Path(_people(config).root).name}"
+        source = f"{len(rated)} rated images of {_people(config).dataset}, {Path(_people(config).root).name}"
+        opinions = joined_opinions(opinions, source)
     ended = train(stage, config.train, folder, resume)
     path = out / f"{config.name}.safetensors"
     digest = save_spips_weights(path, network.cpu(), opinions)
@@ -149,10 +151,7 @@ def cross_validate(config: SpipsConfig, rated: Sequence[RatedImage], resume: str
 
 def _agreement(network: SpipsNetwork, rated: Sequence[RatedImage]) -> dict[str, float]:
     model = SPIPS(network, {})
-    predicted = []
-    for row in rated:
-        test, reference = load_pair(row)
-        predicted.append(model.quality(test, reference))
+    predicted = [model.quality(*load_pair(row)) for row in rated]
     scores = [row.score for row in rated]
     return {name: measure(predicted, scores) for name, measure in (("srcc", srcc), ("krcc", krcc), ("plcc", plcc))}
 
@@ -163,11 +162,9 @@ def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str
         raise UsageError("mode 'ranked' needs a section 'data' in the config")
     photos = list_photos(Path(data.photos), "train")
     sets = cached_sets(data, photos, metric_judge, JUDGE_COLUMNS)
-    stage = ranked_stage(
-        network, sets, config.train.batch_size, config.train.seed, config.loss, bool(config.start_from)
-    )
-    source = f"{data.sets} ranked sets of {len(photos)} photographs (split 'train', {Path(data.photos).name})"
-    return stage, source
+    size, seed = config.train.batch_size, config.train.seed
+    stage = ranked_stage(network, sets, size, seed, config.loss, bool(config.start_from))
+    return stage, f"{data.sets} ranked sets of {len(photos)} photographs (split 'train', {Path(data.photos).name})"
 
 
 def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:
@@ -221,8 +218,7 @@ def _folder(config: SpipsConfig) -> Path:
 
 def _images_key(rated: Sequence[RatedImage]) -> str:
     """Names rated images and their scores: a data set that changed since a checkpoint was written starts anew."""
-    rows = [[str(row.image), row.score] for row in rated]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([[str(row.image), row.score] for row in rated]).encode()).hexdigest()[:12]
 
 
 def _people(config: SpipsConfig) -> People:

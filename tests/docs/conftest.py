@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -63,6 +64,8 @@ def damaged(image: Image.Image, how: str) -> Image.Image:
     width, height = image.size
     if how == "blurred":
         return image.resize((width // 3, height // 3)).resize((width, height))
+    if how == "bright":
+        return Image.eval(image, lambda value: min(255, value + 20))
     return Image.eval(image, lambda value: value // 32 * 32)
 
 
@@ -70,7 +73,7 @@ def build_sandbox(folder: Path) -> None:
     """Everything that a command of the pages names, small; the experiments as they are."""
     scenes = [Image.open(path).crop((20, 20, 116, 100)) for path in sorted((ROOT / "tests/images").glob("photo_*.png"))]
     names = "A R a.png ref.png original.png q80.jpg one.png photo.jpg"
-    worse = "B b.png b.jpg q40.jpg two.png"
+    worse = "B b.png b.jpg q40.jpg two.png copy.jpg"
     worst = "C c.png q15.jpg blurred.png three.png"
     for listed, how in ((names, ""), (worse, "banded"), (worst, "blurred")):
         for name in listed.split():
@@ -88,20 +91,44 @@ def build_sandbox(folder: Path) -> None:
             (damaged(scene, how) if how else scene).save(folder / place / f"{number}.png")
     for place in ("PHOTOS", "TRAINING"):
         shutil.copytree(ROOT / "tests/images", folder / place, ignore=shutil.ignore_patterns("*.md"))
-    for place in ("my_test", "my_codec_test", "ratings"):
+    turned = [scene.transpose(Image.Transpose.ROTATE_180) for scene in scenes]  # a fit needs ten images or more
+    for place, rated in (("my_test", scenes), ("my_codec_test", scenes), ("ratings", scenes + turned)):
         rows = [("image", "reference", "score", "scene")]
         (folder / place).mkdir()
-        for number, scene in enumerate(scenes):
+        for number, scene in enumerate(rated):
             scene.save(folder / place / f"{number}.png")
-            for score, how in ((1, "blurred"), (2, "banded")):
+            for score, how in ((1, "blurred"), (2, "banded"), (3, "bright"))[: 2 if rated is scenes else 3]:
                 damaged(scene, how).save(folder / place / f"{number}_{how}.png")
                 rows.append((f"{number}_{how}.png", f"{number}.png", str(score), str(number)))
         with open(folder / place / "scores.csv", "w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows(rows)
+    with open(folder / "my_scores.csv", "w", newline="", encoding="utf-8") as stream:
+        scored = [(f"ratings/{image}", score, scene) for image, _, score, scene in rows[1:]]
+        csv.writer(stream).writerows([("image", "score", "scene"), *scored])
+    build_published_sets(folder, scenes)
     (folder / "runs/mine").mkdir(parents=True)
     shutil.copy(ROOT / f"relational_iqa/weights/{DEFAULT_WEIGHTS}.safetensors", folder / "runs/mine/mine.safetensors")
     for name in ("experiments", "tests"):
         os.symlink(ROOT / name, folder / name)
+
+
+def build_published_sets(folder: Path, scenes: list[Image.Image]) -> None:
+    """A few images of data sets that pages train on, laid out as they are distributed: TID2013 and BAPPS."""
+    tid, bapps = folder / "tid2013", folder / "2afc/train/traditional"
+    for place in (*(tid / name for name in ("reference_images", "distorted_images")),
+                  *(bapps / name for name in ("ref", "p0", "p1", "judge"))):  # fmt: skip
+        place.mkdir(parents=True)
+    lines = []
+    for number, scene in enumerate(scenes, start=1):
+        scene.save(tid / f"reference_images/I{number:02d}.BMP")
+        for level, how in ((1, "bright"), (3, "banded"), (5, "blurred")):
+            damaged(scene, how).save(tid / f"distorted_images/i{number:02d}_08_{level}.bmp")
+            lines.append(f"{6 - level / 2} i{number:02d}_08_{level}.bmp")
+        triplet = {"ref": scene, "p0": damaged(scene, "banded"), "p1": damaged(scene, "blurred")}
+        for part, image in triplet.items():
+            image.resize((64, 64)).save(bapps / part / f"{number:06d}.png")
+        np.save(bapps / "judge" / f"{number:06d}.npy", np.array([0.2], dtype=np.float32))
+    (tid / "mos_with_names.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "THIRD_PARTY.md")), *DOCS]
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-# Written by commands, or named in pages as what a user would have.
-MADE = tuple(f"relational_iqa/weights/{name}" for name in ("pmos", "reiqa", "spips"))
 
 
 def anchors(page: Path) -> set[str]:
@@ -52,8 +50,7 @@ def test_every_file_of_ours_that_is_named_exists(page: Path):
     text = page.read_text(encoding="utf-8")
     roots = "distortion_engine|relational_iqa|experiments|tests|docs"
     for name in re.findall(rf"`((?:{roots})/[\w./*-]+)`", text):
-        if not name.startswith(MADE):
-            assert list(ROOT.glob(name.rstrip("/"))), f"{page.name}: {name}"
+        assert list(ROOT.glob(name.rstrip("/"))), f"{page.name}: {name}"
 
 
 def test_the_index_lists_every_page_once():

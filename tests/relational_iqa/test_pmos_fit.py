@@ -149,12 +149,26 @@ def test_fit_writes_weights_that_say_whose_opinion_they_are(config: FitConfig, f
     path, table = fit_mos(replace(config, splits=1))
     card = json.loads(path.with_suffix(".json").read_text())
     result = pmos.load(path).score(folder / "images/0.png")
-    assert result.opinions == card["data"] and "20 rated images" in result.opinions
+    assert result.opinions == card["opinions"] == card["data"] and "20 rated images" in result.opinions
     assert card["started_from"]["name"] == "start" and card["started_from"]["opinions"] == "none"
     assert card["results"][FULL]["splits"] == 1 and set(table) == {FULL, LINEAR, BEFORE}
     assert "licence" in card and parse_fit_config(card["config"]) == replace(config, splits=1)
     again, _ = fit_mos(replace(config, splits=0))
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_fit_that_goes_on_from_fitted_weights_names_all_whose_opinions_are_in_them(
+    config: FitConfig, weights: Path, model: PMOS, tmp_path: Path
+) -> None:
+    start = tmp_path / "fitted.safetensors"
+    save_pmos_weights(start, model.network, "7 rated images of others")
+    quick = replace(config, splits=0, fit=replace(config.fit, steps=1))
+    for number, expected in enumerate(("7 rated images of others; ", "7 rated images of others; ", "")):
+        source = start if number < 2 else weights
+        path, _ = fit_mos(replace(quick, start_from=str(source), out=str(tmp_path / str(number))))
+        card, told = json.loads(path.with_suffix(".json").read_text()), pmos.load(path).meta["opinions"]
+        assert told == card["opinions"] == f"{expected}{card['data']}" and card["data"].startswith("20 rated images")
+        start = path  # the second fit is to the same images again: they are named once
 
 
 # -- the command and its config ----------------------------------------------------------------------------------------
@@ -195,6 +209,20 @@ def test_scores_come_to_the_scale_by_what_is_asked_stated_or_seen(config: FitCon
     assert score_range(config, benchmark(1, 5), seen) == (1, 5)
     assert score_range(config, benchmark(None, None), seen) == (20, 60)
     assert to_mos(np.array([20.0, 30, 60, 70]), 20, 60).tolist() == [1, 2, 5, 5]
+
+
+def test_too_few_images_for_splits_are_refused_before_anything_is_fitted(
+    config: FitConfig, folder: Path, tmp_path: Path
+) -> None:
+    lines = (folder / "scores.csv").read_text().splitlines()
+    table = folder / "few.csv"
+    table.write_text("\n".join(lines[:9]))
+    few = replace(config, rated=str(table), out=str(tmp_path / "few"), fit=replace(config.fit, steps=1))
+    with pytest.raises(UsageError, match="8 rated images leave 6 to fit to .* expected 10 or more; .* splits=0"):
+        fit_mos(few)
+    assert not list(tmp_path.glob("few/**/*.pt"))
+    path, table_of_results = fit_mos(replace(few, splits=0))
+    assert path.exists() and table_of_results == {}
 
 
 def test_equal_scores_and_lost_images_are_refused(config: FitConfig, model: PMOS, folder: Path, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Overlap crops, the half-swap and the batches of the two stages: exact geometry, no corrupted pixel, same seed same
 batch."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,6 +156,23 @@ def test_chunks_are_functions_of_seed_and_number(data: ReIQAData, photo_paths: l
     assert not torch.equal(one["images"], other["images"])
     cached = cached_chunks(data, photo_paths)
     assert cached.shape == (4, 4, 3, 72, 72) and np.array_equal(cached[3], one["images"].numpy())
+
+
+def test_ranks_that_start_at_once_render_the_chunks_once(
+    data: ReIQAData, photo_paths: list[Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rendered: list[int] = []
+    render = ChunkDataset.__getitem__
+
+    def watched(self: ChunkDataset, index: int) -> dict[str, Any]:
+        rendered.append(index)
+        return render(self, index)
+
+    monkeypatch.setattr(ChunkDataset, "__getitem__", watched)
+    with ThreadPoolExecutor(3) as ranks:  # a lock belongs to an open folder, so threads wait as processes do
+        chunks = list(ranks.map(lambda _: cached_chunks(data, photo_paths).tobytes(), range(3)))
+    assert rendered == [0, 1, 2, 3] and chunks[0] == chunks[1] == chunks[2]
+    assert capfd.readouterr().err.count("waiting for another process that renders") == 2
 
 
 def test_every_photograph_comes_once_an_epoch() -> None:

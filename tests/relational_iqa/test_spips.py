@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,18 +16,24 @@ from relational_iqa import spips
 from relational_iqa.conventional import ms_ssim, ssim, ssim_map
 from relational_iqa.networks.error_maps import CONVENTIONAL, PSNR_FLOOR, conventional_maps
 from relational_iqa.networks.resnet import ResNet
+from relational_iqa.networks.scoring_network import LEVELS
 from relational_iqa.networks.spips import DEEP, STREAMS, SpipsArchitecture, SpipsNetwork
 from relational_iqa.networks.stage_features import ResNetBackbone, SmallBackbone
 from relational_iqa.spips import SPIPS
-from relational_iqa.spips_weights import load_spips_weights, save_spips_weights
+from relational_iqa.spips_weights import FORMAT, load_spips_weights, save_spips_weights
+from relational_iqa.tensor_file import write_tensors
 
 
 def random_network(
-    versions: list[Tensor], streams: tuple[str, ...] = STREAMS, width: int = 6, resnet_depth: int = 0
+    versions: list[Tensor],
+    streams: tuple[str, ...] = STREAMS,
+    width: int = 6,
+    resnet_depth: int = 0,
+    shares_from: Literal["pair", "reference"] = "pair",
 ) -> SpipsNetwork:
     """Untrained and calibrated, with fusion weights that differ from place to place."""
     torch.manual_seed(0)
-    network = SpipsNetwork(SpipsArchitecture(streams, width, resnet_depth, hidden=8))
+    network = SpipsNetwork(SpipsArchitecture(streams, width, resnet_depth, hidden=8, shares_from=shares_from))
     with torch.no_grad():
         for parameter in network.fusion.last.parameters():
             parameter.copy_(0.8 * torch.randn_like(parameter))
@@ -186,12 +194,84 @@ def test_score_of_files_says_what_it_is(model: SPIPS, photo_paths: list[Path], p
     assert "equals its reference" in model.score(photo_paths[0], photo_paths[0]).summary()
 
 
+def test_the_score_of_people_stays_on_their_scale_and_the_quality_does_not(versions: list[Tensor]) -> None:
+    network = random_network(versions)
+    network.mos_range.copy_(torch.tensor([10.0, 90.0]))
+    with torch.no_grad():
+        network.gain.mul_(1 / 50)
+    model, photo = SPIPS(network, {}), versions[0]
+    faint = model.score(versions[4], photo)
+    assert -LEVELS < faint.quality < 0 and faint.mos == pytest.approx(90 + 80 * faint.quality / LEVELS)
+    assert model.score(photo, photo).mos == 90
+    with torch.no_grad():
+        network.gain.mul_(1e4)
+    result = model.score(versions[2], photo)
+    assert result.quality < -LEVELS and result.mos == 10 and "(MOS 10.00)" in result.summary()
+
+
 def test_wrong_input_is_told_apart_from_a_low_score(model: SPIPS, versions: list[Tensor]) -> None:
     with pytest.raises(ImageError, match="align"):
         model.score(versions[0], versions[0][:, :64])
     assert model.score(versions[1], versions[0][:, :64], align="crop").difference.shape == (64, 96)
     with pytest.raises(ImageError, match="at least 16"):
         model(versions[0][None, :, :8], versions[0][None, :, :8])
+
+
+# -- where the shares come from ----------------------------------------------------------------------------------------
+
+
+def slopes(network: SpipsNetwork, test: Tensor, photo: Tensor) -> Tensor:
+    """How the quality changes with every map at every place (B, S, h, w), the images being what they are."""
+    local = network.local(test, photo)
+    maps = local.maps.detach().requires_grad_(True)
+    shares = network.fusion(test, photo, maps)
+    quality = network.quality(replace(local, maps=maps, fusion=shares).sums(torch.ones_like(maps[:1, :1])))
+    (found,) = torch.autograd.grad(quality.sum(), maps)
+    return found
+
+
+def test_shares_from_the_reference_know_nothing_of_the_test_image(versions: list[Tensor]) -> None:
+    test, photo = torch.stack(versions[1:]), versions[0].expand(4, -1, -1, -1)
+    shares = random_network(versions, shares_from="reference").local(test, photo).fusion
+    assert (shares == shares[:1]).all() and shares.std((2, 3)).min() > 1e-4  # from place to place they differ
+    torch.testing.assert_close(shares.sum(1), torch.ones_like(shares[:, 0]))
+    other = random_network(versions, shares_from="reference").local(test, photo.flip(-1)).fusion
+    assert (other != shares).any()
+    of_pair = random_network(versions).local(test, photo).fusion
+    assert not any((of_pair[index] == of_pair[0]).all() for index in (1, 2, 3))
+
+
+def test_with_shares_from_the_reference_quality_never_rises_when_any_map_grows(versions: list[Tensor]) -> None:
+    test, photo = torch.stack(versions[1:]), versions[0].expand(4, -1, -1, -1)
+    network = random_network(versions, shares_from="reference")
+    assert (slopes(network, test, photo) < 0).all()
+    assert (slopes(random_network(versions), test, photo) > 0).any()  # of a pair they may shift to another stream
+    local = network.local(test, photo)
+    inside = torch.ones_like(local.maps[:1, :1])
+    before = network.quality(local.sums(inside))
+    generator = torch.Generator().manual_seed(0)
+    for stream in range(len(STREAMS)):
+        grown = local.maps.clone()
+        grown[:, stream] += (1 - grown[:, stream]) * torch.rand(grown[:, stream].shape, generator=generator)
+        after = network.quality(replace(local, maps=grown).sums(inside))
+        assert (after < before).all(), STREAMS[stream]
+
+
+def test_a_metric_with_shares_from_the_reference_keeps_what_holds_by_construction(versions: list[Tensor]) -> None:
+    network = random_network(versions, shares_from="reference")
+    photo = versions[0]
+    whole, tiled = (SPIPS(network, {}, tile_px).score(versions[2], photo) for tile_px in (1024, 32))
+    assert tiled.quality == pytest.approx(whole.quality, abs=1e-4) and whole.quality < 0
+    assert SPIPS(network, {}).quality(photo, photo) == 0
+    test = versions[2][None].clone().requires_grad_(True)
+    SPIPS(network, {})(test, photo[None]).sum().backward()
+    assert test.grad is not None and test.grad.isfinite().all() and test.grad.abs().max() > 0
+
+
+def test_an_unknown_source_of_the_shares_is_refused_with_the_right_ones() -> None:
+    wrong: Any = "test"
+    with pytest.raises(UsageError, match="shares_from 'test': expected 'pair' or 'reference'"):
+        SpipsArchitecture(shares_from=wrong)
 
 
 # -- streams and backbones ---------------------------------------------------------------------------------------------
@@ -273,6 +353,27 @@ def test_weights_come_back_as_they_were_written(network: SpipsNetwork, versions:
     pair = versions[1][None], versions[0][None]
     assert (back(*pair) == network(*pair)).all()
     assert spips.load(path).quality(versions[1], versions[0]) == pytest.approx(network(*pair).item(), abs=1e-6)
+
+
+def test_weights_say_where_their_shares_come_from_and_those_that_do_not_take_the_pair(
+    versions: list[Tensor], tmp_path: Path
+) -> None:
+    pair = versions[1][None], versions[0][None]
+    for source in ("pair", "reference"):
+        network = random_network(versions, shares_from=source)
+        save_spips_weights(tmp_path / f"{source}.safetensors", network)
+        back, _ = load_spips_weights(tmp_path / f"{source}.safetensors")
+        assert back.architecture.shares_from == source and (back(*pair) == network(*pair)).all()
+    network = random_network(versions)
+    older = {name: value for name, value in asdict(network.architecture).items() if name != "shares_from"}
+    write_tensors(tmp_path / "older.safetensors", FORMAT, network.state_dict(), {"architecture": older})
+    back, meta = load_spips_weights(tmp_path / "older.safetensors")
+    assert back.architecture == network.architecture and (back(*pair) == network(*pair)).all()
+    assert meta["opinions"] == "none"
+    unknown = older | {"shares_from": "test"}
+    write_tensors(tmp_path / "newer.safetensors", FORMAT, network.state_dict(), {"architecture": unknown})
+    with pytest.raises(UsageError, match="newer.safetensors.*shares_from 'test'"):
+        load_spips_weights(tmp_path / "newer.safetensors")
 
 
 def test_foreign_or_missing_weights_are_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The evaluation of SPIPS counts order rightly, holds SPIPS against its parts, and asks people only when told."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,15 +107,24 @@ def test_the_command_writes_the_table_with_every_ablation_found(
     assert command.main(["--weights", "absent", "--out", str(tmp_path / "out")]) == 2
 
 
-def test_each_ablation_lacks_its_stream_and_nothing_else(tmp_path: Path) -> None:
-    config = ablate.parse_config(ablate.yaml.safe_load((ROOT / "experiments/spips/cpu.yaml").read_text()))
-    found = ablate.variants(config, tmp_path, 90.0)
+@pytest.mark.parametrize(("source", "other"), [("pair", "reference"), ("reference", "pair")])
+def test_each_ablation_changes_one_thing_and_nothing_else(source: Any, other: Any, tmp_path: Path) -> None:
+    shipped = ablate.parse_config(ablate.yaml.safe_load((ROOT / "experiments/spips/cpu.yaml").read_text()))
+    config = replace(shipped, architecture=replace(shipped.architecture, shares_from=source))
+    found = ablate.variants(config, tmp_path, 90)
     assert {name: set(STREAMS) - set(one.architecture.streams) for name, one in found.items()} == {
         "all-streams": set(),
         "without-semantic": {"semantic"},
         "without-perceptual": {"perceptual"},
         "without-conventional": {"psnr", "ssim", "ms_ssim"},
+        f"shares-from-{other}": set(),
     }
-    assert all(one.train.max_seconds == 90 and one.data == config.data for one in found.values())
-    assert len({one.out for one in found.values()}) == 4
+    changed = found[f"shares-from-{other}"].architecture
+    assert changed == replace(config.architecture, shares_from=other)
+    assert [one.architecture.shares_from for one in found.values()] == 4 * [source] + [other]
+    # As many steps for each, not as much time: what else the machine does is no advantage to any of them.
+    expected = replace(config.train, steps=90, max_seconds=None)
+    assert all(one.train == expected and one.data == config.data for one in found.values())
+    assert len({one.out for one in found.values()}) == 5
+    assert all(one.train == config.train for one in ablate.variants(config, tmp_path, None).values())
     assert ablate.main(["--config", str(tmp_path / "absent.yaml")]) == 2
