@@ -23,6 +23,9 @@ MIN_INTENSITY = 0.12  # just above the threshold itself: an area that only graze
 RELATIVE_SALIENCE = 0.25  # a finding this much weaker than the strongest one stays out of the sentence
 LOCAL_EVIDENCE = 0.05  # levels; a local margin below this does not tell which image is the worse one in an area
 
+FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding explains a verdict (`lead.py`)
+
+UNIT = "severity levels"
 TIE_MARGIN = 0.1  # levels; below it the verdict is a tie
 
 # Axes that can go wrong in both directions. On all others "more" is a defect and "less" is its absence.
@@ -77,8 +80,18 @@ class Finding:
         """Whether it is worth a sentence and an unfolded map: MIN_INTENSITY over at least MIN_SHARE of the image."""
         return self.intensity >= MIN_INTENSITY and self.share >= MIN_SHARE
 
+    @property
+    def faint(self) -> bool:
+        """Whether it is too weak to matter, so that a sentence says "faintly" and gives a second digit."""
+        return self.intensity < MIN_INTENSITY
+
+    @property
+    def amount(self) -> str:
+        """The intensity as people read it: "0.4", faint ones "0.04"."""
+        return f"{self.intensity:.{2 if self.faint else 1}f}"
+
     def __str__(self) -> str:
-        return f"{self.word} ({self.intensity:.1f}, {self.where})"
+        return f"{'faintly ' if self.faint else ''}{self.word} ({self.amount}, {self.where})"
 
 
 def margin_word(margin: float) -> MarginWord:

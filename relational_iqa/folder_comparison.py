@@ -10,11 +10,10 @@ from typing import Any, Literal
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError
-from distortion_engine.image_io import load_image
-from relational_iqa.alignment import match_sizes
 from relational_iqa.comparison import Comparison
 from relational_iqa.folders import Pair, printable
 from relational_iqa.report import write_report
+from relational_iqa.stored_image import StoredImage, align_images, open_image
 
 COLUMNS = (
     "name", "verdict", "margin", "quality_a", "quality_b", "width", "height",
@@ -75,7 +74,7 @@ class FolderComparison:
             return Row(pair, f"{error.filename or pair.a}: {error.strerror or error}")
         except (ImageError, MemoryError, RuntimeError, ValueError) as error:  # RuntimeError: torch, also out of memory
             return Row(pair, printable(" ".join(str(error).split())) or type(error).__name__)
-        height, width = result.local_margin.shape
+        height, width = result.shape
         return Row(
             pair, "", result.better, result.margin, result.quality_a, result.quality_b, (width, height),
             result.intensities, result.summary(),
@@ -86,10 +85,10 @@ class FolderComparison:
         result, images = self._compare(pair)
         write_report(result, images[0], images[1], target, reference=images[2] if len(images) == 3 else None)
 
-    def _compare(self, pair: Pair) -> tuple[Comparison, list[Any]]:
+    def _compare(self, pair: Pair) -> tuple[Comparison, list[StoredImage]]:
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
-        loaded = [(str(path), load_image(path, max_pixels=self.max_pixels)) for path in paths]
-        images = match_sizes(loaded, self.align)
+        opened = [(str(path), open_image(path, max_pixels=self.max_pixels)) for path in paths]
+        images = align_images(opened, self.align)
         reference = images[2] if len(images) == 3 else None
         return self.model.compare(images[0], images[1], reference=reference, names=self.labels), images
 

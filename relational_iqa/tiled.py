@@ -28,7 +28,7 @@ WHOLE_PX = 2_200_000
 """An image up to here is one tile: nothing is computed twice."""
 MEMORY_BYTES = 1_500_000_000
 """What a process that compares may take: tiles are as large as that leaves room for."""
-_PROCESS_BYTES = 340_000_000  # Python, torch and weights; measured
+_PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images and maps while a tile is read; measured
 _NETWORK_BYTES = 150, 90  # of the networks for a pixel of a tile, and of each image of a tile more; measured
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
@@ -87,8 +87,6 @@ class Tiler:
             if tile.core != (0, 0, *size):  # one of several
                 del values
                 _give_back_freed_memory()
-                for image in (*images, *([] if region is None else [region])):
-                    image.give_back()
                 if maps is not None:
                     give_back(maps)
         return Tiled(maps, tuple(reduce(add, parts) for parts in zip(*sums, strict=True)))
@@ -98,6 +96,7 @@ class Tiler:
         top, left, bottom, right = tile.outer
         _, height, width = image.shape
         part = image.window(top, min(bottom, height), left, min(right, width))
+        image.give_back()  # with what the system reads ahead: whole rows of a wide image
         return pad_to_grid(part.to(self.device)[None])
 
 

@@ -1,7 +1,8 @@
 """The web page of `riqa serve` as an ASGI application: a form, and the same report (or a league table) as the answer.
 
-Nothing stays on disk: uploads are held in memory, lie in a temporary folder only while they are decoded, and results
-stay in memory, a few of them for a while. Needs the extra `[web]` (starlette, python-multipart).
+Nothing stays on disk: uploads are held in memory and lie in a temporary folder only while they are decoded; results
+stay a while, a few of them, in memory and, large images, in temporary files that have no name. Needs the extra `[web]`
+(starlette, python-multipart).
 """
 
 import secrets
@@ -20,16 +21,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
-from torch import Tensor
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.league import play
 from relational_iqa.report.html import render_page, render_report
 from relational_iqa.report.league import render_league
+from relational_iqa.stored_image import StoredImage
 from relational_iqa.web_uploads import MAX_IMAGES, Refused, Upload, decode, read_upload
 
 MAX_MB = 64.0
-MAX_WEB_PIXELS = 50_000_000  # of one image; a dozen of them and their maps are held at once
+MAX_WEB_PIXELS = 50_000_000  # of one image; some dozens of them are held at once
 KEEP_RESULTS = 4
 KEEP_MINUTES = 30
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -42,11 +43,11 @@ _FORM_POLICY = (
 
 @dataclass
 class _Result:
-    """What the links of one answer need: images (3, H, W) of one size, names, pages already rendered."""
+    """What the links of one answer need: images of one size, names, pages already rendered."""
 
-    images: list[Tensor]
+    images: list[StoredImage]
     names: list[str]
-    reference: Tensor | None
+    reference: StoredImage | None
     born: float = field(default_factory=time.monotonic)
     pages: dict[str, str] = field(default_factory=dict)
 

@@ -7,11 +7,10 @@ from pathlib import Path, PurePosixPath
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from torch import Tensor
 
 from distortion_engine.errors import ImageError
-from distortion_engine.image_io import load_image
-from relational_iqa.alignment import ALIGNMENTS, match_sizes
+from relational_iqa.alignment import ALIGNMENTS
+from relational_iqa.stored_image import StoredImage, align_images, open_image
 
 MAX_IMAGES = 12
 _BORDERS_BYTES = 100_000  # of the form itself: names and the lines between its parts
@@ -78,8 +77,9 @@ async def read_upload(request: Request, max_bytes: int) -> Upload:
     return Upload(files, reference, align or None)
 
 
-def decode(upload: Upload, max_pixels: int) -> list[Tensor]:
-    """The images (3, H, W) and, last, the reference, all of one size. Raises ImageError that speaks of the page."""
+def decode(upload: Upload, max_pixels: int) -> list[StoredImage]:
+    """The images and, last, the reference, all of one size, as they are stored. Raises ImageError that speaks of the
+    page."""
     files = [*upload.images, *([] if upload.reference is None else [upload.reference])]
     align = upload.align
     images = []
@@ -89,10 +89,10 @@ def decode(upload: Upload, max_pixels: int) -> list[Tensor]:
             path = Path(folder) / "upload"
             path.write_bytes(content)
             try:
-                images.append((name, load_image(path, max_pixels=max_pixels)))
+                images.append((name, open_image(path, max_pixels=max_pixels)))
             except ImageError as error:
                 raise ImageError(str(error).replace(str(path), name)) from error
-    sizes = [tuple(image.shape[-2:]) for _, image in images]
+    sizes = [image.shape[-2:] for _, image in images]
     other = next((index for index, size in enumerate(sizes) if size != sizes[0]), None)
     if other is not None and align is None:
         (height, width), (high, wide) = sizes[0], sizes[other]
@@ -100,7 +100,7 @@ def decode(upload: Upload, max_pixels: int) -> list[Tensor]:
             f"{images[0][0]} is {width} x {height} px but {images[other][0]} is {wide} x {high} px; "
             "under “If sizes differ” choose resize or crop, and compare again"
         )
-    return match_sizes(images, align)
+    return align_images(images, align)
 
 
 async def _drain(request: Request, most: int) -> None:

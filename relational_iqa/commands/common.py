@@ -3,9 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
@@ -18,11 +20,28 @@ if TYPE_CHECKING:
 
     from relational_iqa.stored_image import StoredImage
 
+Options = TypeVar("Options")
+
 # Options of commands that run the networks: what `add_argument` takes.
 DEVICE_OPTIONS: dict[str, dict[str, Any]] = {
     "--device": {"type": str, "metavar": "D", "help": f"where to compute: {', '.join(DEVICES)}; default cpu"},
     "--precision": {"choices": PRECISIONS, "help": "of the networks; default float32, 16 bits need a GPU to be fast"},
 }
+
+
+def options_in(kind: Callable[..., Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Turns a function of one dataclass of options into the function of these options that a `Command` runs: what the
+    fields of the dataclass are called is what the parser has to set."""
+
+    def turn(function: Callable[[Options], None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(**given: Any) -> None:
+            function(kind(**given))
+
+        vars(run)["__signature__"] = signature(kind)  # what `inspect.signature` gives for it
+        return run
+
+    return turn
 
 
 def load_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[torch.Tensor]":
@@ -37,17 +56,12 @@ def load_images(paths: list[str], max_pixels: int | None, align: str | None = No
     return match_sizes(images, align)
 
 
-def open_images(
-    paths: list[str], max_pixels: int | None, align: str | None = None, keep: bool = True
-) -> "list[StoredImage]":
-    """As `load_images`, but stored as they were decoded: a quarter of the memory.
-
-    keep: False where they are compared once and not shown; large ones then give their memory back as they are seen.
-    """
+def open_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[StoredImage]":
+    """As `load_images`, but stored as they were decoded: a quarter of the memory, large ones in temporary files."""
     from distortion_engine.image_io import MAX_PIXELS
     from relational_iqa.stored_image import align_images, open_image
 
-    images = [(path, open_image(path, max_pixels=max_pixels or MAX_PIXELS, keep=keep)) for path in paths]
+    images = [(path, open_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
     return align_images(images, align)
 
 

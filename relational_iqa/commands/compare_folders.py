@@ -1,43 +1,32 @@
 """riqa compare with two folders: every pair by one model, a table, a summary, and an exit code for nightly runs."""
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import check_outputs, finish, load_model
+from relational_iqa.commands.compare_options import WORST, CompareOptions
 from relational_iqa.version import __version__
 
-WORST = 10
 MAX_LISTED = 10
 """Files named on the terminal for each kind of trouble; all of them are in the JSON."""
 
 
-def compare_folders(
-    a: str,
-    b: str,
-    reference: str | None = None,
-    out: str | None = None,
-    json: str | None = None,
-    align: str | None = None,
-    weights: str | None = None,
-    max_pixels: int | None = None,
-    csv: str | None = None,
-    fail_below: float | None = None,
-    fail_unmatched: bool = False,
-    worst: int | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-) -> None:
+def compare_folders(options: CompareOptions) -> None:
     """Compares the images of two folders by name; `docs/folders.md` has outputs and exit codes.
 
-    Raises UsageError after all output where files failed, SystemExit(1) where the mean margin is below `fail_below`.
+    Raises UsageError for options that are for two images, and after all output where files failed; SystemExit(1) where
+    the mean margin is below `fail_below`.
     """
+    if options.mask is not None:
+        raise UsageError(f"--mask {options.mask} is for two images; with two folders leave it out")
+
     from relational_iqa.folders import pair_up, printable
 
-    pairing = pair_up(a, b, reference)
-    check_outputs((csv, json), pairing.files)
+    a, b, out, csv = options.a, options.b, options.out, options.csv
+    pairing = pair_up(a, b, options.reference)
+    check_outputs((csv, options.json), pairing.files)
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"{out}: is a file; with two folders --out is a folder for the reports of the worst pairs")
 
@@ -46,9 +35,10 @@ def compare_folders(
     from relational_iqa.folder_summary import summarise
 
     labels = folder_labels(a, b)
-    comparison = FolderComparison(load_model(weights, device, precision), labels, max_pixels or MAX_PIXELS, align)
+    model = load_model(options.weights, options.device, options.precision)
+    comparison = FolderComparison(model, labels, options.max_pixels or MAX_PIXELS, options.align)
     rows = _rows(comparison, pairing.pairs, csv)
-    summary = summarise(rows, WORST if worst is None else worst)
+    summary = summarise(rows, WORST if options.worst is None else options.worst)
     failed = [row for row in rows if row.error]
     lines = [] if summary is None else summary.lines(labels)
     reports: list[str] = []
@@ -66,17 +56,17 @@ def compare_folders(
         "verdict": None if summary is None else summary.verdict(labels),
         "names": dict(zip("ab", labels, strict=True)),
         "folders": {role: None if path is None else printable(path) for role, path in
-                    (("a", a), ("b", b), ("reference", reference))},
+                    (("a", a), ("b", b), ("reference", options.reference))},
         "summary": None if summary is None else summary.to_json(),
         "pairs": [row.to_json() for row in rows],
         "unmatched": {"a": list(pairing.only_a), "b": list(pairing.only_b)},
         "failed": {row.pair.name: row.error for row in failed},
         "reports": reports,
-        "fail_below": fail_below,
-        "align": align,
+        "fail_below": options.fail_below,
+        "align": options.align,
         "meta": {"version": __version__, **comparison.model.meta},
     }  # fmt: skip
-    finish(lines, content, json)
+    finish(lines, content, options.json)
     sys.stdout.flush()
     if failed:
         raise UsageError(
@@ -84,10 +74,10 @@ def compare_folders(
             f"{failed[0].error}"
         )
     missing = len(pairing.only_a) + len(pairing.only_b)
-    if fail_unmatched and missing:
+    if options.fail_unmatched and missing:
         raise UsageError(f"{missing} files have no partner in the other folder (--fail-unmatched)")
     if summary is not None:
-        check_margin(summary.margin.mean, fail_below, "mean margin")
+        check_margin(summary.margin.mean, options.fail_below, "mean margin")
 
 
 def check_margin(margin: float, fail_below: float | None, what: str) -> None:
@@ -95,12 +85,6 @@ def check_margin(margin: float, fail_below: float | None, what: str) -> None:
     if fail_below is not None and margin < fail_below:
         print(f"riqa: {what} {margin:+.3f} is below --fail-below {fail_below:g}", file=sys.stderr)
         raise SystemExit(1)
-
-
-def check_fail_below(fail_below: float | None) -> None:
-    """Refuses a threshold that no margin could be compared with."""
-    if fail_below is not None and not math.isfinite(fail_below):
-        raise UsageError(f"--fail-below {fail_below}: expected a number of levels, as -0.1")
 
 
 def folder_labels(a: str, b: str) -> tuple[str, str]:

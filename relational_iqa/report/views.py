@@ -80,8 +80,8 @@ def sentence(comparison: Comparison) -> str:
     """The reasons as a sentence of their own, under the verdict."""
     if comparison.identical:
         return "Nothing differs: every map is zero."
-    reasons = comparison.reasons(LABELS)
-    return reasons[:1].upper() + reasons[1:] + "." if reasons else "No single kind of distortion stands out."
+    reasons = comparison.reasons(LABELS) or "no single kind of distortion stands out"
+    return f"{reasons[:1].upper()}{reasons[1:]}.".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def axis_views(comparison: Comparison) -> list[AxisView]:

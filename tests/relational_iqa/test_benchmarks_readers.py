@@ -3,7 +3,6 @@
 The miniature copies have real file names and empty images: readers never decode.
 """
 
-import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,8 +14,6 @@ from scipy.io import savemat
 
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.catalog import READERS, read_benchmark
-from relational_iqa.benchmarks.items import Benchmark
-from relational_iqa.benchmarks.live import FOLDERS
 from relational_iqa.benchmarks.xlsx import read_sheet
 from relational_iqa.commands.evaluate import DATASETS
 
@@ -103,20 +100,6 @@ def csiq(root: Path) -> None:
     write_xlsx(root / "csiq.DMOS.xlsx", {"all_by_distortion": [["other"]], "all_by_image": rows}, first_column=3)
 
 
-def live(root: Path) -> None:
-    """The whole release: 982 entries, every 982/203 of them a copy of a reference."""
-    copies = np.zeros(982)
-    copies[np.linspace(0, 981, 203).astype(int)] = 1
-    scores = np.where(copies == 1, 0.0, np.linspace(1, 99, 982))
-    names = np.empty((1, 982), dtype=object)
-    names[0, :] = [f"ref{index % 29}.bmp" for index in range(982)]
-    savemat(root / "dmos_realigned.mat", {"dmos_new": scores[None], "dmos_std": scores[None], "orgs": copies[None]})
-    savemat(root / "dmos.mat", {"dmos": scores[None] / 2, "orgs": copies[None]})
-    savemat(root / "refnames_all.mat", {"refnames_all": names})
-    touch(root, *(f"refimgs/ref{index}.bmp" for index in range(29)))
-    touch(root, *(f"{folder}/img{n}.bmp" for folder, count in FOLDERS.items() for n in range(1, count + 1)))
-
-
 def live_wild(root: Path) -> None:
     names = np.empty((9, 1), dtype=object)
     names[:, 0] = [f"t{n}.bmp" for n in range(1, 8)] + ["3.bmp", "10.JPG"]
@@ -167,14 +150,6 @@ def pieapp(root: Path) -> None:
           "distorted_images/test/ref_27/distort_27_gaussian_blur_inter_1.png")  # fmt: skip
 
 
-def bapps(root: Path) -> None:
-    for part, kind, share in (("val", "traditional", 0.2), ("val", "cnn", 1.0), ("train", "mix", 0.5)):
-        folder = root / part / kind
-        touch(folder, "ref/000000.png", "p0/000000.png", "p1/000000.png")
-        (folder / "judge").mkdir()
-        np.save(folder / "judge/000000.npy", np.array([share], dtype=np.float32))
-
-
 def table(root: Path) -> None:
     write(
         root,
@@ -198,24 +173,6 @@ SETS: dict[str, tuple[Callable[[Path], None], list[float], list[float], str]] = 
     "pieapp": (pieapp, [2.5, 1.25], [-2.5, -1.25], "distorted_images/test/ref_27/distort_27_jpeg_intra_2.png"),
     "csv": (table, [3, 5], [3, 5], "b.png"),
 }
-
-
-@pytest.fixture(scope="module")
-def whole_live(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("live")
-    live(root)
-    return root
-
-
-@pytest.fixture
-def live_copy(whole_live: Path, tmp_path: Path) -> Path:
-    """Tables of one's own to change, images by link."""
-    for path in whole_live.iterdir():
-        if path.is_dir():
-            (tmp_path / path.name).symlink_to(path)
-        else:
-            shutil.copy(path, tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -273,34 +230,6 @@ def test_a_wrong_folder_is_refused_in_one_line_that_says_what_to_give(tmp_path: 
         assert str(root) in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) > 30
 
 
-def test_the_whole_of_live_is_779_images_with_the_realigned_scores(whole_live: Path) -> None:
-    benchmark = read_benchmark("live", whole_live)
-    assert len(benchmark.images) == 779 and len(set(benchmark.groups)) == 29
-    assert any("203" in note and "left out" in note for note in benchmark.notes)
-    last = benchmark.images[-1]
-    assert last.distortion == "fastfading" and last.published > 90
-    assert last.score == pytest.approx(100 - last.published)
-    # entry 982 of the arrays is a copy; entry 981 is image 173 of the last folder, and its reference is its own
-    assert (last.image.name, last.reference) == ("img173.bmp", whole_live / f"refimgs/ref{980 % 29}.bmp")
-
-
-def test_live_without_the_realigned_scores_uses_the_others_and_says_so(live_copy: Path) -> None:
-    realigned = read_benchmark("live", live_copy)
-    (live_copy / "dmos_realigned.mat").unlink()
-    benchmark = read_benchmark("live", live_copy)
-    assert benchmark.images[0].published == pytest.approx(realigned.images[0].published / 2)
-    assert "scores of dmos.mat" in benchmark.notes
-
-
-def test_live_arrays_of_another_length_are_refused(live_copy: Path) -> None:
-    savemat(live_copy / "dmos_realigned.mat", {"dmos_new": np.zeros((1, 10)), "orgs": np.zeros((1, 10))})
-    with pytest.raises(UsageError, match="10 scores.*release 2 has 982"):
-        read_benchmark("live", live_copy)
-    (live_copy / "refnames_all.mat").write_bytes(b"no matlab file at all, though long enough to look at" * 10)
-    with pytest.raises(UsageError, match="not readable as a MATLAB file"):
-        read_benchmark("live", live_copy)
-
-
 def test_scenes_and_distortions_come_from_names_and_tables(tmp_path: Path) -> None:
     def first(name: str, build: Callable[[Path], None], index: int = 0) -> tuple[str, str, str]:
         root = tmp_path / name
@@ -340,37 +269,6 @@ def test_a_number_far_outside_the_range_of_the_set_is_another_column(tmp_path: P
     write(tmp_path, "dmos.csv", "dist_img,ref_img,dmos,var\nI01_01_05.png,I01.png,55.3,0\n")
     with pytest.raises(UsageError, match="line 2: 55.3 is far outside .*1 to 5"):
         read_benchmark("kadid10k", tmp_path, partial=True)
-
-
-def pairs_of(benchmark: Benchmark) -> list[tuple[str, str, float]]:
-    return [(pair.first.name, pair.second.name, round(pair.prefer_second, 4)) for pair in benchmark.pairs]
-
-
-def test_bapps_reads_the_validation_part_of_a_whole_set_and_any_single_folder(tmp_path: Path) -> None:
-    bapps(tmp_path)
-    benchmark = read_benchmark("bapps", tmp_path, partial=True)
-    assert [(pair.distortion, round(pair.prefer_second, 3)) for pair in benchmark.pairs] == [
-        ("cnn", 1.0),
-        ("traditional", 0.2),
-    ]
-    assert benchmark.pairs[0].first == tmp_path / "val/cnn/p0/000000.png"
-    assert benchmark.pairs[0].second == tmp_path / "val/cnn/p1/000000.png"
-    assert [pair.distortion for pair in read_benchmark("bapps", tmp_path / "train").pairs] == ["mix"]
-    with pytest.raises(UsageError, match="1 triplets, the published part 4,720"):
-        read_benchmark("bapps", tmp_path)
-    (tmp_path / "train/mix/judge/000000.npy").unlink()
-    with pytest.raises(UsageError, match="000000.npy"):
-        read_benchmark("bapps", tmp_path / "train/mix")
-
-
-def test_pieapp_pairs_turn_preference_for_a_into_preference_for_the_second(tmp_path: Path) -> None:
-    pieapp(tmp_path)
-    benchmark = read_benchmark("pieapp-2afc", tmp_path, partial=True)
-    blur, jpeg = "distort_27_gaussian_blur_inter_1.png", "distort_27_jpeg_intra_2.png"
-    assert pairs_of(benchmark) == [(blur, jpeg, 0.75), ("ref_27.png", jpeg, 0.025)]
-    assert benchmark.pairs[0].distortion == "between types"
-    with pytest.raises(UsageError, match="2 items, the published set has 4,200 or 4,800"):
-        read_benchmark("pieapp-2afc", tmp_path)
 
 
 def test_a_table_of_degradations_is_turned_and_only_a_table_can_be(tmp_path: Path) -> None:

@@ -94,16 +94,6 @@ def test_identical_images_are_called_identical():
     assert not compare(0.0, noise=flat(0.3)).identical
 
 
-def test_a_verdict_without_a_reason_says_so():
-    assert compare(0.7).summary() == "A is clearly better by 0.7 levels; no single kind of distortion stands out."
-
-
-def test_a_verdict_against_the_only_finding_says_though():
-    assert compare(0.7, noise=flat(-0.4)).summary() == (
-        "A is clearly better by 0.7 levels, though A is noisier (0.4, everywhere)."
-    )
-
-
 def test_file_names_are_used_and_equal_names_told_apart():
     result = compare(1.0, noise=flat(0.4))
     said = replace(result, names=("x.png", "y.png")).summary()
@@ -119,10 +109,13 @@ def test_at_most_three_defects_and_two_trade_offs_are_named():
     assert (worse.count("(0.5"), better.count("(0.4")) == (3, 2)
 
 
-def test_faint_and_tiny_differences_are_not_mentioned():
-    assert compare(1.0, noise=flat(0.09)).reasons() == ""
-    assert compare(1.0, noise=flat(0.9, (slice(0, 2), slice(0, 5)))).reasons() == ""
+def test_faint_and_tiny_differences_are_not_mentioned_beside_one_that_matters():
+    tiny = flat(0.9, (slice(0, 2), slice(0, 5)))
     assert 10 / (HEIGHT * WIDTH) < MIN_SHARE
+    assert (
+        compare(1.0, blocking=flat(0.4), noise=flat(0.09), impulse=tiny).reasons() == "B is blockier (0.4, everywhere)"
+    )
+    assert compare(0.0, noise=flat(0.09), impulse=tiny).reasons() == ""
 
 
 def test_a_finding_dwarfed_by_another_stays_out_of_the_sentence():

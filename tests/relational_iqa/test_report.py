@@ -92,6 +92,20 @@ def test_verdict_and_reasons_stand_on_top(tmp_path, photo):
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
 
+def test_a_verdict_without_a_reason_says_where_the_lead_is_and_every_crop_is_there_at_once(tmp_path, photo):
+    left = flat()
+    left[:, :24] = -1.0
+    smeared = comparison(-0.8, smearing=flat(0.3))
+    result = Comparison(-0.8, smeared.maps, left, flat(1.0), meta=smeared.meta)
+    text = written(tmp_path, result, photo)
+    assert (
+        "No single kind of distortion explains the verdict, but place by place B is better on 38\N{NO-BREAK SPACE}% "
+        "of the picture, on the left side; against that, B is more smeared (0.3, everywhere)."
+    ) in text
+    crops = [image for image in Page(text).all("img") if "in region" in str(image["alt"])]
+    assert crops and not any("loading" in image for image in crops)  # a lazy one is blank on paper
+
+
 def test_nothing_is_loaded_from_anywhere(tmp_path, photo):
     text = written(tmp_path, comparison(noise=flat(0.4)), photo, reference=photo)
     page = Page(text)

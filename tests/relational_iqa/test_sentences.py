@@ -20,7 +20,7 @@ def smeared(side: str, where: str, intensity: float = 0.4, share: float = 0.4) -
 
 
 def said(*findings: Finding, better: str = "a") -> str:
-    return reasons(findings, better, ("A", "B"), 3, 2)
+    return reasons(findings, better, ("A", "B"))
 
 
 @pytest.mark.parametrize(

@@ -127,13 +127,13 @@ def test_without_script_the_form_comes_back_with_the_line_in_it(client, files):
 def test_nothing_is_kept_on_disk_also_after_a_refusal(client, files, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     written: list[Path] = []
-    load = web.decode.__globals__["load_image"]
+    load = web.decode.__globals__["open_image"]
 
-    def seen(path: Path, **options: Any) -> Tensor:
+    def seen(path: Path, **options: Any) -> Any:
         written.append(path)
         return load(path, **options)
 
-    monkeypatch.setitem(web.decode.__globals__, "load_image", seen)
+    monkeypatch.setitem(web.decode.__globals__, "open_image", seen)
     sent(client, files[:2])
     sent(client, [files[0], ("broken.png", b"\x89PNG broken")])
     assert len(written) == 4 and all(tmp_path in path.parents for path in written)
