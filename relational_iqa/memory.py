@@ -1,13 +1,17 @@
-"""Memory that the C library keeps for the next tensor instead of giving it back to the system after each."""
+"""Whether the C library keeps freed memory for the next tensor (fast) or gives it back to the system (small)."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 # Of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 64 << 20
+_APART_BYTES = 16 << 20
 
 
 def keep_freed_memory() -> bool:
@@ -18,10 +22,42 @@ def keep_freed_memory() -> bool:
     megapixel that is a tenth of the time of a comparison. Larger blocks are still given back at once, so big images
     need no more memory.
     """
-    if not sys.platform.startswith("linux"):
-        return False
+    return _set(_M_MMAP_THRESHOLD, _KEPT_BYTES) and _set(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+@contextmanager
+def large_blocks_apart() -> Iterator[None]:
+    """While it lasts, blocks from 16 MiB on are mapped one by one and unmapped when they are freed. Served from one
+    heap they leave holes that the next ones do not fit: over many tiles the process grows to twice of what is in use.
+    Smaller blocks stay in the heap: mapping a page takes the system as long as filling it takes the networks."""
+    changed = _set(_M_MMAP_THRESHOLD, _APART_BYTES)
+    if changed:
+        give_back_freed_memory()
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        yield
+    finally:
+        if changed:
+            _set(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+
+
+def give_back_freed_memory() -> None:
+    """Gives free pages of the heap to the system (glibc; elsewhere nothing happens)."""
+    library = _library()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+def _set(option: int, value: int) -> bool:
+    library = _library()
+    return library is not None and bool(library.mallopt(option, value))
+
+
+def _library() -> Any:
+    """The C library, where it has what is needed here: glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        return library if library.mallopt and library.malloc_trim else None
     except (OSError, AttributeError):  # another C library
-        return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
+        return None

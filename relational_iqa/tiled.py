@@ -5,9 +5,8 @@ Memory does not grow with the image: large images and maps lie in temporary file
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from distortion_engine.errors import ImageError
 from relational_iqa.grid_map import CELL_PX
+from relational_iqa.memory import give_back_freed_memory, large_blocks_apart
 from relational_iqa.networks.scoring_network import Sums
 from relational_iqa.scratch import SCRATCH_FROM_BYTES, give_back, scratch_array
 from relational_iqa.stored_image import StoredImage
@@ -29,7 +29,7 @@ WHOLE_PX = 2_200_000
 MEMORY_BYTES = 1_500_000_000
 """What a process that compares may take: tiles are as large as that leaves room for."""
 _PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images and maps while a tile is read; measured
-_NETWORK_BYTES = 150, 90  # of the networks for a pixel of a tile, and of each image of a tile more; measured
+_NETWORK_BYTES = 140, 70  # of the networks for a pixel of a tile, and of each image of a tile more; measured
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
 # Tiles (1, 3, H, W) of the images and the share of each cell -> maps (C, h, w) on the grid of the tile, and sums.
@@ -72,23 +72,25 @@ class Tiler:
         maps: np.ndarray | None = None
         sums: list[tuple[Sums, ...]] = []
         cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images))
-        for tile in tiles_of(*size, cores, halo_px, self.whole_px):
-            share = tile.own_share_of(height, width).to(self.device)
-            if region is not None:
-                share = share * F.avg_pool2d(self._window(region, tile).mean(1, keepdim=True), CELL_PX)
-            values, pooled = judge([self._window(image, tile) for image in images], share)
-            sums.append(pooled)
-            if want_maps:
-                part = tile.own_cells(values).cpu().numpy()
-                if maps is None:
-                    maps = scratch_array((len(part), size[0] // CELL_PX, size[1] // CELL_PX), np.float32)
-                top, left, bottom, right = (edge // CELL_PX for edge in tile.core)
-                np.add(part, 0.0, out=maps[:, top:bottom, left:right])  # + 0.0 turns -0.0 into 0.0
-            if tile.core != (0, 0, *size):  # one of several
-                del values
-                _give_back_freed_memory()
-                if maps is not None:
+        tiles = list(tiles_of(*size, cores, halo_px, self.whole_px))
+        with large_blocks_apart() if len(tiles) > 1 else nullcontext():
+            for tile in tiles:
+                share = tile.own_share_of(height, width).to(self.device)
+                if region is not None:
+                    share = share * F.avg_pool2d(self._window(region, tile).mean(1, keepdim=True), CELL_PX)
+                values, pooled = judge([self._window(image, tile) for image in images], share)
+                sums.append(pooled)
+                if want_maps:
+                    part = tile.own_cells(values).cpu().numpy()
+                    if maps is None:
+                        maps = scratch_array((len(part), size[0] // CELL_PX, size[1] // CELL_PX), np.float32)
+                    top, left, bottom, right = (edge // CELL_PX for edge in tile.core)
+                    np.add(part, 0.0, out=maps[:, top:bottom, left:right])  # + 0.0 turns -0.0 into 0.0
                     give_back(maps)
+                    del part
+                del values
+                if len(tiles) > 1:
+                    give_back_freed_memory()
         return Tiled(maps, tuple(reduce(add, parts) for parts in zip(*sums, strict=True)))
 
     def _window(self, image: StoredImage, tile: Tile) -> Tensor:
@@ -98,16 +100,6 @@ class Tiler:
         part = image.window(top, min(bottom, height), left, min(right, width))
         image.give_back()  # with what the system reads ahead: whole rows of a wide image
         return pad_to_grid(part.to(self.device)[None])
-
-
-def _give_back_freed_memory() -> None:
-    """Memory kept for the next tensor falls to pieces over tiles of different sizes, to nearly twice of what is in use;
-    between two tiles all of it is free (glibc; elsewhere nothing happens)."""
-    if sys.platform.startswith("linux"):
-        try:
-            ctypes.CDLL(None).malloc_trim(0)
-        except (OSError, AttributeError):  # another C library
-            return
 
 
 def tile_px_within(images: Sequence[StoredImage]) -> float:

@@ -16,7 +16,7 @@ GRID_PX = 16
 # More than any receptive field on one side: the distortion network reaches 176 px, the pair scorer on top 152 more.
 HALO_PX = 336
 # What tiles of a comparison are seen with, without and with a reference (whose scorer looks less far: 180 px in all).
-# What lies beyond moves no margin by 1e-3 and no map by 1e-2 (`experiments.benchmarks.halos`), and a tile with a wide
+# What lies beyond moves no margin by 1e-5 and no map by 1e-4 (`experiments.benchmarks.halos`), and a tile with a wide
 # halo is mostly halo.
 PAIR_HALO_PX = 240
 REFERENCE_HALO_PX = 160

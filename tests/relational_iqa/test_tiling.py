@@ -105,7 +105,7 @@ def test_tiles_shrink_with_images_in_memory_so_that_memory_stays_bounded(count: 
         for tile in tiles_of(padded_size(height), padded_size(height * 4 // 3), (tall, wide), halo_px):
             top, left, bottom, right = tile.outer
             # images, tile with what the networks need for it, Python
-            taken = count * 3 * height * height * 4 / 3 + 330 * (bottom - top) * (right - left) + 5e8
+            taken = count * 3 * height * height * 4 / 3 + 280 * (bottom - top) * (right - left) + 5e8
             assert taken <= MEMORY_BYTES
 
 
