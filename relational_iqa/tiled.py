@@ -29,7 +29,7 @@ WHOLE_PX = 2_200_000
 MEMORY_BYTES = 1_500_000_000
 """What a process that compares may take: tiles are as large as that leaves room for."""
 _PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images and maps while a tile is read; measured
-_NETWORK_BYTES = 140, 70  # of the networks for a pixel of a tile, and of each image of a tile more; measured
+_NETWORK_BYTES = 280, 40  # of the networks for a pixel of a tile, and of each image of a tile more; measured
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
 # Tiles (1, 3, H, W) of the images and the share of each cell -> maps (C, h, w) on the grid of the tile, and sums.
