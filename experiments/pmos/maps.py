@@ -25,16 +25,19 @@ from relational_iqa.training.mos_labels import severity_of
 
 MUST_CORRELATION, MUST_IOU = 0.6, 0.5
 _NAMED_MASKS = ("blobs", "polygon")  # as in the table of the core system: regions one can point at
+# Photographs differ in these by nature: a picture alone does not say whether somebody turned it warmer or flatter.
+_NATURAL_AXES = ("brightness", "contrast", "saturation", "color_cast", "haze")
 _BATCH = 8
 
 
 @dataclass
 class MapScores:
-    """Pixels of loss (5 - pMOS) against severity, of whole images and of masked ones; iou: mask kind, scattered, value;
-    pristine: MOS of references, to see what is called damage where there is none."""
+    """Pixels of loss (5 - pMOS) against severity, of whole images and of masked ones, and of all whose axis is not one
+    of `_NATURAL_AXES`; iou: mask kind, scattered, value."""
 
     whole: PearsonSums = field(default_factory=PearsonSums)
     masked: PearsonSums = field(default_factory=PearsonSums)
+    unnatural: PearsonSums = field(default_factory=PearsonSums)
     iou: list[tuple[str, bool, float]] = field(default_factory=list)
     within: list[float] = field(default_factory=list)
 
@@ -43,6 +46,8 @@ class MapScores:
         severity, valid = severity_of(pair.field)[0], pair.valid[0]
         masked = pair.mask != "whole"
         (self.masked if masked else self.whole).add((MOS_MAX - pmos)[valid], severity[valid])
+        if DISTORTIONS[pair.distortion].axis not in _NATURAL_AXES:
+            self.unnatural.add((MOS_MAX - pmos)[valid], severity[valid])
         wanted = (severity > 0.5 * pair.severity) & valid
         if masked and bool(wanted.any()):
             own = PearsonSums()
@@ -89,6 +94,8 @@ def map_rows(
              f"{everything.count / 1e6:.2f} M pixels, severity .1 to 1", MUST_CORRELATION),
         _row("masked images", (strong.masked + weak.masked).value, part=True),
         _row("whole images", (strong.whole + weak.whole).value, part=True),
+        _row("without brightness, contrast, saturation, colour cast, haze", (strong.unnatural + weak.unnatural).value,
+             "photographs differ in these by nature", part=True),
         _row("severity >= .4 only", (strong.whole + strong.masked).value, part=True),
         _row("within a masked image, median", _median(strong.within), f"{len(strong.within)} images, severity >= .4",
              part=True),

@@ -197,18 +197,19 @@ def test_scalars_and_panels_are_logged(finished: Path, capsys: pytest.CaptureFix
 
 def test_time_spent_waiting_for_data_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = train(ToyStage(), CONFIG, tmp_path / "ready")
-    assert 0 < ready["data_wait"] < 0.5 and all(0 <= line["data_wait"] < 0.5 for line in logged(tmp_path / "ready"))
+    assert all(0 <= line["data_wait"] <= 1 for line in logged(tmp_path / "ready"))
     stage = ToyStage()
     batches = stage.batches
 
     def late(start_step: int) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in batches(start_step):
-            time.sleep(0.05)
+            time.sleep(0.2)  # a step takes milliseconds, on a busy machine some dozens
             yield batch
 
     monkeypatch.setattr(stage, "batches", late)
     slow = train(stage, replace(CONFIG, panel_every=0), tmp_path / "slow")
     assert slow["data_wait"] > 0.5 and slow["losses"]["data_wait"] > 0.5
+    assert 0 < ready["data_wait"] < slow["data_wait"]
 
 
 def test_only_matrices_are_decayed_and_frozen_weights_are_left_out() -> None:
