@@ -109,14 +109,16 @@ def child(*arguments: object, threads: int) -> str:
     return (done.stdout.strip().splitlines() or [""])[-1]
 
 
-def run_size(width: int, height: int, threads: int, repeats: int, known: dict[str, float]) -> dict[str, Any]:
-    """Every method on pictures of one size. known: bytes a pixel by method, from smaller sizes; it is brought up to
+def run_size(
+    width: int, height: int, threads: int, repeats: int, known: dict[str, float], methods: Sequence[str]
+) -> dict[str, Any]:
+    """The methods on pictures of one size. known: bytes a pixel by method, from smaller sizes; it is brought up to
     date. A method that would need more memory than there is gets a note instead."""
     pixels = width * height
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="riqa-benchmark-") as name:
         child("--make", name, width, height, threads=1)
-        for method in (*OURS, *METRICS):
+        for method in methods:
             need = PROCESS_BYTES + known.get(method, 0.0) * pixels
             if need > SHARE_OF_MEMORY * free_bytes():
                 found[method] = {"skipped": f"would need some {need / 1e9:.0f} GB of {free_bytes() / 1e9:.0f} free"}
@@ -142,7 +144,7 @@ def start_up(threads: int) -> dict[str, float]:
 
 def table(measured: dict[str, Any]) -> str:
     """Markdown: a row a size, for each method seconds and peak memory."""
-    methods = [*OURS, *METRICS]
+    methods = list(next(iter(measured["sizes"].values())))
     lines = ["| seconds / peak GB | " + " | ".join(methods) + " |", "| --- |" + " ---: |" * len(methods)]
     notes = []
     for size, found in measured["sizes"].items():
@@ -194,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=float, nargs="+", default=list(SIZES_MP), help="megapixels")
     parser.add_argument("--repeats", type=int, default=5, help="runs whose median counts, up to 1 MP; larger: one")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--methods", nargs="+", choices=(*OURS, *METRICS), default=[*OURS, *METRICS], metavar="M")
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"), help="folder for both files")
     options = parser.parse_args(given)
     import torch
@@ -204,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for megapixels in sorted(options.sizes):
         width, height = size_of(megapixels)
         repeats = options.repeats if megapixels <= 1 else 1
-        sizes[f"{megapixels:g} MP ({width} x {height})"] = run_size(width, height, options.threads, repeats, known)
+        sizes[f"{megapixels:g} MP ({width} x {height})"] = run_size(
+            width, height, options.threads, repeats, known, options.methods
+        )
     measured = {
         "sizes": sizes, "start_up": start_up(options.threads), "threads": options.threads, "machine": machine,
         "date": time.strftime("%Y-%m-%d"),
