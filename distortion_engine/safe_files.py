@@ -8,7 +8,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -80,6 +80,21 @@ def file_sha256(path: Path) -> str:
 def sole_writer(folder: Path) -> Iterator[None]:
     """Keeps a second run out of `folder` during the block, where the system can: UsageError in the second run. The lock
     leaves no file and ends with the process."""
+    patience = time.monotonic() + _LOCK_PATIENCE_S
+
+    def busy() -> None:
+        if time.monotonic() > patience:
+            raise UsageError(f"{folder}: another run is writing here; wait until it ends or give another folder")
+
+    with locked(folder, busy):
+        yield
+
+
+@contextmanager
+def locked(folder: Path, busy: Callable[[], None]) -> Iterator[None]:
+    """The block with `folder` to itself, where the system can tell: not on Windows, nor on a file system without locks.
+    busy: called again and again while another process is in such a block; what it raises ends the waiting. A process
+    that dies lets go."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -87,16 +102,12 @@ def sole_writer(folder: Path) -> Iterator[None]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        patience = time.monotonic() + _LOCK_PATIENCE_S
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except BlockingIOError as error:
-                if time.monotonic() > patience:
-                    raise UsageError(
-                        f"{folder}: another run is writing here; wait until it ends or give another folder"
-                    ) from error
+            except BlockingIOError:
+                busy()
                 time.sleep(0.1)
             except OSError:  # a file system without locks
                 break

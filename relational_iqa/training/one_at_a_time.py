@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from distortion_engine.safe_files import locked
+
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Makes `folder` and waits until no other process is in this block with it, where the system can tell: nobody waits
-    on Windows, nor on a file system without locks. A process that dies lets go. Look again, inside, at what is done."""
+    """Makes `folder` and waits until no other process is in this block with it (see `locked`). Look again, inside, at
+    what is done."""
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    told = False
+
+    def busy() -> None:
+        nonlocal told
+        if not told:
             print(f"waiting for another process that renders {folder}", file=sys.stderr, flush=True)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks
-            pass
+            told = True
+
+    with locked(folder, busy):
         yield
-    finally:
-        os.close(descriptor)

@@ -8,32 +8,7 @@ import pytest
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.catalog import read_benchmark
 from relational_iqa.benchmarks.items import Benchmark
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-
-
-def write(root: Path, name: str, text: str) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def pieapp(root: Path) -> None:
-    write(root, "labels/test/ref_27_per_image_score.csv",
-          "ref image, distorted image, score for distorted image\nref_27.png,ref_27.png,0\n"
-          "ref_27.png,distort_27_gaussian_blur_inter_1.png,2.5\n"
-          "ref_27.png,distort_27_jpeg_intra_2.png,1.25\n")  # fmt: skip
-    write(root, "labels/test/ref_27_pairwise_labels.csv",
-          " ref image, distorted image A, distorted image B, preference for A\n"
-          "ref_27.png,distort_27_gaussian_blur_inter_1.png,distort_27_jpeg_intra_2.png,0.25\n"
-          "ref_27.png,ref_27.png,distort_27_jpeg_intra_2.png,0.975\n")  # fmt: skip
-    touch(root, "reference_images/test/ref_27.png", "distorted_images/test/ref_27/distort_27_jpeg_intra_2.png",
-          "distorted_images/test/ref_27/distort_27_gaussian_blur_inter_1.png")  # fmt: skip
+from tests.relational_iqa.miniature_sets import pieapp, touch
 
 
 def bapps(root: Path) -> None:

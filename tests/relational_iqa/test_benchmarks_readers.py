@@ -16,19 +16,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.catalog import READERS, read_benchmark
 from relational_iqa.benchmarks.xlsx import read_sheet
 from relational_iqa.commands.evaluate import DATASETS
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-
-
-def write(root: Path, name: str, text: str) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+from tests.relational_iqa.miniature_sets import pieapp, touch, write
 
 
 def write_xlsx(path: Path, sheets: dict[str, Sequence[Sequence[str | float | None]]], first_column: int = 0) -> None:
@@ -135,19 +123,6 @@ def agiqa3k(root: Path) -> None:
           'AttnGAN_normal_000.jpg,"statue of a man, on a table",,,,0.83,0.2,1.0,0.3\n'
           "xl2.2_normal_000.jpg,a red car,extremely bright,,anime style,3.4,0.2,3.0,0.3\n")  # fmt: skip
     touch(root, "AttnGAN_normal_000.jpg", "xl2.2_normal_000.jpg")
-
-
-def pieapp(root: Path) -> None:
-    write(root, "labels/test/ref_27_per_image_score.csv",
-          "ref image, distorted image, score for distorted image\nref_27.png,ref_27.png,0\n"
-          "ref_27.png,distort_27_gaussian_blur_inter_1.png,2.5\n"
-          "ref_27.png,distort_27_jpeg_intra_2.png,1.25\n")  # fmt: skip
-    write(root, "labels/test/ref_27_pairwise_labels.csv",
-          " ref image, distorted image A, distorted image B, preference for A\n"
-          "ref_27.png,distort_27_gaussian_blur_inter_1.png,distort_27_jpeg_intra_2.png,0.25\n"
-          "ref_27.png,ref_27.png,distort_27_jpeg_intra_2.png,0.975\n")  # fmt: skip
-    touch(root, "reference_images/test/ref_27.png", "distorted_images/test/ref_27/distort_27_jpeg_intra_2.png",
-          "distorted_images/test/ref_27/distort_27_gaussian_blur_inter_1.png")  # fmt: skip
 
 
 def table(root: Path) -> None:
