@@ -24,7 +24,16 @@ from distortion_engine.distortions import (
 )
 from distortion_engine.distortions.common import Apply, Support
 from distortion_engine.distortions.onset import eased
-from distortion_engine.samplers import Sampler, choice, grey, joined, misregistration, none, uniform, with_ends
+from distortion_engine.distortions.samplers import (
+    Sampler,
+    choice,
+    grey,
+    joined,
+    misregistration,
+    none,
+    uniform,
+    with_ends,
+)
 
 
 @dataclass(frozen=True)

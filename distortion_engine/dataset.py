@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from distortion_engine.augment import random_crop
-from distortion_engine.image_io import load_image, to_uint8
+from distortion_engine.reading.image_io import load_image, to_uint8
 from distortion_engine.recipe import RankedSet, Recipe
 from distortion_engine.render import render
 from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig, sample_set

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.safe_files import atomic_file, cannot_write
+from distortion_engine.jobs.safe_files import atomic_file, cannot_write
 from experiments.pixel_perfect.table import Row, markdown, print_table
 
 Log = Callable[[str], None]

@@ -7,23 +7,56 @@ result.margin, result.better, result.maps["sharpness"], result.local_margin, res
 
 from typing import TYPE_CHECKING, Any
 
+from distortion_engine.former_paths import keep_importable
 from relational_iqa.version import __version__
 
 if TYPE_CHECKING:
-    from relational_iqa.comparison import Comparison, Ranking, Score
-    from relational_iqa.loss import RelationalLoss
-    from relational_iqa.model import RelationalIQA, load
+    from relational_iqa.results.comparison import Comparison, Ranking, Score
+    from relational_iqa.systems import pmos, reiqa, spips
+    from relational_iqa.systems.pixel_perfect import RelationalIQA, load
+    from relational_iqa.systems.relational_loss import RelationalLoss
 
-__all__ = ["Comparison", "Ranking", "RelationalIQA", "RelationalLoss", "Score", "__version__", "load"]
+__all__ = [
+    "Comparison",
+    "Ranking",
+    "RelationalIQA",
+    "RelationalLoss",
+    "Score",
+    "__version__",
+    "load",
+    "pmos",
+    "reiqa",
+    "spips",
+]
 
+# Name -> module it is taken from; "" where the module itself is meant.
 _HOMES = {
-    "load": "relational_iqa.model",
-    "RelationalIQA": "relational_iqa.model",
-    "RelationalLoss": "relational_iqa.loss",
-    "Comparison": "relational_iqa.comparison",
-    "Score": "relational_iqa.comparison",
-    "Ranking": "relational_iqa.comparison",
+    "load": ("relational_iqa.systems.pixel_perfect", "load"),
+    "RelationalIQA": ("relational_iqa.systems.pixel_perfect", "RelationalIQA"),
+    "RelationalLoss": ("relational_iqa.systems.relational_loss", "RelationalLoss"),
+    "Comparison": ("relational_iqa.results.comparison", "Comparison"),
+    "Score": ("relational_iqa.results.comparison", "Score"),
+    "Ranking": ("relational_iqa.results.comparison", "Ranking"),
+    "pmos": ("relational_iqa.systems.pmos", ""),
+    "reiqa": ("relational_iqa.systems.reiqa", ""),
+    "spips": ("relational_iqa.systems.spips", ""),
 }
+
+keep_importable(
+    {
+        "relational_iqa.model": "relational_iqa.systems.pixel_perfect",
+        "relational_iqa.pmos": "relational_iqa.systems.pmos",
+        "relational_iqa.reiqa": "relational_iqa.systems.reiqa",
+        "relational_iqa.spips": "relational_iqa.systems.spips",
+        "relational_iqa.loss": "relational_iqa.systems.relational_loss",
+        "relational_iqa.onnx_export": "relational_iqa.systems.onnx_export",
+        "relational_iqa.comparison": "relational_iqa.results.comparison",
+        "relational_iqa.score": "relational_iqa.results.score",
+        "relational_iqa.ranking": "relational_iqa.results.ranking",
+        "relational_iqa.training.judge": "relational_iqa.training.data.judge",
+        "relational_iqa.training.spips_fit": "relational_iqa.training.spips.fit",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -32,4 +65,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'relational_iqa' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, attribute = _HOMES[name]
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

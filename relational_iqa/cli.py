@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 
 from distortion_engine.errors import ImageError, UsageError
-from relational_iqa.cli_parser import Command, build_parser
 from relational_iqa.commands import (
     compare,
     evaluate,
@@ -25,6 +24,7 @@ from relational_iqa.commands import (
     score,
     serve,
 )
+from relational_iqa.commands.parser import Command, build_parser
 
 # Order of --help. A new command is one line here and its module in the import above.
 COMMANDS: dict[str, Command] = {

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from distortion_engine.catalog import AXES
-from distortion_engine.image_io import load_image
-from relational_iqa.model import RelationalIQA
-from relational_iqa.training.set_cache import CachedSets
-from relational_iqa.weights_io import Architecture, Networks
+from distortion_engine.reading.image_io import load_image
+from relational_iqa.storage.pixel_perfect_weights import Architecture, Networks
+from relational_iqa.systems.pixel_perfect import RelationalIQA
+from relational_iqa.training.data.set_cache import CachedSets
 
 IMAGES = Path(__file__).parent / "images"
 

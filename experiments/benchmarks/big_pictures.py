@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from distortion_engine.image_io import load_image
+from distortion_engine.reading.image_io import load_image
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = (ROOT.parent / "shared" / "photos", ROOT / "tests" / "images")

@@ -45,7 +45,7 @@ def work_of(method: str, folder: Path, pixels: int, threads: int) -> Callable[[]
     torch.set_num_threads(threads)
     a, b, reference = (folder / f"{name}.png" for name in ("a", "b", "reference"))
     if method in METRICS:
-        from distortion_engine.image_io import load_image
+        from distortion_engine.reading.image_io import load_image
         from relational_iqa.conventional import METRICS as conventional
 
         return lambda: print(float(conventional[method].function(load_image(b)[None], load_image(reference)[None])))

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.image_io import load_image
+from distortion_engine.reading.image_io import load_image
 from distortion_engine.recipe import Recipe
 from distortion_engine.render import render
 from distortion_engine.sampling import sample_set

@@ -1,7 +1,7 @@
 """How wide a halo tiles need: `python -m experiments.benchmarks.halos`.
 
 Pairs of damaged photographs are compared whole and in tiles with halos of several widths. Beyond the receptive field
-tiles change nothing; this shows how little is lost before that, which `relational_iqa.tiling` relies on.
+tiles change nothing; this shows how little is lost before that, which `relational_iqa.tiling.tiles` relies on.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.image_io import load_image
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.image_io import load_image
+from distortion_engine.reading.photos import list_photos
 from distortion_engine.severity import amount_for
 from relational_iqa import load
-from relational_iqa.stored_image import StoredImage
-from relational_iqa.tiled import Tiled, Tiler
-from relational_iqa.tiling import PAIR_HALO_PX, REFERENCE_HALO_PX
+from relational_iqa.tiling.run import Tiled, Tiler
+from relational_iqa.tiling.stored_image import StoredImage
+from relational_iqa.tiling.tiles import PAIR_HALO_PX, REFERENCE_HALO_PX
 
 # What is done to the whole of a, and to the right part of b: edges of regions are where tiles could go wrong.
 PAIRS = (("jpeg", "gaussian_blur"), ("white_noise", "denoise"), ("contrast_down", "haze"), ("impulse_noise", "jpeg"))

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distortion_engine.export import SHARDS_NAME, Workforce, generate
-from distortion_engine.generate_options import GenerateOptions
+from distortion_engine.generation.generate import SHARDS_NAME, Workforce, generate
+from distortion_engine.generation.options import GenerateOptions
 from experiments.fuzz.kill_generate import PHOTOS, contents, file_size
 
 _PARTIAL = re.compile(r"\.(ranked-\d+\.tar)\..*-(?P<pid>\d+)-\d+\.partial")

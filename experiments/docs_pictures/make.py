@@ -18,14 +18,14 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from distortion_engine.catalog import AXIS_INDEX
-from distortion_engine.catalog_sheet import SAMPLE_PHOTO, reference_tile
-from distortion_engine.contact_sheet import field_colours
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.image_io import load_image, to_uint8
+from distortion_engine.generation.catalog_sheet import SAMPLE_PHOTO, reference_tile
+from distortion_engine.generation.contact_sheet import field_colours
+from distortion_engine.jobs.safe_files import atomic_file
 from distortion_engine.masks import MaskSpec
+from distortion_engine.reading.image_io import load_image, to_uint8
 from distortion_engine.recipe import RankedSet, Recipe, Step
 from distortion_engine.render import render
-from distortion_engine.safe_files import atomic_file
 from distortion_engine.severity import amount_for
 
 TILE_PX = 128

@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from distortion_engine.errors import UsageError
-from distortion_engine.safe_files import atomic_file
+from distortion_engine.jobs.safe_files import atomic_file
 from relational_iqa import cli
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"

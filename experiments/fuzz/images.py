@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import ImageError
-from distortion_engine.image_io import load_image
+from distortion_engine.reading.image_io import load_image
 from experiments.fuzz.mutate import mutant
 from experiments.fuzz.samples import make_samples
 

@@ -29,10 +29,10 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from distortion_engine.export import SHARDS_NAME, Workforce, generate
-from distortion_engine.generate_options import GenerateOptions
-from distortion_engine.manifest import MANIFEST_NAME
-from distortion_engine.safe_files import is_partial
+from distortion_engine.generation.generate import SHARDS_NAME, Workforce, generate
+from distortion_engine.generation.manifest import MANIFEST_NAME
+from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.jobs.safe_files import is_partial
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "tests" / "images"

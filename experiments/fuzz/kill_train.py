@@ -30,12 +30,12 @@ from pathlib import Path
 
 import torch
 
-from relational_iqa.training import set_cache
-from relational_iqa.training.checkpoint import FILE_NAME, load_checkpoint
-from relational_iqa.training.config import TrainConfig
-from relational_iqa.training.pretrain import PretrainConfig, pretrain
-from relational_iqa.training.reporting import LOG_NAME
-from relational_iqa.weights_io import Architecture
+from relational_iqa.storage.pixel_perfect_weights import Architecture
+from relational_iqa.training.data import set_cache
+from relational_iqa.training.loop.checkpoint import FILE_NAME, load_checkpoint
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.reporting import LOG_NAME
+from relational_iqa.training.pixel_perfect.pretrain import PretrainConfig, pretrain
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "tests" / "images"

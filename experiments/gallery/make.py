@@ -19,7 +19,8 @@ from torch import Tensor
 
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import AXES, Axis, Distortion
-from distortion_engine.catalog_sheet import (
+from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.generation.catalog_sheet import (
     MASKED_SEVERITY,
     SAMPLE_PHOTO,
     CatalogRow,
@@ -27,10 +28,9 @@ from distortion_engine.catalog_sheet import (
     catalog_row,
     reference_tile,
 )
-from distortion_engine.contact_sheet import field_colours
-from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.image_io import load_image, to_uint8
-from distortion_engine.safe_files import atomic_file
+from distortion_engine.generation.contact_sheet import field_colours
+from distortion_engine.jobs.safe_files import atomic_file
+from distortion_engine.reading.image_io import load_image, to_uint8
 from distortion_engine.severity import LEVELS, provenance_hash
 
 TILE_PX = 128  # seven of them fit the width of a page on GitHub, so that none is scaled

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from distortion_engine.image_io import load_image, to_uint8
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.image_io import load_image, to_uint8
+from distortion_engine.reading.photos import list_photos
 from relational_iqa import RelationalLoss
 from relational_iqa.conventional import haarpsi, psnr, ssim
 

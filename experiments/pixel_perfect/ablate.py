@@ -17,19 +17,19 @@ from typing import Any
 import torch
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.photos import list_photos
 from experiments.pixel_perfect.cross_type import cross_type_rows, measure_cross_type
 from experiments.pixel_perfect.evaluate import SEED
 from experiments.pixel_perfect.order import measure_order, order_rows
 from experiments.pixel_perfect.table import Row
-from relational_iqa.model import RelationalIQA
-from relational_iqa.training.config import TrainConfig
-from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.pairs import SetBatch
-from relational_iqa.training.scoring_stage import DEFAULT_WEIGHTS, ScoringLossWeights, ScoringStage
-from relational_iqa.training.set_cache import CachedSets, DataConfig, cached_sets
-from relational_iqa.training.trainer import train
-from relational_iqa.weights_io import Networks, load_weights
+from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
+from relational_iqa.systems.pixel_perfect import RelationalIQA
+from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.data.pairs import SetBatch
+from relational_iqa.training.data.set_cache import CachedSets, DataConfig, cached_sets
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.pixel_perfect.scoring_stage import DEFAULT_WEIGHTS, ScoringLossWeights, ScoringStage
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image
+from distortion_engine.reading.image_io import load_image
 from experiments.pixel_perfect.measures import Model
 from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import MIN_SAMPLES, krcc, plcc, srcc
-from relational_iqa.benchmarks.rated import RatedImage, read_rated
+from relational_iqa.benchmarks.readers.rated import RatedImage, read_rated
 from relational_iqa.conventional import METRICS
 
 DATASETS = ("tid2013_i03", "tub_jpeg", "srij_dev")

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from distortion_engine import ENGINE_VERSION
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.photos import list_photos
 from distortion_engine.severity import provenance_hash
 from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.agreement import DATASETS, measure_agreement
@@ -63,7 +63,7 @@ def evaluate(
     log: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Row], dict[str, Any]]:
     """Rows of the table, without people, and details for the JSON."""
-    from relational_iqa.training.judge import metric_judge
+    from relational_iqa.training.data.judge import metric_judge
 
     with torch.inference_mode():
         order = measure_order(model, photos, metric_judge, sizes.sets, sizes.crop_px, seed, log)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from distortion_engine.augment import random_crop
 from distortion_engine.catalog import AXES, AXIS_INDEX
-from distortion_engine.image_io import load_image, to_uint8
 from distortion_engine.masks import MaskSpec, render_mask
+from distortion_engine.reading.image_io import load_image, to_uint8
 from distortion_engine.render import EVIDENCE_OF_ONE_PIXEL, EVIDENCE_THRESHOLD, EVIDENCE_WINDOW_PX
 from experiments.pixel_perfect.external_codecs import CODECS, encode_all
 from experiments.pixel_perfect.foreign_later import LATER

@@ -19,7 +19,7 @@ from PIL import Image
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.photos import list_photos
 from experiments.pixel_perfect.plot_examples import example_sheet, quality_chart
 
 MOST_BYTES = 400_000

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.image_io import load_image, to_uint8
+from distortion_engine.reading.image_io import load_image, to_uint8
 from experiments.pixel_perfect.measures import Model
 from experiments.pixel_perfect.table import Row
 from relational_iqa.conventional import METRICS

@@ -15,8 +15,8 @@ from torch import Tensor
 from distortion_engine.augment import random_crop
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.dataset import GRID_MARGIN_PX
-from distortion_engine.image_io import load_image, to_uint8
 from distortion_engine.masks import MASK_KINDS, MaskSpec
+from distortion_engine.reading.image_io import load_image, to_uint8
 from distortion_engine.recipe import Recipe, Step
 from distortion_engine.render import render
 from distortion_engine.severity import amount_for, max_severity

@@ -27,13 +27,13 @@ import torch
 import torch.nn.functional as F
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.photos import list_photos
 from distortion_engine.recipe import SET_KINDS
 from relational_iqa.conventional import METRICS
-from relational_iqa.training.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.pretrain import parse_config
-from relational_iqa.training.ranked_losses import SURE
-from relational_iqa.training.set_cache import CachedSets, cached_sets
+from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.data.set_cache import CachedSets, cached_sets
+from relational_iqa.training.pixel_perfect.pretrain import parse_config
+from relational_iqa.training.pixel_perfect.ranked_losses import SURE
 
 # Metrics built on the same measurement; their errors are not independent.
 FAMILIES: Mapping[str, tuple[str, ...]] = {

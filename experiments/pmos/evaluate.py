@@ -20,16 +20,16 @@ import torch
 import torch.nn.functional as F
 
 from distortion_engine import ENGINE_VERSION
-from distortion_engine.image_io import load_image
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.image_io import load_image
+from distortion_engine.reading.photos import list_photos
 from distortion_engine.severity import provenance_hash
 from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.table import Row
 from experiments.pmos.maps import map_rows, set_rows
 from experiments.pmos.people import people_rows
 from relational_iqa.commands.config_file import read_config
-from relational_iqa.pmos import PMOS, load
-from relational_iqa.training.fit_mos_config import parse_fit_config
+from relational_iqa.systems.pmos import PMOS, load
+from relational_iqa.training.pmos.fit_mos_config import parse_fit_config
 
 SEED = 20261
 SPEED_SIZE = (384, 512)  # height, width

@@ -17,11 +17,11 @@ from experiments.pixel_perfect.measures import PearsonSums
 from experiments.pixel_perfect.single_pairs import SinglePair, single_pairs
 from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import srcc
-from relational_iqa.mos_score import worst_region
 from relational_iqa.networks.pmos_head import MOS_MAX
-from relational_iqa.pmos import PMOS
-from relational_iqa.training.judge import metric_judge
-from relational_iqa.training.mos_labels import severity_of
+from relational_iqa.results.mos_score import worst_region
+from relational_iqa.systems.pmos import PMOS
+from relational_iqa.training.data.judge import metric_judge
+from relational_iqa.training.pmos.mos_labels import severity_of
 
 MUST_CORRELATION, MUST_IOU = 0.6, 0.5
 _NAMED_MASKS = ("blobs", "polygon")  # as in the table of the core system: regions one can point at

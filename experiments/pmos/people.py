@@ -7,9 +7,9 @@ from typing import Any
 
 from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import srcc
-from relational_iqa.pmos import PMOS
-from relational_iqa.training.fit_mos import BEFORE, LINEAR, cross_validate, read, summary
-from relational_iqa.training.fit_mos_config import FULL, FitConfig, variants
+from relational_iqa.systems.pmos import PMOS
+from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, read, summary
+from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, variants
 
 
 def people_rows(

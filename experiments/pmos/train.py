@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = read_config(options.config, options.overrides)
-        from relational_iqa.training.pmos_pretrain import parse_pmos_config, pretrain_pmos
+        from relational_iqa.training.pmos.pretrain import parse_pmos_config, pretrain_pmos
 
         print(f"weights: {pretrain_pmos(parse_pmos_config(settings), options.resume).resolve()}")
     except (UsageError, ImageError) as error:

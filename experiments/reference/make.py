@@ -15,12 +15,12 @@ from typing import Any
 
 import relational_iqa
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.safe_files import atomic_file
+from distortion_engine.jobs.safe_files import atomic_file
 from experiments.reference.pairs import ROOT, Pair, reference_pairs
-from relational_iqa.comparison import Comparison
-from relational_iqa.model import RelationalIQA
+from relational_iqa.results.comparison import Comparison
+from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS
+from relational_iqa.systems.pixel_perfect import RelationalIQA
 from relational_iqa.version import __version__
-from relational_iqa.weights_io import DEFAULT_WEIGHTS
 
 RESULTS = ROOT / "tests" / "reference_results.json"
 TOLERANCE = 1e-3  # levels of margin and quality, and mean intensity: what other processors and library versions may add

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distortion_engine.image_io import load_image, to_uint8
+from distortion_engine.reading.image_io import load_image, to_uint8
 from experiments.reference import damage
 
 ROOT = Path(__file__).parents[2]

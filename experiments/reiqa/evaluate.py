@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.photos import list_photos
 from experiments.evaluation import Log, Outcome, evaluation_parser, positive, run_evaluation
 from experiments.reiqa.neighbours import Items, features_of, make_items, share_and_chance
-from relational_iqa import reiqa
 from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
-from relational_iqa.reiqa import EXPERTS, ReIQA, size_of
+from relational_iqa.systems import reiqa
+from relational_iqa.systems.reiqa import EXPERTS, ReIQA, size_of
 
 SEED = 20261
 # One of each family, so that "the same type" is a question with one answer: three interpolations look alike.
@@ -64,9 +64,9 @@ def neighbour_rows(models: Sequence[tuple[str, ReIQA]], items: Items) -> list[di
 
 def probe_rows(model: ReIQA, rated: Path, log: Log) -> list[dict[str, Any]]:
     """The linear probe on a rated set: SRCC and PLCC over ten splits by scene, for every choice of features."""
-    from relational_iqa.benchmarks.rated import read_rated
-    from relational_iqa.reiqa import features_of_files
-    from relational_iqa.reiqa_regression import agreement_over_splits
+    from relational_iqa.benchmarks.readers.rated import read_rated
+    from relational_iqa.storage.reiqa_regression import agreement_over_splits
+    from relational_iqa.systems.reiqa import features_of_files
 
     images = read_rated(rated)
     files = [image.image for image in images]

@@ -12,12 +12,12 @@ import torch
 
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image
-from distortion_engine.progress import progress
+from distortion_engine.jobs.progress import progress
+from distortion_engine.reading.image_io import load_image
 from distortion_engine.render import apply_step
 from distortion_engine.sampling import SamplingConfig, sample_step
 from distortion_engine.severity import LEVELS, max_severity
-from relational_iqa.reiqa import Experts, ReIQA
+from relational_iqa.systems.reiqa import Experts, ReIQA
 
 _WHOLE = SamplingConfig(mask_share=0.0)
 BATCH = 16
@@ -75,7 +75,7 @@ def features_of(model: ReIQA, items: Items, expert: Experts) -> np.ndarray:
 
 def nearest_allowed(features: np.ndarray, excluded: np.ndarray) -> np.ndarray:
     """For every row the number of its nearest neighbour (exact, by FAISS) whose `excluded` (N,) label is another."""
-    from relational_iqa.retrieval import build_index, search
+    from relational_iqa.retrieval.index import build_index, search
 
     # Beyond its own group a row's nearest neighbour is within the first (size of the group + 1).
     k = int(np.unique(excluded, return_counts=True)[1].max()) + 1

@@ -22,8 +22,8 @@ import numpy as np
 
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS
 from distortion_engine.sampling import SamplingConfig, sample_set
-from relational_iqa.relation_embedding import DIMENSION, GRID_WEIGHTS, GRIDS
-from relational_iqa.retrieval import build_index, search
+from relational_iqa.retrieval.index import build_index, search
+from relational_iqa.retrieval.relation_embedding import DIMENSION, GRID_WEIGHTS, GRIDS
 
 QUERIES = 500
 K = 10

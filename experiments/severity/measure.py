@@ -15,8 +15,8 @@ import torch
 
 import distortion_engine
 from distortion_engine.catalog import DISTORTIONS, Distortion
-from distortion_engine.image_io import load_image
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.image_io import load_image
+from distortion_engine.reading.photos import list_photos
 from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_METRICS, VIEWING_SCALES, at_viewing_scales
 from relational_iqa.conventional import METRICS
 
@@ -111,7 +111,7 @@ def engine_sha256() -> str:
     """Hash of the catalogue and the distortion sources, to tell which engine a fit belongs to."""
     root = Path(next(iter(distortion_engine.__path__)))
     digest = hashlib.sha256()
-    tables = [root / name for name in ("axes.py", "catalog.py", "samplers.py")]
+    tables = [root / name for name in ("axes.py", "catalog.py")]
     for path in [*tables, *sorted((root / "distortions").glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS, Distortion
-from distortion_engine.catalog_sheet import by_axis
 from distortion_engine.errors import UsageError
-from distortion_engine.safe_files import atomic_file
+from distortion_engine.generation.catalog_sheet import by_axis
+from distortion_engine.jobs.safe_files import atomic_file
 from distortion_engine.severity import LEVELS
 
 if TYPE_CHECKING:

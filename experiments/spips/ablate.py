@@ -18,7 +18,7 @@ import yaml
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.networks.error_maps import CONVENTIONAL
 from relational_iqa.networks.spips import STREAMS
-from relational_iqa.training.spips_fit import SpipsConfig, fit, parse_config
+from relational_iqa.training.spips.fit import SpipsConfig, fit, parse_config
 
 WITHOUT: dict[str, tuple[str, ...]] = {
     "all-streams": (),

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from distortion_engine.dataset import Judge, RankedSetDataset
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image
-from distortion_engine.photos import list_photos
+from distortion_engine.reading.image_io import load_image
+from distortion_engine.reading.photos import list_photos
 from distortion_engine.sampling import SamplingConfig
 from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.measures import share
 from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import krcc, plcc, srcc
-from relational_iqa.benchmarks.rated import read_rated
+from relational_iqa.benchmarks.readers.rated import read_rated
 from relational_iqa.conventional import METRICS
 from relational_iqa.networks.error_maps import CONVENTIONAL
 
@@ -144,8 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, log: Log) -> Outcome:
-    from relational_iqa import spips
-    from relational_iqa.training.judge import metric_judge
+    from relational_iqa.systems import spips
+    from relational_iqa.training.data.judge import metric_judge
 
     model = spips.load(options.weights)
     variants = {path.stem: spips.load(path) for path in sorted(options.ablation.glob("*.safetensors"))}

@@ -13,8 +13,8 @@ from relational_iqa.benchmarks.bootstrap import MIN_SCENES, interval, resample
 from relational_iqa.benchmarks.correlation import MIN_SAMPLES
 from relational_iqa.benchmarks.fitted import SplitVerdict, fixed, judge_on_splits, ridge
 from relational_iqa.benchmarks.forced_choice import standings, two_afc, two_afc_people
-from relational_iqa.benchmarks.items import Benchmark
 from relational_iqa.benchmarks.metrics import Chosen
+from relational_iqa.benchmarks.readers.items import Benchmark
 from relational_iqa.benchmarks.scoring import Scores
 
 

@@ -60,7 +60,7 @@ def fixed(predicted: np.ndarray) -> Predict:
 
 def ridge(features: np.ndarray, observed: np.ndarray) -> Predict:
     """Ridge regression of scores on features (n, D); its strength is chosen on the training share."""
-    from relational_iqa.reiqa_regression import Regressor, fit_regressor
+    from relational_iqa.storage.reiqa_regression import Regressor, fit_regressor
 
     fitted: dict[bytes, Regressor] = {}
 

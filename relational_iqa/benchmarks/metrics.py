@@ -83,21 +83,21 @@ def _conventional(name: str, weights: str | None) -> Loaded:
 
 
 def _ours(weights: str | None) -> Loaded:
-    from relational_iqa.model import load
+    from relational_iqa.systems.pixel_perfect import load
 
     model = load(weights)
     return Loaded(lambda image, second: model.quality(image, _given(second, "ours")), model.meta)
 
 
 def _ours_nr(weights: str | None) -> Loaded:
-    from relational_iqa.model import load
+    from relational_iqa.systems.pixel_perfect import load
 
     model = load(weights)
     return Loaded(lambda image, second: float(model.compare(image, _given(second, "ours-nr")).margin), model.meta)
 
 
 def _pmos(weights: str | None) -> Loaded:
-    from relational_iqa.pmos import load
+    from relational_iqa.systems.pmos import load
 
     model = load(weights)
     return Loaded(lambda image, second: model.mos(image), model.meta)
@@ -105,7 +105,7 @@ def _pmos(weights: str | None) -> Loaded:
 
 def _reiqa(weights: str | None) -> Loaded:
     """Features, to be fitted on splits; with a fitted regressor as `weights` its scores."""
-    from relational_iqa.reiqa import load
+    from relational_iqa.systems.reiqa import load
 
     if weights is None:
         model = load()
@@ -115,7 +115,7 @@ def _reiqa(weights: str | None) -> Loaded:
 
 
 def _spips(weights: str | None) -> Loaded:
-    from relational_iqa.spips import load
+    from relational_iqa.systems.spips import load
 
     model = load(weights)
     return Loaded(lambda image, second: model.quality(image, _given(second, "spips")), model.meta)
@@ -135,10 +135,13 @@ METRICS: dict[str, QualityMetric] = {
         QualityMetric("ours", _ours, True, (-INFINITE, 0.0), _LEVELS, False, "reference", "RelationalIQA.quality"),
         QualityMetric("ours-nr", _ours_nr, True, (-INFINITE, INFINITE), "severity levels of margin", False, "partner",
                       "RelationalIQA.compare without a reference"),
-        QualityMetric("pmos", _pmos, True, (1.0, 5.0), "MOS", False, "nothing", "relational_iqa.pmos"),
+        QualityMetric("pmos", _pmos, True, (1.0, 5.0), "MOS", False, "nothing",
+                      "relational_iqa.systems.pmos"),
         QualityMetric("reiqa", _reiqa, True, (-INFINITE, INFINITE), "unit of the opinion", False, "nothing",
-                      "relational_iqa.reiqa, ridge regression on the training share of each split", fitted=True),
-        QualityMetric("spips", _spips, True, (-INFINITE, 0.0), _LEVELS, True, "reference", "relational_iqa.spips"),
+                      "relational_iqa.systems.reiqa, ridge regression on the training share of each split",
+                      fitted=True),
+        QualityMetric("spips", _spips, True, (-INFINITE, 0.0), _LEVELS, True, "reference",
+                      "relational_iqa.systems.spips"),
         *(
             QualityMetric(m.name.replace("_", "-"), partial(_conventional, m.name), m.higher_is_better, m.range, m.unit,
                           m.differentiable, "reference", m.source)

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.image_io import load_image
-from relational_iqa.alignment import match_sizes
+from distortion_engine.reading.image_io import load_image
 from relational_iqa.benchmarks.forced_choice import partner_pairs
-from relational_iqa.benchmarks.items import Benchmark
 from relational_iqa.benchmarks.metrics import Chosen, Scorer
+from relational_iqa.benchmarks.readers.items import Benchmark
 from relational_iqa.benchmarks.shrinking import shrink
+from relational_iqa.viewing.alignment import match_sizes
 
 _KEPT_IMAGES = 6  # decoded images a process keeps: references come in runs
 Value = float | np.ndarray

@@ -13,12 +13,12 @@ from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
 from distortion_engine.errors import UsageError
-from relational_iqa.devices import DEVICES, PRECISIONS
+from relational_iqa.systems.devices import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     import torch
 
-    from relational_iqa.stored_image import StoredImage
+    from relational_iqa.tiling.stored_image import StoredImage
 
 Options = TypeVar("Options")
 
@@ -49,8 +49,8 @@ def load_images(paths: list[str], max_pixels: int | None, align: str | None = No
 
     Raises ImageError naming the file or both sizes.
     """
-    from distortion_engine.image_io import MAX_PIXELS, load_image
-    from relational_iqa.alignment import match_sizes
+    from distortion_engine.reading.image_io import MAX_PIXELS, load_image
+    from relational_iqa.viewing.alignment import match_sizes
 
     images = [(path, load_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
     return match_sizes(images, align)
@@ -58,8 +58,8 @@ def load_images(paths: list[str], max_pixels: int | None, align: str | None = No
 
 def open_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[StoredImage]":
     """As `load_images`, but stored as they were decoded: a quarter of the memory, large ones in temporary files."""
-    from distortion_engine.image_io import MAX_PIXELS
-    from relational_iqa.stored_image import align_images, open_image
+    from distortion_engine.reading.image_io import MAX_PIXELS
+    from relational_iqa.tiling.stored_image import align_images, open_image
 
     images = [(path, open_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
     return align_images(images, align)

@@ -22,7 +22,7 @@ def compare_folders(options: CompareOptions) -> None:
     if options.mask is not None:
         raise UsageError(f"--mask {options.mask} is for two images; with two folders leave it out")
 
-    from relational_iqa.folders import pair_up, printable
+    from relational_iqa.folders.pairing import pair_up, printable
 
     a, b, out, csv = options.a, options.b, options.out, options.csv
     pairing = pair_up(a, b, options.reference)
@@ -30,9 +30,9 @@ def compare_folders(options: CompareOptions) -> None:
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"{out}: is a file; with two folders --out is a folder for the reports of the worst pairs")
 
-    from distortion_engine.image_io import MAX_PIXELS
-    from relational_iqa.folder_comparison import FolderComparison
-    from relational_iqa.folder_summary import summarise
+    from distortion_engine.reading.image_io import MAX_PIXELS
+    from relational_iqa.folders.comparison import FolderComparison
+    from relational_iqa.folders.summary import summarise
 
     labels = folder_labels(a, b)
     model = load_model(options.weights, options.device, options.precision)
@@ -89,7 +89,7 @@ def check_margin(margin: float, fail_below: float | None, what: str) -> None:
 
 def folder_labels(a: str, b: str) -> tuple[str, str]:
     """What sentences call the two folders: their last parts, with more in front of them as long as those are equal."""
-    from relational_iqa.folders import printable
+    from relational_iqa.folders.pairing import printable
 
     parts_a, parts_b = Path(a).resolve().parts, Path(b).resolve().parts
     for length in range(1, min(len(parts_a), len(parts_b)) + 1):
@@ -101,8 +101,8 @@ def folder_labels(a: str, b: str) -> tuple[str, str]:
 
 def _rows(comparison: Any, pairs: Any, csv: str | None) -> list[Any]:
     """All rows, written to the CSV as they come."""
-    from distortion_engine.progress import progress
-    from relational_iqa.folder_comparison import COLUMNS, csv_table
+    from distortion_engine.jobs.progress import progress
+    from relational_iqa.folders.comparison import COLUMNS, csv_table
 
     rows = []
     if csv is None:

@@ -19,7 +19,7 @@ DATASETS = (
     "kadid10k", "tid2013", "tid2008", "csiq", "live", "live-wild", "koniq10k", "spaq", "pipal", "agiqa3k", "pieapp",
     "pieapp-2afc", "bapps", "csv",
 )  # fmt: skip
-"""Names of `relational_iqa.benchmarks.catalog.READERS`, here so that --help need not import them."""
+"""Names of `relational_iqa.benchmarks.readers.catalog.READERS`, here so that --help need not import them."""
 PLOT_KINDS = ("png", "pdf", "svg")
 FAILURES_SHOWN = 20
 """More of them are left to the JSON."""
@@ -51,10 +51,10 @@ def evaluate(
         raise UsageError(f"{plot}: plots are {', '.join(PLOT_KINDS)}; end the name with one of them")
     from rich.console import Console
 
-    from distortion_engine.progress import progress
-    from relational_iqa.benchmarks.catalog import read_benchmark
+    from distortion_engine.jobs.progress import progress
     from relational_iqa.benchmarks.evaluation import Settings, evaluate_scores
     from relational_iqa.benchmarks.metrics import choose
+    from relational_iqa.benchmarks.readers.catalog import read_benchmark
     from relational_iqa.benchmarks.results import to_csv, to_json
     from relational_iqa.benchmarks.scatter import check_matplotlib, draw
     from relational_iqa.benchmarks.scoring import check_fit, job_count, score_benchmark

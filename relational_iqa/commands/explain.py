@@ -20,8 +20,8 @@ def explain(
     max_pixels: int | None = None,
 ) -> None:
     """Say which known distortions the difference between two images is close to."""
-    from relational_iqa.relation_embedding import embedding_of
-    from relational_iqa.retrieval import RecipeIndex
+    from relational_iqa.retrieval.index import RecipeIndex
+    from relational_iqa.retrieval.relation_embedding import embedding_of
 
     check_outputs((json,), [a, b])
     known = RecipeIndex.load(index)

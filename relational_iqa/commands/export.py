@@ -18,8 +18,8 @@ def export(out: str, mode: str = "compare", size: str = "dynamic", weights: str 
     if Path(out).suffix != ".onnx":
         raise UsageError(f"{out}: the name of an ONNX file ends in .onnx")
 
-    from relational_iqa.onnx_export import export_onnx
-    from relational_iqa.weights_io import load_weights
+    from relational_iqa.storage.pixel_perfect_weights import load_weights
+    from relational_iqa.systems.onnx_export import export_onnx
 
     networks, meta = load_weights(weights)
     facts = export_onnx(out, networks, meta, "score" if mode == "score" else "compare", fixed)

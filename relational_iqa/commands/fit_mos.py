@@ -10,9 +10,9 @@ def fit_mos(config: str, overrides: list[str], resume: str = "auto") -> None:
     settings = read_config(config, overrides)
     import sys
 
-    from relational_iqa.training.fit_mos import fit_mos as run
-    from relational_iqa.training.fit_mos import summary
-    from relational_iqa.training.fit_mos_config import parse_fit_config
+    from relational_iqa.training.pmos.fit_mos import fit_mos as run
+    from relational_iqa.training.pmos.fit_mos import summary
+    from relational_iqa.training.pmos.fit_mos_config import parse_fit_config
 
     path, results = run(parse_fit_config(settings), resume, lambda text: print(text, file=sys.stderr, flush=True))
     for name, rows in results.items():

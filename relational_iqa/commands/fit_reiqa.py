@@ -26,8 +26,8 @@ def fit_reiqa(
         raise UsageError(f"{overrides[0]!r} replaces a value of a file: give --config C")
     if config is not None and weights is not None:
         raise UsageError("--weights and --config exclude each other: the regressor belongs to the trained encoders")
-    from relational_iqa import reiqa
-    from relational_iqa.training.reiqa_fit import fit_encoders, fit_to_opinions, parse_config
+    from relational_iqa.systems import reiqa
+    from relational_iqa.training.reiqa.fit import fit_encoders, fit_to_opinions, parse_config
 
     if config is not None:
         from relational_iqa.commands.config_file import read_config

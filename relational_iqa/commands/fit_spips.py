@@ -10,7 +10,7 @@ def fit_spips(config: str, overrides: list[str], resume: str = "auto") -> None:
     settings = read_config(config, overrides)
     import json
 
-    from relational_iqa.training.spips_fit import fit, parse_config
+    from relational_iqa.training.spips.fit import fit, parse_config
 
     path = fit(parse_config(settings), resume)
     results = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["results"]

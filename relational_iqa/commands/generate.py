@@ -48,10 +48,10 @@ def generate(
         missing = ", ".join(name for name, value in asked.items() if value is None)
         raise UsageError(f"generate needs PHOTOS OUT --sets N, or --catalog SHEET.png alone; missing: {missing}")
 
-    from distortion_engine.export import Workforce
-    from distortion_engine.export import generate as export
-    from distortion_engine.generate_options import GenerateOptions
-    from relational_iqa.training.judge import metric_judge
+    from distortion_engine.generation.generate import Workforce
+    from distortion_engine.generation.generate import generate as export
+    from distortion_engine.generation.options import GenerateOptions
+    from relational_iqa.training.data.judge import metric_judge
 
     options = GenerateOptions(sets, seed, size, split, sets_per_shard, dense, format, names)
     workforce = Workforce(engine, workers, address)
@@ -69,8 +69,8 @@ def _draw_catalog(
     if photo is not None and folder is not None:
         raise UsageError(f"--photo {photo} and the folder {folder}: one photograph is drawn on; give one of the two")
 
-    from distortion_engine import catalog_sheet
-    from relational_iqa.training.judge import metric_judge
+    from distortion_engine.generation import catalog_sheet
+    from relational_iqa.training.data.judge import metric_judge
 
     if folder is not None:
         chosen = _first_usable(folder, split, catalog_sheet.TILE_PX)
@@ -83,8 +83,8 @@ def _draw_catalog(
 
 def _first_usable(folder: str, split: str, side_px: int) -> Path:
     """The first photograph of a folder that can be read and has `side_px` on each side; a line for each before it."""
-    from distortion_engine.image_io import load_image
-    from distortion_engine.photos import list_photos
+    from distortion_engine.reading.image_io import load_image
+    from distortion_engine.reading.photos import list_photos
 
     photos = list_photos(folder, split)
     for path in photos:

@@ -30,9 +30,9 @@ def index(
         return
     if json is not None or threshold is not None:
         raise UsageError("--json and --threshold belong to --near-duplicates")
-    from distortion_engine.photos import list_photos
+    from distortion_engine.reading.photos import list_photos
     from relational_iqa.commands.common import load_model
-    from relational_iqa.retrieval import index_recipes
+    from relational_iqa.retrieval.index import index_recipes
 
     files = list_photos(photos, split)
     target = Path(str(out))
@@ -45,9 +45,9 @@ def index(
 
 
 def _duplicates(photos: str, others: str, split: str, threshold: float | None, json: str | None) -> None:
-    from distortion_engine.photos import list_photos
+    from distortion_engine.reading.photos import list_photos
     from relational_iqa.commands.common import finish
-    from relational_iqa.near_duplicates import SAME_PHOTO, near_duplicates
+    from relational_iqa.retrieval.near_duplicates import SAME_PHOTO, near_duplicates
 
     limit = SAME_PHOTO if threshold is None else threshold
     if not 0 < limit <= 1:

@@ -11,15 +11,15 @@ def pretrain(config: str, overrides: list[str], resume: str = "auto") -> None:
     """Train the networks from one YAML file; key=value (dots for sections) replaces single values."""
     settings = read_config(config, overrides)
     if settings.get("system") == "pmos":
-        from relational_iqa.training.pmos_pretrain import parse_pmos_config, pretrain_pmos
+        from relational_iqa.training.pmos.pretrain import parse_pmos_config, pretrain_pmos
 
         print(f"weights: {pretrain_pmos(parse_pmos_config(settings), resume).resolve()}")
         return
-    from relational_iqa.training.pretrain import parse_config
-    from relational_iqa.training.pretrain import pretrain as train
+    from relational_iqa.training.pixel_perfect.pretrain import parse_config
+    from relational_iqa.training.pixel_perfect.pretrain import pretrain as train
 
     weights = Path(train(parse_config(settings), resume=resume)).resolve()
-    from relational_iqa.training.distributed import is_first_process
+    from relational_iqa.training.loop.distributed import is_first_process
 
     if is_first_process():
         print(f"weights: {weights}")

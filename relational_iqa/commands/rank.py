@@ -43,9 +43,9 @@ def rank(
     loaded = open_images(paths, max_pixels, align)
     model = load_model(weights, device, precision)
 
-    from distortion_engine.progress import progress
-    from relational_iqa.folders import printable
-    from relational_iqa.league import games, play
+    from distortion_engine.jobs.progress import progress
+    from relational_iqa.folders.pairing import printable
+    from relational_iqa.results.league import games, play
 
     versions, names = loaded[: len(images)], [printable(name) for name in display_names(images)]
     with progress(games(len(images), reference is not None), "comparisons") as tick:
@@ -54,7 +54,7 @@ def rank(
     content = league.to_json()
     content["meta"]["seconds"] = round(time.perf_counter() - start, 3)
     if csv is not None:
-        from relational_iqa.folder_comparison import csv_table
+        from relational_iqa.folders.comparison import csv_table
 
         with csv_table(csv, league.columns()) as table:
             for row in league.rows([printable(path) for path in images]):

@@ -17,8 +17,8 @@ def score_alone(
     check_outputs((json,), images)
     names = display_names(images)
     pictures = {} if maps is None else _picture_files(Path(maps), images)
-    from distortion_engine.image_io import MAX_PIXELS, load_image, save_image, to_uint8
-    from relational_iqa.pmos import load
+    from distortion_engine.reading.image_io import MAX_PIXELS, load_image, save_image, to_uint8
+    from relational_iqa.systems.pmos import load
 
     try:
         model = load(weights)

@@ -28,7 +28,7 @@ def serve(
     try:
         import uvicorn
 
-        from relational_iqa.web import LOCAL_HOSTS, MAX_WEB_PIXELS, create_app
+        from relational_iqa.web.app import LOCAL_HOSTS, MAX_WEB_PIXELS, create_app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("uvicorn", "starlette", "python_multipart"):
             raise

@@ -86,9 +86,7 @@ class DistortionNetwork(nn.Module):
         direction = torch.tanh(enlarge(self.sign_wide(odd_features), fine) + self.sign(odd))
         # A softmax without "none" is p_k / (1 - p_none): the magnitude alone says how much there is.
         maps = (torch.softmax(logits[:, :-1], 1) * magnitude * direction).clamp(-1, 1)
-        return Relation(
-            maps, logits, magnitude, direction, features, odd_features, eighth_a, eighth_b, statistics
-        )
+        return Relation(maps, logits, magnitude, direction, features, odd_features, eighth_a, eighth_b, statistics)
 
     @torch.no_grad()
     def calibrate(self, a: Tensor, b: Tensor) -> None:

@@ -57,4 +57,3 @@ class EvenOddTrunk(nn.Module):
         self.enter_deep.calibrate(statistics.even16)
         self.odd_local.calibrate(statistics.odd8)
         self.odd_wide.calibrate(statistics.odd16)
-

@@ -9,10 +9,6 @@ import jinja2
 import numpy as np
 
 from distortion_engine.errors import ImageError
-from relational_iqa.comparison import Comparison
-from relational_iqa.findings import MARGIN_WORDS
-from relational_iqa.grid_map import strips
-from relational_iqa.report.colormaps import legend_gradient
 from relational_iqa.report.histogram import margin_bins
 from relational_iqa.report.pictures import as_uint8, backdrop_of, map_uri, previews
 from relational_iqa.report.views import (
@@ -26,6 +22,10 @@ from relational_iqa.report.views import (
     sentence,
     signed,
 )
+from relational_iqa.results.colormaps import legend_gradient
+from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.findings import MARGIN_WORDS
+from relational_iqa.tiling.grid_map import strips
 
 
 def write_report(

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from distortion_engine.errors import ImageError
-from relational_iqa.grid_map import CELL_PX, GridMap, MapLike
-from relational_iqa.report.colormaps import tint
+from relational_iqa.results.colormaps import tint
+from relational_iqa.tiling.grid_map import CELL_PX, GridMap, MapLike
 
 PREVIEW_SIDE_PX = 1600  # images with a longer side are shown smaller, and the page says so
 PREVIEW_BYTES = 1_900_000  # of all previews of a report together; 4/3 of it in the file

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from distortion_engine.catalog import AXES, Axis
-from relational_iqa.comparison import Comparison
-from relational_iqa.findings import MARGIN_WORDS, TIE_MARGIN, Finding
-from relational_iqa.grid_map import stored_maps
 from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, Preview, crop_origin, crop_uri, map_uri
-from relational_iqa.report.regions import Region, worst_regions
-from relational_iqa.sentences import remarks
+from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.findings import MARGIN_WORDS, TIE_MARGIN, Finding
+from relational_iqa.results.regions import Region, worst_regions
+from relational_iqa.results.sentences import remarks
+from relational_iqa.tiling.grid_map import stored_maps
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map
 SCALE_END = 5.0  # levels at either end of the margin scale: the whole distortion ladder

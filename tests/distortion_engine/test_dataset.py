@@ -12,7 +12,7 @@ from distortion_engine import dataset as module
 from distortion_engine.catalog import AXES
 from distortion_engine.dataset import GRID_MARGIN_PX, RankedSetDataset, render_set
 from distortion_engine.errors import ImageError
-from distortion_engine.image_io import load_image, save_image, to_uint8
+from distortion_engine.reading.image_io import load_image, save_image, to_uint8
 from distortion_engine.sampling import SamplingConfig
 
 IMAGES = Path(__file__).parents[1] / "images"

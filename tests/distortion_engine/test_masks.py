@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distortion_engine.image_io import load_image
 from distortion_engine.masks import MASK_KINDS, MaskSpec, render_mask
+from distortion_engine.reading.image_io import load_image
 
 PHOTO = load_image(Path(__file__).parents[1] / "images" / "photo_1.png")[:, :64, :80]
 LOCAL = [kind for kind in MASK_KINDS if kind != "whole"]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS
-from distortion_engine.image_io import load_image
 from distortion_engine.masks import MaskSpec, render_mask
+from distortion_engine.reading.image_io import load_image
 from distortion_engine.recipe import Recipe, Step
 from distortion_engine.render import apply_step, render
 from distortion_engine.sampling import sample_set

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.image_io import load_image
 from distortion_engine.masks import render_mask
+from distortion_engine.reading.image_io import load_image
 from distortion_engine.recipe import SET_KINDS, RankedSet, Recipe, Step
 from distortion_engine.render import render
 from distortion_engine.sampling import (

@@ -11,8 +11,8 @@ from torch import Tensor
 from distortion_engine import ENGINE_VERSION, severity
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image, save_image
-from distortion_engine.photos import is_held_out, list_photos
+from distortion_engine.reading.image_io import load_image, save_image
+from distortion_engine.reading.photos import is_held_out, list_photos
 from distortion_engine.severity import (
     CONSENSUS_FAST,
     CONSENSUS_MAX,
@@ -30,7 +30,7 @@ from distortion_engine.severity import (
 )
 from experiments.severity import fit, measure
 from relational_iqa.conventional import METRICS
-from relational_iqa.training.judge import metric_judge
+from relational_iqa.training.data.judge import metric_judge
 
 SHIPPED_IMAGE = Path(__file__).resolve().parents[1] / "images" / "photo_1.png"
 EVERY_DISTORTION = pytest.mark.parametrize("name", DISTORTIONS)

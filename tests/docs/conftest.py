@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from relational_iqa.weights_io import DEFAULT_WEIGHTS
+from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
@@ -80,7 +80,7 @@ def build_sandbox(folder: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             kind = "JPEG" if name.endswith(".jpg") else "PNG"
             (damaged(scenes[0], how) if how else scenes[0]).save(folder / name, kind)
-    Image.open(ROOT / "distortion_engine/sample_photo.webp").save(folder / "mine.jpg", quality=95)
+    Image.open(ROOT / "distortion_engine/generation/sample_photo.webp").save(folder / "mine.jpg", quality=95)
     mask = Image.new("L", scenes[0].size)
     mask.paste(255, (0, 0, 48, 80))
     mask.save(folder / "face.png")

@@ -47,7 +47,9 @@ def within(names: set[str] | frozenset[str], *packages: str) -> list[str]:
 
 
 def test_the_graph_of_imports_is_not_empty():
-    assert len(MODULES) > 100 and "distortion_engine.render" in reached("relational_iqa.training.pretrain")
+    assert len(MODULES) > 100 and "distortion_engine.render" in reached(
+        "relational_iqa.training.pixel_perfect.pretrain"
+    )
 
 
 @pytest.mark.parametrize("module", within(set(MODULES), "distortion_engine"))
@@ -67,13 +69,14 @@ def test_nothing_imports_the_command_line():
 
 @pytest.mark.parametrize(
     "module",
-    ["relational_iqa.training.pretrain", "relational_iqa.training.pmos_pretrain", "relational_iqa.training.reiqa_stage",
-     "relational_iqa.training.judge", "relational_iqa.training.set_cache", "distortion_engine.severity",
-     "relational_iqa.model", "relational_iqa.loss"],
+    ["relational_iqa.training.pixel_perfect.pretrain", "relational_iqa.training.pmos.pretrain",
+     "relational_iqa.training.reiqa.stage",
+     "relational_iqa.training.data.judge", "relational_iqa.training.data.set_cache", "distortion_engine.severity",
+     "relational_iqa.systems.pixel_perfect", "relational_iqa.systems.relational_loss"],
 )  # fmt: skip
 def test_what_is_called_pretrained_never_reaches_a_reader_of_human_scores(module: str):
     assert not within(reached(module), "relational_iqa.benchmarks")
 
 
 def test_the_check_sees_an_import_that_is_forbidden():
-    assert within(reached("relational_iqa.training.fit_mos"), "relational_iqa.benchmarks")
+    assert within(reached("relational_iqa.training.pmos.fit_mos"), "relational_iqa.benchmarks")

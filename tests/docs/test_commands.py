@@ -17,8 +17,8 @@ import pytest
 
 from distortion_engine.errors import UsageError
 from relational_iqa import cli
-from relational_iqa.cli_parser import build_parser
 from relational_iqa.commands.config_file import read_config
+from relational_iqa.commands.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -148,7 +148,11 @@ def parse_and_stop(self: argparse.ArgumentParser, *arguments: Any) -> None:
 
 def config_reader(command: str) -> Callable[[dict], object]:
     """What makes the config of `command` from the plain data of a file."""
-    from relational_iqa.training import fit_mos_config, pmos_pretrain, pretrain, reiqa_fit, spips_fit
+    from relational_iqa.training.pixel_perfect import pretrain
+    from relational_iqa.training.pmos import fit_mos_config
+    from relational_iqa.training.pmos import pretrain as pmos_pretrain
+    from relational_iqa.training.reiqa import fit as reiqa_fit
+    from relational_iqa.training.spips import fit as spips_fit
 
     def core_or_pmos(values: dict) -> object:
         pmos = values.get("system") == pmos_pretrain.SYSTEM

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relational_iqa import cli
-from relational_iqa.cli_parser import Parser
+from relational_iqa.commands.parser import Parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")

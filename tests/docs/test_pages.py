@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from distortion_engine.catalog import AXES
-from distortion_engine.catalog_sheet import SAMPLE_PHOTO, reference_tile
-from distortion_engine.image_io import load_image
+from distortion_engine.generation.catalog_sheet import SAMPLE_PHOTO, reference_tile
+from distortion_engine.reading.image_io import load_image
 from distortion_engine.recipe import SET_KINDS
 from distortion_engine.severity import CONSENSUS_METRICS
 from experiments.docs_pictures import make as pictures
 from relational_iqa import cli
-from relational_iqa.cli_parser import Parser
-from relational_iqa.findings import MARGIN_WORDS, TIE_MARGIN
-from relational_iqa.training.config import TrainConfig
-from relational_iqa.training.pretrain import PretrainConfig
-from relational_iqa.training.set_cache import DataConfig
-from relational_iqa.weights_io import Architecture
+from relational_iqa.commands.parser import Parser
+from relational_iqa.results.findings import MARGIN_WORDS, TIE_MARGIN
+from relational_iqa.storage.pixel_perfect_weights import Architecture
+from relational_iqa.training.data.set_cache import DataConfig
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.pixel_perfect.pretrain import PretrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))

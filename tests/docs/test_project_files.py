@@ -10,7 +10,7 @@ import yaml
 
 from distortion_engine import ENGINE_VERSION
 from relational_iqa import __version__
-from relational_iqa.weights_io import DEFAULT_WEIGHTS, file_sha256
+from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS, file_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from distortion_engine.catalog import AXES, AXIS_INDEX
-from distortion_engine.photos import is_held_out, list_photos
+from distortion_engine.reading.photos import is_held_out, list_photos
 from experiments.pixel_perfect.table import Row
 
 IMAGES = Path(__file__).parents[1] / "images"

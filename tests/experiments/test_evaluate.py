@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import experiments.pixel_perfect.evaluate as command
-from distortion_engine.photos import is_held_out
+from distortion_engine.reading.photos import is_held_out
 from experiments.pixel_perfect.evaluate import SEED, Sizes, evaluate
 from experiments.pixel_perfect.table import Row
 

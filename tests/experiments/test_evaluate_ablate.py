@@ -11,10 +11,10 @@ from distortion_engine.errors import UsageError
 from experiments.pixel_perfect import ablate as module
 from experiments.pixel_perfect.ablate import VARIANTS, AblationConfig, ablate, main, markdown, train_variant
 from experiments.pixel_perfect.table import Row
-from relational_iqa.training.config import TrainConfig
-from relational_iqa.training.scoring_stage import DEFAULT_WEIGHTS
-from relational_iqa.training.set_cache import CachedSets, DataConfig
-from relational_iqa.weights_io import Networks, save_weights
+from relational_iqa.storage.pixel_perfect_weights import Networks, save_weights
+from relational_iqa.training.data.set_cache import CachedSets, DataConfig
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.pixel_perfect.scoring_stage import DEFAULT_WEIGHTS
 
 
 @pytest.fixture

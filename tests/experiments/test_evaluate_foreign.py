@@ -12,7 +12,7 @@ import torch
 
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image, to_uint8
+from distortion_engine.reading.image_io import load_image, to_uint8
 from experiments.pixel_perfect import foreign, foreign_operators
 from experiments.pixel_perfect.external_codecs import CODECS
 from experiments.pixel_perfect.foreign import CODEC_AXES, foreign_pairs, foreign_rows, measure_foreign, missing_tools

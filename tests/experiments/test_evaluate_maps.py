@@ -15,7 +15,7 @@ from distortion_engine.severity import max_severity
 from experiments.pixel_perfect.map_accuracy import BINS, HIGH_SEVERITY, MapScores, iou, map_rows, score_single_pairs
 from experiments.pixel_perfect.order import KINDS, measure_order
 from experiments.pixel_perfect.single_pairs import SinglePair, out_of_reach, single_pairs
-from relational_iqa.model import RelationalIQA
+from relational_iqa.systems.pixel_perfect import RelationalIQA
 
 
 def example(held_out: list[Path], names: tuple[str, ...], repetitions: int = 4) -> list[SinglePair]:

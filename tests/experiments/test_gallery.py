@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.catalog_sheet import by_axis, catalog_row, reference_tile
 from distortion_engine.errors import UsageError
-from distortion_engine.image_io import load_image, to_uint8
+from distortion_engine.generation.catalog_sheet import by_axis, catalog_row, reference_tile
+from distortion_engine.reading.image_io import load_image, to_uint8
 from experiments.gallery import make as gallery
 
 PHOTO = Path(__file__).parents[1] / "images" / "photo_1.png"

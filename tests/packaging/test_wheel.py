@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from relational_iqa import __version__
-from relational_iqa.weights_io import DEFAULT_WEIGHTS
+from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("distortion_engine", "relational_iqa")
@@ -98,7 +98,7 @@ def test_weights_curves_templates_and_every_other_data_file_are_inside(contents:
 def test_no_tests_experiments_documents_or_photographs_are_inside_but_the_one_of_the_catalogue(contents: set[str]):
     assert {name.split("/")[0] for name in contents if ".dist-info/" not in name} == set(PACKAGES)
     pictures = {name for name in contents if name.endswith((".png", ".jpg", ".webp", ".avif", ".tif"))}
-    assert pictures == {"distortion_engine/sample_photo.webp"}
+    assert pictures == {"distortion_engine/generation/sample_photo.webp"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in contents)
 
 

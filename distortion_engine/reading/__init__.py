@@ -1,0 +1,8 @@
+"""Images that people have on disk or in memory, read and written by one policy.
+
+image_io           load_image, save_image: files and arrays to float32 sRGB and back
+decoding           files to raw samples, bounded and explicit
+jpegxl_header, webp_header, exif_orientation   what file headers say
+decoder_noise      keeps decoders from writing to stderr
+photos             the photographs of a folder, training and held-out
+"""

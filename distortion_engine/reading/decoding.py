@@ -1,0 +1,235 @@
+"""Decoding of image files to raw samples, bounded and explicit; `image_io.load_image` turns them into sRGB tensors."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import imagecodecs
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from distortion_engine.errors import ImageError
+from distortion_engine.reading.decoder_noise import quiet_warnings, silence_decoders
+from distortion_engine.reading.exif_orientation import read_orientation, turned
+from distortion_engine.reading.jpegxl_header import read_jpegxl_header
+from distortion_engine.reading.webp_header import read_webp_size
+
+# Pillow's formats that hold one photograph (JPEG covers MPO); EPS (runs Ghostscript) and other containers stay out.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "JPEG2000", "AVIF", "PPM")
+_READABLE = "PNG, JPEG, WebP, AVIF, JPEG XL, JPEG 2000, TIFF, BMP, GIF or PPM"
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"\x00\x00\x00\x0cjP  ")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may say how it is turned
+_DIRECT_FROM_PX = 8_000_000  # PNG of at least this size is decoded straight into an array
+_OTHER_BYTES = 1 << 26  # what a file may hold beside its pixels (metadata, previews) before it is refused unread
+
+_open_lock = threading.Lock()
+silence_decoders()
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Decoded pixels before colour management, upright."""
+
+    values: np.ndarray  # (H, W, C) uint8, uint16, bool or float; with alpha, it is the last channel
+    space: Literal["grey", "rgb", "cmyk"]
+    alpha: bool
+    profile: bytes | None  # ICC
+
+
+def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Raises ImageError where width * height exceeds `max_pixels`."""
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name}: {width}x{height} px are {width * height} pixels, over the limit of {max_pixels}; "
+            f"use a smaller image or allow it with --max-pixels {width * height} (max_pixels= in Python)"
+        )
+
+
+def out_of_memory(name: str) -> ImageError:
+    """The error for an image that is within the limit of pixels but not within what the machine has."""
+    return ImageError(f"{name}: decoding it takes more memory than there is; use a smaller image or free some")
+
+
+def decode_file(path: Path, max_pixels: int) -> Samples:
+    """Samples of an image file. Width and height are checked before anything is decoded. Raises ImageError."""
+    name = str(path)
+    data = _read(path, max_pixels)
+    if data.startswith(_JXL_STARTS):
+        return _decode_jpegxl(data, name, max_pixels)
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and b"avif" not in data[8:64]:
+        raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
+        check_pixels(name, *size, max_pixels)
+    image = _open(data, name)
+    check_pixels(name, *image.size, max_pixels)
+    _check_single(image, name)
+    _check_covered(image, name)
+    deep = _direct_decoder(image, data)
+    if deep is None:
+        return decode_pil(image, name, max_pixels)
+    # Behind the pixels of a PNG Pillow finds the orientation only by decoding them all.
+    upright = image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF)
+    orientation = 1 if upright else read_orientation(image)
+    try:
+        with quiet_warnings():
+            values = deep(data)
+    except Exception as error:  # decoders raise whatever a damaged file provokes
+        raise _damaged(name, error) from error
+    values = values if values.ndim == 3 else values[:, :, None]
+    if (
+        values.shape[1::-1] != image.size and np.moveaxis(values, 0, -1).shape[1::-1] == image.size
+    ):  # TIFF, planes apart
+        values = np.moveaxis(values, 0, -1)
+    profile = image.info.get("icc_profile")
+    channels = values.shape[2]
+    return Samples(turned(values, orientation), "grey" if channels < 3 else "rgb", channels in (2, 4), profile)
+
+
+def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
+    """Samples of a Pillow image (decoded here where it is lazy). Raises ImageError."""
+    check_pixels(name, *image.size, max_pixels)
+    _check_single(image, name)
+    try:
+        with quiet_warnings():
+            image.load()
+            orientation = read_orientation(image)  # after load: Pillow turns TIFF itself and drops the tag
+            profile = image.info.get("icc_profile")
+            values, space, alpha = _pil_samples(image, name)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file provokes
+        raise _damaged(name, error) from error
+    values = values if values.ndim == 3 else values[:, :, None]
+    return Samples(turned(values, orientation), space, alpha, profile if isinstance(profile, bytes) else None)
+
+
+def _read(path: Path, max_pixels: int) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path}: is a folder; give the image files in it")
+        size = path.stat().st_size
+        if not path.is_file():
+            raise ImageError(f"{path}: is not a regular file; give an image file")
+        if size == 0:
+            raise ImageError(f"{path}: is empty (0 bytes); save or download it again")
+        if size > _OTHER_BYTES + 16 * max_pixels:
+            raise ImageError(
+                f"{path}: {size} bytes are more than {max_pixels} pixels need; if it is an image, raise --max-pixels"
+            )
+        return path.read_bytes()
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file; check the path") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        said = getattr(error, "strerror", None) or error
+        raise ImageError(f"{str(path)!r}: cannot be read ({said}); check the path and its permissions") from error
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    # Pillow's own pixel limit is a global with a warning; ours is checked by the caller, before decoding, so its limit
+    # is lifted while the header is read. The lock keeps threads from restoring each other's state.
+    with _open_lock, quiet_warnings():
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(BytesIO(data), formats=_FORMATS)
+        except UnidentifiedImageError as error:
+            if data.startswith(_SIGNATURES) or data[8:12] in (b"WEBP", b"avif"):
+                raise _damaged(name, "its header cannot be read") from error
+            raise ImageError(f"{name}: is not an image (starts with {data[:12]!r}); use {_READABLE}") from error
+        except Exception as error:  # decoders raise whatever a damaged file provokes
+            raise _damaged(name, error) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check_single(image: Image.Image, name: str) -> None:
+    # MPO (phones: a photograph followed by depth or gain map) is its first picture.
+    try:
+        with quiet_warnings():
+            several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except Exception as error:  # decoders raise whatever a damaged file provokes
+        raise _damaged(name, error) from error
+    if several:
+        raise _several(name)
+
+
+def _check_covered(image: Image.Image, name: str) -> None:
+    """A TIFF may have fewer strips or tiles than its size asks for; Pillow leaves the rest black."""
+    if image.format == "TIFF":
+        tiles: list[Any] = getattr(image, "tile", [])
+        areas = {extents: (extents[2] - extents[0]) * (extents[3] - extents[1]) for _, extents, *_ in tiles}
+        if sum(areas.values()) < image.width * image.height:
+            raise _damaged(name, f"strips for {sum(areas.values())} of {image.width * image.height} pixels")
+
+
+def _several(name: str) -> ImageError:
+    return ImageError(f"{name}: is an animation or has several pages; save one frame as PNG and use that")
+
+
+def _damaged(name: str, error: object) -> ImageError:
+    if isinstance(error, MemoryError):
+        return out_of_memory(name)
+    said = " ".join(str(error).split()) or type(error).__name__
+    return ImageError(f"{name}: is damaged or cut short ({said[:120]}); save or download it again")
+
+
+def _direct_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.ndarray] | None:
+    """A decoder that keeps 16 bits where Pillow would drop them to 8 without a word, or that spares large images
+    Pillow's copies, three times their size at once; else None."""
+    if image.format == "PNG" and data[24:25] == b"\x10":  # IHDR bit depth, always at this offset
+        return imagecodecs.png_decode
+    if image.format == "PNG" and data[24:26] == b"\x08\x02" and "transparency" not in image.info:  # 8 bit RGB
+        return imagecodecs.png_decode if image.width * image.height >= _DIRECT_FROM_PX else None
+    tags = getattr(image, "tag_v2", None)
+    if image.format == "TIFF" and tags is not None:
+        bits, photometric = tags.get(_TIFF_BITS, (1,)), tags.get(_TIFF_PHOTOMETRIC)
+        if set(bits) == {16} and photometric in (1, 2) and image.mode != "F":  # 1 black is zero, 2 RGB
+            return imagecodecs.tiff_decode
+    return None
+
+
+def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Literal["grey", "rgb", "cmyk"], bool]:
+    mode = image.mode
+    if "transparency" in image.info and mode in ("1", "L", "P", "RGB"):
+        return np.asarray(image.convert("RGBA")), "rgb", True
+    if mode in ("1", "L"):
+        return np.asarray(image.convert("L")), "grey", False
+    if mode in ("LA", "La"):
+        return np.asarray(image.convert("LA")), "grey", True
+    if mode in ("RGBA", "RGBa", "PA"):
+        return np.asarray(image.convert("RGBA")), "rgb", True
+    if mode == "CMYK":
+        return np.asarray(image), "cmyk", False
+    if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):  # Pillow scales PGM to 16 bit
+        return np.asarray(image).astype(np.uint16), "grey", False
+    if mode == "F":
+        return np.asarray(image), "grey", False
+    if mode in ("RGB", "RGBX", "P", "YCbCr", "HSV"):
+        return np.asarray(image.convert("RGB")), "rgb", False
+    raise ImageError(f"{name}: samples of Pillow's mode {mode} have no agreed scale; save it as 8 or 16 bit RGB")
+
+
+def _decode_jpegxl(data: bytes, name: str, max_pixels: int) -> Samples:
+    try:
+        header = read_jpegxl_header(data)
+        check_pixels(name, header.width, header.height, max_pixels)
+        if header.animated:
+            raise _several(name)
+        with quiet_warnings():
+            values = imagecodecs.jpegxl_decode(data)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file provokes
+        raise _damaged(name, error) from error
+    values = values if values.ndim > 2 else values[:, :, None]
+    if values.ndim > 3:
+        raise _several(name)
+    channels = values.shape[2]
+    return Samples(values, "grey" if channels < 3 else "rgb", channels in (2, 4), None)

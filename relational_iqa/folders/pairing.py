@@ -1,0 +1,138 @@
+"""Two folders of outputs paired by name, sub-folders included, with their references: what belongs together.
+
+Equal names below the two folders belong together first; of the rest, names that are equal without their suffix
+(`city/a.jpg`, `city/a.avif`), if no other file of that folder has the same. What is left over is listed, never guessed.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.photos import PHOTO_SUFFIXES
+
+IMAGE_SUFFIXES = PHOTO_SUFFIXES | {".gif", ".j2k", ".jp2", ".pgm", ".pnm", ".ppm"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two files of one scene. name: how to call it, path below the folders, with "/" and without suffix."""
+
+    name: str
+    a: Path
+    b: Path
+    reference: Path | None = None
+    problem: str = ""  # why it cannot be compared, known before any file is opened
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """pairs sorted by name; only_a, only_b: names with suffix, below the folder, that found no partner."""
+
+    pairs: tuple[Pair, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+
+    @property
+    def files(self) -> list[str]:
+        """Every file that will be read."""
+        return [str(path) for pair in self.pairs for path in (pair.a, pair.b, pair.reference) if path is not None]
+
+
+def pair_up(folder_a: str, folder_b: str, reference: str | None = None) -> Pairing:
+    """The images of both folders in pairs.
+
+    reference: a folder, where each pair finds its own by the same rule, or one file for all pairs. A pair without one
+    has a `problem`. Raises UsageError where a folder has no images, no name fits, or a path is not what it has to be;
+    OSError where a folder cannot be read.
+    """
+    files_a, files_b = list_images(folder_a), list_images(folder_b)
+    partners = _partners(files_a, files_b)
+    if not partners:
+        raise UsageError(
+            f"no file of {folder_a} ({_some(files_a)}) has a partner in {folder_b} ({_some(files_b)}): give both "
+            "outputs of a scene the same name below the two folders; the suffix may differ"
+        )
+    stems = Counter(_stem(a) for a, _ in partners)
+    single = Path(reference) if reference is not None and not Path(reference).is_dir() else None
+    references = {} if reference is None or single is not None else list_images(reference)
+    pairs = []
+    for name_a, name_b in partners:
+        name = _stem(name_a) if stems[_stem(name_a)] == 1 else name_a
+        own, problem = single, ""
+        if reference is not None and single is None:
+            own = _reference_of((name_a, name_b), references)
+            problem = "" if own else f"{reference}: has no reference of that name"
+        pairs.append(Pair(printable(name), files_a[name_a], files_b[name_b], own, problem))
+    used_a, used_b = {a for a, _ in partners}, {b for _, b in partners}
+    return Pairing(
+        tuple(sorted(pairs, key=lambda pair: pair.name)),
+        tuple(printable(name) for name in files_a if name not in used_a),
+        tuple(printable(name) for name in files_b if name not in used_b),
+    )
+
+
+def list_images(folder: str) -> dict[str, Path]:
+    """Name below the folder, with "/" -> file, sorted; hidden files and folders and other suffixes are left out."""
+    root = Path(folder)
+    if not root.is_dir():
+        what = "is a file" if root.is_file() else "no such folder"
+        raise UsageError(f"{folder}: {what}, but the other path is a folder; give two images or two folders")
+    found = {}
+    for where, folders, names in os.walk(root, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(where, name)
+            if path.suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
+                found[path.relative_to(root).as_posix()] = path
+    if not found:
+        raise UsageError(f"{folder}: no images; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return dict(sorted(found.items()))
+
+
+def printable(name: str) -> str:
+    """A file name as valid text: bytes that are no UTF-8 and control characters become escapes."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _partners(files_a: dict[str, Path], files_b: dict[str, Path]) -> list[tuple[str, str]]:
+    equal = [name for name in files_a if name in files_b]
+    rest_a = _by_stem([name for name in files_a if name not in files_b])
+    rest_b = _by_stem([name for name in files_b if name not in files_a])
+    similar = [
+        (names[0], rest_b[stem][0])
+        for stem, names in rest_a.items()
+        if len(names) == 1 and len(rest_b.get(stem, ())) == 1
+    ]
+    return [(name, name) for name in equal] + similar
+
+
+def _reference_of(names: tuple[str, str], references: dict[str, Path]) -> Path | None:
+    for name in names:
+        if name in references:
+            return references[name]
+    own = [path for name, path in references.items() if _stem(name) == _stem(names[0])]
+    return own[0] if len(own) == 1 else None
+
+
+def _by_stem(names: Sequence[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_stem(name), []).append(name)
+    return groups
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _some(files: dict[str, Path]) -> str:
+    names = [printable(name) for name in files]
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _raise(error: OSError) -> None:
+    raise error

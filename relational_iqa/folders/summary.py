@@ -1,0 +1,156 @@
+"""What many pairs say together: mean margin with a bootstrap interval, counts, axes that differ, the worst pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from distortion_engine.catalog import AXES
+from relational_iqa.folders.comparison import Row
+from relational_iqa.results.comparison import UNIT
+from relational_iqa.results.findings import TIE_MARGIN, levels, margin_word
+
+LEVEL = 0.95
+DRAWS = 4000
+MIN_PAIRS = 5
+"""With fewer pairs an interval by resampling is far too narrow, so there is none."""
+
+MIN_AXIS_MEAN = 0.02
+"""An axis that differs by less on the mean is left out of the sentence: a tenth of the first severity level."""
+MAX_AXES = 6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over pairs and its 95 % interval by the bootstrap over pairs; None for fewer than MIN_PAIRS."""
+
+    mean: float
+    interval: tuple[float, float] | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{self.mean:+.2f}"
+        return f"{self.mean:+.2f}, 95 % interval {self.interval[0]:+.2f} to {self.interval[1]:+.2f}"
+
+    def to_json(self) -> dict[str, Any]:
+        """mean, low and high; None where there is no interval."""
+        low, high = self.interval or (None, None)
+        return {"mean": self.mean, "low": low, "high": high}
+
+
+@dataclass(frozen=True)
+class FolderSummary:
+    """The pairs that could be compared. margin in severity levels, positive where A is better; axes positive where B
+    has more; worst: the rows with the lowest margins, lowest first; failed: the rows with an error."""
+
+    compared: int
+    margin: Estimate
+    median: float
+    better_a: int
+    ties: int
+    better_b: int
+    quality: tuple[float, float] | None
+    axes: dict[str, Estimate]
+    worst: tuple[Row, ...]
+    failed: tuple[Row, ...]
+
+    def verdict(self, labels: tuple[str, str]) -> str:
+        """One sentence: "new is slightly better than old on the mean of 24 pairs, by 0.3 levels."."""
+        a, b = labels
+        pairs = f"the mean of {self.compared} pair{'s' if self.compared != 1 else ''}"
+        if self.margin.mean == 0 and not any(estimate.mean for estimate in self.axes.values()):
+            return f"{a} and {b} do not differ on {pairs}."
+        size = levels(self.margin.mean)
+        if self.margin.interval is not None and not self.margin.differs:
+            return f"{a} and {b}: no difference on {pairs} to rely on ({size}, the interval includes 0)."
+        if abs(self.margin.mean) < TIE_MARGIN:
+            return f"{a} and {b} are equally good on {pairs} ({size} apart, below {TIE_MARGIN})."
+        better, worse = (a, b) if self.margin.mean > 0 else (b, a)
+        return f"{better} is {margin_word(self.margin.mean).word} than {worse} on {pairs}, by {size}."
+
+    def lines(self, labels: tuple[str, str]) -> list[str]:
+        """What a terminal shows, without the lists of files."""
+        a, b = labels
+        lines = [
+            self.verdict(labels),
+            f"margin: mean {self.margin}, median {self.median:+.2f} {UNIT} (positive: {a} is better)",
+            f"pairs: {a} better in {self.better_a}, {self.ties} ties, {b} better in {self.better_b}",
+        ]
+        if self.quality is not None:
+            qualities = f"{a} {self.quality[0]:.2f}, {b} {self.quality[1]:.2f}"
+            lines.append(f"quality: mean {qualities} (0 equals the reference)")
+        told = self.told_axes()
+        if told:
+            parts = [f"{b if mean > 0 else a} is {word} ({abs(mean):.2f})" for word, mean in told]
+            lines.append(f"on the mean: {', '.join(parts)}")
+        return lines
+
+    def told_axes(self) -> list[tuple[str, float]]:
+        """(word for more, mean) of the axes that differ on the mean, largest first."""
+        words = {axis.name: axis.more for axis in AXES}
+        sure = [
+            (words[name], estimate.mean)
+            for name, estimate in self.axes.items()
+            if estimate.differs and abs(estimate.mean) >= MIN_AXIS_MEAN
+        ]
+        return sorted(sure, key=lambda entry: -abs(entry[1]))[:MAX_AXES]
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as plain Python; rows are left to the caller."""
+        return {
+            "compared": self.compared,
+            "failed": len(self.failed),
+            "margin": self.margin.to_json() | {"median": self.median},
+            "margin_means": "positive: a is better; low and high: 95 % interval, bootstrap over pairs",
+            "unit": UNIT,
+            "better": {"a": self.better_a, "tie": self.ties, "b": self.better_b},
+            "quality": None if self.quality is None else {"a": self.quality[0], "b": self.quality[1]},
+            "axes": {name: estimate.to_json() for name, estimate in self.axes.items()},
+            "worst": [row.pair.name for row in self.worst],
+        }
+
+
+def summarise(rows: Sequence[Row], worst: int) -> FolderSummary | None:
+    """The summary of rows, with `worst` of them listed; None where every row has an error."""
+    good = [row for row in rows if not row.error]
+    if not good:
+        return None
+    names = [axis.name for axis in AXES]
+    values = np.array([[row.margin, *(row.axes.get(name, 0.0) for name in names)] for row in good], np.float64)
+    intervals = bootstrap_intervals(values)
+    estimates = [
+        Estimate(float(mean), None if intervals is None else (float(intervals[0, i]), float(intervals[1, i])))
+        for i, mean in enumerate(values.mean(0))
+    ]
+    qualities = [(r.quality_a, r.quality_b) for r in good if r.quality_a is not None and r.quality_b is not None]
+    quality = None
+    if len(qualities) == len(good):
+        quality_a, quality_b = np.array(qualities, np.float64).mean(0)
+        quality = float(quality_a), float(quality_b)
+    counts = [sum(row.verdict == side for row in good) for side in ("a", "tie", "b")]
+    return FolderSummary(
+        len(good), estimates[0], float(np.median(values[:, 0])), counts[0], counts[1], counts[2], quality,
+        dict(zip(names, estimates[1:], strict=True)),
+        tuple(sorted(good, key=lambda row: (row.margin, row.pair.name))[:worst]),
+        tuple(row for row in rows if row.error),
+    )  # fmt: skip
+
+
+def bootstrap_intervals(values: np.ndarray, seed: int = 0) -> np.ndarray | None:
+    """values (n, c), a row a pair -> (2, c) low and high ends of the intervals of the c means; None for n < MIN_PAIRS.
+
+    Percentile bootstrap: DRAWS times n pairs with replacement. The same rows give the same interval.
+    """
+    count = len(values)
+    if count < MIN_PAIRS:
+        return None
+    generator = np.random.default_rng(seed)
+    even = np.full(count, 1 / count)
+    means = [generator.multinomial(count, even, size=100) @ values / count for _ in range(DRAWS // 100)]
+    return np.quantile(np.concatenate(means), ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)

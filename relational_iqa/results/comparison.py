@@ -1,0 +1,159 @@
+"""What the product answers: Comparison (two images); Score and Ranking are in modules of their own.
+
+Plain frozen data; `summary()` is one sentence a person would say, `to_json()` everything but the arrays.
+Signs: margin and local_margin > 0 where **a** is better (unit: severity levels); maps > 0 where **b** has more.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from relational_iqa.results.findings import (
+    TIE_MARGIN,
+    UNIT,
+    Finding,
+    axes_table,
+    check_maps,
+    find,
+    levels,
+    margin_word,
+    means,
+)
+from relational_iqa.results.lead import Lead, faint_reason, find_lead
+from relational_iqa.results.plain_json import plain
+from relational_iqa.results.ranking import Ranking
+from relational_iqa.results.score import Score
+from relational_iqa.results.sentences import UNEXPLAINED, explained, reasons
+from relational_iqa.tiling.grid_map import MapLike, enlarged_when_read, stored, stored_maps, summarise_map
+
+__all__ = ["UNIT", "Comparison", "Ranking", "Score"]
+_plain = plain  # its former name
+
+
+@enlarged_when_read("local_margin", "weight")
+@dataclass(frozen=True)
+class Comparison:
+    """Two images compared. `margin` > 0: a is better, in severity levels (1.0: one level of a five-level ladder).
+
+    maps: axis name -> float32 (H, W) in [-1, 1], positive where b has more; local_margin: float32 (H, W) levels,
+    positive where a is better; weight: float32 (H, W) > 0, for the pooling; quality_a, quality_b: <= 0 levels,
+    0 equals the reference, only where one was given; names: how to call the two; meta: version, weights, seconds ...
+    Maps of the model are kept on a grid of 1/4 of the size: each look at one enlarges it anew.
+    Raises ValueError if the margin is not finite, an axis is unknown or the sizes of the arrays differ.
+    """
+
+    margin: float
+    maps: Mapping[str, np.ndarray]
+    local_margin: np.ndarray
+    weight: np.ndarray
+    has_reference: bool = False
+    quality_a: float | None = None
+    quality_b: float | None = None
+    names: tuple[str, str] = ("A", "B")
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.margin):
+            raise ValueError(f"margin is {self.margin}, expected a finite number of levels: check the images for NaN")
+        check_maps(stored_maps(self.maps), self.shape)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the images that were compared, px."""
+        return self.stored_margin.shape
+
+    @property
+    def stored_margin(self) -> MapLike:
+        """The local margin as it is kept, which may be on the grid."""
+        return stored(self, "local_margin")
+
+    @property
+    def better(self) -> Literal["a", "b", "tie"]:
+        """Which image is better; "tie" where |margin| < TIE_MARGIN."""
+        return "tie" if abs(self.margin) < TIE_MARGIN else "a" if self.margin > 0 else "b"
+
+    @property
+    def identical(self) -> bool:
+        """True where nothing at all differs: margin, local margin and every map are exactly 0."""
+        return self.margin == 0 and not any(x.any() for x in (self.stored_margin, *stored_maps(self.maps).values()))
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The two names, told apart by a letter where they are equal."""
+        a, b = self.names
+        return (a, b) if a != b else (f"A ({a})", f"B ({b})")
+
+    @cached_property
+    def intensities(self) -> dict[str, float]:
+        """Axis -> mean signed value over the image, in [-1, 1]; positive: b has more."""
+        return means(stored_maps(self.maps))
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What differs, most salient first; `finding.matters` marks what deserves a sentence."""
+        return find(stored_maps(self.maps), self.stored_margin, self.margin)
+
+    @cached_property
+    def _explanation(self) -> tuple[Finding | None, Lead | None]:
+        """What is told where the findings do not explain the verdict: a faint reason, or where the lead is."""
+        better = self.better
+        if better == "tie" or explained(self.findings, better):
+            return None, None
+        faint = faint_reason(stored_maps(self.maps), self.stored_margin, better, self.findings)
+        return faint, None if faint is not None else find_lead(self.stored_margin, better)
+
+    def verdict(self, labels: tuple[str, str] | None = None) -> str:
+        """The short answer: "B is clearly better by 1.3 levels"."""
+        a, b = labels or self.labels
+        if self.identical:
+            return f"{a} and {b} are identical"
+        if self.better == "tie":
+            return f"{a} and {b} look equally good (margin {levels(self.margin)}, below {TIE_MARGIN})"
+        return f"{a if self.better == 'a' else b} is {margin_word(self.margin).word} by {levels(self.margin)}"
+
+    def reasons(self, labels: tuple[str, str] | None = None) -> str:
+        """Why: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is blockier (0.1, everywhere)".
+
+        Defects of the worse image first, at most three, then at most two trade-offs; in a tie the image with the most
+        salient finding first. An axis is named once, also where it differs in both directions. Where no finding of the
+        worse image explains the verdict, a faint one that goes with the local margin does, or it is said that there is
+        none and on how much of the picture the better image is ahead. Empty in a tie in which nothing matters.
+        """
+        return reasons(self.findings, self.better, labels or self.labels, *self._explanation)
+
+    def summary(self, labels: tuple[str, str] | None = None) -> str:
+        """One sentence a person would say; `labels` replaces the names."""
+        verdict, reasons = self.verdict(labels), self.reasons(labels)
+        if not reasons:
+            return f"{verdict}." if self.identical else f"{verdict}; no single kind of distortion stands out."
+        return f"{verdict}{'; ' if reasons.startswith(UNEXPLAINED) else ': '}{reasons}."
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain Python for json.dumps (numbers that are not finite become None)."""
+        a, b = self.labels
+        height, width = self.shape
+        local = summarise_map(self.stored_margin, beyond=TIE_MARGIN)
+        return plain({
+            "verdict": self.verdict(),
+            "sentence": self.summary(),
+            "better": self.better,
+            "margin": self.margin,
+            "margin_means": "positive: a is better; negative: b is better",
+            "unit": UNIT,
+            "word": "identical" if self.identical else margin_word(self.margin).word,
+            "tie_below": TIE_MARGIN,
+            "names": {"a": a, "b": b},
+            "has_reference": self.has_reference,
+            "quality": {"a": self.quality_a, "b": self.quality_b} if self.has_reference else None,
+            "size": {"width": width, "height": height},
+            "local_margin": {
+                "min": local.min, "max": local.max, "mean": local.mean,
+                "share_a_better": local.above, "share_b_better": local.below,
+            },
+            "axes": axes_table(stored_maps(self.maps), self.findings),
+            "meta": self.meta,
+        })  # fmt: skip

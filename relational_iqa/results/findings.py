@@ -1,0 +1,247 @@
+"""From maps to words: what differs between two images, how strongly, over how much of the picture, and where.
+
+The numbers that are quoted to people are defined here and nowhere else:
+
+intensity  mean |value| of one axis over its *area*, the pixels where |value| > AREA_THRESHOLD; values of the two signs
+           are kept apart, so "A blurrier on the left, B blurrier on the right" stays two findings.
+share      that area as a fraction of the image.
+where      one of a 3 x 3 grid of places, a row, a column or the whole, from centroid and spread of |value| in the area.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from distortion_engine.catalog import AXES
+from relational_iqa.tiling.grid_map import MapLike, bounds, strips
+
+AREA_THRESHOLD = 0.1  # |value| above which a pixel counts: half of the first severity level (0.2)
+MIN_SHARE = 0.005  # an area under half a percent of the image is not worth a sentence
+MIN_INTENSITY = 0.12  # just above the threshold itself: an area that only grazes it is not a finding
+RELATIVE_SALIENCE = 0.25  # a finding this much weaker than the strongest one stays out of the sentence
+LOCAL_EVIDENCE = 0.05  # levels; a local margin below this does not tell which image is the worse one in an area
+
+FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding explains a verdict (`lead.py`)
+
+UNIT = "severity levels"
+TIE_MARGIN = 0.1  # levels; below it the verdict is a tie
+
+# Axes that can go wrong in both directions. On all others "more" is a defect and "less" is its absence.
+TWO_SIDED = frozenset({"sharpness", "brightness", "contrast", "saturation", "color_cast"})
+# What to call the image that has more of a two-sided axis when that alone is what makes it worse.
+OVERDONE = {"sharpness": "oversharpened"}
+
+Side = Literal["a", "b"]
+
+
+@dataclass(frozen=True)
+class MarginWord:
+    """How a margin is said: `word` holds for |margin| < `below` (levels); `meaning` explains it to a reader."""
+
+    below: float
+    word: str
+    meaning: str
+
+
+MARGIN_WORDS: tuple[MarginWord, ...] = (
+    MarginWord(TIE_MARGIN, "equally good", "no difference to rely on: a tie"),
+    MarginWord(0.5, "slightly better", "seen when the two are compared closely"),
+    MarginWord(1.5, "clearly better", "about one level of a five-level distortion ladder"),
+    MarginWord(3.0, "much better", "about two levels"),
+    MarginWord(float("inf"), "far better", "three levels or more"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One axis on which one image has more than the other: "`side` is `word` (`intensity`, `where`)"."""
+
+    axis: str
+    side: Side  # the image that is spoken about
+    word: str  # comparative, as in "A is blurrier"
+    value: float  # signed intensity in [-1, 1], the sign of the map: positive, b has more of the axis
+    share: float  # of the image's pixels, 0 to 1
+    where: str
+
+    @property
+    def intensity(self) -> float:
+        """Mean |value| over the area, 0 to 1; 0.2 is about the first of five severity levels."""
+        return abs(self.value)
+
+    @property
+    def salience(self) -> float:
+        """Rank among findings: intensity * sqrt(share), between peak (ignores area) and mean (drowns small areas)."""
+        return self.intensity * float(np.sqrt(self.share))
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is worth a sentence and an unfolded map: MIN_INTENSITY over at least MIN_SHARE of the image."""
+        return self.intensity >= MIN_INTENSITY and self.share >= MIN_SHARE
+
+    @property
+    def faint(self) -> bool:
+        """Whether it is too weak to matter, so that a sentence says "faintly" and gives a second digit."""
+        return self.intensity < MIN_INTENSITY
+
+    @property
+    def amount(self) -> str:
+        """The intensity as people read it: "0.4", faint ones "0.04"."""
+        return f"{self.intensity:.{2 if self.faint else 1}f}"
+
+    def __str__(self) -> str:
+        return f"{'faintly ' if self.faint else ''}{self.word} ({self.amount}, {self.where})"
+
+
+def margin_word(margin: float) -> MarginWord:
+    """The entry of MARGIN_WORDS for a margin in levels; the sign is ignored."""
+    return next(entry for entry in MARGIN_WORDS if abs(margin) < entry.below or entry.below == float("inf"))
+
+
+def levels(margin: float) -> str:
+    """A margin in levels as people read it, without sign: "1.3 levels"; small ones keep a second digit."""
+    size = abs(margin)
+    return f"{size:.2f} levels" if size < 0.2 else f"{size:.1f} levels"
+
+
+def place(magnitude: np.ndarray) -> str:
+    """Where the mass of a non-negative (H, W) array lies: "lower left", "mostly top", "everywhere" ...
+
+    Per direction: a spread (standard deviation in units of the side; 0.29 is uniform) over 0.2, so mass over more than
+    some 70 % of the side, is no place; else the centroid chooses the third. "mostly" is added when over a tenth of the
+    mass lies outside the half that is named. An empty array gives "nowhere".
+    """
+    rows, columns = (magnitude.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
+    return place_of(rows, columns, np.count_nonzero(magnitude) / magnitude.size)
+
+
+def place_of(rows: np.ndarray, columns: np.ndarray, share: float) -> str:
+    """The same from the sums over each row and each column, and the share of values that are not 0."""
+    total = float(rows.sum())
+    if total <= 0:
+        return "nowhere"
+    vertical, inside_y = _third(rows / total)
+    horizontal, inside_x = _third(columns / total)
+    name = _PLACES[vertical, horizontal]
+    if name is None:
+        return "everywhere" if share >= 0.5 else "in scattered places"
+    return name if min(inside_y, inside_x) >= 0.9 else f"mostly {name}"
+
+
+_PLACES: dict[tuple[int | None, int | None], str | None] = {
+    (0, 0): "upper left", (0, 1): "top centre", (0, 2): "upper right", (0, None): "top",
+    (1, 0): "middle left", (1, 1): "centre", (1, 2): "middle right", (1, None): "middle",
+    (2, 0): "lower left", (2, 1): "bottom centre", (2, 2): "lower right", (2, None): "bottom",
+    (None, 0): "left side", (None, 1): "middle column", (None, 2): "right side", (None, None): None,
+}  # fmt: skip
+
+
+def _third(profile: np.ndarray) -> tuple[int | None, float]:
+    """Third (0, 1, 2) that a profile of sum 1 sits in, None if spread out, and the share of it in the half so named."""
+    # Rounded, so that the order of summation never decides between two words.
+    position = np.round((np.arange(profile.size) + 0.5) / profile.size, 9)
+    centroid = round(float(profile @ position), 9)
+    if round(float(profile @ (position - centroid) ** 2) ** 0.5, 9) > 0.2:
+        return None, 1.0
+    third, low, high = (0, 0.0, 0.5) if centroid < 0.4 else (2, 0.5, 1.0) if centroid > 0.6 else (1, 0.25, 0.75)
+    return third, round(float(profile[(position >= low) & (position <= high)].sum()), 9)
+
+
+def find(maps: Mapping[str, MapLike], local_margin: MapLike, margin: float) -> tuple[Finding, ...]:
+    """All findings of a pair, most salient first, also those that do not matter.
+
+    maps: axis name -> (H, W) in [-1, 1], positive where b has more; local_margin: (H, W) levels, positive where a is
+    better; margin: levels. On one-sided axes the image that has more is spoken about. On two-sided axes it is the image
+    that is worse in that area by the local margin, else the worse one overall; a lack of sharpness is always told as
+    "blurrier" unless nothing else explains why the sharper image is the worse one.
+    """
+    found = []
+    for axis in AXES:
+        if axis.name in maps and axis.name not in TWO_SIDED:
+            found += [
+                Finding(axis.name, "b" if sign > 0 else "a", axis.more, sign * value, share, where)
+                for sign, value, share, where, _ in _areas(maps[axis.name], local_margin)
+            ]
+    explained = {finding.side for finding in found if finding.matters}
+    for axis in AXES:
+        if axis.name in maps and axis.name in TWO_SIDED:
+            for sign, value, share, where, evidence in _areas(maps[axis.name], local_margin):
+                has_more: Side = "b" if sign > 0 else "a"
+                has_less: Side = "a" if sign > 0 else "b"
+                verdict = evidence if abs(evidence) >= LOCAL_EVIDENCE else margin
+                worse: Side | None = None if abs(verdict) < LOCAL_EVIDENCE else "b" if verdict > 0 else "a"
+                overdone = worse == has_more and has_more not in explained and abs(evidence) >= LOCAL_EVIDENCE
+                tell_more = overdone if axis.name in OVERDONE else worse != has_less
+                word = (OVERDONE.get(axis.name, axis.more)) if tell_more else axis.less
+                found.append(Finding(axis.name, has_more if tell_more else has_less, word, sign * value, share, where))
+    return tuple(sorted(found, key=lambda finding: -finding.salience))
+
+
+def _areas(values: MapLike, local_margin: MapLike) -> list[tuple[int, float, float, str, float]]:
+    """For either sign that occurs: sign, intensity, share, where, and the mean local margin weighted by |value|."""
+    low, high = bounds(values)
+    return [
+        area
+        for sign, extreme in ((1, high), (-1, -low))
+        if extreme > AREA_THRESHOLD  # most maps of a large picture end here
+        for area in _area(sign, values, local_margin)
+    ]
+
+
+def _area(sign: int, values: MapLike, local_margin: MapLike) -> list[tuple[int, float, float, str, float]]:
+    """The same for one sign, taken strip by strip; empty where it does not occur."""
+    count, evidence = 0, 0.0
+    rows: list[np.ndarray] = []
+    columns = np.zeros(values.shape[1])
+    for part, local in zip(strips(values), strips(local_margin), strict=True):
+        signed = sign * part
+        magnitude = np.where(signed > AREA_THRESHOLD, signed, np.float32(0))
+        rows.append(magnitude.sum(axis=1, dtype=np.float64))
+        if rows[-1].any():
+            count += int(np.count_nonzero(magnitude))
+            columns += magnitude.sum(axis=0, dtype=np.float64)
+            evidence += float((magnitude * local).sum(dtype=np.float64))
+    if not count:
+        return []
+    total, share = float(columns.sum()), count / values.size
+    return [(sign, total / count, share, place_of(np.concatenate(rows), columns, share), evidence / total)]
+
+
+def worth_saying(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that matter and are not dwarfed by the strongest of them, most salient first."""
+    matter = [finding for finding in findings if finding.matters]
+    return [finding for finding in matter if finding.salience >= RELATIVE_SALIENCE * matter[0].salience]
+
+
+def check_maps(maps: Mapping[str, MapLike], shape: tuple[int, ...]) -> None:
+    """Raise ValueError where a map is of an unknown axis or not of `shape` (H, W)."""
+    for name, values in maps.items():
+        if name not in {axis.name for axis in AXES}:
+            raise ValueError(f"unknown axis {name!r}, expected one of {', '.join(axis.name for axis in AXES)}")
+        if values.shape != shape or values.ndim != 2:
+            raise ValueError(f"map {name!r} has shape {values.shape}, expected (H, W) = {shape} as the local map has")
+
+
+def means(maps: Mapping[str, MapLike]) -> dict[str, float]:
+    """Axis -> mean signed value over the image."""
+    return {name: float(values.mean(dtype=np.float64)) for name, values in maps.items()}
+
+
+def axes_table(maps: Mapping[str, MapLike], findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """One row an axis: mean, then signed intensity and place of its strongest finding, then all its findings."""
+    rows = []
+    for name, mean in means(maps).items():
+        own = [finding for finding in findings if finding.axis == name]
+        rows.append({
+            "name": name,
+            "mean": mean,
+            "intensity": own[0].value if own else 0.0,
+            "share": sum(finding.share for finding in own),
+            "where": own[0].where if own else "nowhere",
+            "matters": any(finding.matters for finding in own),
+            "findings": [
+                {"side": f.side, "word": f.word, "intensity": f.value, "share": f.share, "where": f.where} for f in own
+            ],
+        })  # fmt: skip
+    return rows

@@ -1,0 +1,161 @@
+"""The league table of `riqa rank`: a transitive score, every pair against every other, and the axes of each image.
+
+With a reference the score is the quality. Without one it is the least-squares solution of score_i - score_j = margin_ij
+(the potential of HodgeRank: Jiang, Lim, Yao, Ye, Math. Program. 127, 2011), which for all pairs equally weighted is the
+row mean of the margins and has the order of the Borda count; `misfit` says how far the margins are from any such scale.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from distortion_engine.catalog import AXES
+from relational_iqa.results.comparison import Ranking
+from relational_iqa.results.findings import TIE_MARGIN
+
+AXIS_SHOWN = 0.02
+"""An axis on which no image reaches this mean is left out of the printed table: a tenth of the first severity level."""
+MAX_MATRIX = 10
+"""With more images the printed pairwise matrix is too wide for a terminal; CSV and JSON always have it."""
+MAX_AXES = 6
+_NAME_WIDTH = 32
+
+
+@dataclass(frozen=True)
+class League:
+    """ranking: order and pairwise margins. scores (n,), in severity levels, in the order of the names, not of the
+    ranks: <= 0 below the reference, or without one of mean 0. axes: axis -> (n,) mean signed value, more than the
+    reference or than the mean of the images. misfit: root mean square of margin_ij - (score_i - score_j), levels."""
+
+    ranking: Ranking
+    scores: np.ndarray
+    axes: dict[str, np.ndarray]
+
+    @property
+    def misfit(self) -> float:
+        """0 with a reference."""
+        rest = self.ranking.pairwise - np.subtract.outer(self.scores, self.scores)
+        count = len(self.scores)
+        return float(np.sqrt((rest**2).sum() / max(count * (count - 1), 1)))
+
+    def columns(self) -> tuple[str, ...]:
+        """Of the CSV: one for the margin over each image, `over 1` for the first in rank."""
+        over = [f"over {rank}" for rank in range(1, len(self.scores) + 1)]
+        return ("rank", "name", "score", "quality", "margin_over_next", *(axis.name for axis in AXES), *over, "file")
+
+    def rows(self, files: Sequence[str]) -> list[dict[str, Any]]:
+        """One an image, best first, with the keys of `columns`; files in the order of the names."""
+        ranking = self.ranking
+        rows = []
+        for rank, i in enumerate(ranking.order, start=1):
+            row: dict[str, Any] = {"rank": rank, "name": ranking.names[i], "score": float(self.scores[i])}
+            row["quality"] = None if ranking.qualities is None else float(ranking.qualities[i])
+            row["margin_over_next"] = ranking.margins[rank - 1] if rank <= len(ranking.margins) else None
+            row |= {axis.name: float(self.axes[axis.name][i]) if axis.name in self.axes else None for axis in AXES}
+            row |= {f"over {k}": float(ranking.pairwise[i, j]) for k, j in enumerate(ranking.order, start=1)}
+            rows.append(row | {"file": files[i]})
+        return rows
+
+    def to_json(self) -> dict[str, Any]:
+        """What `Ranking.to_json` says, with score and axes of each image and what they mean."""
+        content = self.ranking.to_json()
+        for entry in content["ranking"]:
+            entry["score"] = float(self.scores[entry["index"]])
+            entry["axes"] = {name: float(values[entry["index"]]) for name, values in self.axes.items()}
+        with_reference = self.ranking.qualities is not None
+        return content | {
+            "score_means": "quality: levels below the reference" if with_reference else "levels, 0 is the mean image",
+            "axes_mean": f"mean signed value, more than {'the reference' if with_reference else 'the mean image'}",
+            "misfit": self.misfit,
+        }
+
+    def lines(self) -> list[str]:
+        """The table and the matrix for a terminal, best first."""
+        ranking, order = self.ranking, list(self.ranking.order)
+        shown = sorted(self.axes, key=lambda name: -float(np.abs(self.axes[name]).max()))[:MAX_AXES]
+        shown = [name for name in self.axes if name in shown and float(np.abs(self.axes[name]).max()) >= AXIS_SHOWN]
+        names = [_short(ranking.names[i]) for i in order]
+        head = ["rank", "image", "score", "wins", "ties", "losses", *shown]
+        body = []
+        for rank, i in enumerate(order, start=1):
+            others = np.delete(ranking.pairwise[i], i)
+            wins, losses = int((others >= TIE_MARGIN).sum()), int((others <= -TIE_MARGIN).sum())
+            cells = [str(rank), names[rank - 1], f"{self.scores[i]:+.2f}"]
+            cells += [str(wins), str(len(others) - wins - losses), str(losses)]
+            body.append(cells + [f"{self.axes[name][i]:+.2f}" for name in shown])
+        zero = "the reference" if ranking.qualities is not None else "the mean of the images"
+        lines = ["", *_table(head, body), f"score in severity levels, axes as mean intensity; 0 is {zero}"]
+        if ranking.qualities is None and len(order) > 2:
+            lines.append(f"margins of pairs are {self.misfit:.2f} levels off the differences of these scores")
+        if 2 < len(order) <= MAX_MATRIX:
+            head = ["margin of row over column", *(str(rank) for rank in range(1, len(order) + 1))]
+            body = [
+                [f"{rank} {names[rank - 1]}", *("" if i == j else f"{ranking.pairwise[i, j]:+.2f}" for j in order)]
+                for rank, i in enumerate(order, start=1)
+            ]
+            lines += ["", *_table(head, body, left=(0,))]
+        return lines
+
+
+def play(
+    model: Any,
+    images: Sequence[Any],
+    names: Sequence[str],
+    reference: Any = None,
+    tick: Callable[[], None] = lambda: None,
+) -> League:
+    """The league of images (3, H, W) of one scene and size. model: has `score` and `compare` of RelationalIQA; every
+    image or pair goes through it once, `tick` is called after each."""
+    count = len(images)
+    axes = {axis.name: np.zeros(count) for axis in AXES}
+    pairwise = np.zeros((count, count))
+    qualities: list[float] | None = None
+    meta: dict[str, Any] = {}
+    if reference is not None:
+        results = []
+        for image in images:
+            results.append(model.score(image, reference=reference))
+            tick()
+        qualities = [result.quality for result in results]
+        scores = np.array(qualities)
+        pairwise = np.subtract.outer(scores, scores)
+        for name, values in axes.items():
+            values[:] = [result.distortions[name] for result in results]
+        meta = dict(results[0].meta)
+    else:
+        for i in range(count):
+            for j in range(i + 1, count):
+                result = model.compare(images[i], images[j])
+                pairwise[i, j], pairwise[j, i] = result.margin, -result.margin
+                for name, mean in result.intensities.items():  # positive: j has more
+                    axes[name][i] -= mean / count
+                    axes[name][j] += mean / count
+                meta = dict(result.meta)
+                tick()
+        scores = pairwise.sum(1) / count
+    order = [int(i) for i in np.argsort(-scores, kind="stable")]
+    margins = [float(pairwise[i, j]) + 0.0 for i, j in zip(order, order[1:], strict=False)]
+    meta.pop("seconds", None)  # that of one pair
+    return League(Ranking(order, list(names), margins, qualities, pairwise, meta), scores, axes)
+
+
+def games(count: int, with_reference: bool) -> int:
+    """How often `play` ticks."""
+    return count if with_reference else count * (count - 1) // 2
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]], left: Sequence[int] = (1,)) -> list[str]:
+    """Lines of aligned columns; `left`: those that hold text."""
+    widths = [max(len(row[k]) for row in (head, *body)) for k in range(len(head))]
+    lines = []
+    for row in (head, *body):
+        cells = [cell.ljust(widths[k]) if k in left else cell.rjust(widths[k]) for k, cell in enumerate(row)]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _short(name: str) -> str:
+    """The end of a long name, which is where versions differ."""
+    return name if len(name) <= _NAME_WIDTH else "…" + name[1 - _NAME_WIDTH :]

@@ -1,0 +1,56 @@
+"""Ranking: several images of one scene, best first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from relational_iqa.results.findings import TIE_MARGIN, UNIT, levels
+from relational_iqa.results.plain_json import plain
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Several images, best first.
+
+    order: indices into names; margins: of each in order over the next one (n - 1 of them); pairwise: (n, n), [i, j] > 0
+    where i is better than j, antisymmetric; qualities: one for each of `names`, or None without a reference.
+    """
+
+    order: Sequence[int]
+    names: Sequence[str]
+    margins: Sequence[float]
+    qualities: Sequence[float] | None
+    pairwise: np.ndarray
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != list(range(len(self.names))) or len(self.margins) != max(len(self.names) - 1, 0):
+            raise ValueError(
+                f"order {list(self.order)} with {len(self.margins)} margins does not fit {len(self.names)} names: "
+                "expected a permutation of their indices and one margin fewer"
+            )
+
+    def summary(self) -> str:
+        """One sentence: "b.png is best, then a.png (0.8 levels behind), then c.png (equal, 0.02 levels)."."""
+        if not self.names:
+            return "No images to rank."
+        parts = [f"{self.names[self.order[0]]} is best"]
+        for index, margin in zip(self.order[1:], self.margins, strict=True):
+            gap = f"equal, {levels(margin)}" if abs(margin) < TIE_MARGIN else f"{levels(margin)} behind"
+            parts.append(f"then {self.names[index]} ({gap})")
+        return ", ".join(parts) + "."
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain Python, the images best first."""
+        ranked = [
+            {"rank": rank, "index": index, "name": self.names[index],
+             "quality": None if self.qualities is None else self.qualities[index],
+             "margin_over_next": self.margins[rank - 1] if rank <= len(self.margins) else None}
+            for rank, index in enumerate(self.order, start=1)
+        ]  # fmt: skip
+        return plain({
+            "sentence": self.summary(), "unit": UNIT, "ranking": ranked,
+            "pairwise": self.pairwise, "pairwise_means": "[i][j] positive: i is better than j", "meta": self.meta,
+        })  # fmt: skip

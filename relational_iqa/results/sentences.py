@@ -1,0 +1,172 @@
+"""Findings in sentences: every axis is named once, also where it sets the images apart in both directions.
+
+"B is noisier (0.5, everywhere)" is one finding. Where B has more in one area and A in another, the two findings make
+one remark, "B is more smeared in the middle (0.5) and A at the top (0.4)", and places that are no places are told apart
+as "in some places" and "in others": a sentence never says the same of both images. A verdict that no finding of the
+worse image explains is given a faint one (`lead.py`), or it is said that there is none, and on how much of the picture
+the better image is ahead: merits of the better one alone would leave a reader without the reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relational_iqa.results.findings import Finding, worth_saying
+from relational_iqa.results.lead import Lead
+
+MAX_DEFECTS = 3  # reasons named in a sentence
+MAX_TRADE_OFFS = 2  # merits of the worse image named after "though"
+UNEXPLAINED = "no single kind of distortion explains the verdict"
+_NO_PLACE = ("everywhere", "in scattered places")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is said of one axis: a finding, the more salient one unless turned, and that of the opposite sign if any."""
+
+    finding: Finding
+    opposite: Finding | None = None
+
+    @property
+    def of_both(self) -> bool:
+        """Whether it speaks of both images, so that it needs a clause of its own."""
+        return self.opposite is not None and self.opposite.side != self.finding.side
+
+    def led_by(self, side: str) -> "Remark":
+        """The same, begun with the image `side` where it speaks of both."""
+        if self.opposite is None or not self.of_both or self.finding.side == side:
+            return self
+        return Remark(self.opposite, self.finding)
+
+    def predicate(self) -> str:
+        """What follows "A is" where only one image is spoken of: "blurrier (0.4, top)", "brighter on the left side
+        (0.4) but darker on the right side (0.3)"."""
+        if self.opposite is None:
+            return str(self.finding)
+        here, there = _apart(self.finding, self.opposite)
+        word = f"faintly {self.finding.word}" if self.finding.faint else self.finding.word
+        return f"{word} {here} but {self.opposite.word} {there}"
+
+    def clause(self, names: tuple[str, str]) -> str:
+        """A whole clause: "A is blurrier (0.4, top)", "B is more smeared in the middle (0.5) and A at the top (0.4)".
+        names: what to call a and b."""
+        called = dict(zip(("a", "b"), names, strict=True))
+        if self.opposite is None or not self.of_both:
+            return f"{called[self.finding.side]} is {self.predicate()}"
+        here, there = _apart(self.finding, self.opposite)
+        word = f"faintly {self.finding.word}" if self.finding.faint else self.finding.word
+        other = f"{called[self.opposite.side]}{' more so' if self.finding.faint else ''}"
+        return f"{called[self.finding.side]} is {word} {here} and {other} {there}"
+
+
+def remarks(findings: Sequence[Finding]) -> list[Remark]:
+    """One remark an axis, most salient first. findings: most salient first, as `findings.find` gives them."""
+    by_axis: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_axis.setdefault(finding.axis, []).append(finding)
+    return [Remark(*own[:2]) for own in by_axis.values()]  # an axis has one finding a sign
+
+
+def join_words(parts: Sequence[str]) -> str:
+    """Parts as a list in a sentence: "x", "x and y", "x, y and z"."""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def explained(findings: Sequence[Finding], better: str) -> bool:
+    """Whether a sentence about these findings names a defect of the worse image; a tie has nothing to explain."""
+    sides = {finding.side for finding in worth_saying(findings)}
+    return better == "tie" or bool(sides - {better})
+
+
+def reasons(
+    findings: Sequence[Finding],
+    better: str,
+    names: tuple[str, str],
+    faint: Finding | None = None,
+    lead: Lead | None = None,
+) -> str:
+    """Why a comparison came out as it did: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is
+    blockier (0.1, everywhere)".
+
+    Defects of the worse image first (at most MAX_DEFECTS), then trade-offs (at most MAX_TRADE_OFFS); in a tie (`better`
+    is "tie", not "a" or "b") the image with the most salient remark first. A remark of both images begins with the
+    worse one, as its share of it is a reason; in a tie with the one in which it is stronger. Empty in a tie in which no
+    finding matters.
+
+    faint, lead: what `lead.py` finds where the findings alone do not explain the verdict; `faint` then is the reason.
+    Without it the sentence begins with UNEXPLAINED and tells the lead.
+    """
+    said = remarks(worth_saying(findings))
+    if better == "tie":
+        first = said[0].finding.side if said else "a"
+    else:
+        first = "a" if better == "b" else "b"
+        if faint is not None:
+            said = _with_reason(said, faint)
+        said = [remark.led_by(first) for remark in said]
+    second = "b" if first == "a" else "a"
+    defects = _clauses([remark for remark in said if remark.finding.side == first][:MAX_DEFECTS], names)
+    merits = _clauses([remark for remark in said if remark.finding.side == second][:MAX_TRADE_OFFS], names)
+    if better == "tie":
+        return "; ".join(part for part in (defects, merits) if part)
+    if not defects:
+        return unexplained(better, names, lead) + (f"; against that, {merits}" if merits else "")
+    return ", though ".join(part for part in (defects, merits) if part)
+
+
+def unexplained(better: str, names: tuple[str, str], lead: Lead | None) -> str:
+    """That no reason is known, and where the better image is ahead: "no single kind of distortion explains the verdict,
+    but place by place B is better on 38 % of the picture, mostly at the top, and A on 3 %"."""
+    if lead is None or lead.ahead < 0.01 or lead.ahead <= lead.behind:
+        return UNEXPLAINED
+    ahead, behind = names if better == "a" else names[::-1]
+    if lead.ahead >= 0.995:
+        return f"{UNEXPLAINED}, but place by place {ahead} is better everywhere"
+    rest = f" and {behind} on {100 * lead.behind:.0f} %" if lead.behind >= 0.005 else ""
+    where = "" if lead.where in _NO_PLACE else f", {_at(lead.where)}{',' if rest else ''}"
+    share = f"on {100 * lead.ahead:.0f} % of the picture"
+    return f"{UNEXPLAINED}, but place by place {ahead} is better {share}{where}{rest}"
+
+
+def _with_reason(said: Sequence[Remark], faint: Finding) -> list[Remark]:
+    """The remarks with `faint` among them, in one with what is said of its axis already."""
+    same = next((remark.finding for remark in said if remark.finding.axis == faint.axis), None)
+    return [Remark(faint, same), *(remark for remark in said if remark.finding.axis != faint.axis)]
+
+
+def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> str:
+    """Remarks that lead with one image: those of it alone in one clause, each of the others in its own."""
+    if not own:
+        return ""
+    name = names["ab".index(own[0].finding.side)]
+    alone = [remark.predicate() for remark in own if not remark.of_both]
+    clauses = []
+    for remark in own:
+        if remark.of_both:
+            clauses.append(remark.clause(names))
+        elif alone:
+            clauses.append(f"{name} is {join_words(alone)}")
+            alone = []
+    return "; ".join(clauses)
+
+
+def _apart(first: Finding, second: Finding) -> tuple[str, str]:
+    """Where two findings of one axis lie, in words that do not contradict each other, with their intensities."""
+    base, other = (finding.where.removeprefix("mostly ") for finding in (first, second))
+    if base in _NO_PLACE:
+        here = "in most places" if base == "everywhere" else "in some places"
+        others = "in most others" if other == "everywhere" and base != other else "in others"
+        there = others if other in _NO_PLACE else _at(second.where)
+    elif other in _NO_PLACE:
+        here, there = _at(first.where), "elsewhere"
+    elif base == other:
+        here, there = f"in some places {_at(base)}", "in others"
+    else:
+        here, there = _at(first.where), _at(second.where)
+    return f"{here} ({first.amount})", f"{there} ({second.amount})"
+
+
+def _at(where: str) -> str:
+    """A place of `findings.place` with its preposition: "mostly top" -> "mostly at the top"."""
+    base = where.removeprefix("mostly ")
+    preposition = "on" if base.endswith("side") else "in" if base in ("centre", "middle", "middle column") else "at"
+    return f"{where[: len(where) - len(base)]}{preposition} the {base}"

@@ -1,0 +1,204 @@
+"""FAISS: nearest known recipes to a pair of images. Exact up to EXACT_LIMIT vectors, compressed beyond.
+
+An index is a folder: `index.faiss`, `recipes.jsonl` (a line a vector) and `index.json` with sizes and checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distortion_engine import ENGINE_VERSION
+from distortion_engine.dataset import RankedSetDataset
+from distortion_engine.errors import UsageError
+from distortion_engine.recipe import Recipe
+from distortion_engine.sampling import SamplingConfig
+from relational_iqa.retrieval.recipe_words import describe
+from relational_iqa.retrieval.relation_embedding import Compares, relation_embedding, swapped_embedding
+
+EXACT_LIMIT = 100_000
+"""Vectors up to which search is exact; beyond, IVF-PQ."""
+
+FORMAT = "riqa index 1"
+_BYTES_PER_CODE = 80  # of a compressed vector, an eighth; with 32, recall@10 is .81 instead of .92
+_BITS = 8
+_TRAINING_PER_LIST = 40  # vectors; FAISS warns below 39
+_ITERATIONS = 10  # of k-means; more change nothing that can be measured
+_PROBED_SHARE = 1 / 64  # of the lists; recall is limited by the codes, not by this
+_FILES = ("index.faiss", "recipes.jsonl")
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One answer. swapped: the recipe leads from b to a, not from a to b. distance: Euclidean, of embeddings."""
+
+    recipe: Recipe
+    photo: str
+    distance: float
+    swapped: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "words": describe(self.recipe),
+            "from": "b" if self.swapped else "a",
+            "distance": self.distance,
+            "photo": self.photo,
+            "recipe": self.recipe.to_dict(),
+        }
+
+
+def build_index(vectors: np.ndarray, exact_limit: int = EXACT_LIMIT, seed: int = 0) -> Any:
+    """A FAISS index over `vectors` (N, D) float32, Euclidean; exact up to `exact_limit` vectors, IVF-PQ beyond.
+
+    IVF-PQ: 4 sqrt(N) lists, at most 80 bytes a vector plus its number, trained on a sample drawn by `seed`. Raises
+    UsageError for vectors that are none, not two-dimensional or not finite.
+    """
+    import faiss
+
+    vectors = _checked(vectors)
+    number, dimension = vectors.shape
+    if number <= exact_limit:
+        flat: Any = faiss.IndexFlatL2(dimension)
+        flat.add(vectors)
+        return flat
+    lists = max(1, round(4 * math.sqrt(number)))
+    codes = max(m for m in range(1, min(_BYTES_PER_CODE, dimension) + 1) if dimension % m == 0)
+    index: Any = faiss.IndexIVFPQ(faiss.IndexFlatL2(dimension), dimension, lists, codes, _BITS)
+    index.cp.seed = seed
+    index.cp.niter = index.pq.cp.niter = _ITERATIONS
+    rng = np.random.default_rng(seed)
+    sample = rng.choice(number, min(number, max(_TRAINING_PER_LIST * lists, 2**_BITS * 40)), replace=False)
+    index.use_precomputed_table = -1  # tables that would take more memory than the vectors, and save no time
+    index.train(vectors[np.sort(sample)])
+    index.add(vectors)
+    index.nprobe = max(1, round(_PROBED_SHARE * lists))
+    return index
+
+
+def search(index: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Euclidean distances (Q, k) and numbers (Q, k) of the nearest, nearest first; as many as there are if k is more.
+
+    UsageError for k below 1 or queries of another length than the index has.
+    """
+    queries = _checked(queries)
+    if k < 1 or queries.shape[1] != index.d:
+        raise UsageError(f"k {k} and queries of {queries.shape[1]} numbers: expected k >= 1 and {index.d} numbers")
+    squares, numbers = index.search(queries, min(k, index.ntotal))
+    return np.sqrt(np.maximum(squares, 0)), numbers
+
+
+def _checked(vectors: np.ndarray) -> np.ndarray:
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or not vectors.size or not np.isfinite(vectors).all():
+        raise UsageError(f"vectors of shape {vectors.shape}: expected (N, D), N and D 1 or more, finite numbers")
+    return vectors
+
+
+class RecipeIndex:
+    """Known pairs (pristine, distorted) and their recipes. facts: weights, engine, photographs, how it was made."""
+
+    def __init__(self, index: Any, recipes: Sequence[tuple[Recipe, str]], facts: dict[str, Any]) -> None:
+        self.index, self.recipes, self.facts = index, list(recipes), facts
+
+    def __len__(self) -> int:
+        return len(self.recipes)
+
+    def nearest(self, embedding: np.ndarray, k: int = 5) -> list[Neighbour]:
+        """The k nearest recipes to the pair with this relation embedding (D,), taken either way round: what was done to
+        a to get b, or to b to get a."""
+        found = []
+        for swapped in (False, True):
+            query = swapped_embedding(embedding) if swapped else embedding
+            distances, numbers = search(self.index, query[None], k)
+            found += [
+                Neighbour(*self.recipes[int(number)], float(distance), swapped)
+                for distance, number in zip(distances[0], numbers[0], strict=True)
+                if number >= 0
+            ]
+        return sorted(found, key=lambda neighbour: neighbour.distance)[:k]
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the folder; `index.json` comes last, so that one without it is known to be cut short."""
+        import faiss
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "index.json").unlink(missing_ok=True)
+        (folder / "index.faiss").write_bytes(faiss.serialize_index(self.index).tobytes())
+        lines = [json.dumps({"photo": photo, "recipe": recipe.to_dict()}) + "\n" for recipe, photo in self.recipes]
+        (folder / "recipes.jsonl").write_text("".join(lines), encoding="utf-8")
+        sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _FILES}
+        about = {"format": FORMAT, "count": len(self), "dimension": int(self.index.d), "sha256": sums, **self.facts}
+        (folder / "index.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(folder: str | Path) -> RecipeIndex:
+        """What `save` wrote. UsageError names a folder that is missing, cut short, damaged or foreign."""
+        import faiss
+
+        folder = Path(folder)
+        remedy = "write it again with riqa index PHOTOS OUT"
+        try:
+            about = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            contents = {name: (folder / name).read_bytes() for name in _FILES}
+            if about.get("format") != FORMAT:
+                raise UsageError(f"{folder}: is of format {about.get('format')!r}, expected {FORMAT!r}; {remedy}")
+            for name, content in contents.items():
+                # before FAISS reads it: a flipped bit there is a wrong answer or a crash
+                if hashlib.sha256(content).hexdigest() != about["sha256"][name]:
+                    raise UsageError(f"{folder / name}: differs from the checksum in index.json; {remedy}")
+            serialised = np.frombuffer(contents["index.faiss"], dtype=np.uint8)
+            index = faiss.deserialize_index(serialised, faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE)
+            rows = [json.loads(line) for line in contents["recipes.jsonl"].decode("utf-8").splitlines()]
+            recipes = [(Recipe.from_dict(row["recipe"]), str(row["photo"])) for row in rows]
+            facts = {key: about[key] for key in about if key not in ("format", "count", "dimension", "sha256")}
+            fits = index.ntotal == len(recipes) == about["count"] and index.d == about["dimension"]
+        except FileNotFoundError as error:
+            raise UsageError(f"{error.filename}: no such file; {remedy}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{folder}: is no readable index ({type(error).__name__}); {remedy}") from error
+        if not fits:
+            raise UsageError(f"{folder}: {index.ntotal} vectors for {len(recipes)} recipes; {remedy}")
+        return RecipeIndex(index, recipes, facts)
+
+
+def known_pairs(
+    photos: Sequence[Path], sets: int, size_px: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, Recipe, str]]:
+    """(reference, distorted, recipe, photo) of all members of `sets` ranked sets; images (H, W, 3) uint8. One step in
+    five acts on a part of the image only."""
+    dataset = RankedSetDataset(photos, size_px, seed, sets, SamplingConfig(mask_share=0.2))
+    for index in range(sets):
+        item = dataset[index]
+        images = item["images"].permute(0, 2, 3, 1).numpy()
+        for image, recipe in zip(images[1:], item["set"].members, strict=True):
+            yield images[0], image, recipe, item["photo"]
+
+
+def index_recipes(
+    model: Compares, photos: Sequence[Path], sets: int, size_px: int = 256, seed: int = 0, weights: str | None = None
+) -> RecipeIndex:
+    """Renders `sets` ranked sets of `photos`, embeds every pair (reference, member) and indexes them.
+
+    weights: sha256 of the model's weights, kept so that another model is noticed.
+    """
+    from distortion_engine.jobs.progress import progress
+
+    vectors, recipes = [], []
+    with progress(sets * SamplingConfig().members, "pairs") as tick:
+        for reference, image, recipe, photo in known_pairs(photos, sets, size_px, seed):
+            vectors.append(relation_embedding(model, reference, image))
+            recipes.append((recipe, photo))
+            tick()
+    facts = {"weights_sha256": weights, "engine": ENGINE_VERSION, "photos": len(photos), "sets": sets, "seed": seed}
+    return RecipeIndex(build_index(np.stack(vectors)), recipes, {**facts, "size_px": size_px})

@@ -1,0 +1,247 @@
+"""RelationalIQA: the only door from outside to the networks. Loads weights, compares, scores and ranks images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from distortion_engine.catalog import AXES
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.image_io import MAX_PIXELS
+from relational_iqa.results.comparison import Comparison, Ranking, Score
+from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
+from relational_iqa.systems.devices import find_device, find_precision
+from relational_iqa.systems.tile_judges import TileNetworks
+from relational_iqa.tiling.grid_map import CELL_PX, GridMap, GridMaps
+from relational_iqa.tiling.memory import keep_freed_memory
+from relational_iqa.tiling.run import WHOLE_PX, Tiled, Tiler
+from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
+from relational_iqa.tiling.tiles import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
+from relational_iqa.version import __version__
+
+Input = Source | StoredImage
+Align = Literal["resize", "crop"]
+
+
+def load(weights: str | Path | None = None, device: str = "cpu", precision: str = "float32") -> RelationalIQA:
+    """The model with shipped weights (None), other shipped weights by name, or weights by path; no network access.
+
+    device: "cpu", "cuda", "cuda:1" ..., "mps"; precision: "float32", or "bfloat16" or "float16" for the trunks of the
+    networks (margins then differ by less than 0.03 levels). Raises UsageError for weights that are missing,
+    damaged or foreign, for a device that is not there and for a precision that is not known.
+    """
+    place, dtype = find_device(device), find_precision(precision)
+    keep_freed_memory()
+    networks, meta = load_weights(weights)
+    return RelationalIQA(networks.to(place), meta, dtype=dtype)
+
+
+class RelationalIQA:
+    """Compares images. Images enter as paths, PIL images, H x W x 3 arrays (uint8, uint16, float in [0, 1]) or tensors
+    (3, H, W) in [0, 1]; sizes are kept, nothing is resized unless `align` says so.
+
+    tile_px: side of the tiles in which images of more than `whole_px` pixels are processed, None for what 1.5 GB allow;
+    tiles give the same numbers as the whole image. dtype: of the trunks of the networks, which are changed in place
+    where it is not float32.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        meta: Mapping[str, Any],
+        tile_px: int | None = None,
+        whole_px: int = WHOLE_PX,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._networks = TileNetworks(networks, dtype)
+        self.device = self._networks.device
+        self._tiler = Tiler(tile_px, whole_px, self.device)
+        self.meta = dict(meta)
+
+    # -- what users call -------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def compare(
+        self,
+        a: Input,
+        b: Input,
+        reference: Input | None = None,
+        *,
+        mask: Input | None = None,
+        align: Align | None = None,
+        names: tuple[str, str] | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Comparison:
+        """Which of two images of one scene is better, by how much, where and in what way.
+
+        reference: the pristine image, if there is one. mask: an image, white where the comparison counts. align: what
+        to do when sizes differ, "resize" or "crop" everything to the smallest; None raises ImageError. Raises
+        ImageError for anything that is no usable image.
+        """
+        start = time.perf_counter()
+        images = self._open([a, b] + ([] if reference is None else [reference]), align, max_pixels)
+        region = None
+        if mask is not None:
+            region = align_mask(_name(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
+        if reference is None:
+            tiled = self._tiler.run(images, self._networks.judge_pair, PAIR_HALO_PX, region=region)
+            margin = self._networks.margin(tiled.sums[0])
+            qualities: tuple[float | None, float | None] = (None, None)
+        else:
+            tiled = self._tiler.run(images, self._networks.judge_both, REFERENCE_HALO_PX, region=region)
+            quality = [self._networks.quality(sums) for sums in tiled.sums]
+            margin = quality[0] - quality[1]
+            qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
+        return Comparison(
+            float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
+            *_grid_maps(tiled, images[0]),
+            has_reference=reference is not None,
+            quality_a=qualities[0],
+            quality_b=qualities[1],
+            names=names or (_name(a, "A"), _name(b, "B")),
+            meta=self._describe(images[0], start, align),
+        )
+
+    @torch.inference_mode()
+    def score(
+        self,
+        image: Input,
+        reference: Input,
+        *,
+        align: Align | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Score:
+        """Quality of one image against its reference: `quality` <= 0 levels, 0 for no difference."""
+        start = time.perf_counter()
+        images = self._open([image, reference], align, max_pixels)
+        tiled = self._tiler.run(images, self._networks.judge_one, REFERENCE_HALO_PX)
+        maps, local_quality, _ = _grid_maps(tiled, images[0])
+        return Score(
+            quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
+            local_quality=local_quality,
+            distortions={axis: values.mean() for axis, values in maps.kept.items()},
+            maps=maps,
+            name=name or _name(image, "the image"),
+            meta=self._describe(images[0], start, align),
+        )
+
+    @torch.inference_mode()
+    def rank(
+        self,
+        images: Sequence[Input],
+        reference: Input | None = None,
+        *,
+        align: Align | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Ranking:
+        """Several versions of one scene, best first. With a reference by quality (transitive by construction), without
+        by the mean margin over all others (Borda). UsageError for fewer than two images."""
+        if len(images) < 2:
+            raise UsageError(f"ranking needs two images or more, got {len(images)}")
+        start = time.perf_counter()
+        sources = [*images] + ([] if reference is None else [reference])
+        loaded = self._open(sources, align, max_pixels)
+        count = len(images)
+        pairwise = np.zeros((count, count))
+        qualities: list[float] | None = None
+        if reference is not None:
+            qualities = [self._quality(image, loaded[-1]) for image in loaded[:-1]]
+            pairwise = np.subtract.outer(qualities, qualities)
+            standing = np.array(qualities)
+        else:
+            judge = self._networks.judge_pair
+            for i in range(count):
+                for j in range(i + 1, count):
+                    tiled = self._tiler.run([loaded[i], loaded[j]], judge, PAIR_HALO_PX, want_maps=False)
+                    margin = float(self._networks.margin(tiled.sums[0]))
+                    pairwise[i, j], pairwise[j, i] = margin, -margin
+            standing = pairwise.sum(1) / (count - 1)
+        order = [int(i) for i in np.argsort(-standing, kind="stable")]
+        margins = [float(pairwise[i, j]) + 0.0 for i, j in zip(order, order[1:], strict=False)]
+        names = [_name(image, f"image {i + 1}") for i, image in enumerate(images)]
+        return Ranking(order, names, margins, qualities, pairwise, self._describe(loaded[0], start, align))
+
+    # -- tensors in, tensors out -----------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def relate(self, a: Tensor, b: Tensor) -> Tensor:
+        """M(a, b) (K, H, W) of one pair (3, H, W), without a reference; channel order of `AXES`."""
+        tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.judge_pair, PAIR_HALO_PX)
+        return _full(torch.from_numpy(tiled.maps)[None, :-2], a)[0].to(self.device)
+
+    @torch.inference_mode()
+    def quality(self, image: Tensor, reference: Tensor) -> float:
+        """Quality (<= 0, levels) of an image (3, H, W) against its reference."""
+        return self._quality(StoredImage(image, "image"), StoredImage(reference, "reference"))
+
+    @torch.inference_mode()
+    def relate_batch(self, a: Tensor, b: Tensor) -> Tensor:
+        """M(a, b) (B, K, H, W) of pairs (B, 3, H, W) of one size, each batch at once."""
+        return _full(self._networks.pair(*self._batch(a, b)).maps, a)
+
+    @torch.inference_mode()
+    def quality_batch(self, tests: Tensor, references: Tensor) -> Tensor:
+        """Qualities (B,) of images (B, 3, H, W) against their references."""
+        return self._networks.quality(self._networks.against(*self._batch(tests, references)).sums)
+
+    @torch.inference_mode()
+    def margin_batch(self, a: Tensor, b: Tensor) -> Tensor:
+        """Margins (B,) of pairs (B, 3, H, W) without a reference; > 0 where a is better."""
+        return self._networks.margin(self._networks.pair(*self._batch(a, b)).sums)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        inside = inside_share(x.shape[-2], x.shape[-1]).to(self.device)
+        return pad_to_grid(x.to(self.device)), pad_to_grid(y.to(self.device)), inside
+
+    def _quality(self, image: StoredImage, reference: StoredImage) -> float:
+        judge = self._networks.judge_one
+        tiled = self._tiler.run([image, reference], judge, REFERENCE_HALO_PX, want_maps=False)
+        return float(self._networks.quality(tiled.sums[0])) + 0.0
+
+    def _open(self, sources: Sequence[Input], align: Align | None, max_pixels: int) -> list[StoredImage]:
+        images = [
+            (_name(source, f"image {index}"), open_image(source, max_pixels=max_pixels))
+            for index, source in enumerate(sources, 1)
+        ]
+        return align_images(images, align)
+
+    def _describe(self, image: StoredImage, start: float, align: Align | None) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "weights": self.meta.get("name"),
+            "weights_sha256": self.meta.get("sha256"),
+            "size": f"{image.shape[-1]} x {image.shape[-2]}",
+            "preprocessing": f"sRGB in [0, 1], {'original size' if align is None else f'aligned by {align}'}",
+            "device": str(self.device),
+            "precision": str(self._networks.dtype).removeprefix("torch."),
+            "seconds": round(time.perf_counter() - start, 3),
+        }
+
+
+def _grid_maps(tiled: Tiled, image: StoredImage) -> tuple[GridMaps, Any, Any]:
+    """Maps by axis, the local map and the weight, the latter as a GridMap, which a result takes for an array."""
+    if tiled.maps is None:
+        raise ValueError("no maps were kept")
+    size = image.shape[1:]
+    maps = {axis.name: GridMap(values, size, 1.0) for axis, values in zip(AXES, tiled.maps[:-2], strict=True)}
+    return GridMaps(maps), GridMap(tiled.maps[-2], size), GridMap(tiled.maps[-1], size)
+
+
+def _full(values: Tensor, like: Tensor) -> Tensor:
+    """Maps (B, C, h, w) on the 1/4 grid -> (B, C, H, W) of `like`, which may be smaller than the padded image."""
+    scaled = F.interpolate(values, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
+    return scaled[..., : like.shape[-2], : like.shape[-1]]
+
+
+def _name(source: Input, otherwise: str) -> str:
+    return Path(source).name if isinstance(source, str | Path) else otherwise

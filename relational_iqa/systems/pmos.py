@@ -1,0 +1,146 @@
+"""pMOS for users: one image in, its MOS and two maps at full resolution out; no reference, any size, bounded memory.
+
+    model = relational_iqa.systems.pmos.load()
+    result = model.score("photo.jpg")
+    result.mos, result.pmos, result.roi, result.summary()
+
+mos is on the scale 1 (bad) to 5 (excellent); the shipped weights have seen no human score.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distortion_engine.errors import ImageError
+from distortion_engine.reading.image_io import MAX_PIXELS, load_image
+from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
+from relational_iqa.networks.pmos_network import PmosNetwork
+from relational_iqa.results.mos_score import MosScore
+from relational_iqa.storage.pmos_weights import load_pmos_weights
+from relational_iqa.systems.devices import find_device
+from relational_iqa.systems.pixel_perfect import Source, _name
+from relational_iqa.tiling.tiles import Tile, pad_to_grid, tiles_of
+from relational_iqa.version import __version__
+
+
+def load(weights: str | Path | None = None, device: str = "cpu") -> PMOS:
+    """The model with shipped weights (None), other shipped weights by name, or weights by path; no network access.
+
+    Raises UsageError for weights that are missing, damaged or foreign, and for a device that is not there.
+    """
+    network, meta = load_pmos_weights(weights)
+    return PMOS(network.to(find_device(device)), meta)
+
+
+class PMOS:
+    """Scores single images. Images enter as paths, PIL images, H x W x 3 arrays or tensors (3, H, W) in [0, 1]; sizes
+    are kept, nothing is resized but the thumbnail.
+
+    tile_px: side of the tiles in which large images are processed; tiles give the same numbers as the whole image.
+    """
+
+    def __init__(self, network: PmosNetwork, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
+        self.network = network.eval()
+        self.device = next(network.parameters()).device
+        self.tile_px = tile_px
+        self.meta = dict(meta)
+
+    @torch.inference_mode()
+    def score(self, image: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> MosScore:
+        """MOS of an image and its maps. Raises ImageError for anything that is no usable image."""
+        start = time.perf_counter()
+        loaded = load_image(image, max_pixels=max_pixels).to(self.device)
+        mos, maps = self._maps(loaded)
+        return MosScore(
+            mos=mos,
+            pmos=_array(maps[0]),
+            roi=_array(maps[1]),
+            name=name or _name(image, "the image"),
+            opinions=str(self.meta.get("opinions", "none")),
+            meta={
+                "version": __version__,
+                "weights": self.meta.get("name"),
+                "weights_sha256": self.meta.get("sha256"),
+                "size": f"{loaded.shape[-1]} x {loaded.shape[-2]}",
+                "preprocessing": "sRGB in [0, 1], original size",
+                "device": str(self.device),
+                "seconds": round(time.perf_counter() - start, 3),
+            },
+        )
+
+    @torch.inference_mode()
+    def mos(self, image: Tensor) -> float:
+        """MOS of one image (3, H, W), without keeping maps."""
+        return self.mos_by_heads(image, [self.network.head])[0]
+
+    @torch.inference_mode()
+    def maps_batch(self, images: Tensor) -> tuple[MosMaps, Tensor]:
+        """Maps (B, 1, H, W) at full resolution and MOS (B,) of images (B, 3, H, W) of one size, the batch at once."""
+        images = images.to(self.device)
+        local = self.network(pad_to_grid(images), thumbnail(images))
+        maps = full_resolution(local, images.shape[-2], images.shape[-1])
+        return maps, image_mos(maps)
+
+    @torch.inference_mode()
+    def mos_by_heads(self, image: Tensor, heads: Sequence[PmosHead]) -> list[float]:
+        """What several heads on this encoder make of one image (3, H, W): the features are computed once."""
+        image = image.to(self.device)
+        embedding = self.network.embed(thumbnail(image[None]))
+        sums = np.zeros((len(heads), 2))
+        for tile, features in self.feature_tiles(image):
+            for number, head in enumerate(heads):
+                sums[number] += pooled_sums(head(features, embedding), tile, image)
+        return [float(weighted / weight) for weighted, weight in sums]
+
+    @torch.inference_mode()
+    def feature_tiles(self, image: Tensor) -> Iterator[tuple[Tile, Tensor]]:
+        """Tiles of one image (3, H, W), each with the features (1, C, h/4, w/4) of the tile and its halo."""
+        padded = pad_to_grid(image[None])
+        for tile in tiles_of(padded.shape[-2], padded.shape[-1], self.tile_px):
+            yield tile, self.network.encoder(tile.with_halo(padded))
+
+    def _maps(self, image: Tensor) -> tuple[float, Tensor]:
+        """MOS and the maps (2, H, W): pmos, roi."""
+        height, width = image.shape[-2:]
+        embedding = self.network.embed(thumbnail(image[None]))
+        maps = torch.empty(2, height, width, device=image.device)
+        sums = np.zeros(2)
+        for tile, features in self.feature_tiles(image):
+            part = _own_part(self.network.head(features, embedding), tile, image)
+            top, left = tile.core[:2]
+            maps[:, top : top + part.shape[-2], left : left + part.shape[-1]] = part
+            sums += _sums(part)
+        if not np.isfinite(sums).all():
+            raise ImageError(f"an image of {width} x {height} px gives scores that are not finite: check it for NaN")
+        return float(sums[0] / sums[1]), maps
+
+
+def pooled_sums(maps: MosMaps, tile: Tile, image: Tensor) -> np.ndarray:
+    """What a tile of `image` adds to (sum of roi * pmos, sum of roi), both at full resolution, in double precision."""
+    return _sums(_own_part(maps, tile, image))
+
+
+def _own_part(maps: MosMaps, tile: Tile, image: Tensor) -> Tensor:
+    """Maps of a tile with its halo -> (2, h, w) at full resolution: its core, as far as it lies in the image."""
+    y, x = tile.outer[:2]
+    top, left, bottom, right = tile.core
+    bottom, right = min(bottom, image.shape[-2]), min(right, image.shape[-1])
+    full = full_resolution(maps, tile.outer[2] - y, tile.outer[3] - x)
+    return torch.cat(full, 1)[0, :, top - y : bottom - y, left - x : right - x]
+
+
+def _sums(part: Tensor) -> np.ndarray:
+    """Sums of roi * pmos and of roi over (2, h, w), in double precision."""
+    pmos, roi = part.double()
+    return np.array([float((roi * pmos).sum()), float(roi.sum())])
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(values.float().cpu().numpy())

@@ -1,0 +1,142 @@
+"""Re-IQA for users: features of an image from two experts at two scales, and its quality from a fitted regressor.
+
+model = reiqa.load()                              # shipped encoders, no network access
+model.features("photo.jpg")                       # (4 D,) float32
+reiqa.load(regressor="mos.safetensors").score("photo.jpg")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.image_io import MAX_PIXELS, load_image
+from relational_iqa.networks.reiqa import EncoderSize, ReIQAEncoders
+from relational_iqa.networks.resnet import ResNet
+from relational_iqa.networks.resnet_state import load_resnet
+from relational_iqa.storage.pixel_perfect_weights import file_sha256, find_weights
+from relational_iqa.storage.reiqa_regression import Regressor, load_regressor
+from relational_iqa.storage.tensor_file import load_network, write_tensors
+from relational_iqa.systems.devices import find_device
+
+FORMAT = "reiqa-encoders 1"
+DEFAULT_WEIGHTS = "reiqa-small"
+Source = str | Path | Image.Image | np.ndarray | Tensor
+Experts = Literal["both", "quality", "content"]
+EXPERTS: tuple[Experts, ...] = ("both", "quality", "content")
+
+
+class ReIQA:
+    """Two frozen encoders and, where one was given, the regressor fitted to their features.
+
+    meta: name and sha256 of the encoders. Raises UsageError for a regressor that belongs to other encoders.
+    """
+
+    def __init__(self, encoders: ReIQAEncoders, meta: Mapping[str, Any], regressor: Regressor | None = None) -> None:
+        self.encoders = encoders.eval().requires_grad_(False)
+        self.device = next(encoders.parameters()).device
+        self.meta = dict(meta)
+        fitted_to = None if regressor is None else regressor.facts.get("encoders_sha256")
+        if regressor is not None and fitted_to != self.meta.get("sha256"):
+            raise UsageError(
+                f"the regressor was fitted to encoders {str(fitted_to)[:12]}, these are "
+                f"{str(self.meta.get('sha256'))[:12]}: give the encoders it belongs to, or fit it again"
+            )
+        self.regressor = regressor
+
+    @torch.inference_mode()
+    def features(self, image: Source, experts: Experts = "both", *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+        """Features float32 of the whole image at its own size and at half of it: quality (2 D,), content (2 D,), or
+        both in this order (4 D,). Nothing is resized or cropped otherwise, as in the paper."""
+        return self.features_of_batch(load_image(image, max_pixels=max_pixels)[None], experts)[0]
+
+    @torch.inference_mode()
+    def features_of_batch(self, images: Tensor, experts: Experts = "both") -> np.ndarray:
+        """The same for images (B, 3, H, W) in [0, 1] of one size: (B, 2 D) or (B, 4 D)."""
+        if experts not in EXPERTS:
+            raise UsageError(f"experts {experts!r}: expected one of {', '.join(EXPERTS)}")
+        chosen = ("quality", "content") if experts == "both" else (experts,)
+        parts = [getattr(self.encoders, name).two_scales(images.to(self.device)) for name in chosen]
+        return torch.cat(parts, 1).float().cpu().numpy()
+
+    def score(self, image: Source, *, max_pixels: int = MAX_PIXELS) -> float:
+        """Quality in the unit and direction of the scores that the regressor was fitted to, not clipped to their
+        range. UsageError without a regressor."""
+        if self.regressor is None:
+            raise UsageError("Re-IQA scores with a fitted regressor: fit one with riqa fit-reiqa --rated DATA --out R")
+        experts = self.regressor.facts.get("experts", "both")
+        return float(self.regressor.predict(self.features(image, experts, max_pixels=max_pixels)[None])[0])
+
+
+def load(
+    weights: str | Path | None = None, regressor: str | Path | None = None, device: str | torch.device = "cpu"
+) -> ReIQA:
+    """Encoders by path or by the name of shipped ones (None: the default), with a regressor by path if one is given.
+
+    Raises UsageError for files that are missing, damaged, foreign or do not belong together.
+    """
+    path = find_weights(DEFAULT_WEIGHTS if weights is None else weights)
+    encoders, meta, _ = load_network(path, FORMAT, "`riqa fit-reiqa --config`", _build)
+    return ReIQA(encoders.to(find_device(str(device))), meta, None if regressor is None else load_regressor(regressor))
+
+
+def _build(facts: Mapping[str, Any]) -> ReIQAEncoders:
+    """Networks of 32 bits, whatever the file holds."""
+    sizes = [EncoderSize(**facts[name]) for name in EXPERTS[1:]]
+    return ReIQAEncoders(*(ResNet(size.depth, size.width) for size in sizes))
+
+
+def from_checkpoints(
+    quality: str | Path, content: str | Path, regressor: str | Path | None = None, device: str | torch.device = "cpu"
+) -> ReIQA:
+    """Encoders from two ResNet files, for example those that the authors released (`quality_aware_r50.pth`,
+    `content_aware_r50.pth`) or an ImageNet state dict; see `networks.resnet_state` for the layouts.
+
+    `meta["loaded"]` says in one line a file what was used and what was not.
+    """
+    loaded = [load_resnet(path) for path in (quality, content)]
+    digests = [file_sha256(Path(path)) for path in (quality, content)]
+    meta = {
+        "name": "+".join(Path(path).stem for path in (quality, content)),
+        "sha256": "+".join(digests),
+        "loaded": [report.summary() for _, report in loaded],
+    }
+    encoders = ReIQAEncoders(loaded[0][0], loaded[1][0])
+    return ReIQA(encoders.to(find_device(str(device))), meta, None if regressor is None else load_regressor(regressor))
+
+
+def save_encoders(path: Path, encoders: ReIQAEncoders, half_precision: bool = False) -> str:
+    """Writes both encoders and returns the sha256. half_precision: floats of 16 bits on disk, of 32 once loaded."""
+    tensors = {
+        name: value.half() if half_precision and value.is_floating_point() else value
+        for name, value in encoders.state_dict().items()
+    }
+    return write_tensors(path, FORMAT, tensors, {name: asdict(size_of(encoders, name)) for name in EXPERTS[1:]})
+
+
+def size_of(encoders: ReIQAEncoders, expert: str) -> EncoderSize:
+    """Depth and width of the encoder "quality" or "content"."""
+    backbone = getattr(encoders, expert).backbone
+    return EncoderSize(backbone.depth, backbone.width)
+
+
+def features_of_files(
+    model: ReIQA, paths: Sequence[Path], experts: Experts = "both", max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """(N, D) float32, one row an image file, with a progress line."""
+    from distortion_engine.jobs.progress import progress
+
+    rows = []
+    with progress(len(paths), "images") as tick:
+        for path in paths:
+            rows.append(model.features(path, experts, max_pixels=max_pixels))
+            tick()
+    return np.stack(rows)

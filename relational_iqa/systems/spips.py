@@ -1,0 +1,186 @@
+"""SPIPS for users: a test image and its reference in, a quality with its difference maps out; usable as a loss.
+
+model = relational_iqa.systems.spips.load()
+result = model.score("copy.jpg", "original.png")
+result.quality, result.maps["semantic"], result.summary()
+loss = -model(test, reference).mean()          # (B, 3, H, W) in [0, 1], with gradients
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.image_io import MAX_PIXELS, load_image
+from relational_iqa.conventional.common import check_pair
+from relational_iqa.networks.error_maps import CONVENTIONAL
+from relational_iqa.networks.scoring_network import LEVELS, Sums
+from relational_iqa.networks.spips import LocalDifference, SpipsNetwork
+from relational_iqa.storage.spips_weights import load_spips_weights
+from relational_iqa.systems.devices import find_device
+from relational_iqa.systems.pixel_perfect import Align, Source, _name
+from relational_iqa.tiling.tiles import CELL_PX, inside_share, pad_to_grid, tiles_of
+from relational_iqa.version import __version__
+from relational_iqa.viewing.alignment import match_sizes
+
+
+@dataclass(frozen=True)
+class SpipsScore:
+    """quality: <= 0 severity levels, 0 for an image equal to its reference, higher is better. mos: the same on the
+    scale of the ratings that the weights were fitted to, from the lowest of them (for all that is worse) to the
+    highest, None for weights fitted to nobody's.
+
+    By stream, float32 (H, W): maps in [0, 1], lower is better, 0 where nothing differs; fusion, the shares with which
+    they were fused, of sum 1 over streams. difference (H, W) in [0, 1]: the fused map.
+    """
+
+    quality: float
+    maps: Mapping[str, np.ndarray]
+    fusion: Mapping[str, np.ndarray]
+    difference: np.ndarray
+    mos: float | None = None
+    name: str = "the image"
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """One sentence."""
+        if self.quality == 0:
+            return f"{self.name} equals its reference: quality 0 levels"
+        mos = "" if self.mos is None else f" (MOS {self.mos:.2f})"
+        parts = sorted(((float((self.maps[s] * self.fusion[s]).mean()), s) for s in self.maps), reverse=True)
+        total = sum(value for value, _ in parts) or 1.0
+        told = ", ".join(f"{name} {100 * value / total:.0f} %" for value, name in parts[:3])
+        return f"{self.name}: quality {self.quality:.2f} levels{mos}; fused difference from {told}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the arrays; of those the means."""
+        means = {name: {"difference": float(self.maps[name].mean()), "share": float(self.fusion[name].mean())}
+                 for name in self.maps}  # fmt: skip
+        return {"name": self.name, "quality": self.quality, "mos": self.mos, "unit": "severity levels, 0 is best",
+                "streams": means, "difference": float(self.difference.mean()), **self.meta}  # fmt: skip
+
+
+def load(weights: str | Path | None = None, device: str = "cpu") -> SPIPS:
+    """The model with shipped weights (None), other shipped weights by name, or weights by path; no network access.
+
+    Raises UsageError for weights that are missing, damaged or foreign, and for a device that is not there.
+    """
+    network, meta = load_spips_weights(weights)
+    return SPIPS(network.to(find_device(device)), meta)
+
+
+class SPIPS:
+    """Compares a test image with its reference; sizes are kept, nothing is resized unless `align` says so.
+
+    tile_px: side of the tiles in which large images are scored; tiles give the numbers of the whole image. With a
+    ResNet as backbone, which sees too far for that, an image is always scored whole.
+    """
+
+    def __init__(self, network: SpipsNetwork, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
+        self.network = network.eval()
+        self.device = next(network.parameters()).device
+        self.tile_px = tile_px
+        self.meta = dict(meta)
+
+    def __call__(self, test: Tensor, reference: Tensor) -> Tensor:
+        """Quality (B,) of images (B, 3, H, W) in [0, 1], any size from 16 px, differentiable in both; each batch whole.
+        Raises ImageError for shapes that are no pair."""
+        check_pair(test, reference)
+        inside = inside_share(*test.shape[-2:]).to(self.device)
+        local = self.network.local(pad_to_grid(test.to(self.device)), pad_to_grid(reference.to(self.device)))
+        return self.network.quality(local.sums(inside))
+
+    @torch.inference_mode()
+    def score(
+        self,
+        image: Source,
+        reference: Source,
+        *,
+        align: Align | None = None,
+        name: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> SpipsScore:
+        """Quality and maps. align: what to do when sizes differ, "resize" or "crop"; None raises ImageError. Raises
+        ImageError for anything that is no usable image."""
+        start = time.perf_counter()
+        called = name or _name(image, "the image")
+        sources = ((called, image), (_name(reference, "the reference"), reference))
+        loaded = [(text, load_image(source, max_pixels=max_pixels)) for text, source in sources]
+        test, pristine = (x.to(self.device) for x in match_sizes(loaded, align))
+        sums, maps, fusion = self._in_tiles(test, pristine)
+        quality = float(self.network.quality(sums)) + 0.0
+        streams = self.network.streams
+        return SpipsScore(
+            quality=quality,
+            maps=dict(zip(streams, _arrays(maps), strict=True)),
+            fusion=dict(zip(streams, _arrays(fusion), strict=True)),
+            difference=_arrays((maps * fusion).sum(0, keepdim=True))[0],
+            mos=self._mos(quality),
+            name=called,
+            meta={
+                "version": __version__,
+                "weights": self.meta.get("name"),
+                "weights_sha256": self.meta.get("sha256"),
+                "opinions": self.meta.get("opinions"),
+                "size": f"{test.shape[-1]} x {test.shape[-2]}",
+                "device": str(self.device),
+                "seconds": round(time.perf_counter() - start, 3),
+            },
+        )
+
+    @torch.inference_mode()
+    def quality(self, image: Tensor, reference: Tensor) -> float:
+        """Quality of one image (3, H, W) against its reference."""
+        check_pair(image[None], reference[None])
+        return float(self.network.quality(self._in_tiles(image.to(self.device), reference.to(self.device))[0])) + 0.0
+
+    @torch.inference_mode()
+    def quality_batch(self, tests: Tensor, references: Tensor) -> Tensor:
+        """Qualities (B,) of images (B, 3, H, W) against their references, without gradients."""
+        return self(tests, references)
+
+    def _mos(self, quality: float) -> float | None:
+        """People's scores end where their scale does, qualities go on: what is worse than the lowest score is cut."""
+        low, high = (float(x) for x in self.network.mos_range)
+        return None if np.isnan(low) else float(np.clip(high + (high - low) * quality / LEVELS, low, high))
+
+    def _in_tiles(self, test: Tensor, reference: Tensor) -> tuple[Sums, Tensor, Tensor]:
+        """Pooled sums, and maps and fusion (S, H, W) at full resolution."""
+        height, width = test.shape[-2:]
+        x, y = pad_to_grid(test[None]), pad_to_grid(reference[None])
+        share = inside_share(height, width).to(self.device)
+        backbone = self.network.backbone
+        tile_px = self.tile_px if backbone is None or backbone.local else max(x.shape[-2:])
+        both = torch.empty(2 * len(self.network.streams), *x.shape[-2:], device=self.device)
+        total: Sums | None = None
+        for tile in tiles_of(x.shape[-2], x.shape[-1], tile_px):
+            local = self.network.local(tile.with_halo(x), tile.with_halo(y))
+            part = local.sums(tile.own_share(share))
+            total = part if total is None else total + part
+            tile.place(both, self._full(local))
+        if total is None:
+            raise UsageError(f"an image of {width} x {height} px has no tiles")
+        maps, fusion = both[:, :height, :width].chunk(2)
+        return total, maps, fusion
+
+    def _full(self, local: LocalDifference) -> Tensor:
+        """Maps, then fusion, of a tile (2 S, h, w): the conventional maps as they are, the others interpolated."""
+        scaled = F.interpolate(
+            torch.cat([local.maps, local.fusion], 1), scale_factor=CELL_PX, mode="bilinear", align_corners=False
+        )[0]
+        for channel, name in enumerate(name for name in self.network.streams if name in CONVENTIONAL):
+            scaled[self.network.streams.index(name)] = local.conventional[0, channel]
+        return scaled
+
+
+def _arrays(values: Tensor) -> list[np.ndarray]:
+    return [np.ascontiguousarray(value.float().cpu().numpy()) for value in values]

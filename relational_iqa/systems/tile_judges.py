@@ -1,0 +1,132 @@
+"""What the networks say of one tile: the boundary between tiles and networks.
+
+Tensors in, tensors out, no size larger than a tile; whatever runs the networks (torch here, another runtime elsewhere)
+has to answer `pair` and `against`, and pooled sums with `margin` and `quality`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from relational_iqa.networks.blocks import Entry, PatchEncoder
+from relational_iqa.networks.pair_statistics import PairStatistics
+from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Sums
+from relational_iqa.networks.similarity_maps import SimilarityMaps
+from relational_iqa.storage.pixel_perfect_weights import Networks
+
+_IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Entry)
+
+
+@dataclass(frozen=True)
+class TileResult:
+    """maps (B, K, h, w) in [-1, 1], local (B, 1, h, w) in levels, weight (B, 1, h, w) > 0, all float32 on the 1/4 grid,
+    and sums over the cells that count."""
+
+    maps: Tensor
+    local: Tensor
+    weight: Tensor
+    sums: Sums
+
+
+class TileNetworks:
+    """The two networks, on their device and in their precision.
+
+    dtype: of the arithmetic of the trunks. Statistics of faint differences would round to nothing in 16 bits, so what
+    looks at pixels or statistics computes in float32 whatever `dtype` is, and so do the sums.
+    """
+
+    def __init__(self, networks: Networks, dtype: torch.dtype = torch.float32) -> None:
+        networks.eval()
+        self._distortion, self._scoring = networks.distortion, networks.scoring
+        self.device = next(networks.parameters()).device
+        self.dtype = dtype
+        if dtype != torch.float32:
+            for parent in list(networks.modules()):
+                for name, child in list(parent.named_children()):
+                    if isinstance(child, _IN_FLOAT32):
+                        parent.add_module(name, _InFloat32(child))
+
+    def pair(self, a: Tensor, b: Tensor, share: Tensor) -> TileResult:
+        """M(a, b), local margin (> 0: a is better) and weight of images (B, 3, H, W), H and W multiples of 16; share
+        (1 or B, 1, h, w): how much each cell counts in the sums, 0 to 1."""
+        with self._precision():
+            relation = self._distortion(a, b)
+            local = self._scoring.pair.local(relation)
+        local = LocalMargin(local.margin.float(), local.weight.float(), local.embedding.float())
+        return TileResult(relation.maps.float(), local.margin, local.weight, local.sums(share))
+
+    def against(self, test: Tensor, reference: Tensor, share: Tensor) -> TileResult:
+        """M(reference, test), local quality (<= 0) and weight; otherwise as `pair`."""
+        with self._precision():
+            relation = self._distortion(reference, test)
+            local = self._scoring.reference.local(test, reference, relation)
+        local = LocalQuality(local.visibility.float(), local.weight.float())
+        quality = self._scoring.reference.local_quality(local)
+        return TileResult(relation.maps.float(), quality, local.weight, local.sums(share))
+
+    def judge_pair(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+        """Tiles (1, 3, H, W) of a and b -> M(a, b), local margin and weight, (K + 2, h, w); sums for the margin."""
+        found = self.pair(tiles[0], tiles[1], share)
+        return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
+
+    def judge_one(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+        """Tiles of a test image and its reference -> M(reference, test), local quality and weight; sums for the
+        quality."""
+        found = self.against(tiles[0], tiles[1], share)
+        return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
+
+    def judge_both(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+        """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], local margin and mean weight;
+        sums for the qualities of a and b."""
+        first, second = (self.against(tile, tiles[2], share) for tile in tiles[:2])
+        maps, local = second.maps - first.maps, first.local - second.local
+        return torch.cat([maps, local, (first.weight + second.weight) / 2], 1)[0], (first.sums, second.sums)
+
+    def margin(self, sums: Sums) -> Tensor:
+        """Margins (B,) in levels of the sums of `pair`."""
+        return self._scoring.pair.margin(sums)
+
+    def quality(self, sums: Sums) -> Tensor:
+        """Qualities (B,) in levels, <= 0, of the sums of `against`."""
+        return self._scoring.reference.quality(sums)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.dtype == torch.float32:
+            return whole_float32(self.device)
+        context = ExitStack()
+        context.enter_context(whole_float32(self.device))
+        context.enter_context(torch.autocast(self.device.type, dtype=self.dtype))
+        return context
+
+
+@contextmanager
+def whole_float32(device: torch.device) -> Iterator[None]:
+    """On CUDA, convolutions of float32 that keep all its bits: cuDNN rounds to 10 (TF32) unless it is told not to, and
+    faint differences would be lost."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+class _InFloat32(nn.Module):
+    """A module that computes in float32 within autocast too."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *inputs: Tensor) -> Any:
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            return self.inner(*inputs)

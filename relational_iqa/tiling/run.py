@@ -1,0 +1,111 @@
+"""A function of tiles over whole images: windows of stored images in, grid maps and sums of the whole image out.
+
+Memory does not grow with the image: large images and maps lie in temporary files (`scratch`), tiles have one size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from distortion_engine.errors import ImageError
+from relational_iqa.networks.scoring_network import Sums
+from relational_iqa.tiling.grid_map import CELL_PX
+from relational_iqa.tiling.memory import give_back_freed_memory, large_blocks_apart
+from relational_iqa.tiling.stored_image import StoredImage
+from relational_iqa.tiling.temporary_arrays import SCRATCH_FROM_BYTES, give_back, scratch_array
+from relational_iqa.tiling.tiles import Tile, best_tile, pad_to_grid, padded_size, tiles_of
+
+WHOLE_PX = 2_200_000
+"""An image up to here is one tile: nothing is computed twice."""
+MEMORY_BYTES = 1_500_000_000
+"""What a process that compares may take: tiles are as large as that leaves room for."""
+_PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images and maps while a tile is read; measured
+_NETWORK_BYTES = 280, 40  # of the networks for a pixel of a tile, and of each image of a tile more; measured
+_MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
+
+# Tiles (1, 3, H, W) of the images and the share of each cell -> maps (C, h, w) on the grid of the tile, and sums.
+Judge = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, tuple[Sums, ...]]]
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """maps: float32 (C, h, w) on the 1/4 grid of the padded image, or None where they were not wanted; sums: as many as
+    the judge gives, over the whole image."""
+
+    maps: np.ndarray | None
+    sums: tuple[Sums, ...]
+
+
+@dataclass(frozen=True)
+class Tiler:
+    """How images are cut: side of a tile (None: what memory allows), the size up to which an image is one tile, and the
+    device tiles go to."""
+
+    tile_px: int | None
+    whole_px: int
+    device: torch.device
+
+    def run(
+        self,
+        images: Sequence[StoredImage],
+        judge: Judge,
+        halo_px: int,
+        *,
+        region: StoredImage | None = None,
+        want_maps: bool = True,
+    ) -> Tiled:
+        """`judge` over all tiles of images of one size, each with a halo that is as wide as the judge sees. region: an
+        image, white where it counts. Raises ImageError where nothing counts."""
+        if region is not None and region.mean() == 0:
+            raise ImageError("the mask is black everywhere: make white what should count")
+        _, height, width = images[0].shape
+        size = (padded_size(height), padded_size(width))
+        maps: np.ndarray | None = None
+        sums: list[tuple[Sums, ...]] = []
+        cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images))
+        tiles = list(tiles_of(*size, cores, halo_px, self.whole_px))
+        with large_blocks_apart() if len(tiles) > 1 else nullcontext():
+            for tile in tiles:
+                share = tile.own_share_of(height, width).to(self.device)
+                if region is not None:
+                    share = share * F.avg_pool2d(self._window(region, tile).mean(1, keepdim=True), CELL_PX)
+                values, pooled = judge([self._window(image, tile) for image in images], share)
+                sums.append(pooled)
+                if want_maps:
+                    part = tile.own_cells(values).cpu().numpy()
+                    if maps is None:
+                        maps = scratch_array((len(part), size[0] // CELL_PX, size[1] // CELL_PX), np.float32)
+                    top, left, bottom, right = (edge // CELL_PX for edge in tile.core)
+                    np.add(part, 0.0, out=maps[:, top:bottom, left:right])  # + 0.0 turns -0.0 into 0.0
+                    give_back(maps)
+                    del part
+                del values
+                if len(tiles) > 1:
+                    give_back_freed_memory()
+        return Tiled(maps, tuple(reduce(add, parts) for parts in zip(*sums, strict=True)))
+
+    def _window(self, image: StoredImage, tile: Tile) -> Tensor:
+        """(1, 3, H, W) of the tile with its halo, the border of the image repeated to the grid."""
+        top, left, bottom, right = tile.outer
+        _, height, width = image.shape
+        part = image.window(top, min(bottom, height), left, min(right, width))
+        image.give_back()  # with what the system reads ahead: whole rows of a wide image
+        return pad_to_grid(part.to(self.device)[None])
+
+
+def tile_px_within(images: Sequence[StoredImage]) -> float:
+    """How many pixels a tile with its halo may have so that comparing these images stays within MEMORY_BYTES."""
+    _, height, width = images[0].shape
+    maps = _MAPS_BYTES * height * width
+    free = float(MEMORY_BYTES - _PROCESS_BYTES - sum(image.memory_bytes for image in images))
+    free -= maps if maps < SCRATCH_FROM_BYTES else 0.0
+    return free / (_NETWORK_BYTES[0] + _NETWORK_BYTES[1] * len(images))

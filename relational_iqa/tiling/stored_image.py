@@ -1,0 +1,177 @@
+"""Images kept as they were decoded, 8 or 16 bits a sample, and turned into float32 sRGB a window at a time.
+
+A hundred megapixels are 300 MB so, in a temporary file (`scratch`), and 1.2 GB as float32 in memory. What `load_image`
+does to a whole image (full scale, profile, grey, CMYK, alpha) acts on single pixels, so a window equals the same part
+of the whole image to the bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from distortion_engine.errors import ImageError
+from distortion_engine.reading.decoding import Samples, decode_file, decode_pil, out_of_memory
+from distortion_engine.reading.image_io import MAX_PIXELS, _check_side, _from_array, _to_srgb, load_image
+from relational_iqa.tiling.temporary_arrays import SCRATCH_FROM_BYTES, give_back, in_file, scratch_array
+from relational_iqa.viewing.alignment import match_sizes
+
+Source = str | Path | Image.Image | np.ndarray | Tensor
+
+_STRIP_PX = 1 << 20  # of one conversion, where a whole image is gone through
+
+
+class StoredImage:
+    """One image: stands for the tensor (3, H, W) that `load_image` gives, `shape` is that of this tensor.
+
+    Made by `open_image`. The source's memory is used where that is possible, and never written to.
+    """
+
+    def __init__(self, content: Samples | Tensor, name: str) -> None:
+        self._content, self._name = content, name
+        height, width = content.shape[-2:] if isinstance(content, Tensor) else content.values.shape[:2]
+        self.shape = (3, int(height), int(width))
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in memory: nothing where it lies in a temporary file."""
+        if isinstance(self._content, Tensor):
+            return self._content.nbytes
+        return 0 if in_file(self._content.values) else self._content.values.nbytes
+
+    def window(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Tensor:
+        """float32 (3, bottom - top, right - left) in [0, 1], sRGB; right: None for the last column."""
+        if isinstance(self._content, Tensor):
+            return self._content[:, top:bottom, left:right]
+        part = replace(self._content, values=self._content.values[top:bottom, left:right])
+        try:
+            return torch.from_numpy(np.ascontiguousarray(_to_srgb(part, self._name).transpose(2, 0, 1)))
+        except MemoryError as error:
+            raise out_of_memory(self._name) from error
+
+    def __getitem__(self, key: tuple[Any, slice, slice]) -> StoredImage:
+        """The part `image[..., rows, columns]`, still stored; what alignment by cropping asks for."""
+        _, rows, columns = key
+        if isinstance(self._content, Tensor):
+            return StoredImage(self._content[:, rows, columns], self._name)
+        return StoredImage(replace(self._content, values=self._content.values[rows, columns]), self._name)
+
+    def pixels(self) -> Tensor:
+        """All of it, float32 (3, H, W)."""
+        return self.window(0, self.shape[1])
+
+    def strips(self) -> Iterator[Tensor]:
+        """All of it from top to bottom, (3, rows, W) at a time."""
+        _, height, width = self.shape
+        rows = max(1, _STRIP_PX // width)
+        for top in range(0, height, rows):
+            yield self.window(top, min(top + rows, height))
+
+    def mean(self) -> float:
+        """Mean over channels and pixels, 0 to 1; 0 only where all is black."""
+        return sum(float(strip.double().sum()) for strip in self.strips()) / (3 * self.shape[1] * self.shape[2])
+
+    def to_uint8(self) -> np.ndarray:
+        """(H, W, 3) uint8, rounded to nearest; read it only, it may be the stored image itself."""
+        content = self._content
+        if isinstance(content, Samples) and content.values.dtype == np.uint8 and content.space == "rgb":
+            if not content.alpha and not content.profile:
+                return content.values
+        out = np.empty((*self.shape[1:], 3), np.uint8)
+        top = 0
+        for strip in self.strips():
+            values = (strip.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+            out[top : top + len(values)] = values
+            top += len(values)
+        return out
+
+    def give_back(self) -> None:
+        """Takes what was read of a temporary file out of memory again."""
+        if isinstance(self._content, Samples):
+            give_back(self._content.values)
+
+
+def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
+    """A source as `load_image` takes it, checked in the same way. Raises ImageError. What was decoded here from a file
+    and is large is moved to a temporary file."""
+    if isinstance(source, StoredImage):
+        return source
+    if isinstance(source, Tensor):
+        return StoredImage(_checked(source, max_pixels), "tensor")
+    if isinstance(source, np.ndarray) and source.dtype.kind == "f":
+        return StoredImage(load_image(source, max_pixels=max_pixels), "array")
+    if isinstance(source, np.ndarray):
+        name, samples = "array", _from_array(source, max_pixels)
+    elif isinstance(source, Image.Image):
+        name = str(getattr(source, "filename", "")) or "PIL image"
+        samples = decode_pil(source, name, max_pixels)
+    elif isinstance(source, str | os.PathLike):
+        name, samples = os.fspath(source), decode_file(Path(source), max_pixels)
+    else:
+        raise ImageError(
+            f"{type(source).__name__} is not an image; expected a path, a PIL image, an array (H, W, 3) "
+            "or a tensor (3, H, W)"
+        )
+    height, width = samples.values.shape[:2]
+    _check_side(name, height, width)
+    if samples.values.dtype.kind == "f":  # checked as a whole, and few
+        return StoredImage(torch.from_numpy(np.ascontiguousarray(_to_srgb(samples, name).transpose(2, 0, 1))), name)
+    if isinstance(source, str | os.PathLike):
+        samples = replace(samples, values=_moved(samples.values))
+    return StoredImage(samples, name)
+
+
+def align_images(images: Sequence[tuple[str, StoredImage]], align: str | None) -> list[StoredImage]:
+    """As `match_sizes`: images of one size, in order. Resized ones are float32 from here on."""
+    same = len({image.shape for _, image in images}) == 1
+    if align != "resize" or same:
+        alike: Any = images  # match_sizes looks at shapes and crops, both of which stored images know
+        matched: list[Any] = match_sizes(alike, align)
+        return matched
+    resized = match_sizes([(name, image.pixels()) for name, image in images], align)
+    return [StoredImage(image, name) for image, (name, _) in zip(resized, images, strict=True)]
+
+
+def align_mask(name: str, mask: StoredImage, like: StoredImage, align: str | None) -> StoredImage:
+    """The mask at the size of `like`: resized whatever `align` says, but not where it is None."""
+    if align is None or mask.shape == like.shape:
+        return align_images([("the image", like), (name, mask)], None)[1]
+    resized = F.interpolate(mask.pixels()[None], like.shape[-2:], mode="bilinear", antialias=True)
+    return StoredImage(resized[0].clamp(0, 1), name)
+
+
+def _checked(tensor: Tensor, max_pixels: int) -> Tensor:
+    """(3, H, W) float32: the tensor itself where there is nothing to convert or to refuse, else what `load_image` makes
+    or says of it."""
+    image = tensor.detach()
+    image = image[0] if image.ndim == 4 and image.shape[0] == 1 else image
+    plain = image.ndim == 3 and image.shape[0] == 3 and image.dtype == torch.float32 and image.numel() > 0
+    if plain and image.shape[1] * image.shape[2] <= max_pixels:
+        low, high = (float(value) for value in torch.aminmax(image))
+        if low >= 0 and high <= 1:  # false for NaN
+            _check_side("tensor", *image.shape[1:])
+            return image
+    return load_image(tensor, max_pixels=max_pixels)
+
+
+def _moved(values: np.ndarray) -> np.ndarray:
+    """The samples in a temporary file, where they are many."""
+    if values.nbytes < SCRATCH_FROM_BYTES:
+        return values
+    stored = scratch_array(values.shape, values.dtype)
+    if not in_file(stored):
+        return values
+    rows = max(1, _STRIP_PX // values.shape[1])
+    for top in range(0, len(values), rows):
+        stored[top : top + rows] = values[top : top + rows]
+        give_back(stored)
+    return stored

@@ -1,0 +1,137 @@
+"""Large images in tiles that give the numbers of the whole image, because everything before pooling is local."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from relational_iqa.tiling.grid_map import CELL_PX
+
+# The coarsest grid of the networks; tiles start on it, so that every cell means the same in a tile and in the image.
+GRID_PX = 16
+# More than any receptive field on one side: the distortion network reaches 176 px, the pair scorer on top 152 more.
+HALO_PX = 336
+# What tiles of a comparison are seen with, without and with a reference (whose scorer looks less far: 180 px in all).
+# What lies beyond moves no margin by 1e-5 and no map by 1e-4 (`experiments.benchmarks.halos`), and a tile with a wide
+# halo is mostly halo.
+PAIR_HALO_PX = 240
+REFERENCE_HALO_PX = 160
+_LEAST_PX = 320  # side of a core: below that a tile would be all halo
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A core rectangle and the same with its halo, cut at the borders of the padded image; pixels, on the grid."""
+
+    core: tuple[int, int, int, int]
+    outer: tuple[int, int, int, int]
+
+    def is_whole(self, image: Tensor) -> bool:
+        """Whether this one tile is the whole padded image (B, C, H, W)."""
+        return self.core == (0, 0, image.shape[-2], image.shape[-1])
+
+    def with_halo(self, image: Tensor) -> Tensor:
+        """The tile of a padded image (B, C, H, W), with its halo."""
+        top, left, bottom, right = self.outer
+        return image[..., top:bottom, left:right]
+
+    def own_share(self, share: Tensor) -> Tensor:
+        """Shares (1, 1, h, w) of the cells of the tile with its halo, 0 for those of the halo."""
+        top, left, bottom, right = (x // CELL_PX for x in self.core)
+        own = torch.zeros_like(share)
+        own[..., top:bottom, left:right] = share[..., top:bottom, left:right]
+        top, left, bottom, right = (x // CELL_PX for x in self.outer)
+        return own[..., top:bottom, left:right]
+
+    def own_share_of(self, height: int, width: int) -> Tensor:
+        """The same (1, 1, h, w) of an image of that size without a mask, made of its two sides alone."""
+        (top, left, bottom, right), (first, start, last, end) = self.core, self.outer
+        rows, columns = _side_share(height, top, bottom, first, last), _side_share(width, left, right, start, end)
+        return (rows[:, None] * columns)[None, None]
+
+    def own_cells(self, values: Tensor) -> Tensor:
+        """The cells of the core, of values (..., h, w) on the grid of the tile with its halo."""
+        top, left, bottom, right = (x // CELL_PX for x in self.core)
+        y, x = (edge // CELL_PX for edge in self.outer[:2])
+        return values[..., top - y : bottom - y, left - x : right - x]
+
+    def place(self, whole: Tensor, part: Tensor) -> None:
+        """Writes the core of `part` (C, outer) to its place in `whole` (C, H, W)."""
+        top, left, bottom, right = self.core
+        y, x = self.outer[0], self.outer[1]
+        whole[:, top:bottom, left:right] = part[:, top - y : bottom - y, left - x : right - x]
+
+
+def tiles_of(
+    height: int,
+    width: int,
+    tile_px: int | tuple[int, int],
+    halo_px: int = HALO_PX,
+    whole_px: int | None = None,
+) -> Iterator[Tile]:
+    """Tiles that cover a padded image, row by row; one if it has at most `whole_px` pixels, by default those of two.
+    tile_px: side of a square core, or its height and width."""
+    tall, wide = tile_px if isinstance(tile_px, tuple) else (tile_px, tile_px)
+    if height * width <= (2 * tall * wide if whole_px is None else whole_px):
+        yield Tile((0, 0, height, width), (0, 0, height, width))
+        return
+    tall, wide = (max(GRID_PX, length // GRID_PX * GRID_PX) for length in (tall, wide))
+    for top in range(0, height, tall):
+        for left in range(0, width, wide):
+            bottom, right = min(top + tall, height), min(left + wide, width)
+            outer = (
+                max(0, top - halo_px),
+                max(0, left - halo_px),
+                min(height, bottom + halo_px),
+                min(width, right + halo_px),
+            )
+            yield Tile((top, left, bottom, right), outer)
+
+
+def best_tile(height: int, width: int, halo_px: int, most_px: float) -> tuple[int, int]:
+    """Height and width of the cores with which a padded image takes the least work: tiles with their halos have at most
+    `most_px` pixels, where cores of _LEAST_PX allow that, and as few pixels as can be lie in more than one."""
+    best = (float("inf"), (min(_LEAST_PX, height), min(_LEAST_PX, width)))
+    for rows in range(1, -(-height // _LEAST_PX) + 1):
+        for columns in range(1, -(-width // _LEAST_PX) + 1):
+            tall, wide = (padded_size(-(-length // count)) for length, count in ((height, rows), (width, columns)))
+            outer = _with_halo(tall, rows, halo_px) * _with_halo(wide, columns, halo_px)
+            work = (height + 2 * halo_px * (rows - 1)) * (width + 2 * halo_px * (columns - 1))
+            if outer <= most_px and work < best[0]:
+                best = (work, (tall, wide))
+    return best[1]
+
+
+def _with_halo(core_px: int, count: int, halo_px: int) -> int:
+    """The largest side of `count` tiles of a line: the ends have a halo on one side."""
+    return core_px + min(count - 1, 2) * halo_px
+
+
+def pad_to_grid(image: Tensor) -> Tensor:
+    """(B, C, H, W) with the last row and column repeated until both sides are multiples of the grid."""
+    height, width = image.shape[-2:]
+    down, right = -height % GRID_PX, -width % GRID_PX
+    return F.pad(image, (0, right, 0, down), mode="replicate") if down or right else image
+
+
+def padded_size(length: int) -> int:
+    """A side of an image after `pad_to_grid`."""
+    return length + -length % GRID_PX
+
+
+def inside_share(height: int, width: int) -> Tensor:
+    """(1, 1, h, w): how much of each cell of the padded image lies in the real one, 0 to 1."""
+    rows, columns = (_side_share(x, 0, padded_size(x), 0, padded_size(x)) for x in (height, width))
+    return (rows[:, None] * columns)[None, None]
+
+
+def _side_share(length: int, start: int, stop: int, outer_start: int, outer_stop: int) -> Tensor:
+    """How much of each cell between two outer edges lies within the `length` pixels of a side, 0 for cells that are not
+    between `start` and `stop`."""
+    edge = torch.arange(outer_start, outer_stop, CELL_PX)
+    share = (length - edge).clamp(0, CELL_PX) / CELL_PX
+    return share * ((edge >= start) & (edge < stop))

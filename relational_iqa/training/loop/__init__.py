@@ -1,0 +1,1 @@
+"""The loop of every run: trainer, checkpoint, averaging, optimizer, reporting, interruption, several processes."""

@@ -1,0 +1,1 @@
+"""The core: distortion stage, scoring stage, and `riqa pretrain`, which runs both."""

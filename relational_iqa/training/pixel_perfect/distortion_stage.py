@@ -1,0 +1,109 @@
+"""Stage 1: the distortion network learns the relation maps of all kinds of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from distortion_engine.catalog import AXES
+from relational_iqa.networks.distortion_network import DistortionNetwork
+from relational_iqa.training.data.pairs import PairBatch, pair_batches
+from relational_iqa.training.data.set_cache import CachedSets
+from relational_iqa.training.losses import distortion_losses
+
+
+@dataclass(frozen=True)
+class DistortionLossWeights:
+    """Weights of the parts; the values are those of the second trial, the map's raised."""
+
+    type: float = 1.0
+    magnitude: float = 4.0
+    sign: float = 1.0
+    map: float = 2.0
+
+
+DEFAULT_WEIGHTS = DistortionLossWeights()
+
+
+class DistortionObjective(nn.Module):
+    """The network with its loss, so that a wrapped (distributed, mixed precision) module returns plain tensors."""
+
+    def __init__(self, network: DistortionNetwork, weights: DistortionLossWeights) -> None:
+        super().__init__()
+        self.network = network
+        self.weights = weights
+
+    def forward(self, a: Tensor, b: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch of pairs and its parts."""
+        relation = self.network(a, b)
+        parts = distortion_losses(
+            relation.maps, relation.type_logits, relation.magnitude, relation.direction, target, valid
+        )
+        loss = torch.stack([getattr(self.weights, name) * value for name, value in parts.items()]).sum()
+        strong = (target.abs().amax(1) >= 0.3) & (valid[:, 0] > 0.5)
+        hit = (relation.type_logits[:, :-1].argmax(1) == target.abs().argmax(1)) & strong
+        parts["axis_right"] = hit.sum() / strong.sum().clamp_min(1)
+        return loss, parts
+
+
+class DistortionStage:
+    """What the trainer needs for stage 1."""
+
+    name = "distortion"
+
+    def __init__(
+        self,
+        network: DistortionNetwork,
+        sets: CachedSets,
+        batch_size: int,
+        seed: int,
+        crop_px: int = 0,
+        weights: DistortionLossWeights = DEFAULT_WEIGHTS,
+        keep_scales: bool = False,
+    ) -> None:
+        self.model = DistortionObjective(network, weights)
+        self.sets, self.items_per_batch, self.seed, self.crop_px = sets, batch_size, seed, crop_px
+        self.keep_scales = keep_scales
+
+    def batches(self, start_step: int) -> Iterator[PairBatch]:
+        """Pairs of every kind, with and without the reference."""
+        return pair_batches(self.sets, self.items_per_batch, self.seed, start_step, crop_px=self.crop_px)
+
+    def calibrate(self, batch: PairBatch) -> None:
+        """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""
+        if self.keep_scales:
+            return
+        self.model.network.calibrate(batch.a, batch.b)
+
+    def loss(self, model: nn.Module, batch: PairBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
+        """See `distortion_losses`."""
+        loss, parts = model(batch.a, batch.b, batch.target, batch.valid)
+        return loss, parts
+
+    def panels(self, batch: PairBatch) -> Mapping[str, Tensor]:
+        """Four pairs: a, b, then the true and the predicted map of the pair's strongest axis (blue less, red more)."""
+        rows = []
+        predicted = self.model.network(batch.a[:4], batch.b[:4]).maps
+        titles = []
+        for i in range(min(4, len(batch.a))):
+            axis = int(batch.target[i].abs().mean((1, 2)).argmax())
+            titles.append(AXES[axis].name)
+            maps = [signed_to_rgb(maps[i, axis]) for maps in (batch.target, predicted)]
+            rows.append(torch.cat([batch.a[i], batch.b[i], *(_enlarge(m, batch.a.shape[-1]) for m in maps)], -1))
+        return {f"pairs ({', '.join(titles)})": torch.cat(rows, -2)}
+
+
+def signed_to_rgb(signed: Tensor) -> Tensor:
+    """(h, w) in [-1, 1] -> (3, h, w): white at 0, red for positive, blue for negative."""
+    magnitude = signed.abs().clamp(0, 1)
+    fade = 1 - magnitude
+    red = torch.where(signed >= 0, torch.ones_like(fade), fade)
+    blue = torch.where(signed <= 0, torch.ones_like(fade), fade)
+    return torch.stack([red, fade, blue])
+
+
+def _enlarge(image: Tensor, side: int) -> Tensor:
+    return nn.functional.interpolate(image[None], (side, side), mode="nearest")[0]

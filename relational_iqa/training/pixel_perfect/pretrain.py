@@ -1,0 +1,97 @@
+"""`riqa pretrain`: photographs -> cached ranked sets -> distortion stage -> scoring stage -> weights and their card."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.photos import list_photos
+from relational_iqa.storage.pixel_perfect_weights import Architecture, Networks, load_weights, save_weights
+from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.data.set_cache import DataConfig, cached_sets
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.distributed import is_first_process
+from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.pixel_perfect.distortion_stage import DistortionStage
+from relational_iqa.training.pixel_perfect.scoring_stage import ScoringStage
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """A whole run. name: of the weights. data: what is trained on. architecture: sizes. distortion, scoring: the two
+    stages. out: folder of checkpoints, logs and the result. start_from: weights to go on from, empty for none.
+    pair_crop_px: side of the windows that the distortion stage cuts from the cached crops, 0 for none."""
+
+    name: str
+    data: DataConfig
+    distortion: TrainConfig
+    scoring: TrainConfig
+    out: str
+    architecture: Architecture = field(default_factory=Architecture)
+    start_from: str = ""
+    pair_crop_px: int = 0
+
+
+def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
+    """Nested plain data -> PretrainConfig; UsageError names a wrong or missing key."""
+    return parse_run(PretrainConfig, values)
+
+
+def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
+    """Runs both stages and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it.
+
+    In a run of several processes, the first one writes them.
+    """
+    if config.distortion.devices != config.scoring.devices:
+        devices = f"{config.distortion.devices} and {config.scoring.devices}"
+        raise UsageError(f"distortion.devices and scoring.devices are {devices}: the same processes run both stages")
+    commit = git_commit()
+    out = Path(config.out)
+    photos = list_photos(Path(config.data.photos), "train")
+    sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
+    torch.manual_seed(config.distortion.seed)
+    networks = load_weights(config.start_from)[0] if config.start_from else Networks(config.architecture)
+    distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
+    batch_size, seed = config.distortion.batch_size, config.distortion.seed
+    trained = bool(config.start_from)
+    relation = DistortionStage(distortion, sets, batch_size, seed, config.pair_crop_px, keep_scales=trained)
+    first = train(relation, config.distortion, out / "distortion", resume)
+    batch_size, seed = config.scoring.batch_size, config.scoring.seed
+    score = ScoringStage(distortion, scoring, sets, batch_size, seed, keep_scales=trained)
+    second = train(score, config.scoring, out / "scoring", resume)
+    path = out / f"{config.name}.safetensors"
+    if not is_first_process():
+        return path
+    digest = save_weights(path, networks.cpu())
+    card = _card(config, commit, digest, len(photos), [first, second])
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    return path
+
+
+def _card(
+    config: PretrainConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]]
+) -> dict[str, Any]:
+    keys = ("stage", "steps", "seconds", "ended_by", "losses", "data_wait", "trained_parameters", "device")
+    return {
+        "name": config.name,
+        "sha256": digest,
+        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
+        "data": f"{config.data.sets} ranked sets of {photos} photographs "
+        f"(split 'train', {Path(config.data.photos).name}); "
+        "no human score in losses, choice of checkpoint or severity curves",
+        "command": "riqa pretrain --config CONFIG, with the config below",
+        "config": asdict(config),
+        "git_commit": commit,
+        "seconds": round(sum(stage["seconds"] for stage in stages)),
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
+        "results": {},
+    }

@@ -1,0 +1,174 @@
+"""Stage 2: the scoring network, contrastively on ranked sets, over the frozen distortion network. No human score.
+
+Signals, in the order of their authority: order by construction (within a set); pairs of the whole batch on which *all*
+conventional metrics agree; the mean consensus of the metrics as a regression target, which ties the scale to severity
+levels. Where construction and consensus disagree, construction has the larger weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relational_iqa.networks.distortion_network import DistortionNetwork
+from relational_iqa.networks.scoring_network import LEVELS, ScoringNetwork
+from relational_iqa.training.data.pairs import SetBatch, set_batches
+from relational_iqa.training.data.set_cache import CachedSets
+from relational_iqa.training.losses import rank_logistic, rank_n_contrast
+from relational_iqa.training.pixel_perfect.ranked_losses import AGREEMENT_MARGIN, SURE, reference_losses
+
+
+@dataclass(frozen=True)
+class ScoringLossWeights:
+    """order: construction within sets. agreed: pairs all metrics agree on. consensus: regression. contrast: of the
+    embedding. nothing: margin of images that nobody can tell apart."""
+
+    order: float = 2.0
+    agreed: float = 0.5
+    consensus: float = 10.0
+    contrast: float = 0.05
+    nothing: float = 1.0
+
+
+DEFAULT_WEIGHTS = ScoringLossWeights()
+
+
+class ScoringObjective(nn.Module):
+    """Frozen distortion network, trained scoring network, and the loss of a batch of sets."""
+
+    def __init__(self, distortion: DistortionNetwork, scoring: ScoringNetwork, weights: ScoringLossWeights) -> None:
+        super().__init__()
+        self.distortion = distortion.requires_grad_(False)
+        self.scoring = scoring
+        self.weights = weights
+
+    def forward(
+        self, images: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor, pairs: Tensor, lossless: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """images (N, n+1, 3, S, S) and the rest as in `SetBatch` -> loss and its parts."""
+        number, members = images.shape[:2]
+        reference = images[:, :1].expand(-1, members - 1, -1, -1, -1).flatten(0, 1)
+        quality = self._quality(images[:, 1:].flatten(0, 1), reference).view(number, members - 1)
+        quality = F.pad(quality, (1, 0))  # the reference has quality 0 by construction
+        parts = reference_losses(quality, ranks, labels, certainty)
+
+        rows = torch.arange(number, device=images.device)[:, None]
+        first, second = pairs[..., 0], pairs[..., 1]
+        margin, embedding = self._margin(images[rows, first].flatten(0, 1), images[rows, second].flatten(0, 1))
+        parts |= self._pair_losses(margin, embedding, rows, first, second, ranks, labels, certainty, quality.detach())
+        # Where nothing can be seen nothing is better; half a level weighs as much as the order of a pair that is tied.
+        nothing, _ = self._margin(lossless[:, 0], lossless[:, 1])
+        parts["nothing"] = F.smooth_l1_loss(nothing, torch.zeros_like(nothing), beta=0.5)
+        weights = self.weights
+        loss = (
+            weights.order * (parts["order"] + parts["pair_order"])
+            + weights.agreed * parts["agreed"]
+            + weights.consensus * (parts["consensus"] + parts["pair_consensus"])
+            + weights.contrast * parts["contrast"]
+            + weights.nothing * parts["nothing"]
+        )
+        return loss, parts
+
+    def _quality(self, test: Tensor, reference: Tensor) -> Tensor:
+        with torch.no_grad():
+            relation = self.distortion(reference, test)
+        local = self.scoring.reference.local(test, reference, relation)
+        return self.scoring.reference.quality(local.sums(torch.ones_like(local.weight[:1])))
+
+    def _margin(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            relation = self.distortion(a, b)
+        local = self.scoring.pair.local(relation)
+        sums = local.sums(torch.ones_like(local.weight[:1]))
+        return self.scoring.pair.margin(sums), self.scoring.pair.embedding(sums)
+
+    @staticmethod
+    def _pair_losses(
+        margin: Tensor,
+        embedding: Tensor,
+        rows: Tensor,
+        first: Tensor,
+        second: Tensor,
+        ranks: Tensor,
+        labels: Tensor,
+        certainty: Tensor,
+        quality: Tensor,
+    ) -> dict[str, Tensor]:
+        consensus = labels.mean(-1)
+        apart = (labels[rows, second] - labels[rows, first]).flatten(0, 1)  # (m, M) > 0: the first is better
+        certain = (certainty[rows] >= SURE).expand_as(first)
+        sure = ((ranks[rows, second] - ranks[rows, first]) * certain).flatten()
+        agreed = (apart > AGREEMENT_MARGIN).all(-1).float() - (apart < -AGREEMENT_MARGIN).all(-1).float()
+        sign = torch.where(sure != 0, torch.sign(sure).float(), agreed)
+        # The mode without reference learns the verdict of the mode with it, steadied by the consensus.
+        target = (quality[rows, first] - quality[rows, second]).flatten()
+        target = 0.5 * target + 0.5 * LEVELS * (consensus[rows, second] - consensus[rows, first]).flatten()
+        weight = (sign != 0).float()
+        return {
+            "pair_order": rank_logistic(sign * margin, weight),
+            "pair_consensus": F.smooth_l1_loss(margin / LEVELS, target / LEVELS, beta=0.05),
+            "contrast": rank_n_contrast(embedding, target),
+            "pair_right": ((sign * margin > 0).float() * weight).sum() / weight.sum().clamp_min(1),
+        }
+
+
+class ScoringStage:
+    """What the trainer needs for stage 2; the items that are counted are images scored against their reference."""
+
+    name = "scoring"
+
+    def __init__(
+        self,
+        distortion: DistortionNetwork,
+        scoring: ScoringNetwork,
+        sets: CachedSets,
+        batch_size: int,
+        seed: int,
+        pairs_per_set: int = 3,
+        weights: ScoringLossWeights = DEFAULT_WEIGHTS,
+        keep_scales: bool = False,
+    ) -> None:
+        self.model = ScoringObjective(distortion, scoring, weights)
+        self.keep_scales = keep_scales
+        self.sets, self.seed, self.pairs_per_set = sets, seed, pairs_per_set
+        self.members = sets.images.shape[1] - 1
+        self.sets_per_batch = max(1, batch_size // self.members)
+        self.items_per_batch = self.sets_per_batch * self.members
+
+    def batches(self, start_step: int) -> Iterator[SetBatch]:
+        """Whole ranked sets."""
+        return set_batches(self.sets, self.sets_per_batch, self.seed, start_step, self.pairs_per_set)
+
+    def calibrate(self, batch: SetBatch) -> None:
+        """Scales of distances and statistics; weights that were trained before keep those they were trained with."""
+        if self.keep_scales:
+            return
+        test = batch.images[:, 1:].flatten(0, 1)
+        reference = batch.images[:, :1].expand_as(batch.images[:, 1:]).flatten(0, 1)
+        relation = self.model.distortion(reference, test)
+        self.model.scoring.reference.calibrate(test, reference, relation)
+        other = test.roll(1, 0) if self.members < 2 else _next_member(batch.images)
+        self.model.scoring.pair.calibrate(self.model.distortion(test, other))
+
+    def loss(self, model: nn.Module, batch: SetBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
+        """See `ScoringObjective`."""
+        loss, parts = model(*batch)
+        return loss, parts
+
+    def panels(self, batch: SetBatch) -> Mapping[str, Tensor]:
+        """One set: its images above their local quality (white 0, black -5 levels)."""
+        images = batch.images[0]
+        reference = images[:1].expand_as(images)
+        model = self.model
+        local = model.scoring.reference.local(images, reference, model.distortion(reference, images))
+        maps = (1 + model.scoring.reference.local_quality(local) / LEVELS).clamp(0, 1)
+        maps = F.interpolate(maps, images.shape[-2:]).expand(-1, 3, -1, -1)
+        return {"local_quality": torch.cat([torch.cat(list(images), -1), torch.cat(list(maps), -1)], -2)}
+
+
+def _next_member(images: Tensor) -> Tensor:
+    return images[:, 1:].roll(1, 1).flatten(0, 1)

@@ -1,0 +1,1 @@
+"""pMOS: pretrained on the engine's pseudo-labels (`pretrain`, `stage`), fitted to people (`fit_mos`)."""

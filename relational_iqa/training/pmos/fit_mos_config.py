@@ -1,0 +1,83 @@
+"""What a fit of pMOS to people can be told, its ablations, and the scale that scores are brought to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from distortion_engine.errors import UsageError
+from relational_iqa.benchmarks.readers.items import Benchmark
+from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.runs import parse_run
+from relational_iqa.training.pmos.fit_mos_stage import FitLossWeights
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """A whole fit. name: of the weights. dataset: a name that `riqa evaluate` knows. rated: its root; for "csv" a table
+    (image,score[,scene]) or the folder of scores.csv. lower_is_better: of the scores of a CSV. fit: the trainer's
+    options. start_from: pMOS weights, empty for the shipped ones. encoder: "frozen" fits the head, "tuned" everything.
+    score_range: the scores (higher better) that become MOS 1 and MOS 5; empty takes the range the data set states, or
+    else that of the images fitted to. splits, test_share, split_seed: splits by scene; splits 0 leaves the measuring
+    out. cells: of each image that are kept for a frozen encoder. crop_px: side of the crops a tuned one sees."""
+
+    name: str
+    rated: str
+    out: str
+    fit: TrainConfig
+    dataset: str = "csv"
+    lower_is_better: bool = False
+    start_from: str = ""
+    encoder: Literal["frozen", "tuned"] = "frozen"
+    film: bool = True
+    roi: bool = True
+    loss: FitLossWeights = field(default_factory=FitLossWeights)
+    score_range: list[float] = field(default_factory=list)
+    splits: int = 10
+    test_share: float = 0.2
+    split_seed: int = 0
+    cells: int = 1024
+    crop_px: int = 192
+
+    def __post_init__(self) -> None:
+        if self.score_range and (len(self.score_range) != 2 or self.score_range[0] >= self.score_range[1]):
+            raise UsageError(f"score_range is {self.score_range}: give two rising numbers, for example [0, 100]")
+        for name in ("cells", "crop_px"):
+            if getattr(self, name) < 16:
+                raise UsageError(f"{name} is {getattr(self, name)}: expected 16 or more")
+
+
+def variants(config: FitConfig) -> dict[str, FitConfig]:
+    """The ablations: the whole system, and without one of its parts each."""
+    return {
+        FULL: config,
+        "without ROI": replace(config, roi=False),
+        "without dense supervision": replace(config, loss=replace(config.loss, dense=0.0)),
+        "without FiLM": replace(config, film=False),
+    }
+
+
+def parse_fit_config(values: Mapping[str, Any]) -> FitConfig:
+    """Nested plain data -> FitConfig; UsageError names a wrong or missing key."""
+    return parse_run(FitConfig, values)
+
+
+def to_mos(scores: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Scores -> the scale 1 to 5, `low` becoming 1 and `high` 5; what lies outside is cut."""
+    return np.clip(MOS_MIN + (MOS_MAX - MOS_MIN) * (scores - low) / (high - low), MOS_MIN, MOS_MAX)
+
+
+def score_range(config: FitConfig, benchmark: Benchmark, scores: np.ndarray) -> tuple[float, float]:
+    """The scores that become MOS 1 and MOS 5, see `FitConfig`; scores: those of the images that are fitted to."""
+    opinion = benchmark.opinion
+    if config.score_range:
+        return config.score_range[0], config.score_range[1]
+    if opinion.low is not None and opinion.high is not None:
+        return opinion.low, opinion.high
+    return float(scores.min()), float(scores.max())

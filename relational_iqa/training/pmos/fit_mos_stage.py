@@ -1,0 +1,224 @@
+"""Stages that fit pMOS to people: the head on features of a frozen encoder, or the whole network on crops.
+
+Both have the patent's two losses (US 12,266,165, claims 1 and 3): every place's score against the score of the whole
+image, and the weighted sum against it; and a prior that keeps the weights near uniform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from distortion_engine.reading.image_io import load_image
+from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
+from relational_iqa.networks.pmos_network import PmosNetwork
+from relational_iqa.systems.pmos import PMOS, pooled_sums
+from relational_iqa.tiling.tiles import CELL_PX, pad_to_grid
+from relational_iqa.training.pmos.stage import roi_entropy_gap
+
+_HUBER = 0.25  # grades; errors below are squared
+
+
+@dataclass(frozen=True)
+class FitLossWeights:
+    """dense: every place's score against the image's. image: the weighted mean against it. entropy: prior of ROI."""
+
+    dense: float = 0.5
+    image: float = 1.0
+    entropy: float = 0.05
+
+
+class HeadBatch(NamedTuple):
+    """features (B, C, P, 1) of P cells of each image; embedding (B, E); target (B,) in [1, 5]."""
+
+    features: Tensor
+    embedding: Tensor
+    target: Tensor
+
+
+class CropBatch(NamedTuple):
+    """crops (B, 3, S, S) in [0, 1]; thumbnails (B, 3, 96, 96) of the whole images; target (B,) in [1, 5]."""
+
+    crops: Tensor
+    thumbnails: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """What a frozen encoder says of N images. cells (N, P, C) float16: features of P cells drawn from each; embedding
+    (N, E); mean (N, C): over all cells; before (N,): MOS by the head as it was."""
+
+    cells: Tensor
+    embedding: Tensor
+    mean: np.ndarray
+    before: np.ndarray
+
+
+@torch.inference_mode()
+def frozen_features(
+    model: PMOS, files: Sequence[Path], cells: int, seed: int, log: Callable[[str], None] = lambda text: None
+) -> FrozenFeatures:
+    """One pass over the images. The draw of cells (with replacement, those inside the image) depends on `seed` and the
+    position in `files` alone."""
+    kept, embeddings, means, before = [], [], [], []
+    for index, file in enumerate(files):
+        image = load_image(file).to(model.device)
+        rows, columns = (max(1, side // CELL_PX) for side in image.shape[-2:])
+        drawn = np.random.default_rng([seed, index, 5]).integers(0, rows * columns, cells)
+        row, column = torch.from_numpy(drawn // columns), torch.from_numpy(drawn % columns)
+        embedding = model.network.embed(thumbnail(image[None]))
+        chosen = torch.empty(cells, model.network.architecture.width)
+        total, sums = np.zeros(chosen.shape[1]), np.zeros(2)
+        for tile, features in model.feature_tiles(image):
+            top, left, bottom, right = (edge // CELL_PX for edge in tile.core)
+            y, x = tile.outer[0] // CELL_PX, tile.outer[1] // CELL_PX
+            here = (row >= top) & (row < bottom) & (column >= left) & (column < right)
+            chosen[here] = features[0, :, row[here] - y, column[here] - x].T.cpu()
+            core = features[0, :, top - y : min(bottom, rows) - y, left - x : min(right, columns) - x]
+            total += core.double().sum((1, 2)).cpu().numpy()
+            sums += pooled_sums(model.network.head(features, embedding), tile, image)
+        kept.append(chosen.half())
+        embeddings.append(embedding[0].cpu())
+        means.append(total / (rows * columns))
+        before.append(sums[0] / sums[1])
+        if (index + 1) % 50 == 0 or index + 1 == len(files):
+            log(f"features of {index + 1} of {len(files)} images")
+    # clone: tensors made in inference mode cannot take part in training
+    return FrozenFeatures(
+        torch.stack(kept).clone(), torch.stack(embeddings).clone(), np.stack(means), np.array(before, dtype=np.float64)
+    )
+
+
+class FitObjective(nn.Module):
+    """`PmosHead` or `PmosNetwork` with the losses of the fit; its inputs are those of the module, then the target."""
+
+    def __init__(self, module: nn.Module, weights: FitLossWeights) -> None:
+        super().__init__()
+        self.module = module
+        self.weights = weights
+
+    def forward(self, first: Tensor, second: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """A `HeadBatch` or `CropBatch` -> loss and its parts."""
+        maps: MosMaps = self.module(first, second)
+        everywhere = target[:, None, None, None].expand_as(maps.mos)
+        parts = {
+            "dense": F.smooth_l1_loss(maps.mos, everywhere, beta=_HUBER),
+            "image": F.smooth_l1_loss(image_mos(maps), target, beta=_HUBER),
+            "entropy": roi_entropy_gap(maps.roi),
+        }
+        return torch.stack([getattr(self.weights, name) * value for name, value in parts.items()]).sum(), parts
+
+
+class _FitStage:
+    """What both ways have in common."""
+
+    name = "fit-mos"
+
+    def __init__(self, module: nn.Module, weights: FitLossWeights, batch_size: int, seed: int) -> None:
+        self.model = FitObjective(module, weights)
+        self.items_per_batch, self.seed = batch_size, seed
+
+    def calibrate(self, batch: HeadBatch | CropBatch) -> None:
+        """Nothing: the scales of the encoder stay."""
+
+    def loss(
+        self, model: nn.Module, batch: HeadBatch | CropBatch, step: int
+    ) -> tuple[Tensor, Mapping[str, Tensor | float]]:
+        """See `FitObjective`."""
+        loss, parts = model(*batch)
+        return loss, parts
+
+    def draw(self, step: int, count: int) -> tuple[np.random.Generator, np.ndarray]:
+        """The generator of a step and the images of its batch."""
+        rng = np.random.default_rng([self.seed, step, 4])
+        return rng, rng.choice(count, self.items_per_batch, replace=count < self.items_per_batch)
+
+
+class HeadStage(_FitStage):
+    """Fits the head alone; a training step sees some of the cells of some of the images."""
+
+    def __init__(
+        self,
+        head: PmosHead,
+        features: FrozenFeatures,
+        targets: np.ndarray,
+        weights: FitLossWeights,
+        batch_size: int,
+        seed: int,
+        cells: int = 256,
+    ) -> None:
+        super().__init__(head, weights, batch_size, seed)
+        self.features, self.cells = features, cells
+        self.targets = torch.from_numpy(targets.astype(np.float32))
+
+    def batches(self, start_step: int) -> Iterator[HeadBatch]:
+        """Batch n is a function of (seed, n) alone."""
+        step = start_step
+        while True:
+            rng, index = self.draw(step, len(self.targets))
+            images = torch.from_numpy(index)
+            cells = torch.from_numpy(rng.integers(0, self.features.cells.shape[1], (len(index), self.cells)))
+            features = self.features.cells[images[:, None], cells].float()
+            yield HeadBatch(
+                features.transpose(1, 2)[..., None].contiguous(), self.features.embedding[images], self.targets[images]
+            )
+            step += 1
+
+    def panels(self, batch: HeadBatch) -> Mapping[str, Tensor]:
+        """Cells are no picture: none."""
+        return {}
+
+
+class CropStage(_FitStage):
+    """Fits the whole network on crops of the images at their own size; files are read when their turn comes."""
+
+    def __init__(
+        self,
+        network: PmosNetwork,
+        files: Sequence[Path],
+        targets: np.ndarray,
+        weights: FitLossWeights,
+        batch_size: int,
+        seed: int,
+        crop_px: int = 192,
+    ) -> None:
+        super().__init__(network, weights, batch_size, seed)
+        self.files, self.crop_px = files, crop_px
+        self.targets = torch.from_numpy(targets.astype(np.float32))
+
+    def batches(self, start_step: int) -> Iterator[CropBatch]:
+        """Batch n is a function of (seed, n) alone. Images smaller than a crop are continued by their border."""
+        step = start_step
+        while True:
+            rng, index = self.draw(step, len(self.files))
+            crops, thumbnails = [], []
+            for number in index:
+                image = load_image(self.files[int(number)])[None]
+                crops.append(_crop(image, self.crop_px, rng))
+                thumbnails.append(thumbnail(image))
+            yield CropBatch(torch.cat(crops), torch.cat(thumbnails), self.targets[torch.from_numpy(index)])
+            step += 1
+
+    def panels(self, batch: CropBatch) -> Mapping[str, Tensor]:
+        """Crops above their maps (white 5, black 1)."""
+        crops = batch.crops[:4]
+        maps = self.model.module(crops, batch.thumbnails[:4])
+        mos = (full_resolution(maps, crops.shape[-2], crops.shape[-1]).mos - 1) / 4
+        return {"pmos": torch.cat([torch.cat(list(crops), -1), torch.cat(list(mos.expand_as(crops)), -1)], -2)}
+
+
+def _crop(image: Tensor, side: int, rng: np.random.Generator) -> Tensor:
+    missing = [max(0, side - length) for length in image.shape[-2:]]
+    if any(missing):
+        image = F.pad(image, (0, missing[1], 0, missing[0]), mode="replicate")
+    top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[-2:])
+    crop = pad_to_grid(image[..., top : top + side, left : left + side])
+    return crop.flip(-1) if rng.random() < 0.5 else crop

@@ -1,0 +1,114 @@
+"""The opinion-unaware pMOS weights: photographs -> cached ranked sets -> pMOS stage -> weights and their card."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.photos import list_photos
+from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.storage.opinions import NO_OPINIONS
+from relational_iqa.storage.pixel_perfect_weights import load_weights
+from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
+from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.data.set_cache import DataConfig, cached_sets
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, Recolouring
+from relational_iqa.training.pmos.stage import PmosLossWeights, PmosStage
+
+SYSTEM = "pmos"
+
+
+@dataclass(frozen=True)
+class PmosConfig:
+    """A whole run. name: of the weights. data: what is trained on; the cache is shared with `riqa pretrain`. pmos: the
+    stage. out: folder of checkpoints, logs and the result. encoder_from: weights of the core system whose learned first
+    layers are taken over, empty for none. start_from: pMOS weights to go on from, empty for none. recolour: of the sets
+    while training."""
+
+    name: str
+    data: DataConfig
+    pmos: TrainConfig
+    out: str
+    architecture: PmosArchitecture = field(default_factory=PmosArchitecture)
+    loss: PmosLossWeights = field(default_factory=PmosLossWeights)
+    encoder_from: str = ""
+    start_from: str = ""
+    recolour: Recolouring = NO_RECOLOURING
+
+
+def parse_pmos_config(values: Mapping[str, Any]) -> PmosConfig:
+    """Nested plain data -> PmosConfig; UsageError names a wrong or missing key. `system: pmos` may stand in it."""
+    if values.get("system", SYSTEM) != SYSTEM:
+        raise UsageError(f"config: system is {values['system']!r}, this trains {SYSTEM!r}")
+    values = {key: value for key, value in values.items() if key != "system"}
+    return parse_run(PmosConfig, values)
+
+
+def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
+    """Runs the stage and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
+    commit, out = git_commit(), Path(config.out)
+    photos = list_photos(Path(config.data.photos), "train")
+    sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
+    torch.manual_seed(config.pmos.seed)
+    network = _unaware(config.start_from) if config.start_from else PmosNetwork(config.architecture)
+    network.thaw()
+    if config.encoder_from and not config.start_from:
+        take_encoder(network, config.encoder_from)
+    batch_size, seed = config.pmos.batch_size, config.pmos.seed
+    stage = PmosStage(
+        network, sets, batch_size, seed, config.loss, keep_scales=bool(config.start_from), recolour=config.recolour
+    )
+    ended = train(stage, config.pmos, out / "pmos", resume)
+    path = out / f"{config.name}.safetensors"
+    digest = save_pmos_weights(path, network.cpu())
+    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
+    card = {
+        "name": config.name,
+        "sha256": digest,
+        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
+        "data": f"{config.data.sets} ranked sets of {len(photos)} photographs (split 'train', "
+        f"{Path(config.data.photos).name}); no human score in losses, choice of checkpoint or severity curves",
+        "command": "python -m experiments.pmos.train --config CONFIG, with the config below",
+        "config": asdict(config),
+        "git_commit": commit,
+        "seconds": round(ended["seconds"]),
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "stages": [{key: ended[key] for key in keys}],
+        "results": {},
+    }
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    return path
+
+
+def _unaware(source: str) -> PmosNetwork:
+    """pMOS weights that no human score has touched; UsageError for others: what comes out is called opinion-unaware."""
+    network, meta = load_pmos_weights(source)
+    if meta["opinions"] != NO_OPINIONS:
+        raise UsageError(f"start_from {source}: was fitted to {meta['opinions']}; start from opinion-unaware weights")
+    return network
+
+
+def take_encoder(network: PmosNetwork, source: str) -> None:
+    """Starts the learned first layers from those of the distortion network in the weights `source`; trained on.
+
+    UsageError where they have another number of channels.
+    """
+    theirs = load_weights(source)[0].distortion.encoder
+    ours = network.encoder.learned
+    if theirs.out_channels != ours.out_channels:
+        raise UsageError(
+            f"encoder_from {source}: has {theirs.out_channels // 2} channels, "
+            f"architecture.encoder_channels is {ours.out_channels // 2}; "
+            "make them equal or leave encoder_from empty"
+        )
+    ours.load_state_dict(theirs.state_dict())

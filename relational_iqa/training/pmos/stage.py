@@ -1,0 +1,154 @@
+"""The pMOS stage: maps, weights and image scores from the engine's pseudo-labels, without any human score.
+
+Dense: the map must fall where the field says so and stay where it does not. Image: the weighted mean must be what the
+conventional metrics agree on, through which the ROI branch learns where damage matters. Order: within a set by
+construction. A prior keeps the weights near uniform and smooth, else they would hide what the map gets wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN, MosMaps, full_resolution, image_mos, thumbnail
+from relational_iqa.networks.pmos_network import PmosNetwork
+from relational_iqa.networks.scoring_network import LEVELS
+from relational_iqa.training.data.set_cache import CachedSets
+from relational_iqa.training.losses import rank_logistic
+from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, MosBatch, Recolouring, mos_batches
+
+_LEVELS_PER_MOS = LEVELS / (MOS_MAX - MOS_MIN)
+_CERTAIN = 0.8  # sets whose order is sure by construction
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class PmosLossWeights:
+    """dense: map against the field. image: pooled score against the consensus. order: within sets. entropy, shape:
+    prior of the weights."""
+
+    dense: float = 2.0
+    image: float = 1.0
+    order: float = 0.3
+    entropy: float = 0.05
+    shape: float = 0.02
+
+
+DEFAULT_WEIGHTS = PmosLossWeights()
+
+
+def dense_loss(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Huber loss (quadratic up to one grade) of MOS maps (n, 1, h, w), mean over valid cells."""
+    error = F.smooth_l1_loss(predicted, target, beta=1.0, reduction="none")
+    return (valid * error).sum() / valid.sum().clamp_min(1.0)
+
+
+def roi_entropy_gap(roi: Tensor) -> Tensor:
+    """Weights (n, 1, h, w) > 0 -> log(cells) minus the entropy of the normalised weights, mean over images; 0 where
+    uniform, log(cells) where one cell has everything."""
+    share = (roi / roi.sum((1, 2, 3), keepdim=True)).flatten(1)
+    return (share * torch.log(share * share.shape[1] + 1e-12)).sum(1).mean()
+
+
+def roi_roughness(roi: Tensor) -> Tensor:
+    """Mean absolute step of the logarithm of the weights (n, 1, h, w) between neighbouring cells; 0 where flat."""
+    logarithm = torch.log(roi)
+    down, right = logarithm.diff(dim=-2).abs(), logarithm.diff(dim=-1).abs()
+    return down.mean() + right.mean()
+
+
+class PmosObjective(nn.Module):
+    """The network with its loss, so that a wrapped (distributed, mixed precision) module returns plain tensors."""
+
+    def __init__(self, network: PmosNetwork, weights: PmosLossWeights) -> None:
+        super().__init__()
+        self.network = network
+        self.weights = weights
+
+    def forward(
+        self,
+        images: Tensor,
+        mos: Tensor,
+        valid: Tensor,
+        label: Tensor,
+        ranks: Tensor,
+        certainty: Tensor,
+        thumbnail_of: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch of sets as in `MosBatch`, and its parts."""
+        number, members = images.shape[:2]
+        rows = torch.arange(number, device=images.device)[:, None]
+        shown = images[rows, thumbnail_of].flatten(0, 1)
+        maps = self.network(images.flatten(0, 1), thumbnail(shown))
+        side = images.shape[-1]
+        score = image_mos(full_resolution(maps, side, side)).view(number, members)
+        order = (ranks[:, :, None] < ranks[:, None, :]).float() * (certainty[:, None, None] >= _CERTAIN)
+        ahead = (score[:, :, None] - score[:, None, :]) * _LEVELS_PER_MOS
+        parts = {
+            "dense": dense_loss(maps.mos, mos.flatten(0, 1), valid.flatten(0, 1)),
+            "image": F.smooth_l1_loss(score, label, beta=0.5),
+            "order": rank_logistic(ahead, order),
+            "entropy": roi_entropy_gap(maps.roi),
+            "shape": roi_roughness(maps.roi),
+        }
+        loss = torch.stack([getattr(self.weights, name) * value for name, value in parts.items()]).sum()
+        parts["order_right"] = ((ahead > 0).float() * order).sum() / order.sum().clamp_min(1)
+        parts["map_correlation"] = _correlation(maps.mos.detach(), mos.flatten(0, 1), valid.flatten(0, 1))
+        return loss, parts
+
+
+class PmosStage:
+    """What the trainer needs; the items that are counted are images."""
+
+    name = "pmos"
+
+    def __init__(
+        self,
+        network: PmosNetwork,
+        sets: CachedSets,
+        batch_size: int,
+        seed: int,
+        weights: PmosLossWeights = DEFAULT_WEIGHTS,
+        keep_scales: bool = False,
+        recolour: Recolouring = NO_RECOLOURING,
+    ) -> None:
+        self.model = PmosObjective(network, weights)
+        self.sets, self.seed, self.keep_scales, self.recolour = sets, seed, keep_scales, recolour
+        members = sets.images.shape[1]
+        self.sets_per_batch = max(1, batch_size // members)
+        self.items_per_batch = self.sets_per_batch * members
+
+    def batches(self, start_step: int) -> Iterator[MosBatch]:
+        """Whole ranked sets with their pseudo-labels."""
+        return mos_batches(self.sets, self.sets_per_batch, self.seed, start_step, self.recolour)
+
+    def calibrate(self, batch: MosBatch) -> None:
+        """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""
+        if not self.keep_scales:
+            self.model.network.calibrate(batch.images.flatten(0, 1))
+
+    def loss(self, model: nn.Module, batch: MosBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
+        """See `PmosObjective`."""
+        loss, parts = model(*batch)
+        return loss, parts
+
+    def panels(self, batch: MosBatch) -> Mapping[str, Tensor]:
+        """Images of a set above the map they should have, the map they get (white 5, black 1) and the weights."""
+        images = batch.images[0, -_SHOWN:]
+        maps: MosMaps = self.model.network(images, thumbnail(images))
+        roi = maps.roi / maps.roi.amax((1, 2, 3), keepdim=True)
+        grey = [(m - MOS_MIN) / (MOS_MAX - MOS_MIN) for m in (batch.mos[0, -_SHOWN:], maps.mos)]
+        rows = [images, *(F.interpolate(m, images.shape[-2:]).expand(-1, 3, -1, -1) for m in (*grey, roi))]
+        return {"pmos (image, truth, map, roi)": torch.cat([torch.cat(list(row), -1) for row in rows], -2)}
+
+
+def _correlation(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Pearson's correlation over the cells of a batch that are at least half valid."""
+    kept = valid > 0.5
+    x, y = predicted[kept].float(), target[kept]
+    x, y = x - x.mean(), y - y.mean()
+    return (x * y).sum() / torch.sqrt((x * x).sum() * (y * y).sum()).clamp_min(1e-6)

@@ -1,0 +1,161 @@
+"""`riqa fit-reiqa`: photographs -> both stages -> encoders and their card; rated images -> regressor."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.photos import list_photos
+from relational_iqa.benchmarks.readers.rated import read_rated
+from relational_iqa.networks.reiqa import EncoderSize, ImageEncoder, MomentumContrast, ReIQAEncoders
+from relational_iqa.networks.resnet import ResNet
+from relational_iqa.networks.resnet_state import load_resnet
+from relational_iqa.storage.reiqa_regression import Regressor, agreement_over_splits, fit_regressor
+from relational_iqa.systems.reiqa import Experts, ReIQA, features_of_files, save_encoders
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.reiqa.data import ReIQAData
+from relational_iqa.training.reiqa.stage import ContentStage, ContrastConfig, QualityStage
+
+
+@dataclass(frozen=True)
+class EncoderRun:
+    """One encoder. train: the trainer's options; its batch_size counts pairs of crops. size: of the network. contrast:
+    MoCo's options. start_from: a ResNet to start from, of the same size; empty for random weights."""
+
+    train: TrainConfig
+    size: EncoderSize = field(default_factory=EncoderSize)
+    contrast: ContrastConfig = field(default_factory=ContrastConfig)
+    start_from: str = ""
+
+
+@dataclass(frozen=True)
+class ReIQAConfig:
+    """A whole run. name: of the weights. out: folder of checkpoints, logs and the result. half_precision: 16-bit
+    floats in the result."""
+
+    name: str
+    out: str
+    data: ReIQAData
+    quality: EncoderRun
+    content: EncoderRun
+    half_precision: bool = False
+
+
+def parse_config(values: Mapping[str, Any]) -> ReIQAConfig:
+    """Nested plain data -> ReIQAConfig; UsageError names a wrong or missing key."""
+    return parse_run(ReIQAConfig, values)
+
+
+def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
+    """Trains both encoders; returns `out`/`name`.safetensors, with the card `name`.json beside it.
+
+    Only photographs of the split "train" are seen, and no human score.
+    """
+    commit, out = git_commit(), Path(config.out)
+    photos = list_photos(config.data.photos, "train")
+    encoders = new_encoders(config)
+    quality, content = config.quality, config.content
+    stages = [
+        QualityStage(
+            momentum_contrast(encoders.quality, quality), photos, config.data,
+            quality.train.batch_size, quality.contrast.patch_px, quality.train.seed,
+        ),
+        ContentStage(
+            momentum_contrast(encoders.content, content), photos, config.data,
+            content.train.batch_size, content.contrast.patch_px,
+        ),
+    ]  # fmt: skip
+    done = [
+        train(stage, run.train, out / stage.name, resume) for stage, run in zip(stages, (quality, content), strict=True)
+    ]
+    path = out / f"{config.name}.safetensors"
+    digest = save_encoders(path, encoders.cpu(), config.half_precision)
+    card = _card(config, commit, digest, len(photos), done)
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    return path
+
+
+def new_encoders(config: ReIQAConfig) -> ReIQAEncoders:
+    """The encoders as a run starts: random from its seeds, or from files."""
+    return ReIQAEncoders(_start(config.quality), _start(config.content))
+
+
+def momentum_contrast(encoder: ImageEncoder, run: EncoderRun) -> MomentumContrast:
+    """`encoder` inside the objective that trains it."""
+    torch.manual_seed(run.train.seed + 1)
+    options = run.contrast
+    return MomentumContrast(
+        encoder, options.queue, options.momentum, options.temperature, options.groups, run.train.seed
+    )
+
+
+def _start(run: EncoderRun) -> ResNet:
+    torch.manual_seed(run.train.seed)
+    if not run.start_from:
+        return ResNet(run.size.depth, run.size.width)
+    network, _ = load_resnet(run.start_from)
+    if (network.depth, network.width) != (run.size.depth, run.size.width):
+        raise UsageError(
+            f"{run.start_from}: is a ResNet-{network.depth} of width {network.width}, the config says "
+            f"ResNet-{run.size.depth} of width {run.size.width}; make them agree"
+        )
+    return network
+
+
+def fit_to_opinions(
+    model: ReIQA, rated: str | Path, experts: Experts = "both", splits: int = 10, seed: int = 0
+) -> Regressor:
+    """Regressor fitted to all images of a rated data set (`image,reference,score[,scene]`), with its agreement on
+    `splits` splits by scene among its facts. Images without a scene are grouped by their reference, else on their own.
+    """
+    path = Path(rated)
+    rows = read_rated(path)
+    features = features_of_files(model, [row.image for row in rows], experts)
+    scores = np.array([row.score for row in rows])
+    groups = [row.scene or (str(row.reference) if row.reference else "") for row in rows]
+    agreement = agreement_over_splits(features, scores, groups, splits, seed)
+    facts = {
+        "experts": experts,
+        "encoders": model.meta.get("name"),
+        "encoders_sha256": model.meta.get("sha256"),
+        "fitted_to": f"{len(rows)} images of {path.name}",
+        "scores": [float(scores.min()), float(scores.max())],
+        "splits": len(agreement.srcc),
+        "median_srcc": agreement.median_srcc,
+        "median_plcc": agreement.median_plcc,
+        "agreement": agreement.summary(),
+    }
+    return fit_regressor(features, scores, facts)
+
+
+def _card(config: ReIQAConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]]) -> dict[str, Any]:
+    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
+    started = [run.start_from for run in (config.quality, config.content) if run.start_from]
+    chunks = f"{config.data.chunks} chunks" if config.data.chunks else "chunks rendered on the fly"
+    return {
+        "name": config.name,
+        "sha256": digest,
+        "licence": "that of the networks it started from; see their sources before passing these weights on"
+        if started
+        else "Apache-2.0 (weights); photographs under the licences in their manifest",
+        "data": f"{chunks} and augmented crops of {photos} photographs (split 'train', "
+        f"{Path(config.data.photos).name}); no human score here"
+        + (f", started from {', '.join(started)}" if started else ""),
+        "command": "riqa fit-reiqa --config CONFIG, with the config below",
+        "config": asdict(config),
+        "git_commit": commit,
+        "seconds": round(sum(stage["seconds"] for stage in stages)),
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
+        "results": {},
+    }

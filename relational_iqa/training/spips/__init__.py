@@ -1,0 +1,1 @@
+"""SPIPS: trained without labels, on triplets or on mean opinion scores."""

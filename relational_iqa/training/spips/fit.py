@@ -1,0 +1,249 @@
+"""`riqa fit-spips`: SPIPS trained without labels on ranked sets, on 2AFC triplets, or on mean opinion scores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from distortion_engine.errors import UsageError
+from distortion_engine.reading.photos import list_photos
+from relational_iqa.benchmarks.correlation import krcc, plcc, srcc
+from relational_iqa.benchmarks.readers.catalog import read_benchmark
+from relational_iqa.benchmarks.readers.items import RatedImage
+from relational_iqa.benchmarks.splits import grouped_splits
+from relational_iqa.networks.resnet_state import load_resnet
+from relational_iqa.networks.spips import DEEP, SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.stage_features import ResNetBackbone
+from relational_iqa.storage.opinions import NO_OPINIONS, joined_opinions
+from relational_iqa.storage.spips_weights import load_spips_weights, save_spips_weights
+from relational_iqa.systems.spips import SPIPS
+from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.data.set_cache import DataConfig, cached_sets
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.spips.data import load_pair, rated_batches, triplet_batches
+from relational_iqa.training.spips.stage import SpipsLossWeights, SpipsStage, mos_stage, ranked_stage, triplet_stage
+
+
+@dataclass(frozen=True)
+class People:
+    """Judgments of people. dataset: a reader of `relational_iqa.benchmarks`: "bapps" or "pieapp-2afc" for triplets,
+    "csv", "tid2013", "kadid10k" ... for opinion scores. root: where it lies. crop_px: side of the windows, a multiple
+    of 16. splits: by reference, measured before the fit on everything; 0: none. test_share: of references in a test."""
+
+    root: str
+    dataset: str = "csv"
+    partial: bool = False
+    crop_px: int = 64
+    splits: int = 10
+    test_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class SpipsConfig:
+    """A whole run. name: of the weights. mode: what is learned from: "ranked" needs `data`, "triplets" and "mos" need
+    `people`. start_from: SPIPS weights to go on from. backbone_from: a ResNet's state dict, whose depth and width then
+    count. freeze_backbone: train fusion, channel weights and MLP alone. loss: of the ranked mode."""
+
+    name: str
+    out: str
+    train: TrainConfig
+    mode: Literal["ranked", "triplets", "mos"] = "ranked"
+    data: DataConfig | None = None
+    people: People | None = None
+    architecture: SpipsArchitecture = field(default_factory=SpipsArchitecture)
+    loss: SpipsLossWeights = field(default_factory=SpipsLossWeights)
+    start_from: str = ""
+    backbone_from: str = ""
+    freeze_backbone: bool = False
+
+    def __post_init__(self) -> None:
+        needed = "data" if self.mode == "ranked" else "people"
+        if getattr(self, needed) is None:
+            raise UsageError(f"mode {self.mode!r} needs a section {needed!r} in the config")
+        if self.people is not None and (self.people.crop_px < 16 or self.people.crop_px % 16):
+            raise UsageError(f"crop_px is {self.people.crop_px}: expected a multiple of 16")
+        if self.start_from and self.backbone_from:
+            raise UsageError("start_from and backbone_from exclude each other: SPIPS weights hold their backbone")
+
+
+def parse_config(values: Mapping[str, Any]) -> SpipsConfig:
+    """Nested plain data -> SpipsConfig; UsageError names a wrong or missing key."""
+    return parse_run(SpipsConfig, values)
+
+
+def fit(config: SpipsConfig, resume: str = "auto") -> Path:
+    """Trains and returns the path of the weights, `out`/`name`.safetensors, with the card `name`.json beside it."""
+    commit, out = git_commit(), Path(config.out)
+    network, opinions = new_network(config)
+    results: dict[str, Any] = {}
+    folder = _folder(config)
+    if config.mode == "ranked":
+        stage, source = _ranked(config, network)
+    elif config.mode == "triplets":
+        stage, source = _triplets(config, network)
+        opinions = joined_opinions(opinions, source)
+    else:
+        rated = _read_rated(_people(config))
+        results = {"splits": cross_validate(config, rated, resume)} if _people(config).splits else {}
+        stage, folder = _on_opinions(config, network, rated), folder / _images_key(rated)
+        source = f"{len(rated)} rated images of {_people(config).dataset}, {Path(_people(config).root).name}"
+        opinions = joined_opinions(opinions, source)
+    ended = train(stage, config.train, folder, resume)
+    path = out / f"{config.name}.safetensors"
+    digest = save_spips_weights(path, network.cpu(), opinions)
+    card = _card(config, commit, digest, source, opinions, ended) | {"results": results}
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def new_network(config: SpipsConfig) -> tuple[SpipsNetwork, str]:
+    """The network as a run starts, and whose judgments are in it already: random from the seed, from SPIPS weights, or
+    around a ResNet by path."""
+    torch.manual_seed(config.train.seed)
+    opinions = NO_OPINIONS
+    if config.start_from:
+        network, meta = load_spips_weights(config.start_from)
+        opinions = meta["opinions"]
+    elif config.backbone_from:
+        if not set(config.architecture.streams) & set(DEEP):
+            raise UsageError(f"backbone_from is given, but none of the streams {', '.join(DEEP)} uses a backbone")
+        resnet, _ = load_resnet(config.backbone_from)
+        sizes = replace(config.architecture, resnet_depth=resnet.depth, width=resnet.width)
+        network = SpipsNetwork(sizes)
+        network.backbone = ResNetBackbone(resnet, sizes.imagenet_input)
+    else:
+        network = SpipsNetwork(config.architecture)
+    network.requires_grad_(True)
+    if config.freeze_backbone and network.backbone is not None:
+        network.backbone.requires_grad_(False)
+    return network, opinions
+
+
+def cross_validate(config: SpipsConfig, rated: Sequence[RatedImage], resume: str = "auto") -> dict[str, Any]:
+    """Medians over splits by reference of SRCC, KRCC and PLCC on whole images whose references were not fitted to,
+    after the fit and before it."""
+    people = _people(config)
+    splits = grouped_splits([_scene(row) for row in rated], people.splits, people.test_share, config.train.seed)
+    rows: dict[str, list[dict[str, float]]] = {"fitted": [], "before": []}
+    for number, (training, test) in enumerate(splits):
+        for name in rows:
+            network, _ = new_network(config)
+            if name == "fitted":
+                fitted_to = [rated[int(i)] for i in training]
+                stage = _on_opinions(config, network, fitted_to)
+                train(stage, config.train, _folder(config) / f"split{number}" / _images_key(fitted_to), resume)
+            rows[name].append(_agreement(network, [rated[int(i)] for i in test]))
+    return {
+        name: {key: float(np.nanmedian([row[key] for row in found])) for key in found[0]} | {"splits": len(found)}
+        for name, found in rows.items()
+    }
+
+
+def _agreement(network: SpipsNetwork, rated: Sequence[RatedImage]) -> dict[str, float]:
+    model = SPIPS(network, {})
+    predicted = [model.quality(*load_pair(row)) for row in rated]
+    scores = [row.score for row in rated]
+    return {name: measure(predicted, scores) for name, measure in (("srcc", srcc), ("krcc", krcc), ("plcc", plcc))}
+
+
+def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:
+    data = config.data
+    if data is None:
+        raise UsageError("mode 'ranked' needs a section 'data' in the config")
+    photos = list_photos(Path(data.photos), "train")
+    sets = cached_sets(data, photos, metric_judge, JUDGE_COLUMNS)
+    size, seed = config.train.batch_size, config.train.seed
+    stage = ranked_stage(network, sets, size, seed, config.loss, bool(config.start_from))
+    return stage, f"{data.sets} ranked sets of {len(photos)} photographs (split 'train', {Path(data.photos).name})"
+
+
+def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:
+    people, size, seed = _people(config), config.train.batch_size, config.train.seed
+    benchmark = read_benchmark(people.dataset, people.root, people.partial)
+    pairs = benchmark.pairs
+    if "the validation part" in benchmark.notes:
+        raise UsageError(f"{people.root}: holds the validation part too, which is to judge by; give its folder train")
+    if not pairs:
+        raise UsageError(f"{people.dataset} holds rated images, no judged pairs; use mode=mos for it")
+    stage = triplet_stage(
+        network, lambda start: triplet_batches(pairs, size, people.crop_px, seed, start), size, bool(config.start_from)
+    )
+    return stage, f"{len(pairs)} judged pairs of {people.dataset}, {Path(people.root).name}"
+
+
+def _on_opinions(config: SpipsConfig, network: SpipsNetwork, rated: Sequence[RatedImage]) -> SpipsStage:
+    people, size, seed = _people(config), config.train.batch_size, config.train.seed
+    scores = torch.tensor([row.score for row in rated])
+    if scores.min() == scores.max():
+        raise UsageError(f"{people.root}: all {len(rated)} scores are {float(scores[0])}; there is nothing to fit")
+    network.mos_range.copy_(torch.stack([scores.min(), scores.max()]))
+    return mos_stage(
+        network, lambda start: rated_batches(rated, size, people.crop_px, seed, start), size, bool(config.start_from)
+    )
+
+
+def _read_rated(people: People) -> Sequence[RatedImage]:
+    benchmark = read_benchmark(people.dataset, people.root, people.partial)
+    if not benchmark.images:
+        raise UsageError(f"{people.dataset} holds judged pairs, no rated images; use mode=triplets for it")
+    if not benchmark.with_reference:
+        raise UsageError(f"{people.root}: images without a reference; SPIPS is a full-reference metric")
+    return benchmark.images
+
+
+def _scene(row: RatedImage) -> str:
+    """What must not be on both sides of a split: the scene, or where none is named the reference."""
+    return row.scene or ("" if row.reference is None else str(row.reference))
+
+
+def _folder(config: SpipsConfig) -> Path:
+    """Of the checkpoints. A fit to people's judgments is named by all that decides it, so that no split is ever gone on
+    with from a checkpoint that has seen other images."""
+    folder = Path(config.out) / config.mode
+    if config.mode == "ranked":
+        return folder
+    decisive = {key: value for key, value in asdict(config).items() if key not in ("name", "out")}
+    return folder / hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _images_key(rated: Sequence[RatedImage]) -> str:
+    """Names rated images and their scores: a data set that changed since a checkpoint was written starts anew."""
+    return hashlib.sha256(json.dumps([[str(row.image), row.score] for row in rated]).encode()).hexdigest()[:12]
+
+
+def _people(config: SpipsConfig) -> People:
+    if config.people is None:
+        raise UsageError(f"mode {config.mode!r} needs a section 'people' in the config")
+    return config.people
+
+
+def _card(
+    config: SpipsConfig, commit: str, digest: str, source: str, opinions: str, ended: dict[str, Any]
+) -> dict[str, Any]:
+    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
+    unaware = opinions == NO_OPINIONS
+    return {
+        "name": config.name,
+        "sha256": digest,
+        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest"
+        if unaware and not config.backbone_from
+        else "that of the judgments and of the backbone; see their sources before passing these weights on",
+        "data": f"{source}; no human score in losses, choice of checkpoint or severity curves" if unaware else source,
+        "opinions": opinions,
+        "command": "riqa fit-spips --config CONFIG, with the config below",
+        "config": asdict(config),
+        "git_commit": commit,
+        "seconds": round(ended["seconds"]),
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "stages": [{key: ended[key] for key in keys if key in ended}],
+    }

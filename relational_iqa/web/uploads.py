@@ -1,0 +1,118 @@
+"""What people send to `riqa serve`: read from the form within limits, decoded, and refused in one friendly line."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from distortion_engine.errors import ImageError
+from relational_iqa.tiling.stored_image import StoredImage, align_images, open_image
+from relational_iqa.viewing.alignment import ALIGNMENTS
+
+MAX_IMAGES = 12
+_BORDERS_BYTES = 100_000  # of the form itself: names and the lines between its parts
+
+
+class Refused(Exception):
+    """An upload that is not compared: HTTP status and one line for the person who sent it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Files as (name, content), and what to do with sizes that differ."""
+
+    images: list[tuple[str, bytes]]
+    reference: tuple[str, bytes] | None
+    align: str | None
+
+
+class _MemoryParser(MultiPartParser):
+    """Keeps uploads in memory: the size of the whole request is limited, so no part needs to spill to disk."""
+
+    spool_max_size = 1 << 62
+
+
+async def read_upload(request: Request, max_bytes: int) -> Upload:
+    """What the form brought, at most `max_bytes`. Raises Refused."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Refused(403, "Another site tried to send images here; open this page itself and send them from it.")
+    length = request.headers.get("content-length", "")
+    if not length.isdigit():
+        raise Refused(411, "The request does not say how long it is; send it from the page or with Content-Length.")
+    if int(length) > max_bytes + _BORDERS_BYTES:
+        await _drain(request, 4 * max_bytes)
+        raise Refused(
+            413,
+            f"These files are {int(length) / 1e6:.1f} MB together, over the limit of {max_bytes / 1e6:g} MB; "
+            "choose fewer or smaller ones, or start riqa serve with a larger --max-mb.",
+        )
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise Refused(415, "Images are expected as a form (multipart/form-data); send them from the page.")
+    try:
+        parser = _MemoryParser(request.headers, request.stream(), max_files=MAX_IMAGES + 2, max_fields=4)
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise Refused(400, f"The form cannot be read ({error.message}); choose at most {MAX_IMAGES} images.") from error
+    try:
+        images = [part for part in form.getlist("images") if isinstance(part, UploadFile) and part.filename]
+        files = [(_shown(part, f"image {n}"), await part.read()) for n, part in enumerate(images, start=1)]
+        given = form.get("reference")
+        reference = None
+        if isinstance(given, UploadFile) and given.filename:
+            reference = (_shown(given, "the reference"), await given.read())
+        align = str(form.get("align") or "")
+    finally:
+        await form.close()
+    if not 2 <= len(files) <= MAX_IMAGES:
+        raise Refused(400, f"Choose two to {MAX_IMAGES} images of one scene; this is {len(files)}.")
+    if align not in ("", *ALIGNMENTS):
+        raise Refused(400, f"“If sizes differ” is {align!r}; choose resize or crop.")
+    return Upload(files, reference, align or None)
+
+
+def decode(upload: Upload, max_pixels: int) -> list[StoredImage]:
+    """The images and, last, the reference, all of one size, as they are stored. Raises ImageError that speaks of the
+    page."""
+    files = [*upload.images, *([] if upload.reference is None else [upload.reference])]
+    align = upload.align
+    images = []
+    for name, content in files:
+        # A folder of its own for each, removed at once: decoders want a file, and its name chooses nothing.
+        with tempfile.TemporaryDirectory(prefix="riqa-serve-") as folder:
+            path = Path(folder) / "upload"
+            path.write_bytes(content)
+            try:
+                images.append((name, open_image(path, max_pixels=max_pixels)))
+            except ImageError as error:
+                raise ImageError(str(error).replace(str(path), name)) from error
+    sizes = [image.shape[-2:] for _, image in images]
+    other = next((index for index, size in enumerate(sizes) if size != sizes[0]), None)
+    if other is not None and align is None:
+        (height, width), (high, wide) = sizes[0], sizes[other]
+        raise ImageError(
+            f"{images[0][0]} is {width} x {height} px but {images[other][0]} is {wide} x {high} px; "
+            "under “If sizes differ” choose resize or crop, and compare again"
+        )
+    return align_images(images, align)
+
+
+async def _drain(request: Request, most: int) -> None:
+    """Drop what is sent, up to `most` bytes: a browser reads the answer only after it has sent its files."""
+    taken = 0
+    async for part in request.stream():
+        taken += len(part)
+        if taken > most:
+            return
+
+
+def _shown(part: UploadFile, otherwise: str) -> str:
+    """The name of an upload without folders and control characters."""
+    name = PurePosixPath((part.filename or "").replace("\\", "/")).name
+    return "".join(letter for letter in name if letter.isprintable())[:120] or otherwise

@@ -1,0 +1,220 @@
+"""The commands around pMOS: scoring single images, training, and the table of the experiment."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import experiments.pmos.evaluate as evaluate_command
+import experiments.pmos.train as train_command
+from distortion_engine.catalog import AXES, AXIS_INDEX
+from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.reading.image_io import load_image, save_image
+from distortion_engine.reading.photos import is_held_out
+from experiments.pixel_perfect.single_pairs import SinglePair
+from experiments.pixel_perfect.table import Row
+from experiments.pmos import maps
+from experiments.pmos.maps import MapScores, score_pairs
+from experiments.pmos.people import people_rows
+from relational_iqa.commands.score_alone import score_alone
+from relational_iqa.networks.pmos_head import MosMaps
+from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.storage.pmos_weights import save_pmos_weights
+from relational_iqa.systems.pmos import PMOS, load
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def weights(versions: list[Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
+    network.calibrate(torch.stack(versions))
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    save_pmos_weights(path, network)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(weights: Path) -> PMOS:
+    return load(weights)
+
+
+# -- riqa score IMAGE --------------------------------------------------------------------------------------------------
+
+
+def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
+    weights: Path, photo_paths: list[Path], model: PMOS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(path) for path in photo_paths[:2]]
+    out = tmp_path / "r.json"
+    score_alone(files, json=str(out), weights=str(weights), maps=str(tmp_path / "maps"))
+    lines = capsys.readouterr().out.splitlines()
+    content = json.loads(out.read_text())
+    assert [entry["file"] for entry in content["scores"]] == files
+    for line, entry, file in zip(lines, content["scores"], files, strict=False):
+        assert line == entry["sentence"] == model.score(file).summary() and " of 5 (" in line
+        assert load_image(entry["map"]).shape == load_image(file).shape
+    assert "maps" in lines[2]
+
+
+def test_score_refuses_to_write_over_its_inputs(weights: Path, photo_paths: list[Path], tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"
+    for path in (first, second):
+        path.parent.mkdir()
+        shutil.copy(photo_paths[0], path)
+    with pytest.raises(UsageError, match="same name"):
+        score_alone([str(first), str(second)], weights=str(weights), maps=str(tmp_path))
+    shutil.copy(first, tmp_path / "x-pmos.png")
+    with pytest.raises(UsageError, match="write over"):
+        score_alone([str(first), str(tmp_path / "x-pmos.png")], weights=str(weights), maps=str(tmp_path))
+    with pytest.raises(UsageError, match="is an input"):
+        score_alone([str(first)], json=str(first), weights=str(weights))
+    with pytest.raises(ImageError, match="nowhere"):
+        score_alone([str(tmp_path / "nowhere.png")], weights=str(weights))
+
+
+def test_picture_is_orange_where_mos_is_lost(model: PMOS) -> None:
+    result = model.score(torch.full((3, 32, 32), 0.5))
+    pmos = np.full((32, 32), 5, np.float32)
+    pmos[:, :16] = 1
+    shown = type(result)(3.0, pmos, np.ones_like(pmos)).picture(np.full((32, 32, 3), 128, np.uint8)).astype(int)
+    assert (shown[:, :16, 0] - shown[:, :16, 2] > 60).all() and (np.ptp(shown[:, 16:], axis=-1) == 0).all()
+    with pytest.raises(ValueError, match="give what was scored"):
+        result.picture(np.zeros((8, 8, 3), np.uint8))
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+def pair(kind: str = "blobs", severity: float = 0.8) -> SinglePair:
+    """Noise in the upper left quarter of a 32 px image."""
+    field = torch.zeros(len(AXES), 32, 32)
+    field[AXIS_INDEX["noise"], :16, :16] = severity
+    image = torch.full((3, 32, 32), 0.5)
+    return SinglePair("white_noise", severity, kind, image, image, field, torch.ones(1, 32, 32, dtype=torch.bool))
+
+
+def test_right_map_has_correlation_and_overlap_one_and_a_wrong_one_has_not() -> None:
+    right, wrong = MapScores(), MapScores()
+    for kind in ("blobs", "whole"):
+        truth = 5 - 4 * pair(kind).field.abs().amax(0)
+        right.add(truth, pair(kind))
+        wrong.add(truth.flip(0), pair(kind))
+    assert right.masked.value == pytest.approx(1) and [value for *_, value in right.iou] == [1.0]
+    assert right.within == pytest.approx([1]) and right.whole.count == 32 * 32
+    assert wrong.masked.value < 0 and [value for *_, value in wrong.iou] == [0.0]
+    quarter = MapScores()
+    half = torch.full((32, 32), 5.0)
+    half[:, :16] = 2
+    quarter.add(half, pair())
+    assert quarter.iou[0][2] == pytest.approx(0.5)
+
+
+def test_invalid_pixels_do_not_count() -> None:
+    scores, one = MapScores(), pair()
+    one.valid[:, :8] = False
+    scores.add(torch.full((32, 32), 3.0), one)
+    assert scores.masked.count == 24 * 32 and scores.iou[0][2] == 0
+
+
+def test_model_sees_only_the_damaged_image(model: PMOS, versions: list[Tensor]) -> None:
+    seen = []
+
+    class Watched(PMOS):
+        def maps_batch(self, images: Tensor) -> tuple[MosMaps, Tensor]:
+            seen.append(images)
+            return super().maps_batch(images)
+
+    crop = versions[2][:, :64, :64]
+    field = torch.zeros(len(AXES), 64, 64)
+    field[2, :32] = 0.5
+    single = SinglePair("white_noise", 0.5, "blobs", crop * 0, crop, field, torch.ones(1, 64, 64, dtype=torch.bool))
+    scores = score_pairs(Watched(model.network, model.meta), [single] * 9)
+    assert [len(batch) for batch in seen] == [8, 1] and torch.equal(seen[1][0], crop)
+    assert scores.masked.count == 9 * 64 * 64
+
+
+@pytest.fixture
+def held_out(photo_paths: list[Path], tmp_path: Path) -> Path:
+    """A folder with one held-out photograph."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    number = next(n for n in range(1000) if is_held_out(f"photo{n}.png"))
+    shutil.copy(photo_paths[0], folder / f"photo{number}.png")
+    return folder
+
+
+def test_required_rows_are_measured_on_single_distortions(
+    model: PMOS, held_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = maps.single_pairs
+    few = ("white_noise", "gaussian_blur", "jpeg", "brighten")
+    monkeypatch.setattr(maps, "single_pairs", lambda *arguments: every(*arguments, names=few))
+    rows = maps.map_rows(model, sorted(held_out.iterdir()), 4, 1, 48, 0)
+    required = {row.must: row for row in rows if row.must is not None}
+    assert set(required) == {maps.MUST_CORRELATION, maps.MUST_IOU} == {0.6, 0.5}
+    assert all(row.value is not None and -1 <= row.value <= 1 for row in required.values())
+    assert required[0.5].samples == "8 images, severity >= .4"
+
+
+def test_ranked_sets_give_order_and_agreement_with_the_consensus(
+    model: PMOS, held_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def darkness(test: Tensor, reference: Tensor) -> Tensor:
+        return (reference - test).abs().mean((1, 2, 3))[:, None]
+
+    monkeypatch.setattr(maps, "metric_judge", darkness)
+    rows = maps.set_rows(model, sorted(held_out.iterdir()), 2, 48, 0)
+    assert [row.unit for row in rows] == ["number", "number", "share", "number"]
+    assert rows[1].samples == "8 damaged images" and 1 <= (rows[3].value or 0) <= 5
+
+
+def test_tiles_and_pooling_are_exact(model: PMOS, held_out: Path) -> None:
+    mean, tiles = evaluate_command.exactness_rows(model, next(held_out.iterdir()))
+    assert (mean.value or 0) < 1e-9 and (tiles.value or 0) <= 1e-4 and model.tile_px == 1024
+
+
+def test_table_is_printed_and_written_with_its_weights(
+    weights: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluate_command, "evaluate", lambda *_, **__: [Row("a row", 0.7, must=0.6)])
+    arguments = ["--weights", str(weights), "--photos", str(held_out), "--out", str(tmp_path / "out")]
+    assert evaluate_command.main(arguments) == 0
+    assert "1 of 1 requirements hold" in capsys.readouterr().out
+    result = json.loads((tmp_path / "out/result.json").read_text())
+    assert result["rows"][0]["value"] == 0.7 and result["about"]["weights"]["name"] == "w"
+    assert evaluate_command.main(["--weights", "no-such-weights", *arguments[2:]]) == 2
+    assert "no-such-weights" in capsys.readouterr().err
+
+
+def test_people_rows_show_the_full_system_then_what_it_is_compared_with(
+    model: PMOS, scene: Callable[[int, int, int], Tensor], tmp_path: Path
+) -> None:
+    lines = ["image,score"]
+    for number in range(15):
+        save_image(scene(32, 32, number), tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{number % 7}")
+    (tmp_path / "scores.csv").write_text("\n".join(lines))
+    quick = TrainConfig(steps=1, batch_size=4, learning_rate=1e-3, panel_every=0, accelerator="cpu")
+    config = FitConfig("x", str(tmp_path), str(tmp_path / "out"), quick, splits=1, cells=32)
+    rows, details = people_rows(model, config)
+    names = [row.name.split(": ")[-1] for row in rows]
+    assert names[:3] == ["SRCC with people, opinion-unaware, as it is", "after fitting, full", "before fitting"]
+    assert names[3:] == ["without ROI", "without dense supervision", "without FiLM", "linear head"]
+    assert len(details["splits"][FULL]) == 1 and rows[0].samples == "all 15 images"
+
+
+def test_train_command_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_command.main(["--config", str(tmp_path / "none.yaml")]) == 2
+    config = str(ROOT / "experiments/pmos/smoke.yaml")
+    assert train_command.main(["--config", config, "pmos.colour=red"]) == 2
+    errors = capsys.readouterr().err
+    assert "none.yaml" in errors and "colour" in errors

@@ -1,0 +1,122 @@
+"""riqa rank as a league table: a transitive score, every pair, the axes of each image, as text, CSV and JSON."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from distortion_engine.catalog import AXES
+from distortion_engine.reading.image_io import save_image
+from relational_iqa import cli
+from relational_iqa.results.comparison import Ranking
+from relational_iqa.results.league import League, games, play
+from relational_iqa.systems.pixel_perfect import RelationalIQA
+
+NAMES = ["blurred.png", "noisy.png", "jpeg.png", "darker.png"]
+
+
+@pytest.fixture(scope="module")
+def small(versions: list[Tensor]) -> list[Tensor]:
+    """The reference and four damaged versions, (3, 48, 48)."""
+    return [version[:, :48, :48] for version in versions]
+
+
+@pytest.fixture(scope="module")
+def files(small: list[Tensor], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The same as files: reference first."""
+    folder = tmp_path_factory.mktemp("rank")
+    paths = [str(folder / name) for name in ("reference.png", *NAMES)]
+    for image, path in zip(small, paths, strict=True):
+        save_image(image, path)
+    return paths
+
+
+def test_the_league_is_the_ranking_of_the_model(random_model: RelationalIQA, small: list[Tensor]) -> None:
+    for reference in (small[0], None):
+        ticks: list[int] = []
+        league = play(random_model, small[1:], NAMES, reference, lambda ticks=ticks: ticks.append(1))
+        expected = random_model.rank(small[1:], reference)
+        assert len(ticks) == games(4, reference is not None) == (4 if reference is not None else 6)
+        assert league.ranking.order == expected.order and league.ranking.names == NAMES
+        np.testing.assert_allclose(league.ranking.pairwise, expected.pairwise, atol=1e-6)
+        np.testing.assert_allclose(league.ranking.margins, expected.margins, atol=1e-6)
+        assert (league.ranking.qualities is None) == (reference is None)
+
+
+def test_with_a_reference_the_score_is_the_quality_and_explains_every_margin(
+    random_model: RelationalIQA, small: list[Tensor]
+) -> None:
+    league = play(random_model, small[1:], NAMES, small[0])
+    assert league.scores.tolist() == league.ranking.qualities and max(league.scores) < 0 and league.misfit < 1e-9
+    distortions = random_model.score(small[2], small[0]).distortions
+    assert {name: values[1] for name, values in league.axes.items()} == pytest.approx(distortions)
+
+
+def test_without_one_the_score_is_the_least_squares_fit_of_the_margins(
+    random_model: RelationalIQA, small: list[Tensor]
+) -> None:
+    league = play(random_model, small, ["reference", *NAMES])
+    pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
+    design = np.array([[(k == i) - (k == j) for k in range(5)] for i, j in pairs], float)
+    margins = np.array([league.ranking.pairwise[i, j] for i, j in pairs])
+    fitted, *_ = np.linalg.lstsq(design, margins, rcond=None)
+    np.testing.assert_allclose(league.scores, fitted, atol=1e-9)
+    assert league.misfit == pytest.approx(np.sqrt(np.mean((margins - design @ fitted) ** 2))) and league.misfit > 0
+    for values in league.axes.values():
+        assert abs(values.sum()) < 1e-6
+    assert abs(league.axes["noise"]).max() > 0
+
+
+def test_two_images_are_apart_in_score_by_their_margin(random_model: RelationalIQA, small: list[Tensor]) -> None:
+    league = play(random_model, small[1:3], NAMES[:2])
+    best, other = league.ranking.order
+    assert league.scores[best] - league.scores[other] == pytest.approx(league.ranking.margins[0])
+
+
+def test_the_printed_table_has_score_wins_axes_and_every_pair() -> None:
+    pairwise = np.array([[0, 1.0, 0.05], [-1.0, 0, -1.2], [-0.05, 1.2, 0]])
+    axes = {axis.name: np.zeros(3) for axis in AXES} | {"noise": np.array([-0.1, 0.3, -0.2])}
+    names = ["a.png", "a-very-long-name-of-a-version-of-a-photograph.png", "c.png"]
+    league = League(Ranking([2, 0, 1], names, [0.0, 1.0], None, pairwise), pairwise.sum(1) / 3, axes)
+    blank, head, first, second, third, unit, fit, _, columns, *matrix = league.lines()
+    assert head.split() == ["rank", "image", "score", "wins", "ties", "losses", "noise"]
+    assert first.split() == ["1", "c.png", "+0.38", "1", "1", "0", "-0.20"]
+    assert second.split() == ["2", "a.png", "+0.35", "1", "1", "0", "-0.10"]
+    assert third.split()[0] == "3" and third.split()[1].startswith("…") and len(third.split()[1]) == 32
+    assert third.split()[2:] == ["-0.73", "0", "0", "2", "+0.30"] and "mean of the images" in unit
+    assert fit.startswith("margins of pairs are 0.0") and columns.split()[-3:] == ["1", "2", "3"]
+    assert matrix[0].split() == ["1", "c.png", "-0.05", "+1.20"] and len(matrix) == 3
+    assert len({len(line) for line in (head, first, second, third)}) == 1
+
+
+def test_csv_and_json_hold_all_of_it_and_what_was_in_the_json_before(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, result = tmp_path / "league.csv", tmp_path / "league.json"
+    argv = ["rank", *files[1:], "--reference", files[0], "--csv", str(table), "--json", str(result)]
+    assert cli.main(argv) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert " is best, then " in out[0] and f"csv: {table}" in out and f"json: {result}" in out
+    content = json.loads(result.read_text())
+    assert {"sentence", "unit", "ranking", "pairwise", "pairwise_means", "meta", "files", "reference"} <= set(content)
+    with open(table, encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
+    for row, entry in zip(rows, content["ranking"], strict=True):
+        assert row["name"] == entry["name"] and row["file"] == files[1 + entry["index"]]
+        assert float(row["score"]) == pytest.approx(entry["quality"], rel=1e-4) == pytest.approx(entry["score"])
+        assert float(row["noise"]) == pytest.approx(entry["axes"]["noise"], rel=1e-4, abs=1e-9)
+        over = [float(row[f"over {rank}"]) for rank in range(1, 5)]
+        margins = [content["pairwise"][entry["index"]][other["index"]] for other in content["ranking"]]
+        assert over == pytest.approx(margins, rel=1e-4, abs=1e-9)
+    noisiest = max(content["ranking"], key=lambda entry: entry["axes"]["noise"])
+    assert noisiest["name"] == "noisy.png" and content["misfit"] < 1e-6
+
+
+def test_the_table_never_overwrites_an_image(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path(files[1]).read_bytes()
+    assert cli.main(["rank", *files, "--csv", files[1]]) == 2
+    assert "is an input" in capsys.readouterr().err and Path(files[1]).read_bytes() == before

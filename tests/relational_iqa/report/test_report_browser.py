@@ -1,0 +1,192 @@
+"""The report in a real Chromium: what a person does with the mouse, the keyboard, a telephone and at night."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from distortion_engine.catalog import AXES
+from relational_iqa.report import write_report
+from relational_iqa.results.comparison import Comparison
+
+HEIGHT, WIDTH = 120, 180
+SPOT = (slice(20, 60), slice(100, 150))  # rows, columns: where A is noisy
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A report: A grey, B lighter, the reference lightest; A noisier in SPOT and blockier everywhere, faintly."""
+    maps = {axis.name: np.zeros((HEIGHT, WIDTH), np.float32) for axis in AXES}
+    maps["noise"][SPOT] = -0.8
+    maps["blocking"] -= 0.2
+    local = np.full((HEIGHT, WIDTH), -0.3, np.float32)
+    local[SPOT] = -1.8
+    result = Comparison(-0.6, maps, local, np.ones_like(local), True, -1.0, -0.4, ("a.png", "b.png"), {"version": "1"})
+    a, b, reference = (np.full((HEIGHT, WIDTH, 3), value, np.uint8) for value in (60, 140, 220))
+    path = write_report(result, a, b, tmp_path_factory.mktemp("report") / "r.html", reference, command="riqa compare")
+    return path.as_uri()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Any:
+    """The report, freshly opened in a window of a laptop; it may not complain or load anything."""
+    browser.view(1280, 900)
+    browser.open("about:blank#")
+    browser.open(address)
+    yield browser
+    assert browser.errors == []
+    assert [url for url in browser.requests if not url.startswith("data:")] == [address]
+
+
+def value(page: Any, name: str) -> float:
+    return float(page.run(f"getComputedStyle(document.getElementById('page')).getPropertyValue('{name}')").rstrip("%"))
+
+
+def grey_at(page: Any, tmp_path: Path, share: float) -> int:
+    """Brightness of the main pane at a share of its width, as drawn on the screen."""
+    return greys_at(page, tmp_path, share)[0]
+
+
+def greys_at(page: Any, tmp_path: Path, *shares: float) -> list[int]:
+    """The same at several shares at one moment."""
+    page.run("document.getElementById('main-pane').scrollIntoView({block: 'start'})")
+    page.screenshot(tmp_path / "shot.png")
+    box = page.run("(r => [r.x, r.y, r.width, r.height])(document.getElementById('main-pane').getBoundingClientRect())")
+    pixels = Image.open(io.BytesIO((tmp_path / "shot.png").read_bytes())).convert("L")
+    return [int(pixels.getpixel((int(box[0] + share * box[2]), int(box[1] + 0.9 * box[3])))) for share in shares]
+
+
+def test_a_click_on_a_region_shows_its_box_there(page):
+    assert page.run("document.querySelector('.region').innerText").startswith("1 A noisier")
+    page.click('.region[data-region="1"]')
+    assert value(page, "--z") > 1.5
+    assert page.run("document.querySelector('#main-pane .box.chosen').dataset.region") == "1"
+    box, pane = (
+        page.run(f"(r => [r.left, r.top, r.right, r.bottom])(document.querySelector('{what}').getBoundingClientRect())")
+        for what in ("#main-pane .box.chosen", "#main-pane")
+    )
+    assert box[0] >= pane[0] - 1 and box[1] >= pane[1] - 1 and box[2] <= pane[2] + 1 and box[3] <= pane[3] + 1
+    assert 0 <= pane[1] < 100  # scrolled into view
+    assert page.run("document.activeElement.id") == "main-pane"
+    assert page.run("location.hash") == "#region-1"
+
+
+def test_dragging_moves_the_divider_and_the_images_with_it(page, tmp_path):
+    assert [grey_at(page, tmp_path, share) for share in (0.25, 0.75)] == [60, 140]
+    left, top, width, height = page.run(
+        "(r => [r.x, r.y, r.width, r.height])(document.getElementById('main-pane').getBoundingClientRect())"
+    )
+    page.drag((left + width / 2, top + height / 2), (left + 0.1 * width, top + height / 2))
+    assert value(page, "--x") == pytest.approx(10, abs=1)
+    assert grey_at(page, tmp_path, 0.25) == 140
+
+
+def test_the_flicker_key_shows_both_images_in_turn_and_stops(page, tmp_path):
+    page.press("f")
+    seen = "document.getElementById('corner-left').textContent"
+    assert page.run("document.querySelector('[data-mode=flicker]').ariaPressed") == "true"
+    for name in ("B", "A", "B"):
+        page.wait(f"{seen} === '{name}'")
+    left, right = greys_at(page, tmp_path, 0.25, 0.75)
+    assert left == right
+    page.press("f")
+    assert page.run("document.querySelector('[data-mode=slider]').ariaPressed") == "true"
+    assert [grey_at(page, tmp_path, share) for share in (0.25, 0.75)] == [60, 140]
+
+
+def test_letters_show_one_image_alone_and_buttons_choose_the_pair(page, tmp_path):
+    for key, grey in (("b", 140), ("r", 220), ("a", 60)):
+        page.press(key)
+        assert {grey_at(page, tmp_path, share) for share in (0.25, 0.75)} == {grey}
+    page.click('[data-pair="1 2"]')
+    assert [grey_at(page, tmp_path, share) for share in (0.25, 0.75)] == [140, 220]
+
+
+def test_zoom_and_panning_move_every_picture_alike(page):
+    page.run("document.getElementById('main-pane').focus()")
+    for _ in range(4):
+        page.press("+")
+    page.press("ArrowRight")
+    assert value(page, "--z") > 4 and value(page, "--tx") < -150
+    page.press("d")
+    transforms = page.run(
+        "Array.from(new Set(Array.from(document.querySelectorAll('.pane .layer')).filter(e => e.offsetParent)"
+        ".map(e => { const m = new DOMMatrix(getComputedStyle(e).transform);"
+        " const r = e.closest('.pane').getBoundingClientRect();"
+        " return [m.a.toFixed(3), (m.e / r.width).toFixed(2), (m.f / r.height).toFixed(2)].join(' '); })))"
+    )
+    assert len(transforms) == 1 and transforms[0] != "1.000 0.00 0.00"
+    before = value(page, "--tx")
+    left, top, width, height = page.run(
+        "(e => { e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return [r.x, r.y, r.width,"
+        " r.height]; })(document.querySelector('[data-map] .pane'))"
+    )
+    page.drag((left + width / 2, top + height / 2), (left + 0.7 * width, top + height / 2))
+    assert value(page, "--tx") == pytest.approx(before + 20, abs=1)
+    page.press("0")
+    assert value(page, "--z") == 1 and value(page, "--tx") == 0
+
+
+def test_the_overlay_appears_with_its_opacity_and_goes(page, tmp_path):
+    page.press("o")
+    assert page.run("document.getElementById('overlay').hidden") is False
+    covered = grey_at(page, tmp_path, 0.75)
+    page.run("(e => { e.value = 0; e.dispatchEvent(new Event('input')); })(document.getElementById('opacity'))")
+    assert grey_at(page, tmp_path, 0.75) == 140 != covered
+    page.press("o")
+    assert page.run("document.getElementById('overlay').hidden") is True
+
+
+def test_side_by_side_shows_all_three_under_their_letters(page):
+    page.click('[data-mode="side"]')
+    names = page.run("Array.from(document.querySelectorAll('#panes .corner.left')).map(e => e.textContent)")
+    assert names == ["A", "B", "reference"]
+    assert page.run("Array.from(document.querySelectorAll('#panes .pane')).every(e => e.clientWidth > 200)")
+
+
+def test_an_address_with_a_region_opens_there(browser, address):
+    browser.view(1280, 900)
+    browser.open("about:blank#")
+    browser.open(address + "#region-2")
+    assert browser.run("document.querySelector('.region.chosen').dataset.region") == "2"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_telephone_needs_no_sideways_scrolling_by_day_and_by_night(page, dark):
+    page.view(400, 800, dark)
+    page.run("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    assert page.run("document.documentElement.scrollWidth") <= 400
+    page.click('[data-mode="side"]')
+    assert page.run("document.documentElement.scrollWidth") <= 400
+    ink, paper = page.run("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
+    brightness = [sum(int(part) for part in colour[4:-1].split(",")) for colour in (ink, paper)]
+    assert (brightness[0] > brightness[1]) is dark and abs(brightness[0] - brightness[1]) > 500
+
+
+def test_tab_reaches_every_control_and_the_focus_is_seen(page):
+    seen = []
+    for _ in range(40):
+        page.press("Tab")
+        seen.append(
+            page.run(
+                "(e => [e.id || e.dataset.mode || e.dataset.zoom || e.dataset.pair || e.dataset.region || e.className,"
+                " getComputedStyle(e).outlineStyle])(document.activeElement)"
+            )
+        )
+    reached = {name for name, _ in seen}
+    assert {
+        "slider",
+        "side",
+        "flicker",
+        "0 1",
+        "fit",
+        "divider",
+        "overlay-choice",
+        "opacity",
+        "main-pane",
+        "1",
+    } <= reached
+    assert all(outline != "none" for name, outline in seen if name not in ("", "page"))

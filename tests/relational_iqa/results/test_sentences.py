@@ -1,0 +1,104 @@
+"""Sentences name an axis once, also where it differs in both directions, and never contradict themselves."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distortion_engine.catalog import AXES
+from relational_iqa.results.comparison import Comparison, Score
+from relational_iqa.results.findings import Finding, find
+from relational_iqa.results.sentences import reasons, remarks
+
+SIZE = 60
+WORDS = {axis.name: (axis.more, axis.less, "oversharpened") for axis in AXES}
+
+
+def smeared(side: str, where: str, intensity: float = 0.4, share: float = 0.4) -> Finding:
+    value = intensity if side == "b" else -intensity
+    return Finding("smearing", side, "more smeared", value, share, where)
+
+
+def said(*findings: Finding, better: str = "a") -> str:
+    return reasons(findings, better, ("A", "B"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        ("middle", "top", "B is more smeared in the middle (0.4) and A at the top (0.4)"),
+        ("left side", "mostly top", "B is more smeared on the left side (0.4) and A mostly at the top (0.4)"),
+        ("in scattered places", "in scattered places", "B is more smeared in some places (0.4) and A in others (0.4)"),
+        ("everywhere", "in scattered places", "B is more smeared in most places (0.4) and A in others (0.4)"),
+        ("in scattered places", "everywhere", "B is more smeared in some places (0.4) and A in most others (0.4)"),
+        ("everywhere", "upper left", "B is more smeared in most places (0.4) and A at the upper left (0.4)"),
+        ("centre", "everywhere", "B is more smeared in the centre (0.4) and A elsewhere (0.4)"),
+        ("top", "mostly top", "B is more smeared in some places at the top (0.4) and A in others (0.4)"),
+    ],
+)  # fmt: skip
+def test_an_axis_that_differs_in_both_directions_is_told_once_with_two_places(first, second, sentence):
+    assert said(smeared("b", first, share=0.5), smeared("a", second)) == sentence
+
+
+def test_a_remark_of_both_images_stands_beside_those_of_one():
+    noise = Finding("noise", "a", "noisier", -0.4, 0.1, "top centre")
+    blocks = Finding("blocking", "b", "blockier", 0.3, 0.1, "bottom")
+    both = (smeared("b", "everywhere"), smeared("a", "top", share=0.3))
+    assert said(*both, noise, blocks) == (
+        "B is more smeared in most places (0.4) and A at the top (0.4); B is blockier (0.3, bottom), "
+        "though A is noisier (0.4, top centre)"
+    )
+    assert said(*both, noise, blocks, better="tie") == said(*both, noise, blocks).replace(", though", ";")
+
+
+def test_a_remark_of_both_images_begins_with_the_worse_one():
+    pair = (smeared("b", "everywhere", 0.5, 0.5), smeared("a", "top", 0.2))
+    assert said(*pair, better="a") == "B is more smeared in most places (0.5) and A at the top (0.2)"
+    assert said(*pair, better="b") == "A is more smeared at the top (0.2) and B elsewhere (0.5)"
+    assert said(*pair, better="tie") == said(*pair, better="a")
+    sharpness = Finding("sharpness", "b", "blurrier", -0.3, 0.5, "everywhere")
+    assert said(*pair, sharpness, better="b") == (
+        "A is more smeared at the top (0.2) and B elsewhere (0.5), though B is blurrier (0.3, everywhere)"
+    )
+
+
+def test_one_image_that_is_off_in_both_directions_is_told_so_in_one_clause():
+    left, right = np.zeros((SIZE, SIZE), np.float32), np.zeros((SIZE, SIZE), np.float32)
+    left[:, :30], right[:, 30:] = 0.5, -0.3
+    maps = {"brightness": left + right}
+    worse = np.full((SIZE, SIZE), 1.0, np.float32)
+    assert Comparison(1.0, maps, worse, worse).reasons() == (
+        "B is brighter on the left side (0.5) but darker on the right side (0.3)"
+    )
+    assert Score(-1.0, -worse, {"brightness": 0.1}, maps, "x.jpg").summary() == (
+        "x.jpg is 1.0 levels below the reference: brighter on the left side (0.5) but darker on the right side (0.3)."
+    )
+
+
+def test_a_score_says_nothing_of_the_reference():
+    values = np.full((SIZE, SIZE), -0.4, np.float32)
+    values[:20] = 0.4
+    local = np.full((SIZE, SIZE), -1.0, np.float32)
+    assert Score(-1.0, local, {"noise": -0.1}, {"noise": values}, "x.jpg").summary() == (
+        "x.jpg is 1.0 levels below the reference: noisier (0.4, top)."
+    )
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-3, 3, allow_nan=False))
+@settings(max_examples=60, deadline=None)
+def test_no_sentence_names_an_axis_twice_or_says_the_same_of_both_images(seed, margin):
+    draw = np.random.default_rng(seed)
+    maps = {}
+    for axis in draw.choice(len(AXES), 4, replace=False):
+        coarse = draw.choice([-0.5, -0.3, 0.0, 0.3, 0.5], (4, 4))
+        maps[AXES[axis].name] = np.kron(coarse, np.ones((15, 15))).astype(np.float32)
+    local = np.kron(draw.normal(size=(4, 4)), np.ones((15, 15))).astype(np.float32)
+    result = Comparison(margin, maps, local, np.ones_like(local))
+    sentence, findings = result.reasons(), find(maps, local, margin)
+    assert sentence and {finding.value > 0 for finding in findings} == {True, False}
+    for remark in remarks(findings):
+        assert sum(sentence.count(f"is {word} ") for word in WORDS[remark.finding.axis]) <= 1
+        if remark.opposite is not None:
+            assert remark.finding.value * remark.opposite.value < 0
+            here, there = remark.clause(("", "")).split(" and " if remark.of_both else " but ")
+            assert here.split(" (")[0].split("is ")[1] != there.split(" (")[0].strip()

@@ -1,0 +1,153 @@
+"""Maps that are kept on the 1/4 grid: enlarged they are the former ones, and numbers about them are the same."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distortion_engine.catalog import AXES
+from relational_iqa.report.histogram import margin_bins
+from relational_iqa.report.pictures import reduced
+from relational_iqa.results.comparison import Comparison, Score
+from relational_iqa.results.regions import worst_regions
+from relational_iqa.tiling.grid_map import (
+    CELL_PX,
+    GridMap,
+    GridMaps,
+    bounds,
+    stored,
+    stored_maps,
+    strips,
+    summarise_map,
+    window,
+)
+
+
+def random_map(height: int, width: int, seed: int = 0, limit: float = float("inf"), scale: float = 0.4) -> GridMap:
+    """A smooth map with a few extremes, on a grid that is up to three cells larger than the image."""
+    cells = [-(-length // 16) * 16 // CELL_PX for length in (height, width)]
+    coarse = torch.randn(1, 1, 5, 4, generator=torch.Generator().manual_seed(seed))
+    smooth = F.interpolate(coarse, cells, mode="bicubic")[0, 0].numpy()
+    return GridMap((scale * smooth).astype(np.float32), (height, width), limit)
+
+
+def enlarged_by_torch(values: GridMap) -> np.ndarray:
+    grid = torch.from_numpy(values.grid)[None, None]
+    full = F.interpolate(grid, scale_factor=CELL_PX, mode="bilinear", align_corners=False)[0, 0].numpy()
+    return full[: values.shape[0], : values.shape[1]].clip(-values.limit, values.limit)
+
+
+@settings(max_examples=25)
+@given(height=st.integers(16, 90), width=st.integers(16, 90), seed=st.integers(0, 99), limited=st.booleans())
+def test_an_enlarged_map_is_the_bilinear_one(height: int, width: int, seed: int, limited: bool) -> None:
+    values = random_map(height, width, seed, 0.5 if limited else float("inf"))
+    full = values.full()
+    assert full.dtype == np.float32 and full.shape == values.shape == (height, width)
+    np.testing.assert_allclose(full, enlarged_by_torch(values), rtol=0, atol=1e-6)
+    low, high = bounds(values)
+    assert low <= full.min() and full.max() <= high
+    assert values.mean() == pytest.approx(full.mean(dtype=np.float64), abs=1e-7)
+
+
+def test_windows_and_strips_are_parts_of_the_whole_to_the_bit() -> None:
+    values = random_map(301, 2007, limit=0.6)
+    full = values.full()
+    parts = list(strips(values))
+    assert len(parts) > 1 and np.array_equal(np.concatenate(parts), full)
+    assert [part.shape for part in parts] == [part.shape for part in strips(full)]
+    for top, bottom, left, right in ((0, 301, 0, 2007), (3, 4, 5, 6), (13, 90, 1001, 1999), (300, 301, 2006, 2007)):
+        assert np.array_equal(values.window(top, bottom, left, right), full[top:bottom, left:right])
+        assert np.array_equal(window(full, top, bottom, left, right), full[top:bottom, left:right])
+    assert np.array_equal((-values).full(), -full)
+
+
+def test_a_grid_too_small_for_its_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not cover"):
+        GridMap(np.zeros((4, 4), np.float32), (16, 17))
+
+
+def pair_of(height: int, width: int) -> tuple[Comparison, Comparison]:
+    """The same comparison with maps on the grid and with full arrays."""
+    maps = {axis.name: random_map(height, width, k, 1.0, 0.1 * (k % 5)) for k, axis in enumerate(AXES)}
+    local = random_map(height, width, 77, scale=0.8)
+    lazy: dict[str, Any] = {"maps": GridMaps(maps), "local_margin": local, "weight": random_map(height, width, 78)}
+    full = {name: values.full() for name, values in maps.items()}
+    arrays = {"maps": full, "local_margin": local.full(), "weight": lazy["weight"].full()}
+    return Comparison(-1.2, **lazy), Comparison(-1.2, **arrays)
+
+
+def assert_close(one: Any, other: Any) -> None:
+    """Equal but for numbers, which differ by 1e-6 at most."""
+    if isinstance(one, dict):
+        assert list(one) == list(other)
+        for key in one:
+            assert_close(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for x, y in zip(one, other, strict=True):
+            assert_close(x, y)
+    else:
+        assert one == (pytest.approx(other, abs=1e-6) if isinstance(one, float) else other)
+
+
+def test_a_comparison_says_the_same_of_lazy_maps_as_of_arrays() -> None:
+    lazy, full = pair_of(131, 2203)
+    assert len(list(strips(stored(lazy, "local_margin")))) > 1
+    said = lazy.to_json()
+    assert any(row["matters"] for row in said["axes"]) and said["local_margin"]["share_a_better"] > 0.01
+    assert json.loads(json.dumps(said, allow_nan=False)) == said
+    assert_close(said, full.to_json())
+    assert lazy.summary() == full.summary() and lazy.shape == full.shape == (131, 2203)
+    for name, values in full.maps.items():
+        assert np.array_equal(lazy.maps[name], values)
+    assert np.array_equal(lazy.local_margin, full.local_margin) and np.array_equal(lazy.weight, full.weight)
+    assert margin_bins(stored(lazy, "local_margin"), 2.0) == margin_bins(full.local_margin, 2.0)
+
+
+def test_lazy_maps_stay_small_and_survive_replacing_a_name() -> None:
+    lazy, _ = pair_of(64, 96)
+    assert sum(values.grid.nbytes for values in stored_maps(lazy.maps).values()) == 16 * 4 * 16 * 24
+    renamed = replace(lazy, names=("x", "y"))
+    assert renamed.maps is lazy.maps and np.array_equal(renamed.local_margin, lazy.local_margin)
+
+
+def test_nothing_differs_only_where_every_grid_is_zero() -> None:
+    zero = GridMap(np.zeros((16, 16), np.float32), (64, 64))
+    one = GridMap(np.eye(16, dtype=np.float32), (64, 64))
+    lazy: Any = zero
+    same = Comparison(0.0, GridMaps({"noise": zero}), lazy, lazy)
+    assert same.identical and not replace(same, maps=GridMaps({"noise": one})).identical
+    score = Score(0.0, lazy, {"noise": 0.0}, GridMaps({"noise": zero}), "x.png")
+    assert score.summary() == "x.png is identical to the reference." and score.local_quality.shape == (64, 64)
+
+
+def test_numbers_about_a_map_are_those_of_its_pixels() -> None:
+    values = random_map(97, 1501)
+    found, full = summarise_map(values, beyond=0.1), values.full()
+    assert (found.min, found.max) == (full.min(), full.max())
+    assert found.mean == pytest.approx(full.mean(dtype=np.float64))
+    assert (found.above, found.below) == ((full >= 0.1).mean(), (full <= -0.1).mean())
+
+
+def test_pictures_of_large_maps_are_drawn_from_the_grid() -> None:
+    values = random_map(1310, 2803)
+    small, of_full = reduced(values, 640), reduced(values.full(), 640)
+    assert small.shape == of_full.shape == (299, 640)
+    assert 0.1 < of_full.std() and np.abs(small - of_full).max() < 0.02
+    exact = random_map(300, 900)
+    assert np.array_equal(reduced(exact, 640), reduced(exact.full(), 640))
+
+
+def test_regions_of_large_maps_are_those_of_the_enlarged_ones() -> None:
+    lazy, full = pair_of(700, 2200)
+    found, expected = worst_regions(lazy), worst_regions(full)
+    assert len(found) >= 3 and [(r.axis, r.side) for r in found] == [(r.axis, r.side) for r in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert abs(one.left - other.left) <= one.width / 4 and abs(one.top - other.top) <= one.height / 4
+        assert one.intensity == pytest.approx(other.intensity, abs=0.02)

@@ -1,0 +1,126 @@
+"""What a fit of pMOS to people sees: features of a frozen encoder, batches of cells and crops, the two losses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from distortion_engine.reading.image_io import load_image, save_image
+from relational_iqa.networks.pmos_head import MosMaps, PmosHead, thumbnail
+from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.systems.pmos import PMOS
+from relational_iqa.training.pmos.fit_mos_stage import (
+    CropBatch,
+    CropStage,
+    FitLossWeights,
+    FitObjective,
+    HeadBatch,
+    HeadStage,
+    frozen_features,
+)
+
+LOSS = FitLossWeights()
+
+
+@pytest.fixture(scope="module")
+def model(versions: list[Tensor]) -> PMOS:
+    torch.manual_seed(0)
+    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
+    network.calibrate(torch.stack(versions))
+    return PMOS(network.requires_grad_(False), {"name": "start", "sha256": "0"})
+
+
+@pytest.fixture(scope="module")
+def folder(scene: Callable[[int, int, int], Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six pictures of two sizes."""
+    root = tmp_path_factory.mktemp("pictures")
+    for number in range(6):
+        save_image(scene(48, 64 if number % 2 else 80, number), root / f"images_{number}.png")
+    return root
+
+
+# -- what the frozen encoder says --------------------------------------------------------------------------------------
+
+
+def test_kept_cells_mean_and_score_are_those_of_the_image(model: PMOS, folder: Path) -> None:
+    files = [folder / "images_1.png", folder / "images_2.png"]
+    result = frozen_features(model, files, 200, seed=0)
+    assert result.cells.shape == (2, 200, 8) and result.embedding.shape == (2, 4)
+    for number, file in enumerate(files):
+        image = load_image(file)
+        with torch.inference_mode():
+            features = model.network.encoder(image[None])[0].flatten(1).T
+        distance = torch.cdist(result.cells[number].float(), features).min(1).values
+        assert distance.max() < 1e-2 and len(result.cells[number].unique(dim=0)) > 100
+        np.testing.assert_allclose(result.mean[number], features.double().mean(0), atol=1e-6)
+        assert result.before[number] == pytest.approx(model.score(file).mos, abs=1e-6)
+    np.testing.assert_array_equal(frozen_features(model, files, 200, seed=0).cells, result.cells)
+
+
+def test_tiles_change_nothing_of_it(model: PMOS, scene: Callable[[int, int, int], Tensor], tmp_path: Path) -> None:
+    path = tmp_path / "long.png"
+    save_image(scene(70, 530, 0), path)
+    tiled = PMOS(model.network, model.meta, tile_px=96)
+    assert len(list(tiled.feature_tiles(load_image(path)))) == 6
+    whole, parts = (frozen_features(m, [path], 300, seed=1) for m in (model, tiled))
+    np.testing.assert_allclose(parts.cells.float(), whole.cells.float(), atol=5e-3)
+    np.testing.assert_allclose(parts.mean, whole.mean, atol=1e-5)
+    np.testing.assert_allclose(parts.before, whole.before, atol=1e-5)
+
+
+def test_several_heads_at_once_are_the_heads_one_by_one(model: PMOS, folder: Path) -> None:
+    image = load_image(folder / "images_3.png")
+    other = PmosHead(8, 4).eval()
+    together = model.mos_by_heads(image, [model.network.head, other])
+    assert together[0] == pytest.approx(model.mos(image)) and together[0] != pytest.approx(together[1], abs=1e-4)
+
+
+# -- losses and stages -------------------------------------------------------------------------------------------------
+
+
+class FixedMaps(torch.nn.Module):
+    """Says the same of every image: two places, MOS 2 and 4, weights 3 and 1."""
+
+    def forward(self, first: Tensor, second: Tensor) -> Any:
+        return MosMaps(torch.tensor([2.0, 4.0]).view(1, 1, 2, 1), torch.tensor([3.0, 1.0]).view(1, 1, 2, 1))
+
+
+def test_loss_is_the_patents_every_place_and_the_weighted_mean() -> None:
+    objective = FitObjective(FixedMaps(), FitLossWeights(dense=1, image=10, entropy=0))
+    loss, parts = objective(torch.zeros(1), torch.zeros(1), torch.tensor([3.5]))
+    assert parts["image"] == pytest.approx(1.0 - 0.125)  # weighted mean 2.5; Huber takes half its width off
+    assert parts["dense"] == pytest.approx((1.5 + 0.5) / 2 - 0.125)
+    assert loss == pytest.approx(10 * 0.875 + 0.875)
+
+
+def test_head_stage_draws_cells_of_the_right_images_and_repeats_itself(model: PMOS, folder: Path) -> None:
+    files = [folder / f"images_{number}.png" for number in range(6)]
+    features = frozen_features(model, files, 64, seed=0)
+    targets = np.arange(1, 7) * 0.7
+    stage = HeadStage(PmosHead(8, 4), features, targets, LOSS, 4, seed=0, cells=16)
+    batch: HeadBatch = next(stage.batches(5))
+    assert batch.features.shape == (4, 8, 16, 1) and len(set(batch.target.tolist())) == 4
+    for own, embedding, target in zip(batch.features[..., 0], batch.embedding, batch.target, strict=True):
+        image = int(np.abs(targets - float(target)).argmin())
+        assert torch.equal(embedding, features.embedding[image])
+        assert (own.T[:, None] == features.cells[image].float()).all(-1).any(1).all()
+    assert all(torch.equal(x, y) for x, y in zip(batch, next(stage.batches(5)), strict=True))
+
+
+def test_crop_stage_shows_parts_of_the_image_and_the_thumbnail_of_all_of_it(model: PMOS, folder: Path) -> None:
+    files = [folder / "images_0.png", folder / "images_1.png"]
+    stage = CropStage(model.network, files, np.array([2.0, 4.0]), LOSS, 2, seed=0, crop_px=32)
+    batch: CropBatch = next(stage.batches(3))
+    for crop, small, target in zip(*batch, strict=True):
+        image = load_image(files[0 if target == 2 else 1])
+        assert torch.equal(small, thumbnail(image[None])[0])
+        places = [image.unfold(1, 32, 1).unfold(2, 32, 1), image.flip(-1).unfold(1, 32, 1).unfold(2, 32, 1)]
+        assert any(((place - crop[:, None, None]).abs().amax((0, 3, 4)) == 0).any() for place in places)
+    large = next(CropStage(model.network, files, np.array([2.0, 4.0]), LOSS, 2, seed=0, crop_px=100).batches(0))
+    assert large.crops.shape == (2, 3, 112, 112)  # beyond its border the image goes on as it ends there
+    for picture in stage.panels(batch).values():
+        assert picture.min() >= 0 and picture.max() <= 1
