@@ -1,10 +1,10 @@
-"""RankedSetDataset: ranked image sets on the fly, a function of (seed, index) alone."""
+"""RankedSetDataset: ranked image sets made on the fly, each a function of (seed, index) alone."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from distortion_engine.recipe import RankedSet, Recipe
 from distortion_engine.render import render
 from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig, sample_set
 
-# judge(test (B, 3, H, W), reference (B, 3, H, W)) -> loss of quality (B, M), one column an opinion (a metric), 0 for
-# none, about 1 for severe.
+# judge(test (B, 3, H, W), reference (B, 3, H, W)) -> loss of quality (B, M): one column for each metric, 0 for no loss,
+# about 1 for a severe one.
 Judge = Callable[[Tensor, Tensor], Tensor]
-# A set is dropped when the judge, on the mean, sees a better-ranked member as worse by more than this (half a level).
+# A set is dropped when the mean of the judge's columns is higher for a better-ranked member by more than this (half a
+# level).
 CONTRADICTION = 0.1
 # Sets are rendered this much larger and cropped at a drawn offset, so that 8x8 and 16x16 block grids start anywhere.
 GRID_MARGIN_PX = 16
@@ -33,9 +34,11 @@ _PHOTO_CACHE_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Crop:
-    """Which part of a photograph a set is made of: what a re-rendering needs beside the recipes.
+    """The part of a photograph that a set shows. Together with the recipes it is all that rendering needs.
 
-    seed, side_px, min_scale: arguments of `random_crop`. top, left, size_px: the window of that crop which is kept.
+    Args:
+        seed, side_px, min_scale: arguments of `random_crop`.
+        top, left, size_px: the window of that crop which is kept.
     """
 
     seed: int
@@ -50,9 +53,48 @@ class Crop:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class RankedItem:
+    """One rendered ranked set: a reference and n distorted members, whose order of quality is known.
+
+    `item["images"]` is the same as `item.images`.
+
+    Shape:
+        images: (n + 1, 3, S, S) uint8, the reference first.
+        fields: (n + 1, K, S, S) float32 in [-1, 1], one channel for each axis of `AXES`; 0 for the reference.
+        validity: (n + 1, 1, S, S) float32, 1 where the field can be learned from, 0 where nothing can be seen.
+        ranks: (n + 1,) int64, -1 for the reference, then 0 for the best member; equal for members of equal quality.
+        labels: (n + 1, M) float32, the judge's columns; M is 0 without a judge.
+
+    Args:
+        certainty: how sure the order is, in [0, 1].
+        set: the recipes and their ranks.
+        photo: file name of the photograph.
+        crop: the part of the photograph.
+        dropped: how many sets were drawn and rejected before this one, because the judge contradicted their order or
+            because two images of different rank were equal (a sharpened sky, a mask outside of the window).
+    """
+
+    images: Tensor
+    fields: Tensor
+    validity: Tensor
+    ranks: Tensor
+    labels: Tensor
+    certainty: float
+    set: RankedSet
+    photo: str
+    crop: Crop
+    dropped: int = 0
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+
 def render_set(photo: np.ndarray, crop: Crop, ranked: RankedSet) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixels of a ranked set from its data: images (n + 1, 3, S, S) uint8, the reference first; fields (n + 1, K, S, S)
-    in [-1, 1]; validity (n + 1, 1, S, S) in {0, 1}. photo: (H, W, 3) uint8. Same arguments: same bytes."""
+    """Renders images, fields and validity of a ranked set; the shapes are those of `RankedItem`.
+
+    photo: (H, W, 3) uint8. The same arguments give the same bytes.
+    """
     pixels = random_crop(photo, crop.side_px, crop.seed, min_scale=crop.min_scale)
     reference = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
     window = (slice(None), slice(crop.top, crop.top + crop.size_px), slice(crop.left, crop.left + crop.size_px))
@@ -61,17 +103,20 @@ def render_set(photo: np.ndarray, crop: Crop, ranked: RankedSet) -> tuple[Tensor
     return images, torch.stack([r.field[window] for r in rendered]), torch.stack([r.validity[window] for r in rendered])
 
 
-class RankedSetDataset(Dataset[dict[str, Any]]):
-    """Ranked sets of crops of photographs.
+class RankedSetDataset(Dataset[RankedItem]):
+    """Ranked sets of square crops of photographs.
 
-    Item `index` is a dict: `images` (n + 1, 3, S, S) uint8, the reference first; `fields` (n + 1, K, S, S) float32 in
-    [-1, 1]; `validity` (n + 1, 1, S, S); `ranks` (n + 1,) int64, -1 for the reference; `labels` (n + 1, M) float32,
-    the judge's opinions (M = 0 without a judge); `certainty` float; `set` the RankedSet; `photo` its name; `crop` the
-    Crop; `dropped` how many sets were drawn before this one and not taken, because the judge contradicted their order
-    or two images of different rank came out equal (a sky that is sharpened, a mask that the window cuts off).
+    Args:
+        photos: image files.
+        size_px: side S of the crops.
+        seed: with the index, decides everything that is drawn.
+        length: the length that is reported; item i is the same for any length.
+        sampling: what is drawn and how often.
+        judge: adds labels, and rejects sets whose order it clearly contradicts.
+        min_scale: photographs are first shrunk by a factor drawn from [min_scale, 1].
 
-    photos: image files. size_px: S. length: only the length reported; any index >= 0 works. Raises ImageError when a
-    photograph cannot be read.
+    Raises:
+        ImageError: on access, when a photograph cannot be read.
     """
 
     def __init__(
@@ -95,16 +140,16 @@ class RankedSetDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> RankedItem:
         if not 0 <= index < self.length:
             raise IndexError(f"index {index} is outside a dataset of {self.length} sets")
         for attempt in range(_MAX_ATTEMPTS):
             item = self._draw(index, attempt)
             if attempt == _MAX_ATTEMPTS - 1 or not (_indistinct(item) or self._contradicted(item)):
                 break
-        return {**item, "dropped": attempt}
+        return replace(item, dropped=attempt)
 
-    def _draw(self, index: int, attempt: int) -> dict[str, Any]:
+    def _draw(self, index: int, attempt: int) -> RankedItem:
         rng = np.random.default_rng([self.seed, index, attempt])
         photo = self.photos[int(rng.integers(len(self.photos)))]
         crop_seed = int(rng.integers(2**31 - 1))
@@ -112,17 +157,17 @@ class RankedSetDataset(Dataset[dict[str, Any]]):
         top, left = (int(offset) for offset in rng.integers(0, GRID_MARGIN_PX + 1, 2))
         crop = Crop(crop_seed, self.size_px + GRID_MARGIN_PX, self.min_scale, top, left, self.size_px)
         images, fields, validity = render_set(_read(photo), crop, ranked)
-        return {
-            "images": images,
-            "fields": fields,
-            "validity": validity,
-            "ranks": torch.tensor([-1, *ranked.ranks]),
-            "labels": self._labels(images),
-            "certainty": ranked.certainty,
-            "set": ranked,
-            "photo": photo.name,
-            "crop": crop,
-        }
+        return RankedItem(
+            images,
+            fields,
+            validity,
+            ranks=torch.tensor([-1, *ranked.ranks]),
+            labels=self._labels(images),
+            certainty=ranked.certainty,
+            set=ranked,
+            photo=photo.name,
+            crop=crop,
+        )
 
     def _labels(self, images: Tensor) -> Tensor:
         if self.judge is None:
@@ -132,19 +177,18 @@ class RankedSetDataset(Dataset[dict[str, Any]]):
             opinions = self.judge(decoded[1:], decoded[:1].expand_as(decoded[1:])).float()
             return torch.cat([torch.zeros_like(opinions[:1]), opinions])
 
-    def _contradicted(self, item: dict[str, Any]) -> bool:
+    def _contradicted(self, item: RankedItem) -> bool:
         """Whether the judge clearly disagrees with an order that is certain by construction."""
-        ranked: RankedSet = item["set"]
-        if self.judge is None or ranked.certainty < 0.8:
+        if self.judge is None or item.certainty < 0.8:
             return False
-        ranks, labels = item["ranks"], item["labels"].mean(1)
+        ranks, labels = item.ranks, item.labels.mean(1)
         better = ranks[:, None] < ranks[None, :]
         return bool((better & (labels[:, None] > labels[None, :] + CONTRADICTION)).any())
 
 
-def _indistinct(item: dict[str, Any]) -> bool:
-    """Whether two images of different rank are equal in every pixel: no order can be seen."""
-    ranks, images = item["ranks"], item["images"]
+def _indistinct(item: RankedItem) -> bool:
+    """Whether two images of different rank are equal in every pixel, so that no order can be seen."""
+    ranks, images = item.ranks, item.images
     equal = (images[:, None] == images[None, :]).flatten(2).all(2)
     return bool((equal & (ranks[:, None] != ranks[None, :])).any())
 

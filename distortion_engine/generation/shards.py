@@ -30,7 +30,6 @@ from distortion_engine.dataset import Judge, RankedSetDataset
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.options import GenerateOptions, libraries
 from distortion_engine.jobs.safe_files import atomic_file, file_sha256
-from distortion_engine.recipe import RankedSet
 
 # Lossless, and quick first: at their defaults the encoders took as long as everything else. On 80 images of 256 px,
 # PNG with run lengths alone takes a quarter of the time for 1 % more bytes; WebP at this effort an eighth for 5 % more,
@@ -140,8 +139,8 @@ def _set_files(
 ) -> dict[str, bytes]:
     """Name -> content, `json` last. hashes: (photograph, sha256) by name."""
     item = dataset[index]
-    ranked: RankedSet = item["set"]
-    path, sha256 = hashes[item["photo"]]
+    ranked = item.set
+    path, sha256 = hashes[item.photo]
     state = path.stat()
     if _sha256_once(path, state.st_mtime_ns, state.st_size) != sha256:
         raise UsageError(f"{path}: is another file than when the run began ({platform.node()}); put the first one back")
@@ -149,20 +148,20 @@ def _set_files(
     names = ["reference", *(f"member_{number}" for number in range(len(ranked.members)))]
     files = {
         name + suffix: encode_image(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), job.options.image_format)
-        for name, image in zip(names, item["images"], strict=True)
+        for name, image in zip(names, item.images, strict=True)
     }
     if job.options.dense:
-        files["fields.npz"] = encode_fields(item["fields"], item["validity"])
+        files["fields.npz"] = encode_fields(item.fields, item.validity)
     record = {
         "index": index,
-        "photo": item["photo"],
+        "photo": item.photo,
         "seed": dataset.seed,
         "kind": ranked.kind,
         "ranks": list(ranked.ranks),
         "certainty": ranked.certainty,
-        "dropped": item["dropped"],
-        "judge": [round(opinion, 4) for opinion in item["labels"].mean(1).tolist()] if job.judge else None,
-        "crop": item["crop"].to_dict(),
+        "dropped": item.dropped,
+        "judge": [round(opinion, 4) for opinion in item.labels.mean(1).tolist()] if job.judge else None,
+        "crop": item.crop.to_dict(),
         "recipe": ranked.to_dict(),
         "engine": ENGINE_VERSION,
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},

@@ -59,15 +59,15 @@ def parts(photos: Sequence[Path], size_px: int, sets: int) -> dict[str, float]:
     images = 0
     for index in range(sets):
         item = _timed(spent, "draw, decode, render", rendered.__getitem__, index)
-        pixels, images = item["images"].float() / 255, images + len(item["images"])
+        pixels, images = item.images.float() / 255, images + len(item.images)
         with torch.no_grad():
             test, reference = pixels[1:], pixels[:1].expand_as(pixels[1:])
             _timed(spent, "judge", metric_judge, test, reference)
         for image_format in IMAGE_FORMATS:
-            for image in item["images"]:
+            for image in item.images:
                 array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
                 _timed(spent, f"encode {image_format}", encode_image, array, image_format)
-        _timed(spent, "encode fields (--dense)", encode_fields, item["fields"], item["validity"])
+        _timed(spent, "encode fields (--dense)", encode_fields, item.fields, item.validity)
     return {name: round(1e3 * seconds / images, 1) for name, seconds in spent.items()}
 
 

@@ -29,10 +29,10 @@ def measure_compositions(
     counts: dict[int, list[float]] = {2: [0.0, 0.0], 3: [0.0, 0.0]}
     for index in range(sets):
         item = dataset[index]
-        images = item["images"].float() / 255
+        images = item.images.float() / 255
         predicted = model.relate_batch(images[:1], images[-1:])[0].cpu()
-        valid = item["validity"][-1][0] > 0.5
-        for number, (found, asked) in found_axes(predicted, item["fields"][-1].float(), valid).items():
+        valid = item.validity[-1][0] > 0.5
+        for number, (found, asked) in found_axes(predicted, item.fields[-1].float(), valid).items():
             counts[min(number, 3)][0] += found
             counts[min(number, 3)][1] += asked
     log(f"compositions: {sets} sets")

@@ -133,13 +133,13 @@ def score_member_pairs(model: Model, photos: Sequence[Path], sets: int, size_px:
     dataset = RankedSetDataset(photos, size_px, seed, sets)
     for index in range(sets):
         item = dataset[index]
-        i, j = (int(n) + 1 for n in np.random.default_rng([seed, index]).permutation(len(item["images"]) - 1)[:2])
-        images = item["images"].float() / 255
-        truth = item["fields"][j] - item["fields"][i]
-        valid = (item["validity"][i] * item["validity"][j]) > 0.5
+        i, j = (int(n) + 1 for n in np.random.default_rng([seed, index]).permutation(len(item.images) - 1)[:2])
+        images = item.images.float() / 255
+        truth = item.fields[j] - item.fields[i]
+        valid = (item.validity[i] * item.validity[j]) > 0.5
         if float(truth.abs().max()) >= _LEAST_DIFFERENCE:
             predicted = model.relate_batch(images[i : i + 1], images[j : j + 1])[0].cpu()
-            scores.add(predicted, truth.clamp(-1, 1), valid, item["set"].kind, masked=True)
+            scores.add(predicted, truth.clamp(-1, 1), valid, item.set.kind, masked=True)
     return scores
 
 

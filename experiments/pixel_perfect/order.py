@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from distortion_engine.dataset import Judge, RankedSetDataset
-from distortion_engine.recipe import RankedSet, Recipe
+from distortion_engine.dataset import Judge, RankedItem, RankedSetDataset
+from distortion_engine.recipe import Recipe
 from distortion_engine.sampling import SamplingConfig
 from experiments.pixel_perfect.measures import Model, Share, share
 from experiments.pixel_perfect.table import Row
@@ -75,9 +74,9 @@ def measure_order(
         for index in range(sets_per_kind):
             item = judged[index]
             kept[kind].append(_pairs(model, item))
-            dropped[kind] += item["dropped"]
+            dropped[kind] += item.dropped
             # The set that was drawn first is the kept one unless something was dropped.
-            every[kind].append(_pairs(model, plain[index]) if item["dropped"] else kept[kind][-1])
+            every[kind].append(_pairs(model, plain[index]) if item.dropped else kept[kind][-1])
         log(f"{kind}: {sets_per_kind} sets, {dropped[kind]} dropped")
     return OrderResult(kept, every, dropped)
 
@@ -124,10 +123,10 @@ def _damage(recipe: Recipe, with_area: bool) -> float:
     return sum(step.severity * (step.mask.extent if with_area else 1.0) for step in recipe.steps)
 
 
-def _pairs(model: Model, item: dict[str, Any]) -> list[Pair]:
-    images: Tensor = item["images"].float() / 255
-    ranked: RankedSet = item["set"]
-    ranks: list[int] = item["ranks"].tolist()
+def _pairs(model: Model, item: RankedItem) -> list[Pair]:
+    images = item.images.float() / 255
+    ranked = item.set
+    ranks: list[int] = item.ranks.tolist()
     recipes = (Recipe(), *ranked.members)
     reference = images[:1].expand(len(images) - 1, -1, -1, -1)
     quality = [0.0, *model.quality_batch(images[1:], reference).cpu().tolist()]

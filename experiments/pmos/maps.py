@@ -115,14 +115,14 @@ def set_rows(
     sums, ahead, mos, consensus, pristine = PearsonSums(), [], [], [], []
     for index in range(sets):
         item = dataset[index]
-        maps, scores = model.maps_batch(item["images"].float() / 255)
-        valid = item["validity"] > 0.5
-        sums.add((MOS_MAX - maps.mos.cpu())[valid], severity_of(item["fields"])[valid])
-        values, ranks = scores.cpu().numpy(), item["ranks"].numpy()
+        maps, scores = model.maps_batch(item.images.float() / 255)
+        valid = item.validity > 0.5
+        sums.add((MOS_MAX - maps.mos.cpu())[valid], severity_of(item.fields)[valid])
+        values, ranks = scores.cpu().numpy(), item.ranks.numpy()
         pristine.append(float(values[0]))
         mos += values[1:].tolist()
-        consensus += item["labels"].mean(1)[1:].tolist()
-        if item["certainty"] >= 0.8:
+        consensus += item.labels.mean(1)[1:].tolist()
+        if item.certainty >= 0.8:
             better = ranks[:, None] < ranks[None, :]
             ahead += (values[:, None] > values[None, :])[better].tolist()
     log(f"ranked sets: {sets}")

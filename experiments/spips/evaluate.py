@@ -70,10 +70,10 @@ def measure_order(
         dataset = RankedSetDataset(photos, size_px, seed + number, sets, SamplingConfig(kinds={kind: 1.0}), judge)
         for index in range(sets):
             item = dataset[index]
-            images, ranks = item["images"].float() / 255, item["ranks"].tolist()
+            images, ranks = item.images.float() / 255, item.ranks.tolist()
             better = [(i, j) for i, first in enumerate(ranks) for j, second in enumerate(ranks) if first < second]
             if judge is not None:
-                order.consensus += item["labels"].mean(1)[1:].tolist()
+                order.consensus += item.labels.mean(1)[1:].tolist()
             for name, scorer in scorers.items():
                 quality = scorer(images, images[:1].expand_as(images)).tolist()
                 order.qualities[name] += quality[1:]

@@ -180,9 +180,9 @@ def known_pairs(
     dataset = RankedSetDataset(photos, size_px, seed, sets, SamplingConfig(mask_share=0.2))
     for index in range(sets):
         item = dataset[index]
-        images = item["images"].permute(0, 2, 3, 1).numpy()
-        for image, recipe in zip(images[1:], item["set"].members, strict=True):
-            yield images[0], image, recipe, item["photo"]
+        images = item.images.permute(0, 2, 3, 1).numpy()
+        for image, recipe in zip(images[1:], item.set.members, strict=True):
+            yield images[0], image, recipe, item.photo
 
 
 def index_recipes(

@@ -132,14 +132,14 @@ class _Compact(Dataset[dict[str, Any]]):
         item = self.dataset[index]
         return {
             "index": index,
-            "dropped": item["dropped"],
-            "images": item["images"].numpy(),
-            "fields": _shrink(item["fields"], 127).to(torch.int8).numpy(),
-            "validity": _shrink(item["validity"], 255).to(torch.uint8).numpy(),
-            "ranks": item["ranks"].numpy(),
-            "labels": item["labels"].numpy(),
-            "certainty": item["certainty"],
-            "kinds": SET_KINDS.index(item["set"].kind),
+            "dropped": item.dropped,
+            "images": item.images.numpy(),
+            "fields": _shrink(item.fields, 127).to(torch.int8).numpy(),
+            "validity": _shrink(item.validity, 255).to(torch.uint8).numpy(),
+            "ranks": item.ranks.numpy(),
+            "labels": item.labels.numpy(),
+            "certainty": item.certainty,
+            "kinds": SET_KINDS.index(item.set.kind),
         }
 
 
