@@ -1,7 +1,7 @@
 """How wide a halo tiles need: `python -m experiments.benchmarks.halos`.
 
 Pairs of damaged photographs are compared whole and in tiles with halos of several widths. Beyond the receptive field
-tiles change nothing; this shows how little is lost before that, which `relational_iqa.tiling.tiles` relies on.
+tiles change nothing; this shows how little is lost before that, which `relational_iqa.tiling.tile_geometry` relies on.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from distortion_engine.reading.image_io import load_image
 from distortion_engine.reading.photos import list_photos
 from distortion_engine.severity import amount_for
 from relational_iqa import load
-from relational_iqa.tiling.run import Tiled, Tiler
 from relational_iqa.tiling.stored_image import StoredImage
-from relational_iqa.tiling.tiles import PAIR_HALO_PX, REFERENCE_HALO_PX
+from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX
+from relational_iqa.tiling.tile_runner import TiledResult, TileRunner
 
 # What is done to the whole of a, and to the right part of b: edges of regions are where tiles could go wrong.
 PAIRS = (("jpeg", "gaussian_blur"), ("white_noise", "denoise"), ("contrast_down", "haze"), ("impulse_noise", "jpeg"))
@@ -52,7 +52,7 @@ def table(photos: Sequence[Path], tile_px: int) -> str:
     for with_reference, halos in HALOS_PX.items():
         judge = networks.judge_both if with_reference else networks.judge_pair
 
-        def margin(tiled: Tiled, scored: bool = with_reference) -> float:
+        def margin(tiled: TiledResult, scored: bool = with_reference) -> float:
             if scored:
                 return float(networks.quality(tiled.sums[0]) - networks.quality(tiled.sums[1]))
             return float(networks.margin(tiled.sums[0]))
@@ -64,9 +64,9 @@ def table(photos: Sequence[Path], tile_px: int) -> str:
             a, b = damaged(photo, first, SEVERITIES[0], 1), damaged(photo, second, SEVERITIES[1], 2)
             b[..., : SIZE[1] * 2 // 5] = photo[..., : SIZE[1] * 2 // 5]
             images = [StoredImage(x, "") for x in ((a, b, photo) if with_reference else (a, b))]
-            whole = Tiler(None, SIZE[0] * SIZE[1], model.device).run(images, judge, 0)
+            whole = TileRunner(None, SIZE[0] * SIZE[1], model.device).run(images, judge, 0)
             for halo in halos:
-                tiled = Tiler(tile_px, 0, model.device).run(images, judge, halo)
+                tiled = TileRunner(tile_px, 0, model.device).run(images, judge, halo)
                 gap = np.abs(tiled.maps - whole.maps)
                 found = abs(margin(tiled) - margin(whole)), gap[:-2].max(), gap[:-2].mean(), gap[-2].max()
                 worst[halo] = np.maximum(worst[halo], found)

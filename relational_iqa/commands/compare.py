@@ -58,7 +58,7 @@ def _compare_images(options: CompareOptions) -> None:
 
 
 def _margin_line(result: Any) -> str:
-    from relational_iqa.results.findings import UNIT
+    from relational_iqa.results.words.margins import UNIT
 
     a, b = result.labels
     line = f"margin: {result.margin:+.2f} {UNIT} (positive: {a} is better; 1 is one level of a five-level ladder)"

@@ -9,7 +9,7 @@ import numpy as np
 from distortion_engine.catalog import AXES
 from relational_iqa.folders.comparison import Row
 from relational_iqa.results.comparison import UNIT
-from relational_iqa.results.findings import TIE_MARGIN, levels, margin_word
+from relational_iqa.results.words.margins import TIE_MARGIN, levels, margin_word
 
 LEVEL = 0.95
 DRAWS = 4000

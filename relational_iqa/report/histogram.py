@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from relational_iqa.results.findings import TIE_MARGIN
+from relational_iqa.results.words.margins import TIE_MARGIN
 from relational_iqa.tiling.grid_map import MapLike, strips
 
 BIN_LEVELS = 0.1  # width of a bin; TIE_MARGIN is one of its multiples, so that no bin is half a tie

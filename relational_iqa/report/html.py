@@ -24,7 +24,7 @@ from relational_iqa.report.views import (
 )
 from relational_iqa.results.colormaps import legend_gradient
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.results.findings import MARGIN_WORDS
+from relational_iqa.results.words.margins import MARGIN_WORDS
 from relational_iqa.tiling.grid_map import strips
 
 

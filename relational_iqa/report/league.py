@@ -9,8 +9,8 @@ import numpy as np
 from distortion_engine.catalog import AXES
 from relational_iqa.report.html import render_page, write_page
 from relational_iqa.report.views import axis_title, scale_position
-from relational_iqa.results.findings import TIE_MARGIN
 from relational_iqa.results.league import AXIS_SHOWN, League
+from relational_iqa.results.words.margins import TIE_MARGIN
 
 MAX_COLUMNS = 8
 

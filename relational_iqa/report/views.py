@@ -13,9 +13,10 @@ import numpy as np
 from distortion_engine.catalog import AXES, Axis
 from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, Preview, crop_origin, crop_uri, map_uri
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.results.findings import MARGIN_WORDS, TIE_MARGIN, Finding
 from relational_iqa.results.regions import Region, worst_regions
-from relational_iqa.results.sentences import remarks
+from relational_iqa.results.words.findings import Finding
+from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
+from relational_iqa.results.words.sentences import remarks
 from relational_iqa.tiling.grid_map import stored_maps
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map

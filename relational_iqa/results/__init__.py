@@ -2,7 +2,7 @@
 
 comparison, score, ranking, mos_score   one result class each
 league                                  the table of several images
-findings, lead, sentences               from maps to words
-regions                                 the worst boxes of a pair
+regions                                 where the images differ most: boxes
+words/                                  from maps to sentences
 colormaps, plain_json                   results as pictures and as JSON
 """

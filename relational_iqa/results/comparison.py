@@ -12,26 +12,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from relational_iqa.results.findings import (
-    TIE_MARGIN,
-    UNIT,
-    Finding,
-    axes_table,
-    check_maps,
-    find,
-    levels,
-    margin_word,
-    means,
-)
-from relational_iqa.results.lead import Lead, faint_reason, find_lead
 from relational_iqa.results.plain_json import plain
 from relational_iqa.results.ranking import Ranking
 from relational_iqa.results.score import Score
-from relational_iqa.results.sentences import UNEXPLAINED, explained, reasons
+from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
+from relational_iqa.results.words.findings import Finding, axes_table, check_maps, find, means
+from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels, margin_word
+from relational_iqa.results.words.sentences import UNEXPLAINED, explained, reasons
 from relational_iqa.tiling.grid_map import MapLike, enlarged_when_read, stored, stored_maps, summarise_map
 
 __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
-_plain = plain  # its former name
 
 
 @enlarged_when_read("local_margin", "weight")
@@ -98,13 +88,13 @@ class Comparison:
         return find(stored_maps(self.maps), self.stored_margin, self.margin)
 
     @cached_property
-    def _explanation(self) -> tuple[Finding | None, Lead | None]:
+    def _explanation(self) -> tuple[Finding | None, Advantage | None]:
         """What is told where the findings do not explain the verdict: a faint reason, or where the lead is."""
         better = self.better
         if better == "tie" or explained(self.findings, better):
             return None, None
         faint = faint_reason(stored_maps(self.maps), self.stored_margin, better, self.findings)
-        return faint, None if faint is not None else find_lead(self.stored_margin, better)
+        return faint, None if faint is not None else find_advantage(self.stored_margin, better)
 
     def verdict(self, labels: tuple[str, str] | None = None) -> str:
         """The short answer: "B is clearly better by 1.3 levels"."""

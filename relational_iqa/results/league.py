@@ -13,7 +13,7 @@ import numpy as np
 
 from distortion_engine.catalog import AXES
 from relational_iqa.results.comparison import Ranking
-from relational_iqa.results.findings import TIE_MARGIN
+from relational_iqa.results.words.margins import TIE_MARGIN
 
 AXIS_SHOWN = 0.02
 """An axis on which no image reaches this mean is left out of the printed table: a tenth of the first severity level."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from relational_iqa.results.findings import TIE_MARGIN, UNIT, levels
 from relational_iqa.results.plain_json import plain
+from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from relational_iqa.report.pictures import reduced
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.results.findings import MIN_INTENSITY, Finding
+from relational_iqa.results.words.findings import MIN_INTENSITY, Finding
 from relational_iqa.tiling.grid_map import CELL_PX, GridMap, MapLike, stored_maps
 from relational_iqa.tiling.grid_map import window as part_of
 

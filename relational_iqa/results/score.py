@@ -8,19 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from relational_iqa.results.findings import (
-    TIE_MARGIN,
-    UNIT,
-    Finding,
-    axes_table,
-    check_maps,
-    find,
-    levels,
-    worth_saying,
-)
-from relational_iqa.results.lead import faint_reason
 from relational_iqa.results.plain_json import plain
-from relational_iqa.results.sentences import MAX_DEFECTS, UNEXPLAINED, join_words, remarks
+from relational_iqa.results.words.fallback_reasons import faint_reason
+from relational_iqa.results.words.findings import Finding, axes_table, check_maps, find, worth_saying
+from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
+from relational_iqa.results.words.sentences import MAX_DEFECTS, UNEXPLAINED, join_words, remarks
 from relational_iqa.tiling.grid_map import enlarged_when_read, stored, stored_maps
 
 

@@ -7,5 +7,5 @@ spips             full reference: fused conventional, perceptual and semantic di
 relational_loss   the score with reference as a training loss
 onnx_export       the networks of the core for other runtimes
 devices           device and precision by name
-tile_judges       what the networks of the core say of one tile
+network_inference   runs the networks of the core on one tile
 """

@@ -18,12 +18,12 @@ from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
 from relational_iqa.systems.devices import find_device, find_precision
-from relational_iqa.systems.tile_judges import TileNetworks
+from relational_iqa.systems.network_inference import NetworkInference
 from relational_iqa.tiling.grid_map import CELL_PX, GridMap, GridMaps
 from relational_iqa.tiling.memory import keep_freed_memory
-from relational_iqa.tiling.run import WHOLE_PX, Tiled, Tiler
 from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
-from relational_iqa.tiling.tiles import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
+from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
+from relational_iqa.tiling.tile_runner import WHOLE_PX, TiledResult, TileRunner
 from relational_iqa.version import __version__
 
 Input = Source | StoredImage
@@ -60,9 +60,9 @@ class RelationalIQA:
         whole_px: int = WHOLE_PX,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._networks = TileNetworks(networks, dtype)
+        self._networks = NetworkInference(networks, dtype)
         self.device = self._networks.device
-        self._tiler = Tiler(tile_px, whole_px, self.device)
+        self._tiler = TileRunner(tile_px, whole_px, self.device)
         self.meta = dict(meta)
 
     # -- what users call -------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ class RelationalIQA:
         }
 
 
-def _grid_maps(tiled: Tiled, image: StoredImage) -> tuple[GridMaps, Any, Any]:
+def _grid_maps(tiled: TiledResult, image: StoredImage) -> tuple[GridMaps, Any, Any]:
     """Maps by axis, the local map and the weight, the latter as a GridMap, which a result takes for an array."""
     if tiled.maps is None:
         raise ValueError("no maps were kept")

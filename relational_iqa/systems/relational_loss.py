@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
-from relational_iqa.tiling.tiles import inside_share, pad_to_grid
+from relational_iqa.tiling.tile_geometry import inside_share, pad_to_grid
 
 Reduction = Literal["mean", "sum", "none"]
 

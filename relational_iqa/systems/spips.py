@@ -28,7 +28,7 @@ from relational_iqa.networks.spips import LocalDifference, SpipsNetwork
 from relational_iqa.storage.spips_weights import load_spips_weights
 from relational_iqa.systems.devices import find_device
 from relational_iqa.systems.pixel_perfect import Align, Source, _name
-from relational_iqa.tiling.tiles import CELL_PX, inside_share, pad_to_grid, tiles_of
+from relational_iqa.tiling.tile_geometry import CELL_PX, inside_share, pad_to_grid, tiles_of
 from relational_iqa.version import __version__
 from relational_iqa.viewing.alignment import match_sizes
 

@@ -1,7 +1,7 @@
 """Images of any size in bounded memory.
 
-tiles              how an image is cut: tiles, halos, the 1/4 grid
-run                a function of tiles over whole images
+tile_geometry      where the tiles of an image lie, their halos, and the grid they keep to
+tile_runner        runs a function over all tiles of whole images
 stored_image       images as they were decoded, read a window at a time
 grid_map           maps on the 1/4 grid, enlarged on demand
 temporary_arrays   large arrays in temporary files

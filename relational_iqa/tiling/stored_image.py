@@ -1,8 +1,8 @@
-"""Images kept as they were decoded, 8 or 16 bits a sample, and turned into float32 sRGB a window at a time.
+"""Images kept as they were decoded, 8 or 16 bits a sample, and converted to float32 sRGB one window at a time.
 
-A hundred megapixels are 300 MB so, in a temporary file (`scratch`), and 1.2 GB as float32 in memory. What `load_image`
-does to a whole image (full scale, profile, grey, CMYK, alpha) acts on single pixels, so a window equals the same part
-of the whole image to the bit.
+A hundred megapixels take 300 MB in this form, in a temporary file, against 1.2 GB as float32 in memory. Every step of
+`load_image` (full scale, profile, grey, CMYK, alpha) acts on single pixels, so a window equals the same part of the
+whole image to the bit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.decoding import Samples, decode_file, decode_pil, out_of_memory
 from distortion_engine.reading.image_io import MAX_PIXELS, _check_side, _from_array, _to_srgb, load_image
-from relational_iqa.tiling.temporary_arrays import SCRATCH_FROM_BYTES, give_back, in_file, scratch_array
+from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, in_file, temporary_array
 from relational_iqa.viewing.alignment import match_sizes
 
 Source = str | Path | Image.Image | np.ndarray | Tensor
@@ -165,9 +165,9 @@ def _checked(tensor: Tensor, max_pixels: int) -> Tensor:
 
 def _moved(values: np.ndarray) -> np.ndarray:
     """The samples in a temporary file, where they are many."""
-    if values.nbytes < SCRATCH_FROM_BYTES:
+    if values.nbytes < IN_FILE_FROM_BYTES:
         return values
-    stored = scratch_array(values.shape, values.dtype)
+    stored = temporary_array(values.shape, values.dtype)
     if not in_file(stored):
         return values
     rows = max(1, _STRIP_PX // values.shape[1])

@@ -13,15 +13,15 @@ import tempfile
 
 import numpy as np
 
-SCRATCH_FROM_BYTES = 64_000_000
+IN_FILE_FROM_BYTES = 64_000_000
 """Smaller arrays stay in memory."""
 
 
-def scratch_array(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
-    """An array of zeros: in a file of the folder for temporary files (`TMPDIR`) from SCRATCH_FROM_BYTES on, in memory
+def temporary_array(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+    """An array of zeros: in a file of the folder for temporary files (`TMPDIR`) from IN_FILE_FROM_BYTES on, in memory
     below that and where no such file can be made."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    if size < SCRATCH_FROM_BYTES:
+    if size < IN_FILE_FROM_BYTES:
         return np.zeros(shape, dtype)
     try:
         with tempfile.TemporaryFile(prefix="riqa-") as file:  # the mapping outlives the handle
@@ -33,14 +33,14 @@ def scratch_array(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
 
 
 def give_back(array: np.ndarray) -> None:
-    """Takes the pages of a `scratch_array` out of memory; they are read again from the file when they are wanted."""
+    """Takes the pages of a `temporary_array` out of memory; they are read again from the file when they are wanted."""
     pages = _mapping(array)
     if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
         pages.madvise(mmap.MADV_DONTNEED)
 
 
 def in_file(array: np.ndarray) -> bool:
-    """Whether it is a `scratch_array`, or a view of one, that lies in a file."""
+    """Whether it is a `temporary_array`, or a view of one, that lies in a file."""
     return _mapping(array) is not None
 
 

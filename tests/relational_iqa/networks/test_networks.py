@@ -15,7 +15,7 @@ from relational_iqa.networks.local_analysis import STRIDE, Analysis, analysis_fi
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 from relational_iqa.storage.pixel_perfect_weights import Networks
-from relational_iqa.tiling.tiles import HALO_PX
+from relational_iqa.tiling.tile_geometry import HALO_PX
 
 Scene = Callable[[int, int, int], Tensor]
 

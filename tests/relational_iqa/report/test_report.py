@@ -26,7 +26,7 @@ from relational_iqa.report.pictures import (
 from relational_iqa.report.views import scale_position
 from relational_iqa.results.colormaps import DIVERGING, colour_of, overlay, tint
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.results.findings import MARGIN_WORDS
+from relational_iqa.results.words.margins import MARGIN_WORDS
 
 HEIGHT, WIDTH = 40, 64
 NASTY = "<script>alert('x')</script>&\"quoted\".png"

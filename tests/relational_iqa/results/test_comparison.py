@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from relational_iqa.results.comparison import Comparison, Ranking, Score
-from relational_iqa.results.findings import MARGIN_WORDS, MIN_SHARE, TWO_SIDED, margin_word, place
+from relational_iqa.results.words.findings import MIN_SHARE, TWO_SIDED
+from relational_iqa.results.words.margins import MARGIN_WORDS, margin_word
+from relational_iqa.results.words.places import place
 
 HEIGHT, WIDTH = 60, 90
 LOWER_LEFT = (slice(30, 60), slice(0, 45))

@@ -16,7 +16,7 @@ from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.results.mos_score import GRADES, MosScore, worst_region
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.systems.pmos import PMOS
-from relational_iqa.tiling.tiles import HALO_PX
+from relational_iqa.tiling.tile_geometry import HALO_PX
 
 SMALL = PmosArchitecture(width=16, encoder_channels=8, embedding=8)
 

@@ -16,7 +16,7 @@ from experiments.reference import make
 from experiments.reference.pairs import Pair, reference_pairs
 from relational_iqa.storage.pixel_perfect_weights import file_sha256, find_weights, load_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
-from relational_iqa.tiling.tiles import HALO_PX
+from relational_iqa.tiling.tile_geometry import HALO_PX
 from relational_iqa.version import __version__
 
 STORED: dict[str, Any] = json.loads(make.RESULTS.read_text(encoding="utf-8"))

@@ -65,7 +65,7 @@ def test_windows_are_parts_of_the_loaded_image_to_the_bit(
     kind: str, in_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if in_files:
-        scratch_from(monkeypatch, 1)
+        files_from(monkeypatch, 1)
     source = SOURCES[kind](tmp_path)
     whole, stored = load_image(source), open_image(source)
     stored.give_back()
@@ -115,7 +115,7 @@ def test_a_large_file_is_moved_out_of_memory_and_stays_the_same(
     values = np.random.default_rng(0).integers(1, 256, (300, 400, 3)).astype(np.uint8)
     path = saved(tmp_path, "x.png", Image.fromarray(values))
     assert open_image(path).memory_bytes == values.nbytes
-    scratch_from(monkeypatch, values.nbytes)
+    files_from(monkeypatch, values.nbytes)
     stored = open_image(path)
     assert stored.memory_bytes == 0 and stored[..., 5:30, 11:40].memory_bytes == 0
     for _ in range(2):
@@ -126,9 +126,9 @@ def test_a_large_file_is_moved_out_of_memory_and_stays_the_same(
     assert np.array_equal(open_image(path).to_uint8(), values)  # nowhere to move it to
 
 
-def scratch_from(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    for module in ("temporary_arrays", "stored_image", "run"):
-        monkeypatch.setattr(f"relational_iqa.tiling.{module}.SCRATCH_FROM_BYTES", size)
+def files_from(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    for module in ("temporary_arrays", "stored_image", "tile_runner"):
+        monkeypatch.setattr(f"relational_iqa.tiling.{module}.IN_FILE_FROM_BYTES", size)
 
 
 def refuse(*arguments: Any, **options: Any) -> None:
@@ -152,7 +152,7 @@ MEMORY = """
 import resource, sys
 import numpy as np, torch
 from relational_iqa.tiling.stored_image import open_image
-from relational_iqa.tiling.run import Tiler
+from relational_iqa.tiling.tile_runner import TileRunner
 import relational_iqa.systems.pixel_perfect
 torch.set_num_threads(1)
 
@@ -165,7 +165,7 @@ def judge(tiles, share):
 
 start = peak()
 images = [open_image(sys.argv[1]) for _ in range(2)]
-tiled = Tiler(256, 0, torch.device("cpu")).run(images, judge, 64)
+tiled = TileRunner(256, 0, torch.device("cpu")).run(images, judge, 64)
 pixels = images[0].shape[1] * images[0].shape[2]
 assert tiled.maps.shape[0] == 18 and abs(float(tiled.sums[0]) * 16 / pixels - 1) < 1e-3
 print(peak() - start, peak("VmRSS") - start)

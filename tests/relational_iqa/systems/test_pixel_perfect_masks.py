@@ -10,7 +10,7 @@ from torch import Tensor
 from distortion_engine.errors import ImageError
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.systems.pixel_perfect import RelationalIQA
-from relational_iqa.tiling.tiles import HALO_PX
+from relational_iqa.tiling.tile_geometry import HALO_PX
 
 Scene = Callable[[int, int, int], Tensor]
 

@@ -14,8 +14,8 @@ from relational_iqa import cli
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.storage.pixel_perfect_weights import Networks
 from relational_iqa.systems.devices import DEVICES, PRECISIONS, available_devices
+from relational_iqa.systems.network_inference import whole_float32
 from relational_iqa.systems.pixel_perfect import RelationalIQA
-from relational_iqa.systems.tile_judges import whole_float32
 
 PHOTO = str(Path(__file__).parents[2] / "images" / "photo_1.png")
 HALVES = ("bfloat16", "float16")

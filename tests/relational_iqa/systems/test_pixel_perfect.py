@@ -20,7 +20,7 @@ from distortion_engine.reading.image_io import save_image
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.storage.pixel_perfect_weights import Networks
 from relational_iqa.systems.pixel_perfect import RelationalIQA
-from relational_iqa.tiling.tiles import HALO_PX
+from relational_iqa.tiling.tile_geometry import HALO_PX
 
 Scene = Callable[[int, int, int], Tensor]
 Tiled = Callable[[int], RelationalIQA]

@@ -1,6 +1,6 @@
-"""A function of tiles over whole images: windows of stored images in, grid maps and sums of the whole image out.
+"""Runs a function over all tiles of whole images and joins its maps and sums.
 
-Memory does not grow with the image: large images and maps lie in temporary files (`scratch`), tiles have one size.
+Memory does not grow with the image: tiles have one size, and large images and maps lie in temporary files.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from relational_iqa.networks.scoring_network import Sums
 from relational_iqa.tiling.grid_map import CELL_PX
 from relational_iqa.tiling.memory import give_back_freed_memory, large_blocks_apart
 from relational_iqa.tiling.stored_image import StoredImage
-from relational_iqa.tiling.temporary_arrays import SCRATCH_FROM_BYTES, give_back, scratch_array
-from relational_iqa.tiling.tiles import Tile, best_tile, pad_to_grid, padded_size, tiles_of
+from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, temporary_array
+from relational_iqa.tiling.tile_geometry import Tile, best_tile, pad_to_grid, padded_size, tiles_of
 
 WHOLE_PX = 2_200_000
 """An image up to here is one tile: nothing is computed twice."""
@@ -37,7 +37,7 @@ Judge = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, tuple[Sums, ...]]]
 
 
 @dataclass(frozen=True)
-class Tiled:
+class TiledResult:
     """maps: float32 (C, h, w) on the 1/4 grid of the padded image, or None where they were not wanted; sums: as many as
     the judge gives, over the whole image."""
 
@@ -46,7 +46,7 @@ class Tiled:
 
 
 @dataclass(frozen=True)
-class Tiler:
+class TileRunner:
     """How images are cut: side of a tile (None: what memory allows), the size up to which an image is one tile, and the
     device tiles go to."""
 
@@ -62,7 +62,7 @@ class Tiler:
         *,
         region: StoredImage | None = None,
         want_maps: bool = True,
-    ) -> Tiled:
+    ) -> TiledResult:
         """`judge` over all tiles of images of one size, each with a halo that is as wide as the judge sees. region: an
         image, white where it counts. Raises ImageError where nothing counts."""
         if region is not None and region.mean() == 0:
@@ -83,7 +83,7 @@ class Tiler:
                 if want_maps:
                     part = tile.own_cells(values).cpu().numpy()
                     if maps is None:
-                        maps = scratch_array((len(part), size[0] // CELL_PX, size[1] // CELL_PX), np.float32)
+                        maps = temporary_array((len(part), size[0] // CELL_PX, size[1] // CELL_PX), np.float32)
                     top, left, bottom, right = (edge // CELL_PX for edge in tile.core)
                     np.add(part, 0.0, out=maps[:, top:bottom, left:right])  # + 0.0 turns -0.0 into 0.0
                     give_back(maps)
@@ -91,7 +91,7 @@ class Tiler:
                 del values
                 if len(tiles) > 1:
                     give_back_freed_memory()
-        return Tiled(maps, tuple(reduce(add, parts) for parts in zip(*sums, strict=True)))
+        return TiledResult(maps, tuple(reduce(add, parts) for parts in zip(*sums, strict=True)))
 
     def _window(self, image: StoredImage, tile: Tile) -> Tensor:
         """(1, 3, H, W) of the tile with its halo, the border of the image repeated to the grid."""
@@ -107,5 +107,5 @@ def tile_px_within(images: Sequence[StoredImage]) -> float:
     _, height, width = images[0].shape
     maps = _MAPS_BYTES * height * width
     free = float(MEMORY_BYTES - _PROCESS_BYTES - sum(image.memory_bytes for image in images))
-    free -= maps if maps < SCRATCH_FROM_BYTES else 0.0
+    free -= maps if maps < IN_FILE_FROM_BYTES else 0.0
     return free / (_NETWORK_BYTES[0] + _NETWORK_BYTES[1] * len(images))

@@ -1,17 +1,19 @@
 """Findings in sentences: every axis is named once, also where it sets the images apart in both directions.
 
-"B is noisier (0.5, everywhere)" is one finding. Where B has more in one area and A in another, the two findings make
-one remark, "B is more smeared in the middle (0.5) and A at the top (0.4)", and places that are no places are told apart
-as "in some places" and "in others": a sentence never says the same of both images. A verdict that no finding of the
-worse image explains is given a faint one (`lead.py`), or it is said that there is none, and on how much of the picture
-the better image is ahead: merits of the better one alone would leave a reader without the reason.
+"B is noisier (0.5, everywhere)" is one finding. Where B has more of an axis in one area and A in another, the two
+findings make one remark: "B is more smeared in the middle (0.5) and A at the top (0.4)". Where two areas have no place
+to name, they are told apart as "in some places" and "in others", so that a sentence never says the same of both images.
+
+Where no finding of the worse image explains the verdict, the sentence names a faint one (`fallback_reasons.py`). Where
+there is none either, it says so and says on how much of the picture the better image is ahead. Naming only the merits
+of the better image would leave the reader without a reason.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from relational_iqa.results.findings import Finding, worth_saying
-from relational_iqa.results.lead import Lead
+from relational_iqa.results.words.fallback_reasons import Advantage
+from relational_iqa.results.words.findings import Finding, worth_saying
 
 MAX_DEFECTS = 3  # reasons named in a sentence
 MAX_TRADE_OFFS = 2  # merits of the worse image named after "though"
@@ -82,7 +84,7 @@ def reasons(
     better: str,
     names: tuple[str, str],
     faint: Finding | None = None,
-    lead: Lead | None = None,
+    advantage: Advantage | None = None,
 ) -> str:
     """Why a comparison came out as it did: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is
     blockier (0.1, everywhere)".
@@ -92,8 +94,8 @@ def reasons(
     worse one, as its share of it is a reason; in a tie with the one in which it is stronger. Empty in a tie in which no
     finding matters.
 
-    faint, lead: what `lead.py` finds where the findings alone do not explain the verdict; `faint` then is the reason.
-    Without it the sentence begins with UNEXPLAINED and tells the lead.
+    faint, advantage: what `fallback_reasons.py` finds where the findings do not explain the verdict. `faint` then is
+    the reason; without it the sentence begins with UNEXPLAINED and describes the advantage.
     """
     said = remarks(worth_saying(findings))
     if better == "tie":
@@ -109,21 +111,21 @@ def reasons(
     if better == "tie":
         return "; ".join(part for part in (defects, merits) if part)
     if not defects:
-        return unexplained(better, names, lead) + (f"; against that, {merits}" if merits else "")
+        return unexplained(better, names, advantage) + (f"; against that, {merits}" if merits else "")
     return ", though ".join(part for part in (defects, merits) if part)
 
 
-def unexplained(better: str, names: tuple[str, str], lead: Lead | None) -> str:
+def unexplained(better: str, names: tuple[str, str], advantage: Advantage | None) -> str:
     """That no reason is known, and where the better image is ahead: "no single kind of distortion explains the verdict,
     but place by place B is better on 38 % of the picture, mostly at the top, and A on 3 %"."""
-    if lead is None or lead.ahead < 0.01 or lead.ahead <= lead.behind:
+    if advantage is None or advantage.ahead < 0.01 or advantage.ahead <= advantage.behind:
         return UNEXPLAINED
     ahead, behind = names if better == "a" else names[::-1]
-    if lead.ahead >= 0.995:
+    if advantage.ahead >= 0.995:
         return f"{UNEXPLAINED}, but place by place {ahead} is better everywhere"
-    rest = f" and {behind} on {100 * lead.behind:.0f} %" if lead.behind >= 0.005 else ""
-    where = "" if lead.where in _NO_PLACE else f", {_at(lead.where)}{',' if rest else ''}"
-    share = f"on {100 * lead.ahead:.0f} % of the picture"
+    rest = f" and {behind} on {100 * advantage.behind:.0f} %" if advantage.behind >= 0.005 else ""
+    where = "" if advantage.where in _NO_PLACE else f", {_at(advantage.where)}{',' if rest else ''}"
+    share = f"on {100 * advantage.ahead:.0f} % of the picture"
     return f"{UNEXPLAINED}, but place by place {ahead} is better {share}{where}{rest}"
 
 
@@ -134,7 +136,7 @@ def _with_reason(said: Sequence[Remark], faint: Finding) -> list[Remark]:
 
 
 def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> str:
-    """Remarks that lead with one image: those of it alone in one clause, each of the others in its own."""
+    """Remarks that begin with one image: those of it alone in one clause, each of the others in its own."""
     if not own:
         return ""
     name = names["ab".index(own[0].finding.side)]
@@ -166,7 +168,7 @@ def _apart(first: Finding, second: Finding) -> tuple[str, str]:
 
 
 def _at(where: str) -> str:
-    """A place of `findings.place` with its preposition: "mostly top" -> "mostly at the top"."""
+    """A place of `places.place` with its preposition: "mostly top" -> "mostly at the top"."""
     base = where.removeprefix("mostly ")
     preposition = "on" if base.endswith("side") else "in" if base in ("centre", "middle", "middle column") else "at"
     return f"{where[: len(where) - len(base)]}{preposition} the {base}"

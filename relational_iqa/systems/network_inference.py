@@ -34,7 +34,7 @@ class TileResult:
     sums: Sums
 
 
-class TileNetworks:
+class NetworkInference:
     """The two networks, on their device and in their precision.
 
     dtype: of the arithmetic of the trunks. Statistics of faint differences would round to nothing in 16 bits, so what

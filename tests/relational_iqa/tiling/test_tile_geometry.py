@@ -8,9 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from relational_iqa.tiling.run import MEMORY_BYTES, tile_px_within
 from relational_iqa.tiling.stored_image import StoredImage, open_image
-from relational_iqa.tiling.tiles import (
+from relational_iqa.tiling.tile_geometry import (
     CELL_PX,
     GRID_PX,
     HALO_PX,
@@ -22,6 +21,7 @@ from relational_iqa.tiling.tiles import (
     padded_size,
     tiles_of,
 )
+from relational_iqa.tiling.tile_runner import MEMORY_BYTES, tile_px_within
 
 SIZES = [(16, 16), (2048, 64), (1600, 1200), (48, 3008)]
 
@@ -113,8 +113,8 @@ def test_images_in_files_leave_the_tiles_as_large_as_they_are(tmp_path: Path, mo
     path = tmp_path / "x.png"
     Image.fromarray(np.zeros((600, 800, 3), np.uint8)).save(path)
     in_memory = tile_px_within([open_image(path)] * 2)
-    for module in ("temporary_arrays", "stored_image", "run"):
-        monkeypatch.setattr(f"relational_iqa.tiling.{module}.SCRATCH_FROM_BYTES", 1)
+    for module in ("temporary_arrays", "stored_image", "tile_runner"):
+        monkeypatch.setattr(f"relational_iqa.tiling.{module}.IN_FILE_FROM_BYTES", 1)
     assert tile_px_within([open_image(path)] * 2) > in_memory + 1000
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from distortion_engine.catalog import AXES
 from relational_iqa.results.comparison import Comparison, Score
-from relational_iqa.results.findings import MIN_INTENSITY, worth_saying
-from relational_iqa.results.lead import MIN_PART_OF_LEAD, find_lead
-from relational_iqa.results.sentences import UNEXPLAINED
+from relational_iqa.results.words.fallback_reasons import MIN_PART_OF_ADVANTAGE, find_advantage
+from relational_iqa.results.words.findings import MIN_INTENSITY, worth_saying
+from relational_iqa.results.words.sentences import UNEXPLAINED
 from relational_iqa.tiling.grid_map import GridMap, GridMaps
 
 SIZE = 60
@@ -70,7 +70,7 @@ def test_a_defect_elsewhere_than_the_lead_is_no_reason():
 
 
 def test_a_defect_on_a_small_part_of_the_lead_is_no_reason():
-    rows = int(SIZE * MIN_PART_OF_LEAD)
+    rows = int(SIZE * MIN_PART_OF_ADVANTAGE)
     enough, less = (flat(0.05, np.s_[:height, :]) for height in (rows + 1, rows - 1))
     assert compare(0.5, blocking=enough).reasons().startswith("B is faintly blockier")
     assert compare(0.5, blocking=less).reasons().startswith(UNEXPLAINED)
@@ -147,7 +147,7 @@ def test_a_verdict_never_stands_without_a_reason_and_never_with_one_that_the_map
         axis = next(name for name in maps if any(f"faintly {word} " in why for word in words(name)))
         against_b = -maps[axis] if axis == "sharpness" else np.abs(maps[axis]) if axis in TWO_SIDED else maps[axis]
         lead = np.maximum(local, 0)
-        assert (lead[against_b > 0]).sum() >= MIN_PART_OF_LEAD * lead.sum() and (against_b < MIN_INTENSITY).any()
+        assert (lead[against_b > 0]).sum() >= MIN_PART_OF_ADVANTAGE * lead.sum() and (against_b < MIN_INTENSITY).any()
     other = mirrored(result).reasons()
     assert other == why.replace("A", "\0").replace("B", "A").replace("\0", "B")
 
@@ -169,6 +169,6 @@ def test_maps_on_the_grid_give_the_same_sentence_and_lead():
     lazy = Comparison(0.4, kept, local, local)  # the weight plays no part
     full = Comparison(0.4, dict(kept), local.full(), local.full())
     assert lazy.summary() == full.summary() and "faintly" in lazy.summary()
-    lead = find_lead(local, "a")
-    assert lead == find_lead(local.full(), "a")
+    lead = find_advantage(local, "a")
+    assert lead == find_advantage(local.full(), "a")
     assert lead.ahead == pytest.approx((local.full() >= 0.1).mean()) and lead.behind > 0

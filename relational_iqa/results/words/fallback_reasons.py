@@ -1,8 +1,8 @@
-"""The lead of the better image: on how much of the picture it is ahead, where, and the difference that goes with it.
+"""What a sentence says where no finding of the worse image explains the verdict.
 
-For verdicts that no finding of the worse image explains: all that speaks against it is too faint or too small for the
-sentence. What is named instead is a statement about the maps, a difference in which the worse image has more of a
-defect on the very pixels that hold the lead; where there is none, nothing is named.
+Everything that speaks against the worse image is then too faint or too small to be a finding worth a sentence. Two
+things can still be said: a faint difference that goes with the local margin (`faint_reason`), and on how much of the
+picture, and where, the better image is ahead (`find_advantage`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,35 +11,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from distortion_engine.catalog import AXES, Axis
-from relational_iqa.results.findings import (
+from relational_iqa.results.words.findings import (
     FAINT_THRESHOLD,
     MIN_SHARE,
     OVERDONE,
-    TIE_MARGIN,
     TWO_SIDED,
     Finding,
     Side,
-    place_of,
     worth_saying,
 )
+from relational_iqa.results.words.margins import TIE_MARGIN
+from relational_iqa.results.words.places import place_of
 from relational_iqa.tiling.grid_map import MapLike, bounds, strips
 
-MIN_PART_OF_LEAD = 1 / 3
-"""A difference whose pixels hold less of the lead than this is not told as its reason."""
+MIN_PART_OF_ADVANTAGE = 1 / 3
+"""Least share of the lead that the pixels of a faint defect must hold to be called its reason."""
 
 
 @dataclass(frozen=True)
-class Lead:
-    """Shares of the picture, 0 to 1, on which the better and the worse image are ahead by TIE_MARGIN or more, and where
-    the better one is, as in `findings.place`."""
+class Advantage:
+    """On how much of the picture, and where, the better image is ahead.
+
+    Args:
+        ahead: share of the picture, 0 to 1, on which the better image is ahead by TIE_MARGIN or more.
+        behind: share on which the worse image is.
+        where: place of the first, in the words of `places.place`.
+    """
 
     ahead: float
     behind: float
     where: str
 
 
-def find_lead(local_margin: MapLike, better: Side) -> Lead:
-    """local_margin: (H, W) levels, positive where a is better."""
+def find_advantage(local_margin: MapLike, better: Side) -> Advantage:
+    """Where the better image is ahead; local_margin: (H, W) levels, positive where a is better."""
     sign = 1 if better == "a" else -1
     ahead = behind = 0
     rows: list[np.ndarray] = []
@@ -52,19 +57,25 @@ def find_lead(local_margin: MapLike, better: Side) -> Lead:
         rows.append(won.sum(axis=1, dtype=np.float64))
         columns += won.sum(axis=0, dtype=np.float64)
     share = ahead / local_margin.size
-    return Lead(share, behind / local_margin.size, place_of(np.concatenate(rows), columns, share))
+    return Advantage(share, behind / local_margin.size, place_of(np.concatenate(rows), columns, share))
 
 
 def faint_reason(
     maps: Mapping[str, MapLike], local_margin: MapLike, better: Side, findings: Sequence[Finding]
 ) -> Finding | None:
-    """The difference against the worse image that goes with the lead of the better one, or None.
+    """The faint defect of the worse image that best goes with the local margin, or None.
 
-    Looked for where a map is beyond FAINT_THRESHOLD, in the direction in which it is a defect of the worse image. Its
-    pixels have to hold MIN_PART_OF_LEAD of the lead (the sum of the local margin where the better image is ahead), and
-    no less of it than pixels taken at random would. Of several, the one with the largest sum of |value| x lead.
-    findings: the usual ones of the pair. What is worth saying of them is not said again; one that matters, but is
-    dwarfed by others, is told with its own numbers.
+    A candidate is one direction of one axis in which more (or less) is a defect, on the pixels where the worse image
+    exceeds FAINT_THRESHOLD. The lead is the sum of the local margin where the better image is ahead. The candidate's
+    pixels must hold at least MIN_PART_OF_ADVANTAGE of the lead, and at least as much as randomly chosen pixels would.
+    The candidate with the largest sum of |value| x lead wins.
+
+    Args:
+        maps: axis -> map, positive where b has more.
+        local_margin: levels, positive where a is better.
+        better: the better image.
+        findings: all findings of the pair. Those that the sentence names anyway are no candidates; one that matters but
+            is dwarfed by others is returned with its own numbers.
     """
     told = {(finding.axis, finding.value > 0) for finding in worth_saying(findings)}
     sign = 1 if better == "a" else -1
@@ -85,7 +96,7 @@ def faint_reason(
 
 
 def _said_of_worse(axis: Axis, has_more: bool) -> str | None:
-    """The word for the worse image; None in the direction that is no defect."""
+    """The word for the worse image, None where this direction is no defect."""
     if axis.name in OVERDONE:  # more sharpness that is too faint for a finding is not called overdone
         return None if has_more else axis.less
     if axis.name in TWO_SIDED:
@@ -96,7 +107,7 @@ def _said_of_worse(axis: Axis, has_more: bool) -> str | None:
 def _part(
     values: MapLike, local_margin: MapLike, direction: int, sign: int, axis: str, word: str
 ) -> tuple[float, Finding] | None:
-    """Sum of |value| x lead, and the finding, where the map has this direction; None where it holds too little."""
+    """Sum of |value| x lead and the finding for one direction of one axis; None where it holds too little."""
     low, high = bounds(values)
     if (high if direction > 0 else -low) <= FAINT_THRESHOLD:
         return None
@@ -114,7 +125,7 @@ def _part(
         rows.append(magnitude.sum(axis=1, dtype=np.float64))
         columns += magnitude.sum(axis=0, dtype=np.float64)
     share = count / values.size
-    enough = max(MIN_PART_OF_LEAD, share * (1 - 1e-6)) * lead  # shares of an even lead are equal but for rounding
+    enough = max(MIN_PART_OF_ADVANTAGE, share * (1 - 1e-6)) * lead  # shares of an even lead are equal but for rounding
     if lead == 0 or share < MIN_SHARE or held < enough:
         return None
     where = place_of(np.concatenate(rows), columns, share)

@@ -30,10 +30,6 @@ class Tile:
     core: tuple[int, int, int, int]
     outer: tuple[int, int, int, int]
 
-    def is_whole(self, image: Tensor) -> bool:
-        """Whether this one tile is the whole padded image (B, C, H, W)."""
-        return self.core == (0, 0, image.shape[-2], image.shape[-1])
-
     def with_halo(self, image: Tensor) -> Tensor:
         """The tile of a padded image (B, C, H, W), with its halo."""
         top, left, bottom, right = self.outer

@@ -5,7 +5,7 @@ The numbers that are quoted to people are defined here and nowhere else:
 intensity  mean |value| of one axis over its *area*, the pixels where |value| > AREA_THRESHOLD; values of the two signs
            are kept apart, so "A blurrier on the left, B blurrier on the right" stays two findings.
 share      that area as a fraction of the image.
-where      one of a 3 x 3 grid of places, a row, a column or the whole, from centroid and spread of |value| in the area.
+where      the place of |value| in the area, in words (`places.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from distortion_engine.catalog import AXES
+from relational_iqa.results.words.places import place_of
 from relational_iqa.tiling.grid_map import MapLike, bounds, strips
 
 AREA_THRESHOLD = 0.1  # |value| above which a pixel counts: half of the first severity level (0.2)
@@ -23,10 +24,7 @@ MIN_INTENSITY = 0.12  # just above the threshold itself: an area that only graze
 RELATIVE_SALIENCE = 0.25  # a finding this much weaker than the strongest one stays out of the sentence
 LOCAL_EVIDENCE = 0.05  # levels; a local margin below this does not tell which image is the worse one in an area
 
-FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding explains a verdict (`lead.py`)
-
-UNIT = "severity levels"
-TIE_MARGIN = 0.1  # levels; below it the verdict is a tie
+FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding explains a verdict (`fallback_reasons.py`)
 
 # Axes that can go wrong in both directions. On all others "more" is a defect and "less" is its absence.
 TWO_SIDED = frozenset({"sharpness", "brightness", "contrast", "saturation", "color_cast"})
@@ -34,24 +32,6 @@ TWO_SIDED = frozenset({"sharpness", "brightness", "contrast", "saturation", "col
 OVERDONE = {"sharpness": "oversharpened"}
 
 Side = Literal["a", "b"]
-
-
-@dataclass(frozen=True)
-class MarginWord:
-    """How a margin is said: `word` holds for |margin| < `below` (levels); `meaning` explains it to a reader."""
-
-    below: float
-    word: str
-    meaning: str
-
-
-MARGIN_WORDS: tuple[MarginWord, ...] = (
-    MarginWord(TIE_MARGIN, "equally good", "no difference to rely on: a tie"),
-    MarginWord(0.5, "slightly better", "seen when the two are compared closely"),
-    MarginWord(1.5, "clearly better", "about one level of a five-level distortion ladder"),
-    MarginWord(3.0, "much better", "about two levels"),
-    MarginWord(float("inf"), "far better", "three levels or more"),
-)
 
 
 @dataclass(frozen=True)
@@ -92,60 +72,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{'faintly ' if self.faint else ''}{self.word} ({self.amount}, {self.where})"
-
-
-def margin_word(margin: float) -> MarginWord:
-    """The entry of MARGIN_WORDS for a margin in levels; the sign is ignored."""
-    return next(entry for entry in MARGIN_WORDS if abs(margin) < entry.below or entry.below == float("inf"))
-
-
-def levels(margin: float) -> str:
-    """A margin in levels as people read it, without sign: "1.3 levels"; small ones keep a second digit."""
-    size = abs(margin)
-    return f"{size:.2f} levels" if size < 0.2 else f"{size:.1f} levels"
-
-
-def place(magnitude: np.ndarray) -> str:
-    """Where the mass of a non-negative (H, W) array lies: "lower left", "mostly top", "everywhere" ...
-
-    Per direction: a spread (standard deviation in units of the side; 0.29 is uniform) over 0.2, so mass over more than
-    some 70 % of the side, is no place; else the centroid chooses the third. "mostly" is added when over a tenth of the
-    mass lies outside the half that is named. An empty array gives "nowhere".
-    """
-    rows, columns = (magnitude.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
-    return place_of(rows, columns, np.count_nonzero(magnitude) / magnitude.size)
-
-
-def place_of(rows: np.ndarray, columns: np.ndarray, share: float) -> str:
-    """The same from the sums over each row and each column, and the share of values that are not 0."""
-    total = float(rows.sum())
-    if total <= 0:
-        return "nowhere"
-    vertical, inside_y = _third(rows / total)
-    horizontal, inside_x = _third(columns / total)
-    name = _PLACES[vertical, horizontal]
-    if name is None:
-        return "everywhere" if share >= 0.5 else "in scattered places"
-    return name if min(inside_y, inside_x) >= 0.9 else f"mostly {name}"
-
-
-_PLACES: dict[tuple[int | None, int | None], str | None] = {
-    (0, 0): "upper left", (0, 1): "top centre", (0, 2): "upper right", (0, None): "top",
-    (1, 0): "middle left", (1, 1): "centre", (1, 2): "middle right", (1, None): "middle",
-    (2, 0): "lower left", (2, 1): "bottom centre", (2, 2): "lower right", (2, None): "bottom",
-    (None, 0): "left side", (None, 1): "middle column", (None, 2): "right side", (None, None): None,
-}  # fmt: skip
-
-
-def _third(profile: np.ndarray) -> tuple[int | None, float]:
-    """Third (0, 1, 2) that a profile of sum 1 sits in, None if spread out, and the share of it in the half so named."""
-    # Rounded, so that the order of summation never decides between two words.
-    position = np.round((np.arange(profile.size) + 0.5) / profile.size, 9)
-    centroid = round(float(profile @ position), 9)
-    if round(float(profile @ (position - centroid) ** 2) ** 0.5, 9) > 0.2:
-        return None, 1.0
-    third, low, high = (0, 0.0, 0.5) if centroid < 0.4 else (2, 0.5, 1.0) if centroid > 0.6 else (1, 0.25, 0.75)
-    return third, round(float(profile[(position >= low) & (position <= high)].sum()), 9)
 
 
 def find(maps: Mapping[str, MapLike], local_margin: MapLike, margin: float) -> tuple[Finding, ...]:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from distortion_engine.catalog import AXES
 from relational_iqa.results.comparison import Comparison, Score
-from relational_iqa.results.findings import Finding, find
-from relational_iqa.results.sentences import reasons, remarks
+from relational_iqa.results.words.findings import Finding, find
+from relational_iqa.results.words.sentences import reasons, remarks
 
 SIZE = 60
 WORDS = {axis.name: (axis.more, axis.less, "oversharpened") for axis in AXES}

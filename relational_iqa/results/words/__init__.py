@@ -1,0 +1,8 @@
+"""From maps to sentences.
+
+findings           what differs between two images: axis, side, strength, share, place
+places             "lower left", "mostly top", "everywhere"
+margins            "slightly better", "1.3 levels", and below which margin a verdict is a tie
+fallback_reasons   what is said where no finding explains the verdict
+sentences          the sentence that names all of this
+"""

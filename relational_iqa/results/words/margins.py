@@ -1,0 +1,35 @@
+"""How a margin is said in words: "slightly better", "1.3 levels"; below TIE_MARGIN the verdict is a tie."""
+
+from dataclasses import dataclass
+
+UNIT = "severity levels"
+TIE_MARGIN = 0.1  # levels; below it the verdict is a tie
+
+
+@dataclass(frozen=True)
+class MarginWord:
+    """How a margin is said: `word` holds for |margin| < `below` (levels); `meaning` explains it to a reader."""
+
+    below: float
+    word: str
+    meaning: str
+
+
+MARGIN_WORDS: tuple[MarginWord, ...] = (
+    MarginWord(TIE_MARGIN, "equally good", "no difference to rely on: a tie"),
+    MarginWord(0.5, "slightly better", "seen when the two are compared closely"),
+    MarginWord(1.5, "clearly better", "about one level of a five-level distortion ladder"),
+    MarginWord(3.0, "much better", "about two levels"),
+    MarginWord(float("inf"), "far better", "three levels or more"),
+)
+
+
+def margin_word(margin: float) -> MarginWord:
+    """The entry of MARGIN_WORDS for a margin in levels; the sign is ignored."""
+    return next(entry for entry in MARGIN_WORDS if abs(margin) < entry.below or entry.below == float("inf"))
+
+
+def levels(margin: float) -> str:
+    """A margin in levels as people read it, without sign: "1.3 levels"; small ones keep a second digit."""
+    size = abs(margin)
+    return f"{size:.2f} levels" if size < 0.2 else f"{size:.1f} levels"
