@@ -80,4 +80,5 @@ def _evident(change: Tensor) -> Tensor:
     radius = min(EVIDENCE_WINDOW_PX, min(change.shape[-2:])) // 2
     wrong = (change >= EVIDENCE_OF_ONE_PIXEL).to(change.dtype)
     mean, share = box(torch.cat([change, wrong]), radius).split(1)
-    return (mean > EVIDENCE_THRESHOLD) | (share > 0.5 / (2 * radius + 1) ** 2)
+    evident: Tensor = (mean > EVIDENCE_THRESHOLD) | (share > 0.5 / (2 * radius + 1) ** 2)
+    return evident

@@ -110,7 +110,8 @@ def consensus(metrics: Mapping[str, Tensor]) -> Tensor:
     quantiles = torch.stack([metric_quantile(name, values) for name, values in metrics.items()]).mean(dim=0)
     scales = _tables()["scales"]
     scale = scales.get("+".join(sorted(metrics)), scales["+".join(sorted(CONSENSUS_METRICS))])
-    return (quantiles * scale).clamp(0.0, CONSENSUS_MAX)
+    consensus: Tensor = (quantiles * scale).clamp(0.0, CONSENSUS_MAX)
+    return consensus
 
 
 def metric_quantile(name: str, values: Tensor) -> Tensor:
@@ -128,7 +129,8 @@ def metric_quantile(name: str, values: Tensor) -> Tensor:
     upper = torch.searchsorted(knots, damage.contiguous()).clamp(1, len(knots) - 1)
     lower = upper - 1
     slope = (shares[upper] - shares[lower]) / (knots[upper] - knots[lower])
-    return (shares[lower] + (damage - knots[lower]) * slope).clamp(0.0, CONSENSUS_MAX)
+    quantile: Tensor = (shares[lower] + (damage - knots[lower]) * slope).clamp(0.0, CONSENSUS_MAX)
+    return quantile
 
 
 def provenance() -> dict[str, Any]:
@@ -141,7 +143,8 @@ def _tables() -> dict[str, Any]:
     file = importlib.resources.files("distortion_engine") / "severity.json"
     if not file.is_file():  # only while the first curves are being fitted
         return {"curves": {}, "quantiles": {}, "scales": {}, "provenance": {"command": "none: hand-set ladders"}}
-    return json.loads(file.read_text(encoding="utf-8"))
+    tables: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return tables
 
 
 @functools.cache

@@ -46,7 +46,8 @@ def high_frequency_noise(image: Tensor, amount: float, generator: Generator) -> 
     kernel = gaussian_kernel(sigma_px)
     # The variance of (identity - Gaussian) applied to white noise is the energy of that kernel.
     energy = 1.0 - 2.0 * float(kernel.max()) ** 2 + float((kernel**2).sum()) ** 2
-    return image + amount * (field - gaussian(field, sigma_px)) / energy**0.5
+    noisy: Tensor = image + amount * (field - gaussian(field, sigma_px)) / energy**0.5
+    return noisy
 
 
 @per_sample
@@ -81,7 +82,8 @@ def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     deviation = box(texture * texture, TEXTURE_RADIUS_PX).clamp_min(0.0).sqrt()
     noise = deviation * unit_normal((1, *image.shape[1:]), generator, image)
     # The squares of both factors add up to 1 as long as they can, so that the energy of the texture stays.
-    return image + (max(0.0, 1.0 - amount * amount) ** 0.5 - 1.0) * texture + amount * noise
+    noisy: Tensor = image + (max(0.0, 1.0 - amount * amount) ** 0.5 - 1.0) * texture + amount * noise
+    return noisy
 
 
 @per_sample

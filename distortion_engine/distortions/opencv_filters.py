@@ -66,7 +66,8 @@ def gaussian_kernel(sigma_px: float) -> np.ndarray:
     """One-dimensional normalised Gaussian, cut off at four standard deviations, odd length, float32."""
     radius = max(1, math.ceil(4.0 * sigma_px))
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
-    return (weights / weights.sum()).astype(np.float32)
+    kernel: np.ndarray = (weights / weights.sum()).astype(np.float32)
+    return kernel
 
 
 def gaussian(plane: Plane, sigma_px: float) -> Plane:
@@ -161,4 +162,5 @@ def resampled(plane: Plane, rows: list[sparse.csr_matrix], columns: list[sparse.
 
 def picked(plane: Plane, rows: np.ndarray, columns: np.ndarray) -> Plane:
     """The pixels at these row and column indices; columns as rows of the transpose, which are copied whole."""
-    return cv2.transpose(cv2.transpose(plane)[columns])[rows]
+    gathered: np.ndarray = cv2.transpose(cv2.transpose(plane)[columns])[rows]
+    return gathered

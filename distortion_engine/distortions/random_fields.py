@@ -49,7 +49,8 @@ def _uniform_values() -> np.ndarray:
 @functools.cache
 def _normal_values() -> np.ndarray:
     values = ndtri((np.arange(_VALUES) + 0.5) / _VALUES)
-    return (values / values.std()).astype(np.float32).reshape(1, -1)
+    row: np.ndarray = (values / values.std()).astype(np.float32).reshape(1, -1)
+    return row
 
 
 def hits(count: int, probability: float, generator: Generator) -> tuple[np.ndarray, np.ndarray]:

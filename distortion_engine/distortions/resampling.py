@@ -57,7 +57,8 @@ def resize_nearest(image: Tensor, amount: float, generator: Generator) -> Tensor
 
 
 def _triangle(x: np.ndarray) -> np.ndarray:
-    return np.maximum(1.0 - np.abs(x), 0.0)
+    weights: np.ndarray = np.maximum(1.0 - np.abs(x), 0.0)
+    return weights
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:

@@ -56,7 +56,8 @@ class Workforce:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise UsageError(f"engine {self.engine!r}: expected one of {', '.join(ENGINES)}")
-        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
+        workers: Any = self.workers  # may come from a configuration file
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
             raise UsageError(f"workers {self.workers!r}: expected a whole number of 0 or more")
         if self.address is not None and self.engine != "ray":
             raise UsageError(f"address {self.address}: needs engine ray; add --engine ray")

@@ -212,7 +212,8 @@ def _by_profile(values: np.ndarray, samples: Samples) -> np.ndarray | None:
         probe = _probe(3 if space == "rgb" else values.shape[2])
         if space != "cmyk" and np.abs(_transform(probe, profile, space) - probe).max() < _SRGB_SLACK:
             return None
-        return np.clip(_transform(values, profile, space), 0, 1)
+        converted: np.ndarray = np.clip(_transform(values, profile, space), 0, 1)
+        return converted
     except (imagecodecs.CmsError, ValueError, TypeError):
         return None
 

@@ -51,7 +51,8 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Plain Python; what is not a number becomes None."""
-        return plain(asdict(self))
+        fields: dict[str, Any] = plain(asdict(self))
+        return fields
 
 
 def agreement(predicted: np.ndarray, observed: np.ndarray, curve: Logistic | None) -> Agreement:

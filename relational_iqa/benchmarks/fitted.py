@@ -32,9 +32,9 @@ class SplitVerdict:
     def to_json(self) -> dict[str, Any]:
         """Medians and every split, plain Python."""
         names = ("srcc", "krcc", "plcc", "plcc_raw", "rmse")
-        return plain(
-            {"median": {name: self.median(name) for name in names}, "splits": [asdict(s) for s in self.splits]}
-        )
+        medians = {name: self.median(name) for name in names}
+        fields: dict[str, Any] = plain({"median": medians, "splits": [asdict(split) for split in self.splits]})
+        return fields
 
 
 def judge_on_splits(

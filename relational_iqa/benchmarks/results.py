@@ -72,7 +72,7 @@ def to_json(report: Report) -> dict[str, Any]:
         if label in report.ahead:
             entry["srcc_of_first_minus_this"] = dict(zip(("value", "interval"), report.ahead[label], strict=True))
         metrics[label] = entry
-    return plain({
+    fields: dict[str, Any] = plain({
         "version": __version__,
         "dataset": {
             "name": benchmark.name, "root": str(benchmark.root), "images": len(benchmark.images),
@@ -85,6 +85,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "metrics": metrics,
         "failures": [asdict(failure) for failure in report.scores.failures],
     })  # fmt: skip
+    return fields
 
 
 def _text(value: float) -> str:

@@ -153,4 +153,5 @@ def bootstrap_intervals(values: np.ndarray, seed: int = 0) -> np.ndarray | None:
     generator = np.random.default_rng(seed)
     even = np.full(count, 1 / count)
     means = [generator.multinomial(count, even, size=100) @ values / count for _ in range(DRAWS // 100)]
-    return np.quantile(np.concatenate(means), ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+    ends: np.ndarray = np.quantile(np.concatenate(means), ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+    return ends

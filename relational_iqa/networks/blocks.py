@@ -18,7 +18,8 @@ class PointwiseBlock(nn.Module):
         self.project = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.project(F.silu(self.expand(x)))
+        out: Tensor = x + self.project(F.silu(self.expand(x)))
+        return out
 
 
 class SpatialBlock(nn.Module):
@@ -31,7 +32,8 @@ class SpatialBlock(nn.Module):
         self.pointwise = PointwiseBlock(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(x + self.depthwise(x))
+        out: Tensor = self.pointwise(x + self.depthwise(x))
+        return out
 
 
 class PatchEncoder(nn.Module):

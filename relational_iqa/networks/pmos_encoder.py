@@ -49,7 +49,8 @@ class PmosEncoder(nn.Module):
         deep = deep + self.context(box5(deep))
         middle = self.middle_up(middle + enlarge(self.from_deep(deep), middle))
         fine = self.enter(_last(found.cells4)) + self.quarter(quarter)
-        return self.leave(fine + enlarge(self.from_middle(middle), fine))
+        features: Tensor = self.leave(fine + enlarge(self.from_middle(middle), fine))
+        return features
 
     @torch.no_grad()
     def calibrate(self, images: Tensor) -> None:

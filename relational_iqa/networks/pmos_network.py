@@ -39,11 +39,13 @@ class PmosNetwork(nn.Module):
         channels_last(self)
 
     def forward(self, image: Tensor, thumbnails: Tensor) -> MosMaps:
-        return self.head(self.encoder(image), self.embed(thumbnails))
+        maps: MosMaps = self.head(self.encoder(image), self.embed(thumbnails))
+        return maps
 
     def embed(self, thumbnails: Tensor) -> Tensor:
         """High-level embedding (B, size) of thumbnails."""
-        return self.thumbnail(thumbnails)
+        scene: Tensor = self.thumbnail(thumbnails)
+        return scene
 
     def thaw(self) -> PmosNetwork:
         """Marks for training everything that is in use: parts that the architecture leaves out stay frozen."""

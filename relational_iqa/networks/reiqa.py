@@ -42,7 +42,8 @@ class ImageEncoder(nn.Module):
         self.features = backbone.features
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.backbone(imagenet_normalised(images) if self.normalise else images)
+        features: Tensor = self.backbone(imagenet_normalised(images) if self.normalise else images)
+        return features
 
     def two_scales(self, images: Tensor) -> Tensor:
         """Features at full and at half scale, (B, 2 `features`)."""

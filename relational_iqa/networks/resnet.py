@@ -104,7 +104,8 @@ class ResNet(nn.Module):
         """Logits (B, classes); UsageError for a network without `fc`."""
         if self.fc is None:
             raise UsageError("this ResNet has no classifier: build it with classes=1000 for ImageNet weights")
-        return self.fc(self(images))
+        logits: Tensor = self.fc(self(images))
+        return logits
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:

@@ -30,7 +30,8 @@ _MASKING = (1.5 / 255) ** 2
 
 def _safe_root(x: Tensor, epsilon: float = 1e-6) -> Tensor:
     """Square root with a finite slope at 0 and exactly 0 there."""
-    return x / (torch.sqrt(x + epsilon) + epsilon**0.5)
+    root: Tensor = x / (torch.sqrt(x + epsilon) + epsilon**0.5)
+    return root
 
 
 class Monotone(nn.Module):
@@ -139,13 +140,15 @@ class ReferenceScorer(nn.Module):
     def quality(self, sums: Sums) -> Tensor:
         """Pooled sums -> quality (B,) in levels, <= 0."""
         mean = sums.value / sums.weight
-        return -LEVELS * self.pool(torch.cat([mean, _safe_root(sums.square / sums.weight)], 1))
+        quality: Tensor = -LEVELS * self.pool(torch.cat([mean, _safe_root(sums.square / sums.weight)], 1))
+        return quality
 
     def local_quality(self, local: LocalQuality) -> Tensor:
         """Quality (B, 1, h, w) that an image would have which looked like this place everywhere; <= 0, in levels."""
         visibility = local.visibility.permute(0, 2, 3, 1)
         pooled = torch.cat([visibility, _safe_root(visibility**2)], -1)
-        return -LEVELS * self.pool(pooled)[:, None]
+        quality: Tensor = -LEVELS * self.pool(pooled)[:, None]
+        return quality
 
     def _distances(self, test: Tensor, reference: Tensor, relation: Relation) -> tuple[Tensor, Tensor]:
         """Distances (B, inputs, H/8, W/8) >= 0, 0 where the images are equal, and cues of the reference."""

@@ -182,7 +182,8 @@ class SpipsNetwork(nn.Module):
     def quality(self, sums: Sums) -> Tensor:
         """Pooled sums (B, S) -> quality (B,): mean and root mean square of every weighted map, through a function that
         falls in each of them."""
-        return -LEVELS * self.pool(self._pooled(sums) * self.gain)
+        quality: Tensor = -LEVELS * self.pool(self._pooled(sums) * self.gain)
+        return quality
 
     @staticmethod
     def _pooled(sums: Sums) -> Tensor:

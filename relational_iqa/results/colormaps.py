@@ -35,7 +35,8 @@ def colour_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def tint(values: np.ndarray) -> np.ndarray:
     """values (H, W), clipped to [-1, 1], as a transparent layer (H, W, 4) uint8 RGBA to be laid over any picture."""
     colour, opacity = colour_of(values)
-    return np.rint(np.concatenate([colour, opacity[..., None]], axis=-1) * 255).astype(np.uint8)
+    rgba: np.ndarray = np.rint(np.concatenate([colour, opacity[..., None]], axis=-1) * 255).astype(np.uint8)
+    return rgba
 
 
 def overlay(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
@@ -48,7 +49,8 @@ def overlay(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
     colour, opacity = colour_of(values)
     colour = colour * (1 + SHADING * (luma - 0.5))[..., None]
     blended = (1 - opacity[..., None]) * (0.25 + 0.6 * luma)[..., None] + opacity[..., None] * colour
-    return np.rint(np.clip(blended, 0, 1) * 255).astype(np.uint8)
+    shown: np.ndarray = np.rint(np.clip(blended, 0, 1) * 255).astype(np.uint8)
+    return shown
 
 
 def legend_gradient(stops: int = 21) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from relational_iqa.results.plain_json import plain
+from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
@@ -127,7 +127,7 @@ class Comparison:
         a, b = self.labels
         height, width = self.shape
         local = summarise_map(self.stored_margin, beyond=TIE_MARGIN)
-        return plain({
+        return plain_dict({
             "verdict": self.verdict(),
             "sentence": self.summary(),
             "better": self.better,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from relational_iqa.results.plain_json import plain
+from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.places import place
 
 MOS_MIN, MOS_MAX = 1.0, 5.0  # of the scale, as in `networks.pmos_head`; torch is not needed to read a result
@@ -81,7 +81,7 @@ class MosScore:
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays, as plain Python."""
         levels = np.quantile(self.pmos, (0.05, 0.25, 0.5, 0.75, 0.95))
-        return plain({
+        return plain_dict({
             "name": self.name, "mos": self.mos, "scale": SCALE, "grade": self.grade, "sentence": self.summary(),
             "opinions": self.opinions,
             "pmos": dict(zip(("p05", "p25", "median", "p75", "p95"), levels.tolist(), strict=True))

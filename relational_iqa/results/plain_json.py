@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 
 
+def plain_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping by `plain`."""
+    return {str(key): plain(item) for key, item in values.items()}
+
+
 def plain(value: Any) -> Any:
     """The same value in dict, list, str, int, float, bool and None; not-finite numbers become None, paths text."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return plain_dict(value)
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, list | tuple | set | frozenset):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from relational_iqa.results.plain_json import plain
+from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
 
 
@@ -50,7 +50,7 @@ class Ranking:
              "margin_over_next": self.margins[rank - 1] if rank <= len(self.margins) else None}
             for rank, index in enumerate(self.order, start=1)
         ]  # fmt: skip
-        return plain({
+        return plain_dict({
             "sentence": self.summary(), "unit": UNIT, "ranking": ranked,
             "pairwise": self.pairwise, "pairwise_means": "[i][j] positive: i is better than j", "meta": self.meta,
         })  # fmt: skip

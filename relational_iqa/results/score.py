@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from relational_iqa.results.plain_json import plain
+from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.fallback_reasons import faint_reason
 from relational_iqa.results.words.findings import Finding, axes_table, check_maps, find, worth_saying
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
@@ -60,7 +60,7 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays, as plain Python."""
-        return plain({
+        return plain_dict({
             "name": self.name, "quality": self.quality, "quality_means": "0: equals the reference; lower is worse",
             "unit": UNIT, "sentence": self.summary(), "distortions": self.distortions,
             "axes": axes_table(stored_maps(self.maps), self.findings), "meta": self.meta,

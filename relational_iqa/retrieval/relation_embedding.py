@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from distortion_engine.catalog import AXES
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.systems.pixel_perfect import Source
+from relational_iqa.tiling.stored_image import Source
 
 # Pooling levels: the whole image, and a grid of 2 x 2 that weighs half as much, so that what was done counts more than
 # where.

@@ -37,7 +37,8 @@ class Regressor:
         """(N, D) -> (N,). UsageError for features of another length."""
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise UsageError(f"features of shape {features.shape}; the regressor was fitted to (N, {len(self.mean)})")
-        return (features - self.mean) / self.scale @ self.coefficients + self.intercept
+        scores: np.ndarray = (features - self.mean) / self.scale @ self.coefficients + self.intercept
+        return scores
 
     def save(self, path: str | Path) -> str:
         """Writes safetensors and returns the sha256."""

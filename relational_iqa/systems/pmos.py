@@ -25,7 +25,8 @@ from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.results.mos_score import MosScore
 from relational_iqa.storage.pmos_weights import load_pmos_weights
 from relational_iqa.systems.devices import find_device
-from relational_iqa.systems.pixel_perfect import Source, _name
+from relational_iqa.systems.pixel_perfect import _name
+from relational_iqa.tiling.stored_image import Source
 from relational_iqa.tiling.tile_geometry import Tile, pad_to_grid, tiles_of
 from relational_iqa.version import __version__
 

@@ -56,7 +56,8 @@ class ReIQA:
     def features(self, image: Source, experts: Experts = "both", *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """Features float32 of the whole image at its own size and at half of it: quality (2 D,), content (2 D,), or
         both in this order (4 D,). Nothing is resized or cropped otherwise, as in the paper."""
-        return self.features_of_batch(load_image(image, max_pixels=max_pixels)[None], experts)[0]
+        features: np.ndarray = self.features_of_batch(load_image(image, max_pixels=max_pixels)[None], experts)[0]
+        return features
 
     @torch.inference_mode()
     def features_of_batch(self, images: Tensor, experts: Experts = "both") -> np.ndarray:

@@ -77,7 +77,7 @@ class RelationalLoss(nn.Module):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> RelationalLoss:
         """Moves the networks as `.to`, `.cuda`, `.double` of this module or one around it ask, except to half
         precision: the statistics of faint differences would round to nothing."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         weight = next(self.networks.parameters())
         asked = fn(torch.empty(0, dtype=weight.dtype, device=weight.device))
         dtype = asked.dtype if asked.dtype == torch.float64 else torch.float32

@@ -27,8 +27,10 @@ from relational_iqa.networks.scoring_network import LEVELS, Sums
 from relational_iqa.networks.spips import LocalDifference, SpipsNetwork
 from relational_iqa.storage.spips_weights import load_spips_weights
 from relational_iqa.systems.devices import find_device
-from relational_iqa.systems.pixel_perfect import Align, Source, _name
-from relational_iqa.tiling.tile_geometry import CELL_PX, inside_share, pad_to_grid, tiles_of
+from relational_iqa.systems.pixel_perfect import Align, _name
+from relational_iqa.tiling.grid_map import CELL_PX
+from relational_iqa.tiling.stored_image import Source
+from relational_iqa.tiling.tile_geometry import inside_share, pad_to_grid, tiles_of
 from relational_iqa.version import __version__
 from relational_iqa.viewing.alignment import match_sizes
 

@@ -58,6 +58,6 @@ def _library() -> Any:
         return None
     try:
         library = ctypes.CDLL(None)
-        return library if library.mallopt and library.malloc_trim else None
-    except (OSError, AttributeError):  # another C library
+    except OSError:
         return None
+    return library if all(hasattr(library, name) for name in ("mallopt", "malloc_trim")) else None

@@ -95,6 +95,10 @@ def test_weights_curves_templates_and_every_other_data_file_are_inside(contents:
     assert {name for name in contents if ".dist-info/" not in name} == files
 
 
+def test_type_checkers_read_the_annotations_of_both_packages(contents: set[str]):
+    assert {f"{package}/py.typed" for package in PACKAGES} <= contents
+
+
 def test_no_tests_experiments_documents_or_photographs_are_inside_but_the_one_of_the_catalogue(contents: set[str]):
     assert {name.split("/")[0] for name in contents if ".dist-info/" not in name} == set(PACKAGES)
     pictures = {name for name in contents if name.endswith((".png", ".jpg", ".webp", ".avif", ".tif"))}

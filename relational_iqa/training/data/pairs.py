@@ -113,7 +113,8 @@ def lossless(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     97 to 100 without subsampling."""
     if rng.random() < 0.5:
         noise = rng.integers(-1, 2, image.shape, dtype=np.int16)
-        return np.clip(image.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+        noisy: np.ndarray = np.clip(image.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+        return noisy
     stream = io.BytesIO()
     quality = int(rng.integers(_LOSSLESS_QUALITY[0], _LOSSLESS_QUALITY[1] + 1))
     Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(stream, "JPEG", quality=quality, subsampling=0)

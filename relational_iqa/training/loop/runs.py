@@ -19,7 +19,8 @@ def parse_run(kind: type[Config], values: Mapping[str, Any]) -> Config:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--run", type=kind)
     try:
-        return parser.instantiate(parser.parse_object({"run": dict(values)})).run
+        config: Config = parser.instantiate(parser.parse_object({"run": dict(values)})).run
+        return config
     except ArgumentError as error:
         raise UsageError(f"config: {' '.join(str(error).split())}") from error
 

@@ -69,7 +69,8 @@ class MosBatch(NamedTuple):
 
 def severity_of(field: Tensor, dim: int = -3) -> Tensor:
     """Field (..., K, h, w) in [-1, 1] -> severity (..., 1, h, w) in [0, 1]: its 2-norm over the axes, cut at 1."""
-    return torch.linalg.vector_norm(field, NORM, dim=dim, keepdim=True).clamp(0, 1)
+    damage: Tensor = torch.linalg.vector_norm(field, NORM, dim=dim, keepdim=True).clamp(0, 1)
+    return damage
 
 
 def mos_of(severity: Tensor) -> Tensor:

@@ -207,7 +207,8 @@ def cached_chunks(data: ReIQAData, photos: Sequence[Path]) -> np.ndarray:
             if not complete.exists():  # by now another process may have rendered it
                 _render_chunks(data, photos, folder / "images.npy")
                 complete.write_text(json.dumps(drawn))
-    return np.load(folder / "images.npy", mmap_mode="r")
+    images: np.ndarray = np.load(folder / "images.npy", mmap_mode="r")
+    return images
 
 
 def _render_chunks(data: ReIQAData, photos: Sequence[Path], file: Path) -> None:

@@ -76,7 +76,9 @@ class _MocoStage:
 
     def loss(self, model: nn.Module, batch: ViewBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """See `MomentumContrast`."""
-        return model(batch.queries, batch.keys, batch.family if len(batch.family) else None)
+        family = batch.family if len(batch.family) else None
+        loss: tuple[Tensor, Mapping[str, Tensor | float]] = model(batch.queries, batch.keys, family)
+        return loss
 
     def panels(self, batch: ViewBatch) -> Mapping[str, Tensor]:
         """Eight queries above their keys."""
