@@ -18,7 +18,7 @@ from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.jobs.safe_files import atomic_file
 from experiments.reference.pairs import ROOT, Pair, reference_pairs
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS
+from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 from relational_iqa.version import __version__
 

@@ -65,7 +65,7 @@ def neighbour_rows(models: Sequence[tuple[str, ReIQA]], items: Items) -> list[di
 def probe_rows(model: ReIQA, rated: Path, log: Log) -> list[dict[str, Any]]:
     """The linear probe on a rated set: SRCC and PLCC over ten splits by scene, for every choice of features."""
     from relational_iqa.benchmarks.readers.rated import read_rated
-    from relational_iqa.storage.reiqa_regression import agreement_over_splits
+    from relational_iqa.benchmarks.regression import agreement_over_splits
     from relational_iqa.systems.reiqa import features_of_files
 
     images = read_rated(rated)

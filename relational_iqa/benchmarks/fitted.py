@@ -10,7 +10,9 @@ import numpy as np
 
 from relational_iqa.benchmarks.agreement import NAN, Agreement, agreement, plain
 from relational_iqa.benchmarks.logistic import MIN_SAMPLES, fit_logistic
+from relational_iqa.benchmarks.regression import fit_regressor
 from relational_iqa.benchmarks.splits import grouped_splits
+from relational_iqa.storage.regressor import Regressor
 
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """predict(training indices, indices) -> predictions: fitted on the first, evaluated on the second."""
@@ -60,8 +62,6 @@ def fixed(predicted: np.ndarray) -> Predict:
 
 def ridge(features: np.ndarray, observed: np.ndarray) -> Predict:
     """Ridge regression of scores on features (n, D); its strength is chosen on the training share."""
-    from relational_iqa.storage.reiqa_regression import Regressor, fit_regressor
-
     fitted: dict[bytes, Regressor] = {}
 
     def predict(train: np.ndarray, indices: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.opinions import NO_OPINIONS
-from relational_iqa.storage.pixel_perfect_weights import find_weights
+from relational_iqa.storage.shipped import find_weights
 from relational_iqa.storage.tensor_file import load_network, write_tensors
 
 FORMAT = "relational-iqa pmos 1"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import atomic_file, file_sha256
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -29,12 +29,8 @@ def write_tensors(path: Path, format: str, tensors: Mapping[str, Tensor], facts:
     )
     data = ordered(data)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        file.write(data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -48,7 +44,7 @@ def read_tensors(
         facts = json.loads(header["facts"])
     except (KeyError, ValueError) as error:
         raise UsageError(f"{path}: its header cannot be read ({error}); write it again with {written_by}") from error
-    return tensors, facts, hashlib.sha256(path.read_bytes()).hexdigest()
+    return tensors, facts, file_sha256(path)
 
 
 def load_network(

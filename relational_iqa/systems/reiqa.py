@@ -18,12 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.reading.image_io import MAX_PIXELS, load_image
 from relational_iqa.networks.reiqa import EncoderSize, ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.resnet_state import load_resnet
-from relational_iqa.storage.pixel_perfect_weights import file_sha256, find_weights
-from relational_iqa.storage.reiqa_regression import Regressor, load_regressor
+from relational_iqa.storage.regressor import Regressor, load_regressor
+from relational_iqa.storage.shipped import find_weights
 from relational_iqa.storage.tensor_file import load_network, write_tensors
 from relational_iqa.systems.devices import find_device
 

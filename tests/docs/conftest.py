@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS
+from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {

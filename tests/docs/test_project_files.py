@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from distortion_engine import ENGINE_VERSION
+from distortion_engine.jobs.safe_files import file_sha256
 from relational_iqa import __version__
-from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS, file_sha256
+from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from relational_iqa import __version__
-from relational_iqa.storage.pixel_perfect_weights import DEFAULT_WEIGHTS
+from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("distortion_engine", "relational_iqa")

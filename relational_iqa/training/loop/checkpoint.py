@@ -1,6 +1,5 @@
 """One training checkpoint a run, `last.pt`: written whole or not at all, read without running any pickled code."""
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import atomic_file
 
 FORMAT = 1
 FILE_NAME = "last.pt"
@@ -17,12 +17,8 @@ _KEYS = {"format", "stage", "step", "seconds", "config", "model", "ema", "optimi
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers, strings, dicts, lists) to `path`; a kill at any moment leaves the old file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with atomic_file(path) as file:
         torch.save({"format": FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut may leave the new name on an empty file
-    os.replace(partial, path)
 
 
 def find_checkpoint(resume: str | Path, out_dir: Path) -> Path | None:

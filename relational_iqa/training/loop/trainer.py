@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import remove_partials
 from relational_iqa.training.data.prefetch import Prefetched
 from relational_iqa.training.loop.checkpoint import FILE_NAME, find_checkpoint, load_checkpoint, save_checkpoint
 from relational_iqa.training.loop.config import TrainConfig, learning_rate, progress
@@ -81,6 +82,8 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
     fabric = make_fabric(config)
     rank, world = fabric.global_rank, fabric.world_size
 
+    if rank == 0:
+        remove_partials(out_dir)  # what a kill left of a checkpoint
     found = find_checkpoint(resume, out_dir)
     saved = load_checkpoint(found, stage.name) if found else None
     check_same_start(fabric, saved["step"] if saved else None, out_dir)

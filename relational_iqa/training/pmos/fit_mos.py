@@ -21,12 +21,12 @@ from distortion_engine.reading.image_io import load_image
 from relational_iqa.benchmarks.correlation import krcc, plcc, srcc
 from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.benchmarks.readers.items import Benchmark
+from relational_iqa.benchmarks.regression import MIN_RATED, fit_regressor
 from relational_iqa.benchmarks.splits import grouped_splits
 from relational_iqa.networks.pmos_head import PmosHead
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.storage.opinions import joined_opinions
 from relational_iqa.storage.pmos_weights import save_pmos_weights
-from relational_iqa.storage.reiqa_regression import MIN_RATED, fit_regressor
 from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.loop.runs import git_commit
 from relational_iqa.training.loop.trainer import train

@@ -15,10 +15,11 @@ import torch
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.photos import list_photos
 from relational_iqa.benchmarks.readers.rated import read_rated
+from relational_iqa.benchmarks.regression import agreement_over_splits, fit_regressor
 from relational_iqa.networks.reiqa import EncoderSize, ImageEncoder, MomentumContrast, ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.resnet_state import load_resnet
-from relational_iqa.storage.reiqa_regression import Regressor, agreement_over_splits, fit_regressor
+from relational_iqa.storage.regressor import Regressor
 from relational_iqa.systems.reiqa import Experts, ReIQA, features_of_files, save_encoders
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.runs import git_commit, parse_run

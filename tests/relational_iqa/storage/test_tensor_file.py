@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import file_sha256
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
-from relational_iqa.storage.pixel_perfect_weights import file_sha256
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.storage.spips_weights import save_spips_weights
 from relational_iqa.storage.tensor_file import read_tensors, write_tensors

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -13,14 +14,8 @@ from safetensors.torch import save_file
 import relational_iqa
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
-from relational_iqa.storage.pixel_perfect_weights import (
-    FORMAT,
-    Architecture,
-    Networks,
-    find_weights,
-    load_weights,
-    save_weights,
-)
+from relational_iqa.storage.pixel_perfect_weights import FORMAT, Architecture, Networks, load_weights, save_weights
+from relational_iqa.storage.shipped import find_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 
 
@@ -148,7 +143,7 @@ def test_interrupted_write_leaves_the_old_file(
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(UsageError, match="cannot be written .no space left on device"):
         save_weights(path, random_networks)
     assert load_weights(path)[1]["sha256"] == digest

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 import relational_iqa
+from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.reading.image_io import load_image
 from experiments.reference import make
 from experiments.reference.pairs import Pair, reference_pairs
-from relational_iqa.storage.pixel_perfect_weights import file_sha256, find_weights, load_weights
+from relational_iqa.storage.pixel_perfect_weights import load_weights
+from relational_iqa.storage.shipped import find_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 from relational_iqa.tiling.tile_geometry import HALO_PX
 from relational_iqa.version import __version__

@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
+from relational_iqa.benchmarks.regression import ALPHAS, agreement_over_splits, fit_regressor
 from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
-from relational_iqa.storage.reiqa_regression import ALPHAS, agreement_over_splits, fit_regressor, load_regressor
+from relational_iqa.storage.regressor import load_regressor
 from relational_iqa.systems import reiqa
 from relational_iqa.systems.reiqa import ReIQA, from_checkpoints, save_encoders
 

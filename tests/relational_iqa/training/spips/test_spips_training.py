@@ -13,13 +13,13 @@ import yaml
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.reading.image_io import save_image
 from relational_iqa.benchmarks.forced_choice import two_afc
 from relational_iqa.commands import fit_spips as command
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
 from relational_iqa.storage.opinions import joined_opinions
-from relational_iqa.storage.pixel_perfect_weights import file_sha256
 from relational_iqa.storage.spips_weights import save_spips_weights
 from relational_iqa.systems import spips
 from relational_iqa.training.data.set_cache import CachedSets

@@ -1,70 +1,26 @@
-"""Features -> opinion score: standardise, ridge regression with cross-validated strength, saved as plain numbers."""
+"""Fits a linear regressor from features to opinion scores: standardises, then ridge regression."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.correlation import plcc, srcc
-from relational_iqa.storage.tensor_file import read_tensors, write_tensors
+from relational_iqa.benchmarks.splits import grouped_splits
+from relational_iqa.storage.regressor import Regressor
 
-FORMAT = "reiqa-regressor 1"
 # Wide enough that the chosen strength lies inside: for 1000 standardised features it is some hundreds.
 ALPHAS = np.geomspace(1e-1, 1e6, 36)
 MIN_RATED = 10
+Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Regressor:
-    """score = (features - mean) / scale @ coefficients + intercept, in the unit of the scores it was fitted to.
-
-    mean, scale, coefficients: (D,). facts: alpha, experts, sha256 of the encoders, what it was fitted to, agreement.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    coefficients: np.ndarray
-    intercept: float
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """(N, D) -> (N,). UsageError for features of another length."""
-        if features.ndim != 2 or features.shape[1] != len(self.mean):
-            raise UsageError(f"features of shape {features.shape}; the regressor was fitted to (N, {len(self.mean)})")
-        scores: np.ndarray = (features - self.mean) / self.scale @ self.coefficients + self.intercept
-        return scores
-
-    def save(self, path: str | Path) -> str:
-        """Writes safetensors and returns the sha256."""
-        arrays = {"mean": self.mean, "scale": self.scale, "coefficients": self.coefficients}
-        tensors = {name: torch.from_numpy(np.asarray(value, dtype=np.float64)) for name, value in arrays.items()}
-        tensors["intercept"] = torch.tensor([self.intercept], dtype=torch.float64)
-        return write_tensors(Path(path), FORMAT, tensors, dict(self.facts))
-
-
-def load_regressor(path: str | Path) -> Regressor:
-    """What `Regressor.save` wrote; UsageError where a part is missing, misshapen or not finite."""
-    path = Path(path)
-    tensors, facts, _ = read_tensors(path, FORMAT, "`riqa fit-reiqa --rated`")
-    wanted = ("mean", "scale", "coefficients", "intercept")
-    arrays = {name: tensors[name].double().numpy() for name in wanted if name in tensors}
-    length = len(arrays.get("mean", ()))
-    shapes = {name: (1,) if name == "intercept" else (length,) for name in wanted}
-    for name, shape in shapes.items():
-        if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
-            raise UsageError(f"{path}: {name} is missing, misshapen or not finite; fit it again with riqa fit-reiqa")
-    if not (arrays["scale"] > 0).all():
-        raise UsageError(f"{path}: scale holds values that are not above 0; fit it again with riqa fit-reiqa")
-    return Regressor(arrays["mean"], arrays["scale"], arrays["coefficients"], float(arrays["intercept"][0]), facts)
-
-
-def fit_regressor(features: np.ndarray, scores: np.ndarray, facts: Mapping[str, Any] | None = None) -> Regressor:
+def fit_regressor(features: Array, scores: Array, facts: Mapping[str, Any] | None = None) -> Regressor:
     """Ridge regression of `scores` (N,) on standardised `features` (N, D), its strength by leave-one-out.
 
     Constant features count for nothing. UsageError for fewer than `MIN_RATED` rows, for lengths that differ and for
@@ -114,12 +70,10 @@ class SplitAgreement:
 
 
 def agreement_over_splits(
-    features: np.ndarray, scores: np.ndarray, groups: Sequence[str], count: int = 10, seed: int = 0
+    features: Array, scores: Array, groups: Sequence[str], count: int = 10, seed: int = 0
 ) -> SplitAgreement:
     """Fits on 80 % of the groups and judges on the rest, `count` times; everything, also the strength of the ridge, is
     chosen on the training share."""
-    from relational_iqa.benchmarks.splits import grouped_splits
-
     rank, linear = [], []
     for train, test in grouped_splits(groups, count, test_share=0.2, seed=seed):
         predicted = fit_regressor(features[train], scores[train]).predict(features[test])
