@@ -7,6 +7,7 @@ interrupted.
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.commands import (
@@ -24,11 +25,11 @@ from relational_iqa.commands import (
     score,
     serve,
 )
-from relational_iqa.commands.parser import Command, build_parser
+from relational_iqa.commands.parser import Command, parse
 
 # Order of --help. A new command is one line here and its module in the import above.
-COMMANDS: dict[str, Command] = {
-    "compare": Command(compare.compare, compare.add_options),
+COMMANDS: dict[str, Command[Any]] = {
+    "compare": Command(compare.compare, compare.CompareOptions),
     "rank": Command(rank.rank, rank.add_options),
     "score": Command(score.score, score.add_options),
     "generate": Command(generate.generate, generate.add_options),
@@ -47,9 +48,8 @@ COMMANDS: dict[str, Command] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     try:
-        chosen = build_parser(COMMANDS).parse_args(list(sys.argv[1:] if argv is None else argv)).as_dict()
-        command = chosen["command"]
-        COMMANDS[command].run(**chosen[command])
+        name, chosen = parse(COMMANDS, sys.argv[1:] if argv is None else argv)
+        COMMANDS[name].call(chosen)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe left: no more output, also not at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,11 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import wraps
-from inspect import signature
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
@@ -20,28 +18,11 @@ if TYPE_CHECKING:
 
     from relational_iqa.tiling.stored_image import StoredImage
 
-Options = TypeVar("Options")
-
 # Options of commands that run the networks: what `add_argument` takes.
 DEVICE_OPTIONS: dict[str, dict[str, Any]] = {
     "--device": {"type": str, "metavar": "D", "help": f"where to compute: {', '.join(DEVICES)}; default cpu"},
     "--precision": {"choices": PRECISIONS, "help": "of the networks; default float32, 16 bits need a GPU to be fast"},
 }
-
-
-def options_in(kind: Callable[..., Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
-    """Turns a function of one dataclass of options into the function of these options that a `Command` runs: what the
-    fields of the dataclass are called is what the parser has to set."""
-
-    def turn(function: Callable[[Options], None]) -> Callable[..., None]:
-        @wraps(function)
-        def run(**given: Any) -> None:
-            function(kind(**given))
-
-        vars(run)["__signature__"] = signature(kind)  # what `inspect.signature` gives for it
-        return run
-
-    return turn
 
 
 def load_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[torch.Tensor]":
@@ -109,6 +90,13 @@ def finish(lines: list[str], content: dict[str, Any], target: str | None) -> Non
             partial.unlink(missing_ok=True)
         lines = [*lines, f"json: {path.resolve()}"]
     print(*lines, sep="\n")
+
+
+def check_margin(margin: float, fail_below: float | None, what: str) -> None:
+    """Ends the program with code 1 and a line on stderr where `margin` (levels) is below `fail_below`."""
+    if fail_below is not None and margin < fail_below:
+        print(f"riqa: {what} {margin:+.3f} is below --fail-below {fail_below:g}", file=sys.stderr)
+        raise SystemExit(1)
 
 
 def add_model_options(parser: ArgumentParser) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_outputs, finish, load_model
-from relational_iqa.commands.compare_options import WORST, CompareOptions
+from relational_iqa.commands.common import check_margin, check_outputs, finish, load_model
+from relational_iqa.commands.compare import CompareOptions
 from relational_iqa.version import __version__
 
+WORST = 10
+"""Pairs that are listed and reported unless --worst says how many."""
 MAX_LISTED = 10
 """Files named on the terminal for each kind of trouble; all of them are in the JSON."""
 
@@ -78,13 +80,6 @@ def compare_folders(options: CompareOptions) -> None:
         raise UsageError(f"{missing} files have no partner in the other folder (--fail-unmatched)")
     if summary is not None:
         check_margin(summary.margin.mean, options.fail_below, "mean margin")
-
-
-def check_margin(margin: float, fail_below: float | None, what: str) -> None:
-    """Ends the program with code 1 and a line on stderr where `margin` (levels) is below `fail_below`."""
-    if fail_below is not None and margin < fail_below:
-        print(f"riqa: {what} {margin:+.3f} is below --fail-below {fail_below:g}", file=sys.stderr)
-        raise SystemExit(1)
 
 
 def folder_labels(a: str, b: str) -> tuple[str, str]:

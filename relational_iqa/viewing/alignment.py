@@ -1,13 +1,17 @@
 """Images of different sizes: refused with both sizes named, or brought to one size where the caller says how."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
 
 from distortion_engine.errors import ImageError, UsageError
 
-ALIGNMENTS = ("resize", "crop")
+if TYPE_CHECKING:
+    import torch
+
+Alignment = Literal["resize", "crop"]
+ALIGNMENTS: tuple[Alignment, ...] = get_args(Alignment)
 
 
 def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = None) -> list[torch.Tensor]:
@@ -37,6 +41,8 @@ def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = 
 def _resized(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
     if tuple(image.shape[-2:]) == (height, width):
         return image
+    import torch.nn.functional as F
+
     return F.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0].clamp(0, 1)
 
 
