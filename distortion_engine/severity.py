@@ -94,6 +94,8 @@ def at_viewing_scales(
         raise UsageError(f"metric {name!r} has no viewing scales; expected one of {', '.join(VIEWING_SCALES)}")
     side = min(test.shape[-2:])
     scales = [scale for scale in VIEWING_SCALES[name] if side >= scale * SMALLEST_VIEW_PX] or [1]
+    # In one memory layout, so that equal pixels become equal views to the bit.
+    test, reference = test.contiguous(), reference.contiguous()
     views = [(test, reference) if s == 1 else (F.avg_pool2d(test, s), F.avg_pool2d(reference, s)) for s in scales]
     return torch.stack([function(*view) for view in views]).mean(dim=0)
 

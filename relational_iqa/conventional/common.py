@@ -1,4 +1,10 @@
-"""Pieces that several conventional metrics share: input checks, colour transforms, gradients, similarity, pooling."""
+"""Pieces that several conventional metrics share: input checks, colour transforms, gradients, dissimilarity, pooling.
+
+Equal images have to give exactly the best value on every processor. Two rules make that so. The same operations run on
+`test` and on `reference`, each in a tensor of its own with the same layout, so that equal pixels become equal features
+to the bit. Features are compared by their difference, (x - y)^2 / (...), which is exactly 0 there, and pooled before
+anything is subtracted from 1: a mean of zeros is exact, a mean of ones need not be.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -36,10 +42,21 @@ def check_pair(test: Tensor, reference: Tensor) -> None:
         raise ImageError(f"test {tuple(test.shape)} and reference {tuple(reference.shape)} differ: resize or crop one")
 
 
+def checked_pair(test: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Both images after `check_pair`, in one type and one memory layout, so that equal pixels take the same path."""
+    check_pair(test, reference)
+    dtype = torch.promote_types(test.dtype, reference.dtype)
+    return test.to(dtype).contiguous(), reference.to(dtype).contiguous()
+
+
 def mix_channels(image: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
-    """Linear colour transform: (B, 3, H, W) and an n x 3 matrix give (B, n, H, W)."""
-    weights = image.new_tensor(matrix)
-    return torch.einsum("nc,bchw->bnhw", weights, image)
+    """Linear colour transform: (B, 3, H, W) and an n x 3 matrix give (B, n, H, W).
+
+    Sums of planes and not a matrix product, whose last bits may depend on where in memory an image begins.
+    """
+    red, green, blue = image.split(1, dim=1)
+    mixed = [torch.add(torch.add(red * row[0], green, alpha=row[1]), blue, alpha=row[2]) for row in matrix]
+    return torch.cat(mixed, dim=1)
 
 
 def shrink(image: Tensor, factor: int, pad: str = "none") -> Tensor:
@@ -112,10 +129,14 @@ def gradient_magnitude(image: Tensor, taps: Sequence[float]) -> Tensor:
     return safe_sqrt(horizontal * horizontal + vertical * vertical)
 
 
-def similarity(x: Tensor, y: Tensor, constant: float, alpha: float = 0.0) -> Tensor:
-    """Pixel-wise ((2 - alpha) xy + c) / (x^2 + y^2 - alpha xy + c): 1 where equal, the form all these metrics share."""
-    product = x * y
-    return ((2 - alpha) * product + constant) / (x * x + y * y - alpha * product + constant)
+def dissimilarity(x: Tensor, y: Tensor, constant: float, alpha: float = 0.0) -> Tensor:
+    """1 minus the similarity ((2 - alpha) xy + c) / (x^2 + y^2 - alpha xy + c) that all these metrics share.
+
+    Written as (x - y)^2 / (x^2 + y^2 - alpha xy + c): exactly 0 where x and y are equal, at most 1 where both are
+    positive, at most 2 otherwise.
+    """
+    power = x * x + y * y
+    return (x - y).square() / ((power - alpha * (x * y) if alpha else power) + constant)
 
 
 def real_power(value: Tensor, exponent: float) -> Tensor:

@@ -9,14 +9,14 @@ from torch import Tensor
 from relational_iqa.conventional.common import (
     RGB_TO_YIQ,
     SCHARR_TAPS,
-    check_pair,
+    checked_pair,
+    dissimilarity,
     gradient_magnitude,
     in_chunks,
     mix_channels,
     real_power,
     safe_sqrt,
     shrink,
-    similarity,
     viewing_factor,
     weighted_mean,
 )
@@ -34,16 +34,17 @@ EPSILON = 1e-4
 
 def fsim(test: Tensor, reference: Tensor) -> Tensor:
     """Feature similarity index, chromatic form. (B, 3, H, W) x 2 -> (B,), in [0, 1], 1 for equal."""
-    check_pair(test, reference)
-    both = shrink(torch.cat([test, reference]), viewing_factor(test))
-    planes = mix_channels(both * 255, RGB_TO_YIQ)
-    luma = planes[:, :1]
-    phase_x, phase_y = in_chunks(phase_congruency, luma, 2 * SCALES).chunk(2)
-    edge_x, edge_y = gradient_magnitude(luma, SCHARR_TAPS).chunk(2)
-    chroma_x, chroma_y = planes[:, 1:].chunk(2)
-    chroma = similarity(chroma_x, chroma_y, T_CHROMA).prod(dim=1, keepdim=True)
-    local = similarity(phase_x, phase_y, T_PHASE) * similarity(edge_x, edge_y, T_GRADIENT) * real_power(chroma, LAMBDA)
-    return weighted_mean(local, torch.maximum(phase_x, phase_y))
+    factor = viewing_factor(test)
+    x, y = (mix_channels(shrink(image, factor) * 255, RGB_TO_YIQ) for image in checked_pair(test, reference))
+    phase_x, phase_y = (in_chunks(phase_congruency, planes[:, :1], 2 * SCALES) for planes in (x, y))
+    edge_x, edge_y = (gradient_magnitude(planes[:, :1], SCHARR_TAPS) for planes in (x, y))
+    chroma = (1 - dissimilarity(x[:, 1:], y[:, 1:], T_CHROMA)).prod(dim=1, keepdim=True)
+    local = (
+        (1 - dissimilarity(phase_x, phase_y, T_PHASE))
+        * (1 - dissimilarity(edge_x, edge_y, T_GRADIENT))
+        * real_power(chroma, LAMBDA)
+    )
+    return 1 - weighted_mean(1 - local, torch.maximum(phase_x, phase_y))
 
 
 def phase_congruency(luma: Tensor) -> Tensor:

@@ -7,14 +7,14 @@ from torch import Tensor
 from relational_iqa.conventional.common import (
     RGB_TO_LMN,
     SCHARR_TAPS,
-    check_pair,
+    checked_pair,
+    dissimilarity,
     gradient_magnitude,
     in_chunks,
     mix_channels,
     real_power,
     safe_sqrt,
     shrink,
-    similarity,
     viewing_factor,
     weighted_mean,
 )
@@ -34,21 +34,18 @@ CHROMA_RANGE_MIN = 1e-2  # CIELAB units; below it an image is grey and a, b hold
 
 def vsi(test: Tensor, reference: Tensor) -> Tensor:
     """Visual saliency-induced index. (B, 3, H, W) x 2 -> (B,), in [0, 1], 1 for equal."""
-    check_pair(test, reference)
-    both = torch.cat([test, reference])
-    salience = in_chunks(saliency, both, 3)
+    pair = checked_pair(test, reference)
     factor = viewing_factor(test)
-    salient_x, salient_y = shrink(salience, factor, pad="replicate").chunk(2)
-    planes = mix_channels(shrink(both * 255, factor, pad="replicate"), RGB_TO_LMN)
-    edge_x, edge_y = gradient_magnitude(planes[:, :1], SCHARR_TAPS).chunk(2)
-    chroma_x, chroma_y = planes[:, 1:].chunk(2)
-    chroma = similarity(chroma_x, chroma_y, C_CHROMA).prod(dim=1, keepdim=True)
+    salient_x, salient_y = (shrink(in_chunks(saliency, image, 3), factor, pad="replicate") for image in pair)
+    x, y = (mix_channels(shrink(image * 255, factor, pad="replicate"), RGB_TO_LMN) for image in pair)
+    edge_x, edge_y = (gradient_magnitude(planes[:, :1], SCHARR_TAPS) for planes in (x, y))
+    chroma = (1 - dissimilarity(x[:, 1:], y[:, 1:], C_CHROMA)).prod(dim=1, keepdim=True)
     local = (
-        similarity(salient_x, salient_y, C_SALIENCY)
-        * similarity(edge_x, edge_y, C_GRADIENT) ** POWER_GRADIENT
+        (1 - dissimilarity(salient_x, salient_y, C_SALIENCY))
+        * (1 - dissimilarity(edge_x, edge_y, C_GRADIENT)) ** POWER_GRADIENT
         * real_power(chroma, POWER_CHROMA)
     )
-    return weighted_mean(local, torch.maximum(salient_x, salient_y))
+    return 1 - weighted_mean(1 - local, torch.maximum(salient_x, salient_y))
 
 
 def saliency(image: Tensor) -> Tensor:

@@ -1,28 +1,36 @@
 """PSNR and the SSIM family: scores, and the pixel maps they are means of."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relational_iqa.conventional.common import check_pair, shrink, viewing_factor
+from relational_iqa.conventional.common import checked_pair, shrink, viewing_factor
 
 WINDOW_PX, WINDOW_SIGMA_PX = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2, (K2 L)^2 of Wang et al. 2004 with dynamic range L = 1
 # Exponents of the five scales, Wang, Simoncelli and Bovik 2003, section 3.2.
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-MSE_FLOOR = 1e-8  # equal images give 80 dB instead of infinity
+IDENTICAL_DB = 80.0  # what equal images give instead of infinity
+MSE_FLOOR = 10 ** (-IDENTICAL_DB / 10)
 
 
 def psnr(test: Tensor, reference: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB over all three channels, peak 1. (B, 3, H, W) x 2 -> (B,), at most 80."""
-    check_pair(test, reference)
-    return -10 * torch.log10((test - reference).square().mean(dim=(1, 2, 3)) + MSE_FLOOR)
+    test, reference = checked_pair(test, reference)
+    return _decibels((test - reference).square().mean(dim=(1, 2, 3)))
 
 
 def psnr_map(test: Tensor, reference: Tensor) -> Tensor:
     """PSNR of every pixel on its own, in dB, (B, 1, H, W); equal pixels 80."""
-    check_pair(test, reference)
-    return -10 * torch.log10((test - reference).square().mean(dim=1, keepdim=True) + MSE_FLOOR)
+    test, reference = checked_pair(test, reference)
+    return _decibels((test - reference).square().mean(dim=1, keepdim=True))
+
+
+def _decibels(mse: Tensor) -> Tensor:
+    """-10 log10(mse + MSE_FLOOR), as the distance from the value of equal images, which is exact at 0."""
+    return (IDENTICAL_DB - 10 / math.log(10) * torch.log1p(mse / MSE_FLOOR)).clamp_min(0)
 
 
 def ssim(test: Tensor, reference: Tensor, *, downsample: bool = True) -> Tensor:
@@ -30,15 +38,15 @@ def ssim(test: Tensor, reference: Tensor, *, downsample: bool = True) -> Tensor:
 
     `downsample`: average blocks first so that the shorter side is near 256 px, the authors' rule for viewing distance.
     """
-    structure, luminance = _ssim_maps(*_at_viewing_scale(test, reference, downsample))
-    return (structure * luminance).mean(dim=(1, 2, 3))
+    damage = _either(*_ssim_losses(*_at_viewing_scale(test, reference, downsample)))
+    return 1 - damage.mean(dim=(1, 2, 3))
 
 
 def ssim_map(test: Tensor, reference: Tensor, *, downsample: bool = False) -> Tensor:
     """SSIM of the window around every pixel, (B, 1, H, W) at the input's size, in (-1, 1]; borders repeat the last
     complete window."""
-    structure, luminance = _ssim_maps(*_at_viewing_scale(test, reference, downsample))
-    inner = (structure * luminance).mean(dim=1, keepdim=True)
+    damage = _either(*_ssim_losses(*_at_viewing_scale(test, reference, downsample)))
+    inner = 1 - damage.mean(dim=1, keepdim=True)
     margin = WINDOW_PX // 2
     framed = F.pad(inner, (margin, margin, margin, margin), mode="replicate")
     return framed if framed.shape[-2:] == test.shape[-2:] else F.interpolate(framed, test.shape[-2:], mode="bilinear")
@@ -50,18 +58,18 @@ def ms_ssim(test: Tensor, reference: Tensor) -> Tensor:
     Images below 176 px have no room for five scales of an 11-px window: the finest scales that fit are used, with
     their exponents scaled to the same sum.
     """
-    check_pair(test, reference)
+    test, reference = checked_pair(test, reference)
     weights = _ms_ssim_weights(min(test.shape[-2:]))
     total = torch.ones_like(test[:, :, 0, 0])
     for scale, weight in enumerate(weights):
         if scale:
             test, reference = shrink(test, 2, pad="end"), shrink(reference, 2, pad="end")
-        structure, luminance = _ssim_maps(test, reference)
+        structure, luminance = _ssim_losses(test, reference)
         last = scale == len(weights) - 1
-        mean = (structure * luminance if last else structure).mean(dim=(2, 3))
+        mean = 1 - (_either(structure, luminance) if last else structure).mean(dim=(2, 3))
         # Negative structure means inverted contrast: as bad as none. The floor keeps the gradient of the power finite.
         total = total * mean.clamp_min(1e-6) ** weight
-    return total.mean(dim=1)
+    return 1 - (1 - total).mean(dim=1)
 
 
 def _ms_ssim_weights(side_px: int) -> tuple[float, ...]:
@@ -73,20 +81,27 @@ def _ms_ssim_weights(side_px: int) -> tuple[float, ...]:
 
 
 def _at_viewing_scale(test: Tensor, reference: Tensor, downsample: bool) -> tuple[Tensor, Tensor]:
-    check_pair(test, reference)
+    test, reference = checked_pair(test, reference)
     factor = viewing_factor(test) if downsample else 1
     return shrink(test, factor), shrink(reference, factor)
 
 
-def _ssim_maps(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Contrast-structure and luminance terms of every complete window, (B, C, H - 10, W - 10) each."""
-    moments = torch.cat([x, y, x * x, y * y, x * y], dim=1)
-    mean_x, mean_y, square_x, square_y, product = _blur(moments).chunk(5, dim=1)
-    covariance = product - mean_x * mean_y
-    variances = square_x - mean_x.square() + square_y - mean_y.square()
-    structure = (2 * covariance + C2) / (variances + C2)
-    luminance = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
-    return structure, luminance
+def _ssim_losses(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """1 minus the contrast-structure and 1 minus the luminance term of every complete window, (B, C, H - 10, W - 10)
+    each, in [0, 2): of the difference of the images, so exactly 0 where they are equal."""
+    difference = x - y
+    moments = torch.cat([x, y, difference, x * x + y * y, difference.square()], dim=1)
+    mean_x, mean_y, mean_difference, power, square_difference = _blur(moments).chunk(5, dim=1)
+    mean_power = mean_x.square() + mean_y.square()
+    # var(x) + var(y) - 2 cov(x, y) = var(x - y); rounding may bring variances just below 0.
+    variance = (square_difference - mean_difference.square()).clamp_min(0)
+    variances = torch.maximum((power - mean_power).clamp_min(0), variance / 2)  # var(x - y) <= 2 (var x + var y)
+    return variance / (variances + C2), mean_difference.square() / (mean_power + C1)
+
+
+def _either(first: Tensor, second: Tensor) -> Tensor:
+    """1 - (1 - first) (1 - second), exactly 0 where both are 0."""
+    return first + second - first * second
 
 
 def _blur(planes: Tensor) -> Tensor:

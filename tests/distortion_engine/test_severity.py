@@ -171,7 +171,10 @@ def test_a_distortion_without_a_fit_has_its_hand_set_ladder(monkeypatch: pytest.
 
 
 def test_identical_images_have_consensus_zero(photo: Tensor) -> None:
-    assert judged(photo[None], photo[None]).item() == pytest.approx(0, abs=1e-3)
+    noise = torch.rand(3, 3, 45, 70, generator=torch.Generator().manual_seed(1))
+    black = torch.zeros(2, 3, 64, 64)
+    for images in (photo[None], photo[:, 3:80, 5:101].expand(4, -1, -1, -1), noise, black, 1 - black, black + 0.3):
+        assert (judged(images, images.clone()) == 0).all() and (metric_judge(images, images.clone()) == 0).all()
 
 
 def test_labels_of_training_are_made_by_the_consensus_behind_the_curves() -> None:
