@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 DEMO := experiments/demo
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint docs clean
 
 setup: $(READY)
 
@@ -40,6 +40,13 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site in out/docs; broken links and warnings are errors. Its tools are the dependency group `docs`.
+DOCS_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["docs"])
+docs: $(READY)
+	$(BIN)/python -c "import mkdocs, mkdocstrings, mkdocs_jupyter" 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet -c constraints.txt $$($(BIN)/python -c '$(DOCS_GROUP)')
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -83,6 +83,6 @@ def test_every_shipped_picture_and_photograph_has_a_source():
                     assert any(name.startswith(place) for place in places), name
 
 
-@pytest.mark.parametrize("target", ["setup", "demo", "test", "lint", "clean"])
+@pytest.mark.parametrize("target", ["setup", "demo", "test", "lint", "docs", "clean"])
 def test_the_makefile_has_what_the_pages_name(target: str):
     assert re.search(rf"^{target}:", read("Makefile"), re.M)
