@@ -16,13 +16,12 @@ from distortion_engine.distortions import (
     compression,
     local,
     noise,
-    profiles,
     resampling,
     sparse,
     tone,
     upscaling,
 )
-from distortion_engine.distortions.common import Apply, Support
+from distortion_engine.distortions.common import Apply, Profile, Support
 from distortion_engine.distortions.onset import eased
 from distortion_engine.distortions.samplers import (
     Sampler,
@@ -38,13 +37,24 @@ from distortion_engine.distortions.samplers import (
 
 @dataclass(frozen=True)
 class Distortion:
-    """One kind of damage.
+    """One kind of damage, and everything that is known about it.
 
-    `ladder`: five rising amounts in `unit`; 0 is the identity and every amount up to `ladder[-1]` works.
-    `sign`: the direction on `axis` in which it moves an image. `local`: the effect at a pixel depends only on what is
-    near it, not on where it lies in the frame, on a block grid or on the whole picture.
-    `support`: for kinds that touch only some pixels, the weight `(B, 1, H, W)` of those, given generators seeded alike.
-    `profile`: for kinds that touch all pixels unevenly, their strength there over its mean.
+    Args:
+        name: the key in `DISTORTIONS` and in recipes.
+        axis: the axis of `AXES` on which it moves an image.
+        sign: the direction on that axis, -1 or +1.
+        unit: of the amounts.
+        ladder: five rising amounts. 0 is the identity, and every amount from 0 to `ladder[-1]` works.
+        apply: the distortion itself.
+        sample_params: draws the parameters that it has beside the amount.
+        local: whether the effect at a pixel depends only on its neighbourhood, and not on its place in the frame, on a
+            block grid or on the whole image.
+        trained: whether recipes draw it unless told otherwise.
+        source: the data sets (with their numbers of it), papers and standards that have it.
+        support: for distortions that touch only some pixels, the weight of each pixel, from an equal generator.
+        profile: for distortions that act on all pixels but unevenly, the strength at each pixel over its mean.
+        seeded: whether the result depends on the generator.
+        codec: whether it encodes and decodes the image, in 8 bits. Compositions apply codecs after the sensor's noise.
     """
 
     name: str
@@ -58,7 +68,9 @@ class Distortion:
     trained: bool = True
     source: str = ""
     support: Support | None = None
-    profile: profiles.Profile | None = None
+    profile: Profile | None = None
+    seeded: bool = False
+    codec: bool = False
 
 
 _motion = joined(uniform(angle_deg=(0.0, 360.0)), with_ends(decay=(0.0, 3.0), bow=(0.0, 1.0), anchor=(0.0, 1.0)))
@@ -104,37 +116,37 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("resize_lanczos", "sharpness", -1, "factor - 1", (0.8, 1.6, 2.8, 5.0, 9.0),
                eased(0.5)(resampling.resize_lanczos), none, source="Re-IQA 25"),
     Distortion("white_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
-               noise.white_noise, none, source="KADID 11, TID 1, Re-IQA 8"),
+               noise.white_noise, none, seeded=True, source="KADID 11, TID 1, Re-IQA 8"),
     Distortion("multiplicative_noise", "noise", +1, "std", (0.05, 0.1, 0.17, 0.27, 0.4),
-               noise.multiplicative_noise, none, source="KADID 14, TID 19, Re-IQA 11"),
+               noise.multiplicative_noise, none, seeded=True, source="KADID 14, TID 19, Re-IQA 11"),
     Distortion("raw_noise", "noise", +1, "std at white", (0.025, 0.05, 0.085, 0.14, 0.22),
-               noise.raw_noise, none, source="Foi et al. 2008"),
+               noise.raw_noise, none, seeded=True, source="Foi et al. 2008"),
     Distortion("high_frequency_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
-               noise.high_frequency_noise, none, source="TID 5"),
+               noise.high_frequency_noise, none, seeded=True, source="TID 5"),
     Distortion("film_grain", "noise", +1, "std in mid-tones", (0.02, 0.04, 0.07, 0.11, 0.17),
-               noise.film_grain, _grain, source="TID 3"),
+               noise.film_grain, _grain, seeded=True, source="TID 3"),
     Distortion("chroma_noise", "chroma_noise", +1, "std", (0.03, 0.06, 0.1, 0.16, 0.25),
-               noise.chroma_noise, _chroma_grain, source="KADID 12, TID 2, Re-IQA 9"),
+               noise.chroma_noise, _chroma_grain, seeded=True, source="KADID 12, TID 2, Re-IQA 9"),
     Distortion("impulse_noise", "impulse", +1, "probability", (0.002, 0.007, 0.018, 0.04, 0.09),
-               noise.impulse_noise, none, source="KADID 13, TID 6, Re-IQA 10"),
+               noise.impulse_noise, none, seeded=True, source="KADID 13, TID 6, Re-IQA 10"),
     Distortion("dead_pixels", "impulse", +1, "probability", (0.004, 0.013, 0.035, 0.08, 0.16),
-               noise.dead_pixels, none, source="random-valued impulses"),
+               noise.dead_pixels, none, seeded=True, source="random-valued impulses"),
     Distortion("denoise", "smearing", +1, "range sigma", (0.04, 0.08, 0.13, 0.21, 0.34),
-               camera.denoise, none, source="KADID 15, TID 9, Re-IQA 12"),
+               camera.denoise, none, seeded=True, source="KADID 15, TID 9, Re-IQA 12"),
     Distortion("guided_smooth", "smearing", +1, "sqrt(eps)", (0.03, 0.06, 0.11, 0.2, 0.4),
                camera.guided_smooth, _guided, source="He et al. 2010"),
     Distortion("jpeg", "blocking", +1, "100 - quality", (40.0, 65.0, 79.0, 89.0, 95.0),
-               compression.jpeg, none, source="KADID 10, TID 10, Re-IQA 7", local=False),
+               compression.jpeg, none, codec=True, source="KADID 10, TID 10, Re-IQA 7", local=False),
     Distortion("double_jpeg", "blocking", +1, "100 - quality", (35.0, 60.0, 76.0, 87.0, 94.0),
-               compression.double_jpeg, _shift, source="JPEG of a cropped JPEG", local=False),
+               compression.double_jpeg, _shift, codec=True, source="JPEG of a cropped JPEG", local=False),
     Distortion("jpeg2000", "smearing", +1, "60 dB - PSNR", (21.0, 25.5, 29.5, 33.5, 38.0),
-               compression.jpeg2000, none, source="KADID 9, TID 11, ARNIQA", local=False),
+               compression.jpeg2000, none, codec=True, source="KADID 9, TID 11, ARNIQA", local=False),
     Distortion("webp", "smearing", +1, "100 - quality", (40.0, 70.0, 86.0, 95.0, 100.0),
-               compression.webp, none, source="libwebp", local=False),
+               compression.webp, none, codec=True, source="libwebp", local=False),
     Distortion("avif", "smearing", +1, "100 - quality", (40.0, 56.0, 71.0, 85.0, 98.0),
-               compression.avif, none, source="libavif", local=False),
+               compression.avif, none, codec=True, source="libavif", local=False),
     Distortion("jpegxl", "smearing", +1, "distance", (1.8, 3.6, 6.5, 11.0, 19.0),
-               compression.jpegxl, none, source="libjxl", local=False),
+               compression.jpegxl, none, codec=True, source="libjxl", local=False),
     Distortion("brighten", "brightness", +1, "exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
                tone.brighten, none, source="KADID 16, Re-IQA 13"),
     Distortion("gamma_up", "brightness", +1, "1 / exponent - 1", (0.2, 0.45, 0.8, 1.4, 2.5),
@@ -151,7 +163,7 @@ _ROWS: tuple[Distortion, ...] = (
                tone.low_light, none, source="under-exposure"),
     Distortion("vignetting", "brightness", -1, "fall-off", (0.4, 0.8, 1.5, 2.8, 5.0),
                camera.vignetting, none, source="fourth-power fall-off", local=False,
-               profile=profiles.vignetting),
+               profile=camera.vignetting_profile),
     Distortion("contrast_up", "contrast", +1, "gain - 1", (0.25, 0.5, 0.9, 1.6, 3.0),
                tone.contrast_up, _pivot, source="KADID 25, TID 17, Re-IQA 18", local=False),
     Distortion("contrast_curve", "contrast", +1, "share", (0.2, 0.4, 0.6, 0.8, 1.0),
@@ -176,43 +188,43 @@ _ROWS: tuple[Distortion, ...] = (
                color.chroma_shift, misregistration, source="KADID 5, TID 23, Re-IQA 4"),
     Distortion("radial_fringing", "chroma_defect", +1, "px at corner", (1.0, 2.0, 3.5, 6.0, 10.0),
                color.radial_fringing, none, source="lateral chromatic aberration, TID 23", local=False,
-               profile=profiles.radial_fringing),
+               profile=color.radial_fringing_profile),
     Distortion("demosaic_errors", "chroma_defect", +1, "gain", (0.5, 1.0, 1.7, 2.8, 4.5),
                camera.demosaic_errors, _phase, source="bilinear Bayer demosaicing"),
     Distortion("quantize", "quantization", +1, "step", (0.055, 0.09, 0.14, 0.21, 0.33),
                color.quantize, none, source="KADID 22, TID 7, ARNIQA"),
     Distortion("quantize_dither", "quantization", +1, "step", (0.05, 0.09, 0.15, 0.24, 0.36),
-               color.quantize_dither, none, source="KADID 6, TID 22"),
+               color.quantize_dither, none, seeded=True, source="KADID 6, TID 22"),
     Distortion("banding", "quantization", +1, "step", (0.06, 0.1, 0.16, 0.25, 0.38),
                color.banding, none, source="false contours in gradients"),
     Distortion("jitter", "geometric", +1, "std px", (0.3, 0.6, 1.1, 1.9, 3.2),
-               local.jitter, none, source="KADID 19, Re-IQA 22"),
+               local.jitter, none, seeded=True, source="KADID 19, Re-IQA 22"),
     Distortion("wobble", "geometric", +1, "std px", (0.5, 1.0, 1.8, 3.0, 5.0),
-               local.wobble, _wavelength, source="smooth warping"),
+               local.wobble, _wavelength, seeded=True, source="smooth warping"),
     Distortion("displaced_patches", "geometric", +1, "% of area", (3.0, 7.0, 13.0, 22.0, 36.0),
-               local.displaced_patches, none, source="KADID 20, TID 14, Re-IQA 21", local=False,
+               local.displaced_patches, none, seeded=True, source="KADID 20, TID 14, Re-IQA 21", local=False,
                support=local.displaced_patches_support),
     Distortion("color_blocks", "local_damage", +1, "% of area", (0.8, 2.0, 4.0, 7.5, 14.0),
-               local.color_blocks, _side, source="KADID 23, TID 15, Re-IQA 19", local=False,
+               local.color_blocks, _side, seeded=True, source="KADID 23, TID 15, Re-IQA 19", local=False,
                support=local.color_blocks_support),
     Distortion("dropped_blocks", "local_damage", +1, "% of blocks", (1.5, 4.0, 8.0, 15.0, 28.0),
-               local.dropped_blocks, _copied, source="TID 12, TID 13", local=False,
+               local.dropped_blocks, _copied, seeded=True, source="TID 12, TID 13", local=False,
                support=local.dropped_blocks_support),
     Distortion("checkerboard", "local_damage", +1, "amplitude", (0.03, 0.06, 0.11, 0.18, 0.3),
                local.checkerboard, _period, source="Odena et al. 2016"),
     Distortion("haze", "haze", +1, "optical depth", (0.15, 0.3, 0.55, 0.95, 1.6),
                camera.haze, _haze, source="Koschmieder's law", local=False,
-               profile=profiles.haze),
+               profile=camera.haze_profile),
     Distortion("veiling_glare", "haze", +1, "share", (0.15, 0.3, 0.5, 0.75, 1.0),
                camera.veiling_glare, _glare, source="ISO 9358 veiling glare"),
     Distortion("masked_noise", "noise", +1, "std in texture", (0.038, 0.08, 0.135, 0.24, 0.5),
-               noise.masked_noise, none, source="TID 4"),
+               noise.masked_noise, none, seeded=True, source="TID 4"),
     Distortion("comfort_noise", "noise", +1, "noise / texture", (0.38, 0.72, 0.94, 1.75, 3.5),
-               noise.comfort_noise, none, source="TID 20"),
+               noise.comfort_noise, none, seeded=True, source="TID 20"),
     Distortion("noisy_compression", "blocking", +1, "std of the noise", (0.01, 0.024, 0.044, 0.08, 0.17),
-               compression.noisy_compression, none, local=False, source="TID 21"),
+               compression.noisy_compression, none, local=False, seeded=True, codec=True, source="TID 21"),
     Distortion("sparse_sampling", "smearing", +1, "% of pixels lost", (20.0, 44.0, 63.0, 78.0, 92.0),
-               sparse.sparse_sampling, none, source="TID 24, Guleryuz 2006"),
+               sparse.sparse_sampling, none, seeded=True, source="TID 24, Guleryuz 2006"),
     Distortion("sr_sharpened", "smearing", +1, "factor - 1", (0.5, 1.0, 1.8, 3.2, 6.0),
                upscaling.sr_sharpened, _sharpening, source="ours: upscaling with halos"),
     Distortion("sr_aliased", "pixelation", +1, "factor - 1", (0.6, 1.2, 2.0, 3.5, 6.0),
@@ -222,7 +234,7 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("sr_back_projection", "smearing", +1, "factor - 1", (0.6, 1.2, 2.2, 4.0, 7.0),
                upscaling.sr_back_projection, none, source="ours: blind upscaling that rings"),
     Distortion("denoise_residual", "smearing", +1, "std of the noise", (0.03, 0.06, 0.1, 0.16, 0.25),
-               upscaling.denoise_residual, none, source="ours: blotches of transform denoising"),
+               upscaling.denoise_residual, none, seeded=True, source="ours: blotches of transform denoising"),
 )
 # fmt: on
 DISTORTIONS: dict[str, Distortion] = {row.name: row for row in _ROWS}

@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Rec. 601 luma, the weights of JPEG and of most quality metrics.
-_LUMA = (0.299, 0.587, 0.114)
+from distortion_engine.distortions.common import LUMA
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _ramp(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _luma(image: Tensor) -> Tensor:
-    return (image * image.new_tensor(_LUMA)[:, None, None]).sum(0)
+    return (image * image.new_tensor(LUMA)[:, None, None]).sum(0)
 
 
 def _smooth(surface: Tensor, radius: int) -> Tensor:

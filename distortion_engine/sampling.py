@@ -14,36 +14,12 @@ from distortion_engine.severity import amount_for, max_severity, min_severity
 
 # Least distance in severity between neighbours of a ladder: half a level, which any metric sees.
 MIN_STEP = 0.1
-# The distortions whose result depends on the seed of their step.
-SEEDED = (
-    "white_noise",
-    "multiplicative_noise",
-    "raw_noise",
-    "high_frequency_noise",
-    "film_grain",
-    "chroma_noise",
-    "impulse_noise",
-    "dead_pixels",
-    "denoise",
-    "quantize_dither",
-    "jitter",
-    "wobble",
-    "displaced_patches",
-    "color_blocks",
-    "dropped_blocks",
-    "masked_noise",
-    "comfort_noise",
-    "noisy_compression",
-    "sparse_sampling",
-    "denoise_residual",
-)
 # The order in which compositions apply their steps is that of a camera: optics, light, sensor, coding. Smoothing after
 # noise would remove what the field still claims, and a member with one step more could look better.
 PIPELINE = (
     "geometric", "sharpness", "pixelation", "smearing", "chroma_defect", "haze", "brightness", "contrast", "saturation",
     "color_cast", "quantization", "noise", "chroma_noise", "impulse", "blocking", "local_damage",
 )  # fmt: skip
-CODECS = ("jpeg", "double_jpeg", "jpeg2000", "webp", "avif", "jpegxl")
 # Certainty of extent sets by axis and sign: the share of neighbours that the judge sees in this order, rounded down,
 # where it is under 85 %. A part that is brightened shows its outline; the whole may look better. All others have 1.
 EXTENT_CERTAINTY: Mapping[tuple[str, int], float] = {
@@ -148,7 +124,7 @@ def _compose(rng: np.random.Generator, config: SamplingConfig, count: int) -> li
     """`count` distortions on different axes in the order of `PIPELINE`, codecs after everything but local damage."""
 
     def place(name: str) -> int:
-        return PIPELINE.index("blocking" if name in CODECS else DISTORTIONS[name].axis)
+        return PIPELINE.index("blocking" if DISTORTIONS[name].codec else DISTORTIONS[name].axis)
 
     return sorted(_pick(rng, config, count), key=place)
 
@@ -221,7 +197,7 @@ def _cross_type(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
 
 def _tie(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
     """One distortion with other seeds: only kinds that draw something, or all members would be the same image."""
-    random = tuple(name for name in config.names() if name in SEEDED)
+    random = tuple(name for name in config.names() if DISTORTIONS[name].seeded)
     name = _pick(rng, replace(config, distortions=random or config.names()), 1)[0]
     step = sample_step(rng, replace(config, mask_share=0.0), name, rng.uniform(config.min_severity, 1.0))
     members = tuple(Recipe((replace(step, seed=_seed(rng)),)) for _ in range(config.members))

@@ -1,29 +1,45 @@
 """Camera and scene: haze, veiling glare, vignetting, demosaicing errors, and in-camera noise reduction that smears."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import from_linear, per_sample, to_linear
-from distortion_engine.distortions.filters import box, convolve, gaussian, pad_symmetric, pixel_grid
+from distortion_engine.distortions.common import (
+    frame_coordinates,
+    from_linear,
+    per_sample,
+    profile_coordinates,
+    to_linear,
+    with_mean_one,
+)
+from distortion_engine.distortions.filters import convolve, gaussian, pad_symmetric, pixel_grid, self_guided
 from distortion_engine.distortions.random_fields import unit_normal
 
 BILATERAL_RADIUS_PX = 3
 BILATERAL_SIGMA_PX = 2.0
+HAZE_SLOPE = 0.8  # of the optical depth from one edge of the frame to the other, over that at the centre
 NOISE_SHARE = 0.4  # of the range sigma: noise of this standard deviation is what the denoiser was set up to remove
+
+
+def _haze_depth(y: Tensor, x: Tensor, angle_deg: float) -> Tensor:
+    """Optical depth (H, W) over that at the centre: rises linearly towards `angle_deg` (0 right, 90 bottom)."""
+    angle = math.radians(angle_deg)
+    return 1.0 + HAZE_SLOPE * (y * math.sin(angle) + x * math.cos(angle))
 
 
 @per_sample
 def haze(image: Tensor, amount: float, generator: Generator, *, angle_deg: float, airlight: float) -> Tensor:
     """Atmospheric scattering (Koschmieder), denser towards `angle_deg`; amount = optical depth at the centre."""
-    row, column = pixel_grid(image)
-    y = row / (image.shape[1] - 1) - 0.5
-    x = column / (image.shape[2] - 1) - 0.5
-    angle = math.radians(angle_deg)
-    depth = 1.0 + 0.8 * (y * math.sin(angle) + x * math.cos(angle))
-    transmission = torch.exp(-amount * depth)
+    transmission = torch.exp(-amount * _haze_depth(*frame_coordinates(image), angle_deg))
     return airlight + (image - airlight) * transmission
+
+
+def haze_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Tensor:
+    """Share of the light at each pixel that is airlight, over its mean."""
+    depth = _haze_depth(*profile_coordinates(height, width), params["angle_deg"])
+    return with_mean_one(-torch.expm1(-amount * depth))
 
 
 @per_sample
@@ -33,14 +49,22 @@ def veiling_glare(image: Tensor, amount: float, generator: Generator, *, glare_p
     return 1.0 - (1.0 - image) * (1.0 - min(amount, 1.0) * veil)
 
 
+def _corner_distance_squared(y: Tensor, x: Tensor) -> Tensor:
+    """Squared distance (H, W) from the centre: 1 in the corners."""
+    return 2.0 * (y * y + x * x)
+
+
 @per_sample
 def vignetting(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Light fall-off towards the corners, 1 / (1 + amount r^2)^2 of linear light with r = 1 at the corner."""
-    row, column = pixel_grid(image)
-    y = row / (image.shape[1] - 1) - 0.5
-    x = column / (image.shape[2] - 1) - 0.5
-    weakening = 1.0 + amount * 2.0 * (y * y + x * x)
+    distance = _corner_distance_squared(*frame_coordinates(image))
+    weakening = 1.0 + amount * distance
     return from_linear(to_linear(image) / (weakening * weakening))
+
+
+def vignetting_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Tensor:
+    """Stops of light lost at each pixel, over their mean."""
+    return with_mean_one(torch.log1p(amount * _corner_distance_squared(*profile_coordinates(height, width))))
 
 
 @per_sample
@@ -79,8 +103,4 @@ def denoise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 @per_sample
 def guided_smooth(image: Tensor, amount: float, generator: Generator, *, radius_px: float) -> Tensor:
     """Edge-keeping smoothing that wipes out texture; amount = sqrt(eps) of the self-guided filter (He et al. 2010)."""
-    radius = max(1, round(radius_px))
-    mean = box(image, radius)
-    variance = (box(image * image, radius) - mean**2).clamp_min(0.0)
-    slope = variance / (variance + amount**2)
-    return box(slope, radius) * image + box(mean - slope * mean, radius)
+    return self_guided(image, max(1, round(radius_px)), amount)

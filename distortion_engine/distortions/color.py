@@ -1,11 +1,21 @@
 """Colour: saturation, hue, white balance, chroma diffusion and misregistration, and too few levels."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import LUMA, from_linear, luma, per_sample, to_linear, with_chroma
+from distortion_engine.distortions.common import (
+    LUMA,
+    from_linear,
+    luma,
+    per_sample,
+    profile_coordinates,
+    to_linear,
+    with_chroma,
+    with_mean_one,
+)
 from distortion_engine.distortions.filters import gaussian, pixel_grid, shift, warp
 from distortion_engine.distortions.random_fields import unit_uniform
 
@@ -156,6 +166,12 @@ def radial_fringing(image: Tensor, amount: float, generator: Generator) -> Tenso
     scale = amount / math.hypot(centre_y, centre_x)
     down, right = scale * (row - centre_y), scale * (column - centre_x)
     return torch.cat([warp(image[0:1], -down, -right), image[1:2], warp(image[2:3], down, right)])
+
+
+def radial_fringing_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Tensor:
+    """Distance between red and blue at each pixel, over its mean: rises with the distance from the centre."""
+    y, x = profile_coordinates(height, width)
+    return with_mean_one(torch.hypot(y * (height - 1), x * (width - 1)))
 
 
 @per_sample

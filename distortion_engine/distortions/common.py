@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 
 from distortion_engine.distortions.filters import box as box  # these also from here, for every family file
 from distortion_engine.distortions.filters import convolve as convolve
-from distortion_engine.distortions.filters import fast_path
+from distortion_engine.distortions.filters import fast_path, pixel_grid
 from distortion_engine.distortions.filters import gaussian as gaussian
 from distortion_engine.distortions.filters import pad_symmetric as pad_symmetric
 from distortion_engine.distortions.filters import warp as warp
@@ -29,6 +29,9 @@ from distortion_engine.errors import UsageError
 
 Apply = Callable[[Tensor, Tensor, Mapping[str, Tensor], Sequence[Generator]], Tensor]
 Support = Callable[[Tensor, Mapping[str, Tensor], Sequence[Generator], int, int], Tensor]
+
+# (amount, params, height, width) -> (H, W) of mean 1: the strength of the damage at each pixel over its mean.
+Profile = Callable[[float, Mapping[str, float], int, int], Tensor]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, as in JFIF
 MIN_SIDE_PX = 16
@@ -144,6 +147,22 @@ def _checked(image: Tensor, amount: Tensor, generators: Sequence[Generator]) -> 
         if not math.isfinite(value) or value < 0.0:
             raise UsageError(f"amount {value}; expected a finite number >= 0 in the distortion's own unit")
     return amounts
+
+
+def frame_coordinates(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Row (H, 1) and column (1, W) of every pixel, from -0.5 at one edge of the frame to 0.5 at the other."""
+    row, column = pixel_grid(image)
+    return row / (image.shape[1] - 1) - 0.5, column / (image.shape[2] - 1) - 0.5
+
+
+def profile_coordinates(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The same of a frame of this size for profiles, rounded otherwise: the fields of an engine version keep their last bit."""
+    return torch.linspace(-0.5, 0.5, height)[:, None], torch.linspace(-0.5, 0.5, width)[None, :]
+
+
+def with_mean_one(strength: Tensor) -> Tensor:
+    """A map of values >= 0 over its mean."""
+    return strength / strength.mean().clamp_min(1e-9)
 
 
 def _image_plane(image: Tensor) -> np.ndarray:

@@ -69,6 +69,12 @@ def gaussian_kernel(sigma_px: float) -> Tensor:
     return torch.from_numpy(opencv_filters.gaussian_kernel(sigma_px))
 
 
+def gaussian_energy(sigma_px: float) -> float:
+    """Sum of the squared weights of the one-dimensional Gaussian: the standard deviation that white noise of unit
+    variance has left after a blur in both directions."""
+    return float((gaussian_kernel(sigma_px) ** 2).sum())
+
+
 def gaussian(image: Tensor, sigma_px: float) -> Tensor:
     """Blur `(C, H, W)` with a Gaussian of standard deviation `sigma_px` > 0."""
     if fast_path(image):
@@ -84,6 +90,15 @@ def box(image: Tensor, radius_px: int) -> Tensor:
     side = 2 * radius_px + 1
     rows = F.avg_pool2d(pad_symmetric(image, radius_px, radius_px), (side, 1), stride=1)
     return F.avg_pool2d(rows, (1, side), stride=1)
+
+
+def self_guided(image: Tensor, radius_px: int, deviation: float) -> Tensor:
+    """Guided filter of `(C, H, W)` with each channel as its own guide (He et al. 2010, eq. 5 to 8): smooths where the
+    local standard deviation is well below `deviation`, the square root of their epsilon."""
+    mean = box(image, radius_px)
+    variance = (box(image * image, radius_px) - mean**2).clamp_min(0.0)
+    slope = variance / (variance + deviation**2)
+    return box(slope, radius_px) * image + box(mean - slope * mean, radius_px)
 
 
 def pixel_grid(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,17 +177,13 @@ class Sampling:
         return opencv_filters.banded(self.index, self.weights, self.size)
 
 
-def resample(image: Tensor, rows: Sequence[Sampling | Tensor], columns: Sequence[Sampling | Tensor]) -> Tensor:
-    """Sample the rows of `(C, H, W)`, one after the other, and its columns. A sampling that is not given as such is a
-    matrix `(n, size)` with few weights that are not 0."""
+def resample(image: Tensor, rows: Sequence[Sampling], columns: Sequence[Sampling]) -> Tensor:
+    """Samples the columns of `(C, H, W)` by each of `rows` in turn, then its rows by each of `columns`."""
     if fast_path(image):
-        down, across = (
-            [one.sparse() if isinstance(one, Sampling) else opencv_filters.sparse_of(one.numpy()) for one in samplings]
-            for samplings in (rows, columns)
-        )
+        down, across = [one.sparse() for one in rows], [one.sparse() for one in columns]
         return each_plane(image, lambda plane: opencv_filters.resampled(plane, down, across))
     for one in rows:
-        image = torch.matmul((one.dense() if isinstance(one, Sampling) else one).to(image), image)
+        image = torch.matmul(one.dense().to(image), image)
     for one in columns:
-        image = torch.matmul(image, (one.dense() if isinstance(one, Sampling) else one).to(image).T)
+        image = torch.matmul(image, one.dense().to(image).T)
     return image

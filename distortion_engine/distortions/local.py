@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.common import luma, per_sample, per_sample_support
-from distortion_engine.distortions.filters import fast_path, gaussian, gaussian_kernel, pixel_grid, warp
+from distortion_engine.distortions.filters import fast_path, gaussian, gaussian_energy, pixel_grid, warp
 from distortion_engine.distortions.random_fields import unit_normal
 
 PATCH_PX = 16  # KADID-10k's non-eccentricity patch, and the macroblock of most video codecs
@@ -32,7 +32,7 @@ def wobble(image: Tensor, amount: float, generator: Generator, *, wavelength_px:
     """Smooth local warping, as of heat haze; amount = standard deviation of the offset in px."""
     sigma_px = 0.25 * wavelength_px
     offset = gaussian(unit_normal((2, *image.shape[1:]), generator, image), sigma_px)
-    offset = amount * offset / float((gaussian_kernel(sigma_px) ** 2).sum())
+    offset = amount * offset / gaussian_energy(sigma_px)
     return warp(image, offset[0], offset[1])
 
 

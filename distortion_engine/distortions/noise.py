@@ -3,12 +3,21 @@
 Each draws one field of unit noise whatever the amount, so the levels of a ladder share their noise and are nested.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.common import from_linear, luma, per_sample, to_linear, with_chroma
-from distortion_engine.distortions.filters import box, fast_path, gaussian, gaussian_kernel
+from distortion_engine.distortions.filters import (
+    box,
+    fast_path,
+    gaussian,
+    gaussian_energy,
+    gaussian_kernel,
+    self_guided,
+)
 from distortion_engine.distortions.random_fields import hits, unit_normal
 
 READ_NOISE = 0.05  # read noise over shot noise at white, of a small sensor at high gain
@@ -43,18 +52,16 @@ def high_frequency_noise(image: Tensor, amount: float, generator: Generator) -> 
     """White noise less its low frequencies, one field for all channels; amount = standard deviation."""
     sigma_px = 1.0
     field = unit_normal((1, *image.shape[1:]), generator, image)
-    kernel = gaussian_kernel(sigma_px)
     # The variance of (identity - Gaussian) applied to white noise is the energy of that kernel.
-    energy = 1.0 - 2.0 * float(kernel.max()) ** 2 + float((kernel**2).sum()) ** 2
-    noisy: Tensor = image + amount * (field - gaussian(field, sigma_px)) / energy**0.5
-    return noisy
+    energy = 1.0 - 2.0 * float(gaussian_kernel(sigma_px).max()) ** 2 + gaussian_energy(sigma_px) ** 2
+    return image + amount * (field - gaussian(field, sigma_px)) / math.sqrt(energy)
 
 
 @per_sample
 def film_grain(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
     """Monochrome grain, correlated over `grain_px`, strongest in the mid-tones; amount = standard deviation there."""
     field = gaussian(unit_normal((1, *image.shape[1:]), generator, image), grain_px)
-    field = field / float((gaussian_kernel(grain_px) ** 2).sum())  # unit variance again: energy of the 2-D kernel
+    field = field / gaussian_energy(grain_px)  # of unit variance again
     tone = luma(image)
     return image + amount * (0.3 + 2.8 * tone * (1.0 - tone)) * field
 
@@ -75,10 +82,7 @@ def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Texture taken out and noise of the same local energy put in its place, as a decoder does that synthesises what
     the encoder left out; edges stay. amount = amplitude of the noise over that of the texture: from 1 on no texture is
     left and only the noise grows."""
-    mean = box(image, TEXTURE_RADIUS_PX)
-    variance = (box(image * image, TEXTURE_RADIUS_PX) - mean**2).clamp_min(0.0)
-    slope = variance / (variance + TEXTURE_RANGE**2)  # self-guided filter (He et al. 2010)
-    texture = image - (box(slope, TEXTURE_RADIUS_PX) * image + box(mean - slope * mean, TEXTURE_RADIUS_PX))
+    texture = image - self_guided(image, TEXTURE_RADIUS_PX, TEXTURE_RANGE)
     deviation = box(texture * texture, TEXTURE_RADIUS_PX).clamp_min(0.0).sqrt()
     noise = deviation * unit_normal((1, *image.shape[1:]), generator, image)
     # The squares of both factors add up to 1 as long as they can, so that the energy of the texture stays.
@@ -90,7 +94,7 @@ def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 def chroma_noise(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
     """Noise in Cb and Cr with luma kept; amount = standard deviation; `grain_px` > 0 makes blotches of that size."""
     field = gaussian(unit_normal((2, *image.shape[1:]), generator, image), grain_px)
-    field = field * (amount / float((gaussian_kernel(grain_px) ** 2).sum()))
+    field = field * (amount / gaussian_energy(grain_px))
     return with_chroma(image, field[0], field[1])
 
 

@@ -146,11 +146,6 @@ def banded(index: np.ndarray, weights: np.ndarray, size: int) -> sparse.csr_matr
     return sparse.csr_matrix((weights.astype(np.float32).ravel(), index.ravel(), ends), shape=(len(index), size))
 
 
-def sparse_of(matrix: np.ndarray) -> sparse.csr_matrix:
-    """A dense matrix that is mostly 0 as a sparse float32 one."""
-    return sparse.csr_matrix(matrix.astype(np.float32))
-
-
 def resampled(plane: Plane, rows: list[sparse.csr_matrix], columns: list[sparse.csr_matrix]) -> Plane:
     """Matrices applied one after the other to the rows, then to the columns."""
     for matrices in (rows, columns):

@@ -5,13 +5,12 @@ are the factor less one. Below a factor of 1.5 the result is mixed with the orig
 1.01 blurs nearly as much as by 1.1 and the damage would start with a jump.
 """
 
-import math
-
 import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.common import per_sample
 from distortion_engine.distortions.filters import gaussian, resample, warp
+from distortion_engine.distortions.interpolation import CUBIC, enlarging, shrinking
 from distortion_engine.distortions.onset import eased
 from distortion_engine.distortions.random_fields import unit_normal
 from distortion_engine.distortions.sparse import shrunk
@@ -26,36 +25,11 @@ RESIDUE_THRESHOLD = 2.9  # hard threshold of DCT coefficients over the standard 
 RESIDUE_ORIGINS = ((0, 0), (4, 2), (2, 5), (6, 7))  # of the block grids whose results are averaged
 
 
-def _cubic(x: Tensor) -> Tensor:
-    """Keys (1981) cubic convolution with a = -0.5."""
-    x = x.abs()
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return torch.where(x < 1.0, near, torch.where(x < 2.0, far, torch.zeros_like(x)))
-
-
-def _sampler(positions: Tensor, size: int, width: float) -> Tensor:
-    """Matrix `(len(positions), size)` float64 of cubic weights, the kernel stretched by `width`."""
-    weights = _cubic((positions[:, None] - torch.arange(size, dtype=torch.float64)[None, :]) / width)
-    return weights / weights.sum(dim=1, keepdim=True)
-
-
-def _down(size: int, factor: float, width: float) -> Tensor:
-    """Matrix `(small, size)` that shrinks by `factor` with a cubic stretched by `width`: `factor` for no aliasing."""
-    centres = (torch.arange(math.ceil(size / factor), dtype=torch.float64) + 0.5) * factor - 0.5
-    return _sampler(centres.clamp_max(size - 1.0), size, width)
-
-
-def _up(size: int, factor: float) -> Tensor:
-    """Matrix `(size, small)` that brings back the size by cubic interpolation."""
-    small = math.ceil(size / factor)
-    places = ((torch.arange(size, dtype=torch.float64) + 0.5) / factor - 0.5).clamp(0.0, small - 1.0)
-    return _sampler(places, small, 1.0)
-
-
 def _enlarged(image: Tensor, factor: float, width: float) -> Tensor:
-    """`(C, H, W)` shrunk and brought back to its size."""
-    rows, columns = ([_down(size, factor, width), _up(size, factor)] for size in image.shape[1:])
+    """`(C, H, W)` shrunk by a cubic of this width and brought back to its size."""
+    rows, columns = (
+        [shrinking(size, factor, width, CUBIC), enlarging(size, factor, CUBIC)] for size in image.shape[1:]
+    )
     return resample(image, rows, columns)
 
 
@@ -100,14 +74,9 @@ def sr_back_projection(image: Tensor, amount: float, generator: Generator) -> Te
     """Enlarged by iterated back-projection (Irani and Peleg 1991) that takes the filter of the small image for wider
     than it was, the usual error of blind super-resolution: ringing at every edge; amount = factor less 1."""
     factor = 1.0 + amount
-    up, shrink, assumed = (
-        [[matrix] for matrix in matrices]
-        for matrices in (
-            [_up(size, factor) for size in image.shape[1:]],
-            [_down(size, factor, factor) for size in image.shape[1:]],
-            [_down(size, factor, ASSUMED_WIDTH * factor) for size in image.shape[1:]],
-        )
-    )
+    up = [[enlarging(size, factor, CUBIC)] for size in image.shape[1:]]
+    shrink = [[shrinking(size, factor, factor, CUBIC)] for size in image.shape[1:]]
+    assumed = [[shrinking(size, factor, ASSUMED_WIDTH * factor, CUBIC)] for size in image.shape[1:]]
     small = resample(image, *shrink)
     rebuilt = resample(small, *up)
     for _ in range(BACK_PROJECTIONS):

@@ -14,7 +14,7 @@ from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MIN_SIDE_PX
 from distortion_engine.reading.photos import SPLITS
-from distortion_engine.sampling import DEFAULT_SAMPLING, SEEDED, SamplingConfig
+from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig
 from distortion_engine.severity import provenance_hash
 
 IMAGE_FORMATS = ("png", "webp")
@@ -66,7 +66,7 @@ class GenerateOptions:
     def sampling(self) -> SamplingConfig:
         """What is drawn. Ties differ in nothing but seeds, so they need a distortion that has one."""
         kinds = dict(DEFAULT_SAMPLING.kinds)
-        if self.distortions and not set(self.distortions) & set(SEEDED):
+        if self.distortions and not any(DISTORTIONS[name].seeded for name in self.distortions):
             del kinds["tie"]
         return replace(DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions)
 

@@ -17,7 +17,6 @@ from distortion_engine.sampling import (
     DEFAULT_SAMPLING,
     EXTENT_CERTAINTY,
     MIN_STEP,
-    SEEDED,
     SamplingConfig,
     damage_of,
     sample_set,
@@ -139,15 +138,15 @@ def test_a_tie_is_one_step_with_other_seeds_equal_ranks_and_different_pixels():
         steps = [only(member) for member in ranked.members]
         assert ranked.ranks == (0, 0, 0, 0)
         assert len({repr(replace(step, seed=0)) for step in steps}) == 1
-        assert len({step.seed for step in steps}) == 4 and steps[0].distortion in SEEDED
+        assert len({step.seed for step in steps}) == 4 and DISTORTIONS[steps[0].distortion].seeded
 
 
-def test_seeded_names_exactly_the_distortions_whose_result_depends_on_the_seed():
+def test_exactly_the_seeded_distortions_depend_on_the_seed():
     for name, spec in DISTORTIONS.items():
         params = spec.sample_params(np.random.default_rng(0))
         steps = [Step(name, 1.0, spec.ladder[-1], params, seed=seed) for seed in (1, 2)]
         one, two = (render(PHOTO, Recipe((step,))).image for step in steps)
-        assert torch.equal(one, two) == (name not in SEEDED), name
+        assert torch.equal(one, two) == (not spec.seeded), name
 
 
 def test_only_the_kinds_and_distortions_that_were_asked_for_are_drawn():
