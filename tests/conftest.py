@@ -13,7 +13,7 @@ from torch import Tensor
 
 from distortion_engine.catalog import AXES
 from distortion_engine.reading.image_io import load_image
-from relational_iqa.storage.pixel_perfect_weights import Architecture, Networks
+from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 from relational_iqa.training.data.set_cache import CachedSets
 

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import torch
 
-from relational_iqa.storage.pixel_perfect_weights import Architecture
+from relational_iqa.networks.pixel_perfect import Architecture
 from relational_iqa.training.data import set_cache
 from relational_iqa.training.loop.checkpoint import FILE_NAME, load_checkpoint
 from relational_iqa.training.loop.config import TrainConfig

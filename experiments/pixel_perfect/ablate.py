@@ -22,7 +22,8 @@ from experiments.pixel_perfect.cross_type import cross_type_rows, measure_cross_
 from experiments.pixel_perfect.evaluate import SEED
 from experiments.pixel_perfect.order import measure_order, order_rows
 from experiments.pixel_perfect.table import Row
-from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
+from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.data.pairs import SetBatch

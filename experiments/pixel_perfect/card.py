@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
+from relational_iqa.storage.cards import write_card
 
 
 def with_results(card: Mapping[str, Any], result: Mapping[str, Any], command: str, note: str = "") -> dict[str, Any]:
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, KeyError) as error:
         print(f"card: {error}", file=sys.stderr)
         return 2
-    options.card.write_text(json.dumps(filled, indent=1) + "\n", encoding="utf-8")
+    write_card(options.card, filled)
     return 0
 
 

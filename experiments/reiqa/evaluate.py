@@ -21,10 +21,10 @@ from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.reading.photos import list_photos
 from experiments.evaluation import Log, Outcome, evaluation_parser, positive, run_evaluation
 from experiments.reiqa.neighbours import Items, features_of, make_items, share_and_chance
-from relational_iqa.networks.reiqa import ReIQAEncoders
+from relational_iqa.networks.reiqa import ReIQAEncoders, encoder_size
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.systems import reiqa
-from relational_iqa.systems.reiqa import EXPERTS, ReIQA, size_of
+from relational_iqa.systems.reiqa import EXPERTS, ReIQA
 
 SEED = 20261
 # One of each family, so that "the same type" is a question with one answer: three interpolations look alike.
@@ -39,7 +39,7 @@ TYPES = (
 def untrained(like: ReIQA, seed: int = SEED) -> ReIQA:
     """The same networks with random weights. Batch statistics are those of initialisation: mean 0, spread 1."""
     torch.manual_seed(seed)
-    networks = [ResNet(*asdict(size_of(like.encoders, name)).values()) for name in ("quality", "content")]
+    networks = [ResNet(*asdict(encoder_size(like.encoders, name)).values()) for name in ("quality", "content")]
     return ReIQA(ReIQAEncoders(*networks).to(like.device), {"name": "untrained", "sha256": None})
 
 

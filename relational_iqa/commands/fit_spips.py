@@ -8,12 +8,11 @@ from relational_iqa.commands.config_file import read_config
 def fit_spips(config: str, overrides: list[str], resume: str = "auto") -> None:
     """Train SPIPS on ranked sets, on 2AFC triplets (mode=triplets) or on opinion scores (mode=mos)."""
     settings = read_config(config, overrides)
-    import json
-
+    from relational_iqa.storage.cards import read_card
     from relational_iqa.training.spips.fit import fit, parse_config
 
     path = fit(parse_config(settings), resume)
-    results = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["results"]
+    results = read_card(path)["results"]
     for name, medians in results.get("splits", {}).items():
         print(
             f"{name}: SRCC {medians['srcc']:.3f}, KRCC {medians['krcc']:.3f}, PLCC {medians['plcc']:.3f}; "

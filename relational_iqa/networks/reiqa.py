@@ -59,6 +59,12 @@ class ReIQAEncoders(nn.Module):
         self.content = ImageEncoder(content, normalise=True)
 
 
+def encoder_size(encoders: ReIQAEncoders, expert: str) -> EncoderSize:
+    """Depth and width of the encoder "quality" or "content"."""
+    backbone: ResNet = getattr(encoders, expert).backbone
+    return EncoderSize(backbone.depth, backbone.width)
+
+
 class MomentumContrast(nn.Module):
     """Trains `encoder` by telling the key of a query's own image from others.
 

@@ -1,8 +1,10 @@
 """Weights on disk and their cards: one safetensors format for all systems, no pickle.
 
-tensor_file               reads, writes and refuses files
-pixel_perfect_weights     the two networks of the core
-pmos_weights, spips_weights   those of the other systems
-regressor                 from features of Re-IQA to an opinion score
+tensor_file               reads, writes and refuses safetensors files
+network_format            networks in such files: the header rebuilds the network
+pixel_perfect_weights, pmos_weights, reiqa_weights, spips_weights   what is particular to each system
+regressor                 from features to an opinion score
+shipped                   finds weights by path or by the name of shipped ones
+cards                     the card beside weights: where they come from
 opinions                  whose human scores weights were fitted to
 """

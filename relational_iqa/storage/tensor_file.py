@@ -1,4 +1,4 @@
-"""Safetensors files: how all systems keep what they have learned, and how such files are refused.
+"""Safetensors files: how all that was learned is kept, and how files that cannot be used are refused.
 
 No pickle. Equal tensors and facts give equal bytes; a file is written whole or not at all.
 """
@@ -9,25 +9,38 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import atomic_file, file_sha256
 
-Network = TypeVar("Network", bound=nn.Module)
+
+class Stored(NamedTuple):
+    """What a file holds: tensors by name, the facts of its header (plain JSON data), and the sha256 of its bytes."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+    sha256: str
 
 
 def write_tensors(path: Path, format: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
-    """Writes `path` and returns its sha256. facts: plain JSON data."""
+    """Writes `path` and returns its sha256.
+
+    Args:
+        path: file to write; its folder is made where it is not there.
+        format: name and number of the format, checked by `read_tensors`.
+        tensors: on any device.
+        facts: plain JSON data.
+    """
     data = save(
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         {"format": format, "facts": json.dumps(facts, sort_keys=True)},
     )
-    data = ordered(data)
+    data = _with_sorted_header(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file:
         file.write(data)
@@ -35,51 +48,50 @@ def write_tensors(path: Path, format: str, tensors: Mapping[str, Tensor], facts:
 
 
 def read_tensors(
-    path: Path, format: str, written_by: str, unset: Collection[str] = ()
-) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-    """Tensors, facts and sha256 of a file of `format`. UsageError names a missing, damaged or foreign file.
-    unset: as in `open_tensors`."""
-    header, tensors = open_tensors(path, written_by, unset, format)
-    try:
-        facts = json.loads(header["facts"])
-    except (KeyError, ValueError) as error:
-        raise UsageError(f"{path}: its header cannot be read ({error}); write it again with {written_by}") from error
-    return tensors, facts, file_sha256(path)
-
-
-def load_network(
     path: Path,
     format: str,
     written_by: str,
-    build: Callable[[dict[str, Any]], Network],
     unset: Collection[str] = (),
-) -> tuple[Network, dict[str, Any], dict[str, Any]]:
-    """A network from a file of `format`, in eval mode and frozen; {"name", "path", "sha256"}; and the header's facts.
+    former: Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]] | None = None,
+) -> Stored:
+    """Reads what `write_tensors` wrote.
 
-    build: facts -> the untrained network they describe. UsageError names a missing, damaged or foreign file.
+    Args:
+        path: file to read.
+        format: the format that is expected.
+        written_by: the command that writes such files, for messages.
+        unset: names of tensors that may be NaN, which means that nothing was set.
+        former: by the name of a former format, its header -> facts.
+
+    Raises:
+        UsageError: the file is missing, damaged, a PyTorch file or of another format, its facts cannot be read, or a
+            tensor holds values that are not finite.
     """
-    state, facts, digest = read_tensors(path, format, written_by, unset)
-    network = restored(path, lambda: build(facts), state)
-    return network, {"name": path.stem, "path": str(path), "sha256": digest}, facts
-
-
-def restored(path: Path, build: Callable[[], Network], state: Mapping[str, Tensor]) -> Network:
-    """`build()` with `state` from `path`, in eval mode and frozen; UsageError where they do not fit."""
+    readers = {**(former or {}), format: _facts}
+    header, tensors = _open(path, written_by)
+    found = header.get("format", "unknown")
+    if found not in readers:
+        raise UsageError(f"{path}: is of format {found!r}, expected {format!r}")
+    checked = {name: value for name, value in tensors.items() if value.is_floating_point() and name not in unset}
+    broken = [name for name, value in checked.items() if not value.isfinite().all()]
+    if broken:
+        raise UsageError(f"{path}: NaN or infinite values in {broken[0]}; write it again with {written_by}")
     try:
-        network = build()
-        network.load_state_dict(state)
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        fault = str(error).splitlines()[-1].strip()
-        raise UsageError(f"{path}: tensors do not fit the architecture in the header: {fault}") from error
-    return network.eval().requires_grad_(False)
+        facts = readers[found](header)
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"{path}: its header cannot be read ({error}); write it again with {written_by}") from error
+    return Stored(tensors, facts, file_sha256(path))
 
 
-def open_tensors(
-    path: Path, written_by: str, unset: Collection[str] = (), format: str | None = None
-) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Header and tensors of a safetensors file. UsageError for one that is missing, damaged, of PyTorch's own format,
-    of another `format` than asked for, or holds values that are not finite; NaN in the tensors named in `unset` means
-    that nothing was set."""
+def _facts(header: Mapping[str, str]) -> dict[str, Any]:
+    facts = json.loads(header["facts"])
+    if not isinstance(facts, dict):
+        raise ValueError(f"facts are {type(facts).__name__}, expected a mapping")
+    return facts
+
+
+def _open(path: Path, written_by: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a safetensors file. Raises UsageError for one that is missing, damaged, or of PyTorch."""
     if not path.is_file():
         raise UsageError(f"{path}: no such file; give what {written_by} wrote")
     with path.open("rb") as raw:
@@ -87,22 +99,17 @@ def open_tensors(
             raise UsageError(f"{path}: not readable as weights: a PyTorch file (.pt); give what {written_by} wrote")
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            names = file.keys()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
         raise UsageError(f"{path}: not readable as weights ({error}); give what {written_by} wrote") from error
-    if format is not None and header.get("format") != format:
-        raise UsageError(f"{path}: is of format {header.get('format', 'unknown')!r}, expected {format!r}")
-    checked = {name: value for name, value in tensors.items() if value.is_floating_point() and name not in unset}
-    broken = [name for name, value in checked.items() if not value.isfinite().all()]
-    if broken:
-        raise UsageError(f"{path}: NaN or infinite values in {broken[0]}; write it again with {written_by}")
-    return header, tensors
 
 
-def ordered(data: bytes) -> bytes:
-    """The same file with the header's own entries in order; the library's order differs from run to run.
-    Format: 8 bytes length, JSON padded with spaces, tensors."""
+def _with_sorted_header(data: bytes) -> bytes:
+    """The same file with the header's own entries sorted; the library's order differs from run to run.
+
+    Format: 8 bytes length, JSON padded with spaces, tensors.
+    """
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import Entry, PatchEncoder
 from relational_iqa.networks.pair_statistics import PairStatistics
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Sums
 from relational_iqa.networks.similarity_maps import SimilarityMaps
-from relational_iqa.storage.pixel_perfect_weights import Networks
 
 _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Entry)
 

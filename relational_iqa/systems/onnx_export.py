@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
-from relational_iqa.storage.pixel_perfect_weights import Networks
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.tiling.tile_geometry import GRID_PX
 from relational_iqa.version import __version__
 

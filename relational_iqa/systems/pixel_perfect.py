@@ -15,8 +15,9 @@ from torch import Tensor
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.results.comparison import Comparison, Ranking, Score
-from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
+from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.network_inference import NetworkInference
 from relational_iqa.tiling.grid_map import CELL_PX, GridMap, GridMaps

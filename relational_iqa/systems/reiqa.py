@@ -8,7 +8,6 @@ reiqa.load(regressor="mos.safetensors").score("photo.jpg")
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,16 +19,13 @@ from torch import Tensor
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.reading.image_io import MAX_PIXELS, load_image
-from relational_iqa.networks.reiqa import EncoderSize, ReIQAEncoders
-from relational_iqa.networks.resnet import ResNet
+from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.storage.regressor import Regressor, load_regressor
-from relational_iqa.storage.shipped import find_weights
-from relational_iqa.storage.tensor_file import load_network, write_tensors
+from relational_iqa.storage.reiqa_weights import load_encoders, save_encoders
 from relational_iqa.systems.devices import find_device
 
-FORMAT = "reiqa-encoders 1"
-DEFAULT_WEIGHTS = "reiqa-small"
+__all__ = ["EXPERTS", "Experts", "ReIQA", "Source", "features_of_files", "from_checkpoints", "load", "save_encoders"]
 Source = str | Path | Image.Image | np.ndarray | Tensor
 Experts = Literal["both", "quality", "content"]
 EXPERTS: tuple[Experts, ...] = ("both", "quality", "content")
@@ -85,15 +81,8 @@ def load(
 
     Raises UsageError for files that are missing, damaged, foreign or do not belong together.
     """
-    path = find_weights(DEFAULT_WEIGHTS if weights is None else weights)
-    encoders, meta, _ = load_network(path, FORMAT, "`riqa fit-reiqa --config`", _build)
+    encoders, meta = load_encoders(weights)
     return ReIQA(encoders.to(find_device(str(device))), meta, None if regressor is None else load_regressor(regressor))
-
-
-def _build(facts: Mapping[str, Any]) -> ReIQAEncoders:
-    """Networks of 32 bits, whatever the file holds."""
-    sizes = [EncoderSize(**facts[name]) for name in EXPERTS[1:]]
-    return ReIQAEncoders(*(ResNet(size.depth, size.width) for size in sizes))
 
 
 def from_checkpoints(
@@ -113,21 +102,6 @@ def from_checkpoints(
     }
     encoders = ReIQAEncoders(loaded[0][0], loaded[1][0])
     return ReIQA(encoders.to(find_device(str(device))), meta, None if regressor is None else load_regressor(regressor))
-
-
-def save_encoders(path: Path, encoders: ReIQAEncoders, half_precision: bool = False) -> str:
-    """Writes both encoders and returns the sha256. half_precision: floats of 16 bits on disk, of 32 once loaded."""
-    tensors = {
-        name: value.half() if half_precision and value.is_floating_point() else value
-        for name, value in encoders.state_dict().items()
-    }
-    return write_tensors(path, FORMAT, tensors, {name: asdict(size_of(encoders, name)) for name in EXPERTS[1:]})
-
-
-def size_of(encoders: ReIQAEncoders, expert: str) -> EncoderSize:
-    """Depth and width of the encoder "quality" or "content"."""
-    backbone = getattr(encoders, expert).backbone
-    return EncoderSize(backbone.depth, backbone.width)
 
 
 def features_of_files(

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from distortion_engine.errors import ImageError, UsageError
-from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
+from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.tiling.tile_geometry import inside_share, pad_to_grid
 
 Reduction = Literal["mean", "sum", "none"]

@@ -17,8 +17,8 @@ from distortion_engine.severity import CONSENSUS_METRICS
 from experiments.docs_pictures import make as pictures
 from relational_iqa import cli
 from relational_iqa.commands.parser import Parser
+from relational_iqa.networks.pixel_perfect import Architecture
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
-from relational_iqa.storage.pixel_perfect_weights import Architecture
 from relational_iqa.training.data.set_cache import DataConfig
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pixel_perfect.pretrain import PretrainConfig

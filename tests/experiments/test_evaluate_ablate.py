@@ -11,7 +11,8 @@ from distortion_engine.errors import UsageError
 from experiments.pixel_perfect import ablate as module
 from experiments.pixel_perfect.ablate import VARIANTS, AblationConfig, ablate, main, markdown, train_variant
 from experiments.pixel_perfect.table import Row
-from relational_iqa.storage.pixel_perfect_weights import Networks, save_weights
+from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.storage.pixel_perfect_weights import save_weights
 from relational_iqa.training.data.set_cache import CachedSets, DataConfig
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pixel_perfect.scoring_stage import DEFAULT_WEIGHTS

@@ -1,15 +1,17 @@
-"""What every training run does before and after its stages: options from plain data, and the code that it ran."""
+"""What every training run does before and after its stages: options from plain data, facts for the card."""
 
 from __future__ import annotations
 
+import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from distortion_engine.errors import UsageError
 
 Config = TypeVar("Config")
+_KEPT = ("stage", "steps", "seconds", "ended_by", "losses", "data_wait", "trained_parameters", "device")
 
 
 def parse_run(kind: type[Config], values: Mapping[str, Any]) -> Config:
@@ -35,3 +37,19 @@ def git_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown: not run from a git checkout"
     return done.stdout.strip()
+
+
+def ranked_sets_of(sets: int, photos: int, folder: str) -> str:
+    """What the card says of a run on ranked sets of the photographs in `folder`."""
+    return f"{sets} ranked sets of {photos} photographs (split 'train', {Path(folder).name})"
+
+
+def facts_of_stages(ended: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the card says of training: `seconds`, `hardware` and `stages`. ended: what `train` gave for each stage."""
+    import torch
+
+    return {
+        "seconds": round(sum(stage["seconds"] for stage in ended)),
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "stages": [{key: stage[key] for key in _KEPT if key in stage} for stage in ended],
+    }

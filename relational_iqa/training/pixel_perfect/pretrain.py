@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,12 +11,14 @@ import torch
 
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.photos import list_photos
-from relational_iqa.storage.pixel_perfect_weights import Architecture, Networks, load_weights, save_weights
+from relational_iqa.networks.pixel_perfect import Architecture, Networks
+from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
+from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.data.set_cache import DataConfig, cached_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.distributed import is_first_process
-from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run, ranked_sets_of
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pixel_perfect.distortion_stage import DistortionStage
 from relational_iqa.training.pixel_perfect.scoring_stage import ScoringStage
@@ -71,27 +71,16 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     if not is_first_process():
         return path
     digest = save_weights(path, networks.cpu())
-    card = _card(config, commit, digest, len(photos), [first, second])
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    data = ranked_sets_of(config.data.sets, len(photos), config.data.photos)
+    card = WeightCard(
+        name=config.name,
+        sha256=digest,
+        licence=FREE_LICENCE,
+        data=f"{data}; {NO_HUMAN_SCORE}",
+        command="riqa pretrain --config CONFIG, with the config below",
+        config=asdict(config),
+        git_commit=commit,
+        **facts_of_stages([first, second]),
+    )
+    write_card(path, card)
     return path
-
-
-def _card(
-    config: PretrainConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]]
-) -> dict[str, Any]:
-    keys = ("stage", "steps", "seconds", "ended_by", "losses", "data_wait", "trained_parameters", "device")
-    return {
-        "name": config.name,
-        "sha256": digest,
-        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
-        "data": f"{config.data.sets} ranked sets of {photos} photographs "
-        f"(split 'train', {Path(config.data.photos).name}); "
-        "no human score in losses, choice of checkpoint or severity curves",
-        "command": "riqa pretrain --config CONFIG, with the config below",
-        "config": asdict(config),
-        "git_commit": commit,
-        "seconds": round(sum(stage["seconds"] for stage in stages)),
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
-        "results": {},
-    }

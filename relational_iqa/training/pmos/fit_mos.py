@@ -25,6 +25,7 @@ from relational_iqa.benchmarks.regression import MIN_RATED, fit_regressor
 from relational_iqa.benchmarks.splits import grouped_splits
 from relational_iqa.networks.pmos_head import PmosHead
 from relational_iqa.networks.pmos_network import PmosNetwork
+from relational_iqa.storage.cards import WeightCard, write_card
 from relational_iqa.storage.opinions import joined_opinions
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS, load
@@ -163,19 +164,19 @@ def fit_mos(
     source = f"{len(rated.scores)} rated images of {rated.benchmark.name}"
     opinions = joined_opinions(model.meta["opinions"], source)
     digest = save_pmos_weights(path, network.cpu(), opinions)
-    card = {
-        "name": config.name,
-        "sha256": digest,
-        "licence": "that of the rated images and their scores; see their source before passing these weights on",
-        "data": source,
-        "opinions": opinions,
-        "started_from": {key: model.meta[key] for key in ("name", "sha256", "opinions")},
-        "command": "riqa fit-mos --config CONFIG, with the config below",
-        "config": asdict(config),
-        "git_commit": git_commit(),
-        "results": {name: summary(rows) for name, rows in results.items()},
-    }
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    card = WeightCard(
+        name=config.name,
+        sha256=digest,
+        licence="that of the rated images and their scores; see their source before passing these weights on",
+        data=source,
+        opinions=opinions,
+        started_from={key: model.meta[key] for key in ("name", "sha256", "opinions")},
+        command="riqa fit-mos --config CONFIG, with the config below",
+        config=asdict(config),
+        git_commit=git_commit(),
+        results={name: summary(rows) for name, rows in results.items()},
+    )
+    write_card(path, card)
     return path, results
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,13 +12,14 @@ import torch
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.photos import list_photos
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
 from relational_iqa.storage.opinions import NO_OPINIONS
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.data.set_cache import DataConfig, cached_sets
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run, ranked_sets_of
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, Recolouring
 from relational_iqa.training.pmos.stage import PmosLossWeights, PmosStage
@@ -71,22 +70,18 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     ended = train(stage, config.pmos, out / "pmos", resume)
     path = out / f"{config.name}.safetensors"
     digest = save_pmos_weights(path, network.cpu())
-    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
-    card = {
-        "name": config.name,
-        "sha256": digest,
-        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest",
-        "data": f"{config.data.sets} ranked sets of {len(photos)} photographs (split 'train', "
-        f"{Path(config.data.photos).name}); no human score in losses, choice of checkpoint or severity curves",
-        "command": "python -m experiments.pmos.train --config CONFIG, with the config below",
-        "config": asdict(config),
-        "git_commit": commit,
-        "seconds": round(ended["seconds"]),
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "stages": [{key: ended[key] for key in keys}],
-        "results": {},
-    }
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    data = ranked_sets_of(config.data.sets, len(photos), config.data.photos)
+    card = WeightCard(
+        name=config.name,
+        sha256=digest,
+        licence=FREE_LICENCE,
+        data=f"{data}; {NO_HUMAN_SCORE}",
+        command="python -m experiments.pmos.train --config CONFIG, with the config below",
+        config=asdict(config),
+        git_commit=commit,
+        **facts_of_stages([ended]),
+    )
+    write_card(path, card)
     return path
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,13 +17,17 @@ from relational_iqa.benchmarks.regression import agreement_over_splits, fit_regr
 from relational_iqa.networks.reiqa import EncoderSize, ImageEncoder, MomentumContrast, ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.resnet_state import load_resnet
+from relational_iqa.storage.cards import FREE_LICENCE, WeightCard, write_card
 from relational_iqa.storage.regressor import Regressor
-from relational_iqa.systems.reiqa import Experts, ReIQA, features_of_files, save_encoders
+from relational_iqa.storage.reiqa_weights import save_encoders
+from relational_iqa.systems.reiqa import Experts, ReIQA, features_of_files
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.reiqa.data import ReIQAData
 from relational_iqa.training.reiqa.stage import ContentStage, ContrastConfig, QualityStage
+
+_LICENCE_OF_START = "that of the networks it started from; see their sources before passing these weights on"
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,20 @@ def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
     ]
     path = out / f"{config.name}.safetensors"
     digest = save_encoders(path, encoders.cpu(), config.half_precision)
-    card = _card(config, commit, digest, len(photos), done)
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    started = [run.start_from for run in (quality, content) if run.start_from]
+    chunks = f"{config.data.chunks} chunks" if config.data.chunks else "chunks rendered on the fly"
+    data = f"{chunks} and augmented crops of {len(photos)} photographs (split 'train', {Path(config.data.photos).name})"
+    card = WeightCard(
+        name=config.name,
+        sha256=digest,
+        licence=_LICENCE_OF_START if started else FREE_LICENCE,
+        data=f"{data}; no human score here" + (f", started from {', '.join(started)}" if started else ""),
+        command="riqa fit-reiqa --config CONFIG, with the config below",
+        config=asdict(config),
+        git_commit=commit,
+        **facts_of_stages(done),
+    )
+    write_card(path, card)
     return path
 
 
@@ -137,26 +151,3 @@ def fit_to_opinions(
         "agreement": agreement.summary(),
     }
     return fit_regressor(features, scores, facts)
-
-
-def _card(config: ReIQAConfig, commit: str, digest: str, photos: int, stages: list[dict[str, Any]]) -> dict[str, Any]:
-    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
-    started = [run.start_from for run in (config.quality, config.content) if run.start_from]
-    chunks = f"{config.data.chunks} chunks" if config.data.chunks else "chunks rendered on the fly"
-    return {
-        "name": config.name,
-        "sha256": digest,
-        "licence": "that of the networks it started from; see their sources before passing these weights on"
-        if started
-        else "Apache-2.0 (weights); photographs under the licences in their manifest",
-        "data": f"{chunks} and augmented crops of {photos} photographs (split 'train', "
-        f"{Path(config.data.photos).name}); no human score here"
-        + (f", started from {', '.join(started)}" if started else ""),
-        "command": "riqa fit-reiqa --config CONFIG, with the config below",
-        "config": asdict(config),
-        "git_commit": commit,
-        "seconds": round(sum(stage["seconds"] for stage in stages)),
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "stages": [{key: stage[key] for key in keys if key in stage} for stage in stages],
-        "results": {},
-    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,16 +21,19 @@ from relational_iqa.benchmarks.splits import grouped_splits
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.networks.spips import DEEP, SpipsArchitecture, SpipsNetwork
 from relational_iqa.networks.stage_features import ResNetBackbone
+from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
 from relational_iqa.storage.opinions import NO_OPINIONS, joined_opinions
 from relational_iqa.storage.spips_weights import load_spips_weights, save_spips_weights
 from relational_iqa.systems.spips import SPIPS
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.data.set_cache import DataConfig, cached_sets
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.runs import git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run, ranked_sets_of
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.spips.data import load_pair, rated_batches, triplet_batches
 from relational_iqa.training.spips.stage import SpipsLossWeights, SpipsStage, mos_stage, ranked_stage, triplet_stage
+
+_LICENCE_OF_SOURCES = "that of the judgments and of the backbone; see their sources before passing these weights on"
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,20 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
     ended = train(stage, config.train, folder, resume)
     path = out / f"{config.name}.safetensors"
     digest = save_spips_weights(path, network.cpu(), opinions)
-    card = _card(config, commit, digest, source, opinions, ended) | {"results": results}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    unaware = opinions == NO_OPINIONS
+    card = WeightCard(
+        name=config.name,
+        sha256=digest,
+        licence=FREE_LICENCE if unaware and not config.backbone_from else _LICENCE_OF_SOURCES,
+        data=f"{source}; {NO_HUMAN_SCORE}" if unaware else source,
+        opinions=opinions,
+        command="riqa fit-spips --config CONFIG, with the config below",
+        config=asdict(config),
+        git_commit=commit,
+        results=results,
+        **facts_of_stages([ended]),
+    )
+    write_card(path, card)
     return path
 
 
@@ -164,7 +178,7 @@ def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str
     sets = cached_sets(data, photos, metric_judge, JUDGE_COLUMNS)
     size, seed = config.train.batch_size, config.train.seed
     stage = ranked_stage(network, sets, size, seed, config.loss, bool(config.start_from))
-    return stage, f"{data.sets} ranked sets of {len(photos)} photographs (split 'train', {Path(data.photos).name})"
+    return stage, ranked_sets_of(data.sets, len(photos), data.photos)
 
 
 def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:
@@ -225,25 +239,3 @@ def _people(config: SpipsConfig) -> People:
     if config.people is None:
         raise UsageError(f"mode {config.mode!r} needs a section 'people' in the config")
     return config.people
-
-
-def _card(
-    config: SpipsConfig, commit: str, digest: str, source: str, opinions: str, ended: dict[str, Any]
-) -> dict[str, Any]:
-    keys = ("stage", "steps", "seconds", "ended_by", "losses", "trained_parameters", "device")
-    unaware = opinions == NO_OPINIONS
-    return {
-        "name": config.name,
-        "sha256": digest,
-        "licence": "Apache-2.0 (weights); photographs under the licences in their manifest"
-        if unaware and not config.backbone_from
-        else "that of the judgments and of the backbone; see their sources before passing these weights on",
-        "data": f"{source}; no human score in losses, choice of checkpoint or severity curves" if unaware else source,
-        "opinions": opinions,
-        "command": "riqa fit-spips --config CONFIG, with the config below",
-        "config": asdict(config),
-        "git_commit": commit,
-        "seconds": round(ended["seconds"]),
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "stages": [{key: ended[key] for key in keys if key in ended}],
-    }

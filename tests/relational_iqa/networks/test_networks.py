@@ -13,8 +13,8 @@ from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import STRIDE, Analysis, analysis_filters
 from relational_iqa.networks.pair_statistics import PairStatistics
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.similarity_maps import SimilarityMaps
-from relational_iqa.storage.pixel_perfect_weights import Networks
 from relational_iqa.tiling.tile_geometry import HALO_PX
 
 Scene = Callable[[int, int, int], Tensor]

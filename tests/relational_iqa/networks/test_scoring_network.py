@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relational_iqa.networks.distortion_network import Relation
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Monotone
 from relational_iqa.networks.similarity_maps import SimilarityMaps
-from relational_iqa.storage.pixel_perfect_weights import Networks
 
 
 @pytest.fixture

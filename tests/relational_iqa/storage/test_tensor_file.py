@@ -79,8 +79,10 @@ def test_tensors_that_do_not_fit_their_header_are_one_line(system: str, files: d
         ({name: value for name, value in tensors.items() if name != first}, facts),
         (tensors, {}),
         (tensors, {name: {"nonsense": 1} for name in facts}),
-        (tensors, [1]),
     ]
+    write_tensors(tmp_path / "list.safetensors", FORMATS[system], tensors, [1])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"list\.safetensors: its header cannot be read \(facts are list"):
+        LOAD[system](tmp_path / "list.safetensors")
     for number, (changed, said) in enumerate(broken):
         path = tmp_path / f"{number}.safetensors"
         write_tensors(path, FORMATS[system], changed, said)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from distortion_engine.errors import UsageError
-from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights, save_weights
+from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
 
 
 @pytest.fixture(scope="module")

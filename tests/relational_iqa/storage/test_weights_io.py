@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from safetensors.torch import save_file
 import relational_iqa
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
-from relational_iqa.storage.pixel_perfect_weights import FORMAT, Architecture, Networks, load_weights, save_weights
+from relational_iqa.networks.pixel_perfect import Architecture, Networks
+from relational_iqa.storage.pixel_perfect_weights import FORMAT, load_weights, save_weights
 from relational_iqa.storage.shipped import find_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 
@@ -29,6 +31,17 @@ def written(random_networks: Networks, tmp_path_factory: pytest.TempPathFactory)
 def header_of(path: Path) -> dict[str, str]:
     with safe_open(path, framework="pt") as file:
         return dict(file.metadata())
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(header_of(path)["facts"])
+    return facts
+
+
+def with_facts(source: Path, path: Path, **changed: Any) -> Path:
+    """A copy that states other facts; None leaves one out."""
+    stated = {key: value for key, value in (facts_of(source) | changed).items() if value is not None}
+    return rewritten(source, path, facts=json.dumps(stated))
 
 
 def rewritten(source: Path, path: Path, drop: str = "", **header: str) -> Path:
@@ -68,10 +81,27 @@ def test_loaded_model_answers_like_the_one_that_was_saved(
         relational_iqa.load(written, device="abacus")
 
 
-def test_header_says_format_architecture_and_axes(written: Path) -> None:
-    header = header_of(written)
-    assert header["format"] == FORMAT and json.loads(header["architecture"]) == {"width": 16, "encoder_channels": 8}
-    assert header["axes"].split(",") == [axis.name for axis in AXES]
+def test_header_says_format_architecture_axes_and_opinions(written: Path) -> None:
+    assert header_of(written)["format"] == FORMAT.name == "relational-iqa 3"
+    facts = facts_of(written)
+    assert facts["architecture"] == {"width": 16, "encoder_channels": 8} and facts["opinions"] == "none"
+    assert facts["axes"] == [axis.name for axis in AXES]
+
+
+def test_weights_of_the_former_format_are_read(random_networks: Networks, written: Path, tmp_path: Path) -> None:
+    with safe_open(written, framework="pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    header = {"format": "relational-iqa 2", "architecture": json.dumps(facts_of(written)["architecture"])}
+    axes = {"axes": ",".join(axis.name for axis in AXES)}
+    save_file(state, tmp_path / "former.safetensors", header | axes)
+    networks, meta = load_weights(tmp_path / "former.safetensors")
+    assert networks.architecture == random_networks.architecture and meta["opinions"] == "none"
+    assert all(torch.equal(networks.state_dict()[name], value) for name, value in random_networks.state_dict().items())
+    save_file(state, tmp_path / "cut.safetensors", header)
+    with pytest.raises(UsageError, match=r"cut\.safetensors: its header cannot be read"):
+        load_weights(tmp_path / "cut.safetensors")
+    with safe_open(find_weights(None), framework="pt") as shipped:
+        assert shipped.metadata()["format"] == "relational-iqa 2"
 
 
 @pytest.mark.parametrize("content", ["cut in header", "cut in tensors", "empty", "text", "pickle", "torch"])
@@ -112,20 +142,25 @@ def test_pickled_code_is_never_run(tmp_path: Path) -> None:
 
 def test_weights_of_other_axes_formats_and_shapes_are_refused_by_name(written: Path, tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
-    with pytest.raises(UsageError, match=r"other\.safetensors: made for other axes \(sharpness,taste\)"):
-        load_weights(rewritten(written, path, axes="sharpness,taste"))
-    with pytest.raises(UsageError, match=r"other\.safetensors: weights of 'relational-iqa 99', expected"):
+    with pytest.raises(UsageError, match=r"other\.safetensors: made for other axes \(sharpness, taste\)"):
+        load_weights(with_facts(written, path, axes=["sharpness", "taste"]))
+    with pytest.raises(UsageError, match=r"other\.safetensors: made for other axes \(None\)"):
+        load_weights(with_facts(written, path, axes=None))
+    with pytest.raises(UsageError, match=r"other\.safetensors: is of format 'relational-iqa 99', expected"):
         load_weights(rewritten(written, path, format="relational-iqa 99"))
-    with pytest.raises(UsageError, match=r"other\.safetensors: weights of 'another program'"):
+    with pytest.raises(UsageError, match=r"other\.safetensors: is of format 'unknown', expected"):
         load_weights(rewritten(written, path, drop="format"))
     with pytest.raises(UsageError, match=r"other\.safetensors: tensors do not fit .*blend"):
         load_weights(rewritten(written, path, drop="scoring.pair.blend"))
-    wide = json.dumps({"width": 24, "encoder_channels": 8})
-    for architecture in (wide, "{}", '{"depth": 3}', '{"width": "x"}', "no json", "[]"):
+    wide = {"width": 24, "encoder_channels": 8}
+    for architecture in (wide, {}, {"depth": 3}, {"width": "x"}, "no mapping", [], None):
         with pytest.raises(UsageError, match=r"other\.safetensors: tensors do not fit the architecture"):
-            load_weights(rewritten(written, path, architecture=architecture))
-    with pytest.raises(UsageError, match=r"other\.safetensors: tensors do not fit the architecture"):
-        load_weights(rewritten(written, path, drop="architecture"))
+            load_weights(with_facts(written, path, architecture=architecture))
+    for facts in ("no json", ""):
+        with pytest.raises(UsageError, match=r"other\.safetensors: its header cannot be read"):
+            load_weights(rewritten(written, path, facts=facts))
+    with pytest.raises(UsageError, match=r"other\.safetensors: its header cannot be read"):
+        load_weights(rewritten(written, path, drop="facts"))
 
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:

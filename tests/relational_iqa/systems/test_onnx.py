@@ -14,7 +14,7 @@ from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import save_image
 from relational_iqa import cli
-from relational_iqa.storage.pixel_perfect_weights import Networks
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.systems.onnx_export import GRAPHS, Mode, export_onnx
 from relational_iqa.version import __version__
 

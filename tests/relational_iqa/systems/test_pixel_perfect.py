@@ -17,8 +17,8 @@ from torch import Tensor
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.reading.image_io import save_image
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.storage.pixel_perfect_weights import Networks
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 from relational_iqa.tiling.tile_geometry import HALO_PX
 

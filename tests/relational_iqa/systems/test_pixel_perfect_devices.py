@@ -11,8 +11,8 @@ from torch import Tensor
 import relational_iqa
 from distortion_engine.errors import UsageError
 from relational_iqa import cli
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.storage.pixel_perfect_weights import Networks
 from relational_iqa.systems.devices import DEVICES, PRECISIONS, available_devices
 from relational_iqa.systems.network_inference import whole_float32
 from relational_iqa.systems.pixel_perfect import RelationalIQA

@@ -366,12 +366,12 @@ def test_weights_say_where_their_shares_come_from_and_those_that_do_not_take_the
         assert back.architecture.shares_from == source and (back(*pair) == network(*pair)).all()
     network = random_network(versions)
     older = {name: value for name, value in asdict(network.architecture).items() if name != "shares_from"}
-    write_tensors(tmp_path / "older.safetensors", FORMAT, network.state_dict(), {"architecture": older})
+    write_tensors(tmp_path / "older.safetensors", FORMAT.name, network.state_dict(), {"architecture": older})
     back, meta = load_spips_weights(tmp_path / "older.safetensors")
     assert back.architecture == network.architecture and (back(*pair) == network(*pair)).all()
     assert meta["opinions"] == "none"
     unknown = older | {"shares_from": "test"}
-    write_tensors(tmp_path / "newer.safetensors", FORMAT, network.state_dict(), {"architecture": unknown})
+    write_tensors(tmp_path / "newer.safetensors", FORMAT.name, network.state_dict(), {"architecture": unknown})
     with pytest.raises(UsageError, match="newer.safetensors.*shares_from 'test'"):
         load_spips_weights(tmp_path / "newer.safetensors")
 

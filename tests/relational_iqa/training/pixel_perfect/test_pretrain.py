@@ -18,7 +18,8 @@ import relational_iqa
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.severity import provenance
-from relational_iqa.storage.pixel_perfect_weights import Networks, load_weights
+from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.data.set_cache import CachedSets, cached_sets
 from relational_iqa.training.pixel_perfect import pretrain as pretrain_module

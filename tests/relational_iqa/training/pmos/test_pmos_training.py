@@ -16,9 +16,10 @@ import relational_iqa.systems.pmos as pmos
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import file_sha256
+from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.pmos_head import thumbnail
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.storage.pixel_perfect_weights import Networks, save_weights
+from relational_iqa.storage.pixel_perfect_weights import save_weights
 from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.trainer import train

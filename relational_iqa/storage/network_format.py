@@ -1,0 +1,84 @@
+"""One format for the networks of all systems: tensors, and in the header the facts that rebuild the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from distortion_engine.errors import UsageError
+from relational_iqa.storage.opinions import NO_OPINIONS
+from relational_iqa.storage.shipped import find_weights
+from relational_iqa.storage.tensor_file import read_tensors, write_tensors
+
+Network = TypeVar("Network", bound=nn.Module)
+Facts = Mapping[str, Any]
+
+
+def _no_objection(facts: Facts) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class NetworkFormat(Generic[Network]):
+    """What is particular to the weights of one system.
+
+    Args:
+        name: format in the header; files of another one are refused.
+        written_by: the command that writes such files, for messages.
+        shipped: name of the weights that ship with the package.
+        describe: network -> facts that rebuild it, plain JSON data.
+        build: facts -> the untrained network. Its errors become a UsageError that names the file.
+        objection: facts -> why such weights are refused, "" where they are not.
+        unset: names of tensors that may be NaN, which means that nothing was set.
+        former: by the name of a former format, the facts that are in its header.
+    """
+
+    name: str
+    written_by: str
+    shipped: str
+    describe: Callable[[Network], dict[str, Any]]
+    build: Callable[[Facts], Network]
+    objection: Callable[[Facts], str] = _no_objection
+    unset: Collection[str] = ()
+    former: Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]] = field(default_factory=dict)
+
+    def save(
+        self, path: Path, network: Network, opinions: str = NO_OPINIONS, state: Mapping[str, Tensor] | None = None
+    ) -> str:
+        """Writes the weights and returns their sha256.
+
+        Args:
+            path: file to write; its folder is made where it is not there.
+            network: what is written.
+            opinions: whose judgments it was fitted to, "none" for nobody's.
+            state: tensors to write in place of those of the network, for example in half precision.
+        """
+        facts = {**self.describe(network), "opinions": opinions}
+        return write_tensors(path, self.name, network.state_dict() if state is None else state, facts)
+
+    def load(self, source: str | Path | None = None) -> tuple[Network, dict[str, Any]]:
+        """The network, frozen and in eval mode, and {"name", "path", "sha256", "opinions"} of its file.
+
+        source: a path, the name of shipped weights, or None for the default. Raises UsageError for a file that is
+        missing, damaged, of another format or does not fit its own header.
+        """
+        path = find_weights(source or self.shipped)
+        stored = read_tensors(path, self.name, self.written_by, self.unset, self.former)
+        if reason := self.objection(stored.facts):
+            raise UsageError(f"{path}: {reason}")
+        try:
+            network = self.build(stored.facts)
+            network.load_state_dict(stored.tensors)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            fault = str(error).splitlines()[-1].strip()
+            raise UsageError(f"{path}: tensors do not fit the architecture in the header: {fault}") from error
+        return network.eval().requires_grad_(False), {
+            "name": path.stem,
+            "path": str(path),
+            "sha256": stored.sha256,
+            "opinions": stored.facts.get("opinions", NO_OPINIONS),
+        }

@@ -1,0 +1,35 @@
+"""A card says where weights come from: written whole, read back, nothing in it that is not known."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from relational_iqa.storage.cards import WeightCard, read_card, write_card
+
+CARD = WeightCard(
+    name="mine",
+    sha256="ab" * 32,
+    licence="free",
+    data="3 ranked sets of 2 photographs",
+    command="riqa pretrain --config CONFIG",
+    config={"steps": 2},
+    git_commit="0123456789ab",
+)
+
+
+def test_a_card_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    path = write_card(tmp_path / "mine.safetensors", replace(CARD, seconds=3, results={"srcc": 0.5}))
+    assert path == tmp_path / "mine.json" and [file.name for file in tmp_path.iterdir()] == ["mine.json"]
+    card = read_card(tmp_path / "mine.safetensors")
+    assert card["name"] == "mine" and card["config"] == {"steps": 2} and card["seconds"] == 3
+    assert card["results"] == {"srcc": 0.5} and card["opinions"] == "none"
+
+
+def test_what_is_not_known_is_not_on_the_card(tmp_path: Path) -> None:
+    card = json.loads(write_card(tmp_path / "mine.safetensors", CARD).read_text(encoding="utf-8"))
+    assert not {"seconds", "hardware", "stages", "started_from"} & card.keys()
+
+
+def test_a_card_with_more_entries_is_written_as_it_is(tmp_path: Path) -> None:
+    write_card(tmp_path / "mine.json", {"name": "mine", "note": "more"})
+    assert read_card(tmp_path / "mine.json") == {"name": "mine", "note": "more"}
