@@ -11,11 +11,12 @@ from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.agreement import Verdict, difference, judge, judge_partners
 from relational_iqa.benchmarks.bootstrap import MIN_SCENES, interval, resample
 from relational_iqa.benchmarks.correlation import MIN_SAMPLES
-from relational_iqa.benchmarks.fitted import SplitVerdict, fixed, judge_on_splits, ridge
 from relational_iqa.benchmarks.forced_choice import standings, two_afc, two_afc_people
 from relational_iqa.benchmarks.metrics import Chosen
 from relational_iqa.benchmarks.readers.items import Benchmark
+from relational_iqa.benchmarks.regression import ridge
 from relational_iqa.benchmarks.scoring import Scores
+from relational_iqa.benchmarks.splits import SPLITS, Predict, SplitVerdict, cross_validate
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ def evaluate_scores(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Sco
     verdicts: dict[str, Verdict] = {}
     on_splits: dict[str, SplitVerdict] = {}
     oriented: dict[str, np.ndarray] = {}
+
+    def on_test_shares(predict: Predict) -> SplitVerdict:
+        count = settings.splits or SPLITS
+        return cross_validate(predict, observed, scenes, count, seed=settings.seed, with_curve=True)
+
     for chosen in metrics:
         label = chosen.label
         if chosen.metric.second == "partner":
@@ -115,7 +121,7 @@ def evaluate_scores(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Sco
         values = scores.values[label]
         if chosen.metric.fitted and values.ndim == 2:
             predict = ridge(values[kept], observed)
-            on_splits[label] = judge_on_splits(predict, observed, scenes, settings.splits or 10, settings.seed)
+            on_splits[label] = on_test_shares(predict)
             columns[label] = np.full(len(values), np.nan)
             columns[label][kept] = on_splits[label].held_out
             continue
@@ -123,15 +129,19 @@ def evaluate_scores(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Sco
         oriented[label] = chosen.metric.oriented(values[kept])
         verdicts[label] = judge(oriented[label], observed, scenes, [image.distortion for image in images], draws)
     if settings.splits or on_splits:
-        count = settings.splits or 10
         for label, values in oriented.items():
-            on_splits[label] = judge_on_splits(fixed(values), observed, scenes, count, settings.seed)
+            on_splits[label] = on_test_shares(_fixed(values))
     first, *others = oriented or [""]
     ahead = {label: difference(oriented[first], oriented[label], observed, draws) for label in others}
     drawn = draws.unit if settings.bootstrap else ""
     return Report(
         benchmark, tuple(metrics), settings, scores, kept, columns, drawn, verdicts, on_splits, ahead=ahead
     )  # fmt: skip
+
+
+def _fixed(values: np.ndarray) -> Predict:
+    """Predictions to which nothing is fitted."""
+    return lambda train, indices: values[indices]
 
 
 def _partners(benchmark: Benchmark, chosen: Chosen, scores: Scores, settings: Settings) -> tuple[Verdict, np.ndarray]:

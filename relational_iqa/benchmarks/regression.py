@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.correlation import plcc, srcc
-from relational_iqa.benchmarks.splits import grouped_splits
+from relational_iqa.benchmarks.splits import Predict, grouped_splits
 from relational_iqa.storage.regressor import Regressor
 
 # Wide enough that the chosen strength lies inside: for 1000 standardised features it is some hundreds.
@@ -42,6 +42,21 @@ def fit_regressor(features: Array, scores: Array, facts: Mapping[str, Any] | Non
     return Regressor(
         mean, scale, coefficients, float(ridge.intercept_), {**(facts or {}), "alpha": float(ridge.alpha_)}
     )
+
+
+def ridge(features: Array, observed: Array) -> Predict:
+    """For `splits.cross_validate`: `fit_regressor` of scores (n,) on features (n, D), everything about it, also its
+    strength, chosen on the training share."""
+    fitted: dict[bytes, Regressor] = {}
+
+    def predict(train: Array, indices: Array) -> Array:
+        key = train.tobytes()
+        if key not in fitted:
+            fitted.clear()  # a split is asked at most twice, then never again
+            fitted[key] = fit_regressor(features[train], observed[train])
+        return fitted[key].predict(features[indices])
+
+    return predict
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ def ms_gmsd(test: Tensor, reference: Tensor) -> Tensor:
     total = x.new_zeros(x.shape[0])
     for scale, weight in enumerate(MS_GMSD_WEIGHTS):
         x, y = (shrink(planes, 2, pad="end") if scale else planes for planes in (x, y))
-        edges = (gradient_magnitude(planes[:, :1], PREWITT_TAPS) for planes in (x, y))
-        total = total + weight * _variance(dissimilarity(*edges, 170.0, MS_GMSD_ALPHA))
+        edge_x, edge_y = (gradient_magnitude(planes[:, :1], PREWITT_TAPS) for planes in (x, y))
+        total = total + weight * _variance(dissimilarity(edge_x, edge_y, 170.0, MS_GMSD_ALPHA))
     structure = safe_sqrt(total)
     # Chroma is compared at the coarsest scale; the share of chroma falls as structural damage grows.
     chroma = safe_sqrt((x[:, 1:] - y[:, 1:]).square().mean(dim=(2, 3)).sum(dim=1))

@@ -23,12 +23,12 @@ ALPHA = 4.2  # slope of the logistic that maps similarities before pooling
 def haarpsi(test: Tensor, reference: Tensor) -> Tensor:
     """Haar wavelet perceptual similarity index, with colour. (B, 3, H, W) x 2 -> (B,), in [0, 1], 1 for equal."""
     x, y = (shrink(mix_channels(image, RGB_TO_YIQ) * 255, 2, pad="end") for image in checked_pair(test, reference))
-    details = [tuple(_haar(p[:, :1], 2**scale).abs() for p in (x, y)) for scale in range(1, SCALES + 1)]
+    details = [(_haar(x[:, :1], 2**scale).abs(), _haar(y[:, :1], 2**scale).abs()) for scale in range(1, SCALES + 1)]
     # Two finer scales are compared, the coarsest says where it matters; channel 0 and 1: the two directions.
-    texture = torch.stack([dissimilarity(*pair, CONSTANT) for pair in details[:-1]]).mean(dim=0)
+    texture = torch.stack([dissimilarity(a, b, CONSTANT) for a, b in details[:-1]]).mean(dim=0)
     weights = torch.maximum(*details[-1])
-    chroma = (F.avg_pool2d(F.pad(p[:, 1:], (0, 1, 0, 1)), 2, stride=1).abs() for p in (x, y))
-    colour = dissimilarity(*chroma, CONSTANT).mean(dim=1, keepdim=True)
+    chroma_x, chroma_y = (F.avg_pool2d(F.pad(p[:, 1:], (0, 1, 0, 1)), 2, stride=1).abs() for p in (x, y))
+    colour = dissimilarity(chroma_x, chroma_y, CONSTANT).mean(dim=1, keepdim=True)
     local = torch.cat([texture, colour], dim=1)
     weights = torch.cat([weights, weights.mean(dim=1, keepdim=True)], dim=1)
     return (1 - _logistic_mean(local, weights)).square()

@@ -12,7 +12,6 @@ from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.agreement import agreement, difference, judge, judge_partners, natural_order, plain
 from relational_iqa.benchmarks.bootstrap import interval, resample
 from relational_iqa.benchmarks.correlation import plcc, srcc
-from relational_iqa.benchmarks.fitted import fixed, judge_on_splits, ridge
 from relational_iqa.benchmarks.forced_choice import (
     pair_accuracy,
     partner_pairs,
@@ -22,6 +21,8 @@ from relational_iqa.benchmarks.forced_choice import (
     two_afc_people,
 )
 from relational_iqa.benchmarks.logistic import Logistic, fit_logistic
+from relational_iqa.benchmarks.regression import ridge
+from relational_iqa.benchmarks.splits import cross_validate
 
 
 def vqeg(x: np.ndarray, high: float, low: float, centre: float, scale: float) -> np.ndarray:
@@ -230,20 +231,21 @@ def test_on_splits_the_curve_and_the_regressor_come_from_the_training_share() ->
         seen.append((train, indices))
         return predict(train, indices)
 
-    verdict = judge_on_splits(watched, scores, groups, 4)
+    verdict = cross_validate(watched, scores, groups, 4, with_curve=True)
     assert len(verdict.splits) == 4 and verdict.median("srcc") > 0.97 and verdict.median("plcc") > 0.97
     for train, indices in seen:
         assert np.array_equal(train, indices) or not set(train) & set(indices)
     assert np.isfinite(verdict.held_out).sum() >= 20
     known = np.isfinite(verdict.held_out)
     assert plcc(verdict.held_out[known], scores[known]) > 0.97
-    assert judge_on_splits(fixed(rng.normal(size=100)), scores, groups, 4).median("srcc") < 0.5
+    noise = rng.normal(size=100)
+    assert cross_validate(lambda train, indices: noise[indices], scores, groups, 4).median("srcc") < 0.5
 
 
 def test_features_that_know_the_training_images_by_heart_do_not_pass_on_splits() -> None:
     rng = np.random.default_rng(10)
     scores = rng.normal(size=60)
-    verdict = judge_on_splits(ridge(np.eye(60), scores), scores, [f"s{i}" for i in range(60)], 5)
+    verdict = cross_validate(ridge(np.eye(60), scores), scores, [f"s{i}" for i in range(60)], 5)
     assert not verdict.median("srcc") > 0.5
 
 

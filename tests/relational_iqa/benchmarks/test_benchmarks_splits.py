@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from distortion_engine.errors import UsageError
-from relational_iqa.benchmarks.splits import grouped_splits, train_val_test_splits
+from relational_iqa.benchmarks.splits import cross_validate, grouped_splits, judge_held_out
 
 GROUPS = [f"scene{i // 7}" for i in range(70)]
 
@@ -20,12 +21,43 @@ def test_no_scene_is_on_both_sides_and_every_item_is_on_one() -> None:
         assert len(test) == 14 and len(train) == 56
 
 
-def test_three_way_splits_keep_the_test_shares_of_two_way_splits() -> None:
-    two, three = grouped_splits(GROUPS, seed=5), train_val_test_splits(GROUPS, seed=5)
-    for (_, test), (train, val, held_out) in zip(two, three, strict=True):
-        assert np.array_equal(test, held_out)
-        assert (len(train), len(val), len(held_out)) == (42, 14, 14)
-        assert {GROUPS[i] for i in val}.isdisjoint({GROUPS[i] for i in [*train, *held_out]})
+def test_splits_are_those_of_published_tables() -> None:
+    """A permutation of the scenes by NumPy's default generator, whose first fifth is the test share."""
+    rng = np.random.default_rng(3)
+    for _, test in grouped_splits(GROUPS, count=4, seed=3):
+        chosen = {f"scene{i}" for i in rng.permutation(10)[:2]}
+        assert {GROUPS[i] for i in test} == chosen
+
+
+def test_cross_validation_never_shows_what_it_tests() -> None:
+    observed = np.random.default_rng(0).normal(size=70)
+    asked: list[tuple[set[str], set[str]]] = []
+
+    def predict(train: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        asked.append(({GROUPS[i] for i in train}, {GROUPS[i] for i in indices}))
+        return observed[indices]
+
+    verdict = cross_validate(predict, observed, GROUPS, 6, seed=2)
+    assert len(asked) == 6 and all(fitted_to.isdisjoint(tested) for fitted_to, tested in asked)
+    assert verdict.median("srcc") == pytest.approx(1) and verdict.median("plcc_raw") == pytest.approx(1)
+    assert np.isnan(verdict.values("plcc")).all() and np.isnan(verdict.values("rmse")).all()
+    curved = cross_validate(predict, observed, GROUPS, 6, seed=2, with_curve=True)
+    assert curved.median("plcc") > 0.98 and 0 < curved.median("rmse") < 0.5
+
+
+def test_agreement_on_splits_is_that_of_each_test_share_alone() -> None:
+    rng = np.random.default_rng(4)
+    observed, splits = rng.normal(size=70), grouped_splits(GROUPS, 5, seed=1)
+    tested = [observed[test] + rng.normal(size=len(test)) for _, test in splits]
+    verdict = judge_held_out(splits, tested, observed)
+    expected = [stats.spearmanr(values, observed[test])[0] for values, (_, test) in zip(tested, splits, strict=True)]
+    np.testing.assert_allclose(verdict.values("srcc"), expected)
+    assert verdict.median("srcc") == pytest.approx(np.median(expected))
+    for index in range(70):
+        said = [
+            v[np.flatnonzero(test == index)[0]] for v, (_, test) in zip(tested, splits, strict=True) if index in test
+        ]
+        assert verdict.held_out[index] == pytest.approx(np.mean(said)) if said else np.isnan(verdict.held_out[index])
 
 
 def test_a_seed_fixes_the_splits_and_another_gives_others() -> None:
