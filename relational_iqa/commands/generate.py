@@ -48,9 +48,9 @@ def generate(
         missing = ", ".join(name for name, value in asked.items() if value is None)
         raise UsageError(f"generate needs PHOTOS OUT --sets N, or --catalog SHEET.png alone; missing: {missing}")
 
-    from distortion_engine.generation.generate import Workforce
     from distortion_engine.generation.generate import generate as export
     from distortion_engine.generation.options import GenerateOptions
+    from distortion_engine.generation.workers import Workforce
     from relational_iqa.training.data.judge import metric_judge
 
     options = GenerateOptions(sets, seed, size, split, sets_per_shard, dense, format, names)

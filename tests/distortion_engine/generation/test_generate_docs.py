@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from distortion_engine.generation.generate import Workforce, generate
+from distortion_engine.generation.generate import generate
 from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.workers import Workforce
 from distortion_engine.recipe import SET_KINDS
 from relational_iqa.cli import COMMANDS
 
