@@ -90,12 +90,6 @@ class GenerateOptions:
 
     def sampling(self) -> SamplingConfig:
         """What is drawn. Ties differ in nothing but seeds, so they need a distortion that has one."""
-<<<<<<< HEAD
-        kinds = dict(DEFAULT_SAMPLING.kinds)
-        if self.distortions and not any(DISTORTIONS[name].seeded for name in self.distortions):
-            del kinds["tie"]
-        return replace(DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions)
-=======
         weights = self.kinds or DEFAULT_SAMPLING.kinds
         kinds = {kind: weights[kind] for kind in SET_KINDS if kind in weights}  # whatever their order in a config
         if self.distortions and not any(DISTORTIONS[name].seeded for name in self.distortions):
