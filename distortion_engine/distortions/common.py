@@ -156,7 +156,7 @@ def frame_coordinates(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def profile_coordinates(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The same of a frame of this size for profiles, rounded otherwise: the fields of an engine version keep their last bit."""
+    """The same for profiles, rounded otherwise: the fields of an engine version keep their last bit."""
     return torch.linspace(-0.5, 0.5, height)[:, None], torch.linspace(-0.5, 0.5, width)[None, :]
 
 

@@ -1,1 +1,1 @@
-"""One network a file; `blocks` is what they share. All are local until pooling."""
+"""One network a file; `backbone` holds ImageNet features; `blocks` is what they share. All are local until pooling."""

@@ -1,0 +1,12 @@
+"""What algorithms make of a damaged photograph: the material that users of a comparison bring.
+
+    damage      camera noise through a Bayer mosaic, white and correlated noise, blur, down-sampling, compression
+    denoising   non-local means, total variation, wavelets, bilateral, guided, median and Wiener filters
+    bm3d        block matching and 3-D filtering
+    deblurring  Richardson-Lucy and Wiener deconvolution, unsharp masking
+    upscaling   interpolation and back-projection
+
+Every function is pure: an image (3, H, W) float32 sRGB in [0, 1], its parameters and, where it draws, a generator; the
+result is a new image in [0, 1]. The input is never written. What scikit-image provides is used from there: it is the
+extra `restoration` of this package.
+"""

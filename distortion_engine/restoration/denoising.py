@@ -1,0 +1,65 @@
+"""Classical denoisers. `deviation` is the standard deviation of the noise that the algorithm is told to remove, in
+[0, 1] of full scale: less than there is leaves noise, more wipes out texture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from distortion_engine.distortions.filters import box
+from distortion_engine.restoration.planes import to_array, to_bytes, to_image
+
+
+def non_local_means(image: Tensor, deviation: float, search_px: int = 21) -> Tensor:
+    """Means over similar patches (Buades, Coll and Morel, CVPR 2005), in CIELAB, at 8 bits, by OpenCV."""
+    strength = 255.0 * deviation
+    pixels = cv2.fastNlMeansDenoisingColored(to_bytes(image), None, strength, strength, 7, search_px)
+    return to_image(np.asarray(pixels))
+
+
+def total_variation(image: Tensor, deviation: float) -> Tensor:
+    """Minimises total variation at a weight in proportion to the noise (Chambolle 2004), by scikit-image."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    weight = 1.5 * deviation
+    return to_image(denoise_tv_chambolle(to_array(image), weight, max_num_iter=60, channel_axis=-1))  # type: ignore[no-untyped-call]
+
+
+def wavelet_shrinkage(image: Tensor, deviation: float, wavelet: str = "sym4", soft: bool = True) -> Tensor:
+    """BayesShrink thresholds of wavelet coefficients (Chang, Yu and Vetterli, TIP 2000) in YCbCr, by scikit-image."""
+    from skimage.restoration import denoise_wavelet
+
+    mode = "soft" if soft else "hard"
+    cleaned = denoise_wavelet(
+        to_array(image), sigma=deviation, wavelet=wavelet, mode=mode, method="BayesShrink",
+        convert2ycbcr=True, channel_axis=-1, rescale_sigma=True,
+    )  # fmt: skip
+    return to_image(cleaned)
+
+
+def bilateral(image: Tensor, deviation: float, sigma_px: float = 2.0) -> Tensor:
+    """Bilateral filter (Tomasi and Manduchi, ICCV 1998), its range three times the noise, by OpenCV."""
+    return to_image(cv2.bilateralFilter(to_array(image), -1, 3.0 * deviation, sigma_px))
+
+
+def guided(image: Tensor, deviation: float, radius_px: int = 3) -> Tensor:
+    """Self-guided filter (He, Sun and Tang, ECCV 2010), eps four times the variance of the noise."""
+    mean = box(image, radius_px)
+    variance = (box(image * image, radius_px) - mean**2).clamp_min(0.0)
+    slope = variance / (variance + 4.0 * deviation**2)
+    return (box(slope, radius_px) * image + box(mean - slope * mean, radius_px)).clamp(0.0, 1.0)
+
+
+def median(image: Tensor, side_px: int) -> Tensor:
+    """Median of every channel over squares of 3 or 5 px, by OpenCV."""
+    return torch.from_numpy(np.stack([cv2.medianBlur(plane, side_px) for plane in image.numpy()]))
+
+
+def local_wiener(image: Tensor, deviation: float, radius_px: int = 2) -> Tensor:
+    """Lee's adaptive filter: the local mean plus the share of the local variance that is not noise (Lee, PAMI 1980)."""
+    mean = box(image, radius_px)
+    variance = (box(image * image, radius_px) - mean**2).clamp_min(0.0)
+    share = (variance - deviation**2).clamp_min(0.0) / variance.clamp_min(1e-8)
+    return (mean + share * (image - mean)).clamp(0.0, 1.0)

@@ -1,0 +1,48 @@
+"""Classical enlargement by a whole factor, and back-projection on top of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from distortion_engine.restoration.damage import ShrinkKernel, shrink
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+_PILLOW = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def enlarge(image: Tensor, factor: int, interpolation: Interpolation) -> Tensor:
+    """(3, h, w) -> (3, factor h, factor w), as Pillow does it in float."""
+    return _resized(image, factor, interpolation).clamp(0.0, 1.0)
+
+
+def back_projected(
+    small: Tensor,
+    factor: int,
+    interpolation: Interpolation,
+    kernel: ShrinkKernel,
+    iterations: int,
+    sigma_px: float = 1.0,
+) -> Tensor:
+    """Iterated back-projection (Irani and Peleg, 1991): the enlarged image is corrected until, shrunk by `kernel`, it
+    equals `small`. A `kernel` that is not the one of the damage gives ringing or softness."""
+    estimate = _resized(small, factor, interpolation)
+    for _ in range(iterations):
+        residue = small - shrink(estimate.clamp(0.0, 1.0), factor, kernel, sigma_px)
+        estimate = estimate + _resized(residue, factor, interpolation)
+    return estimate.clamp(0.0, 1.0)
+
+
+def _resized(image: Tensor, factor: int, interpolation: Interpolation) -> Tensor:
+    size = (image.shape[-1] * factor, image.shape[-2] * factor)
+    planes = [np.array(Image.fromarray(plane).resize(size, _PILLOW[interpolation])) for plane in image.numpy()]
+    return torch.from_numpy(np.stack(planes))

@@ -1,0 +1,1 @@
+"""The backbone: adopted from ImageNet weights, and compared with others in its place."""

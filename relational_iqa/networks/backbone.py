@@ -1,0 +1,197 @@
+"""EfficientNet-Lite as a list of stages: the features with which images are judged.
+
+Tan and Le, "EfficientNet: Rethinking model scaling for convolutional neural networks", ICML 2019, table 1, in the Lite
+form: ReLU6, no squeeze-and-excitation, stem and first and last stage not scaled. Batch normalisation is folded into
+the convolutions, because the network runs in eval mode only and is fine-tuned without batch statistics.
+
+Weights come from ImageNet class labels (`experiments.backbone.adopt`) or from `random_weights`, a start without any
+labels. Neither holds an opinion of quality.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STEM_CHANNELS = 32
+# repeats, kernel, stride, expansion, channels of each stage of EfficientNet-B0.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+CHANNEL_STEP = 8  # scaled widths are multiples of this
+# Code values of 8 bits to what the ImageNet weights were trained on: (255 x - 127) / 128.
+CODE_MEAN, CODE_SPREAD = 127.0, 128.0
+
+
+@dataclass(frozen=True)
+class BackboneArchitecture:
+    """Which network, and how much of it.
+
+    Args:
+        width: factor on the channels of all stages but the stem, 1.0 for Lite0 and Lite1, 1.1 for Lite2.
+        depth: factor on the repeats of all stages but the first and the last, 1.0, 1.1 and 1.2.
+        taps: numbers of the blocks whose outputs are features, rising; -1 is the stem. What comes after the last is
+            not built.
+    """
+
+    width: float = 1.0
+    depth: float = 1.0
+    taps: tuple[int, ...] = (-1, 0, 2, 4, 7, 10, 14, 15)
+
+    def __post_init__(self) -> None:
+        if not self.taps or list(self.taps) != sorted(set(self.taps)) or self.taps[0] < -1:
+            raise ValueError(f"taps {self.taps}: expected rising numbers of blocks from -1 (the stem) on")
+        object.__setattr__(self, "taps", tuple(self.taps))
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """Sizes of one inverted residual block."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    inputs: int
+    outputs: int
+
+
+def block_shapes(architecture: BackboneArchitecture) -> list[BlockShape]:
+    """Every block of the whole network, also those after the last tap."""
+    shapes, inputs = [], STEM_CHANNELS
+    for number, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES):
+        outputs = _scaled(channels, architecture.width)
+        if number not in (0, len(STAGES) - 1):
+            repeats = math.ceil(repeats * architecture.depth)
+        for repeat in range(repeats):
+            shapes.append(BlockShape(kernel, stride if repeat == 0 else 1, expansion, inputs, outputs))
+            inputs = outputs
+    return shapes
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Channels times `width` to the nearest multiple of `CHANNEL_STEP`, never less than nine tenths of it."""
+    wanted = channels * width
+    nearest = max(CHANNEL_STEP, int(wanted + CHANNEL_STEP / 2) // CHANNEL_STEP * CHANNEL_STEP)
+    return nearest + CHANNEL_STEP if nearest < 0.9 * wanted else nearest
+
+
+class SameConvolution(nn.Conv2d):
+    """A convolution with TensorFlow's "SAME" zero padding of even sizes, whatever the size.
+
+    Output i lies where input stride x i lies, so a tile that starts at a multiple of the stride gives the values of
+    the whole image.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride, padding=0, groups=groups)
+        self.before = (kernel - stride) // 2
+
+    def forward(self, input: Tensor) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if kernel == 1:
+            return super().forward(input)
+        after = [(math.ceil(size / stride) - 1) * stride + kernel - size - self.before for size in input.shape[-2:]]
+        padded = F.pad(input, (self.before, max(after[1], 0), self.before, max(after[0], 0)))
+        return super().forward(padded)
+
+
+class InvertedResidual(nn.Module):
+    """Expand by 1x1, depthwise k x k, project by 1x1; the input is added where sizes allow (Sandler et al. 2018)."""
+
+    def __init__(self, shape: BlockShape) -> None:
+        super().__init__()
+        inner = shape.inputs * shape.expansion
+        self.expand = SameConvolution(shape.inputs, inner, 1) if shape.expansion > 1 else None
+        self.depthwise = SameConvolution(inner, inner, shape.kernel, shape.stride, groups=inner)
+        self.project = SameConvolution(inner, shape.outputs, 1)
+        self.residual = shape.stride == 1 and shape.inputs == shape.outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = x if self.expand is None else F.relu6(self.expand(x))
+        out = self.project(F.relu6(self.depthwise(inner)))
+        result: Tensor = x + out if self.residual else out
+        return result
+
+
+class EfficientNetLite(nn.Module):
+    """Images (B, 3, H, W), sRGB in [0, 1], of any size -> one tensor (B, channels[i], H / strides[i], W / strides[i])
+    a tap, sizes rounded up, finest first. Every value depends on finitely many pixels: `reach_px` to each side."""
+
+    def __init__(self, architecture: BackboneArchitecture = BackboneArchitecture()) -> None:
+        super().__init__()
+        shapes = block_shapes(architecture)
+        last = architecture.taps[-1]
+        if last >= len(shapes):
+            raise ValueError(f"taps {architecture.taps}: the last of the {len(shapes)} blocks is {len(shapes) - 1}")
+        self.architecture = architecture
+        self.stem = SameConvolution(3, STEM_CHANNELS, 3, stride=2)
+        self.blocks = nn.ModuleList(InvertedResidual(shape) for shape in shapes[: last + 1])
+        self.channels = tuple(STEM_CHANNELS if tap < 0 else shapes[tap].outputs for tap in architecture.taps)
+        self.strides, self.reach_px = _geometry(shapes, architecture.taps)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x = F.relu6(self.stem((image * 255.0 - CODE_MEAN) / CODE_SPREAD))
+        taps = set(self.architecture.taps)
+        found = [x] if -1 in taps else []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in taps:
+                found.append(x)
+        return found
+
+    features = forward
+
+    def convolutions(self) -> Iterator[SameConvolution]:
+        """All convolutions in the order in which they run."""
+        for module in self.modules():
+            if isinstance(module, SameConvolution):
+                yield module
+
+
+def _geometry(shapes: Sequence[BlockShape], taps: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(stride, pixels seen to one side of the pixel at its place) of every tap."""
+    stride, reach = 2, 2  # the stem: 3x3 with stride 2 sees pixels 0 to 2 from its place on
+    found = [(stride, reach)] if -1 in taps else []
+    for number, shape in enumerate(shapes):
+        reach += (shape.kernel - (shape.kernel - shape.stride) // 2 - 1) * stride
+        stride *= shape.stride
+        if number in taps:
+            found.append((stride, reach))
+    strides, reaches = zip(*found, strict=True)
+    return strides, reaches
+
+
+@torch.no_grad()
+def random_weights(network: EfficientNetLite, images: Tensor, seed: int) -> None:
+    """A start from nothing: orthogonal weights, then each convolution scaled to zero mean and unit variance on `images`
+    (layer-sequential unit variance, Mishkin and Matas, ICLR 2016), which does the work of batch normalisation.
+
+    images: (B, 3, H, W) in [0, 1], a few photographs.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for convolution in network.convolutions():
+        nn.init.orthogonal_(convolution.weight, generator=generator)
+        nn.init.zeros_(convolution.bias) if convolution.bias is not None else None
+
+    def scale(module: nn.Module, _: object, output: Tensor) -> Tensor:
+        assert isinstance(module, SameConvolution) and module.bias is not None
+        mean, spread = output.mean((0, 2, 3)), output.std((0, 2, 3)).clamp_min(1e-6)
+        module.weight /= spread[:, None, None, None]
+        module.bias.copy_(-mean / spread)
+        return (output - mean[:, None, None]) / spread[:, None, None]
+
+    handles = [convolution.register_forward_hook(scale) for convolution in network.convolutions()]
+    network(images)
+    for handle in handles:
+        handle.remove()
