@@ -135,3 +135,31 @@ def test_the_metrics_of_the_consensus_are_named(name: str):
     for metrics in named:
         listed = {metric.lower().replace("-", "_") for metric in re.split(", | and ", metrics)}
         assert listed == set(CONSENSUS_METRICS), metrics
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= 900
+
+
+def test_the_rows_of_the_results_are_those_that_the_experiment_wrote() -> None:
+    written = (ROOT / "experiments/pixel_perfect/README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in RESULTS.splitlines() if line.startswith("| **")]
+    assert len(rows) > 10 and set(rows) <= set(written)
+
+
+def test_the_numbers_of_the_readme_stand_in_the_results() -> None:
+    rows = re.findall(r"^\| \w.* \|$", README.split("## How good is it?")[1].split("\n## ")[0], re.M)[1:]
+    numbers = [number for row in rows for number in re.findall(r"\b\d+\.\d+(?: %)?", row.replace("severity 0.4", ""))]
+    assert len(numbers) == 12 and all(number in RESULTS for number in numbers), numbers
+    limits = README.split("## Limits")[1]
+    assert "right on 65 of 100" in limits and "64.6 %" in RESULTS
+    assert (
+        "24 s" in limits
+        and "| 12 MP (4000 x 3000) | 24.0 / " in RESULTS
+        and "39 s" in limits
+        and "| 38.5 / " in RESULTS
+    )
