@@ -37,8 +37,12 @@ class Crop:
     """The part of a photograph that a set shows. Together with the recipes it is all that rendering needs.
 
     Args:
-        seed, side_px, min_scale: arguments of `random_crop`.
-        top, left, size_px: the window of that crop which is kept.
+        seed: seed of `random_crop`.
+        side_px: side of that crop.
+        min_scale: smallest factor by which the photograph may be shrunk first.
+        top: first row of the window of that crop which is kept.
+        left: first column of that window.
+        size_px: side of that window.
     """
 
     seed: int

@@ -73,7 +73,7 @@ RULES = (  # the first that matches counts
     Rule(r"(python|\.venv/bin/python) -m experiments\.docs_pictures\.make", "run"),
     Rule(r"python -m experiments\.reiqa\.retrieval_benchmark ", "run", "--sizes 300"),
     Rule(r"(python|\.venv/bin/python) -m experiments\.", "parse"),
-    Rule(r"make |\.ci/run|\.venv/bin/pytest |pip install |tensorboard ", "other"),
+    Rule(r"make |\.ci/run|\.venv/bin/pytest |pip (install|wheel) |tensorboard ", "other"),
     Rule(r"ray (start|stop)|apt-get ", "other"),  # programs of others
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import griffe
 import pytest
 import yaml
 
@@ -107,3 +108,16 @@ def test_what_comes_from_another_host_is_noticed(tag: str) -> None:
         site.loaded_from_elsewhere('<a href="https://x.org"><script src="a.js"></script><img src="data:image/png"></a>')
         is None
     )
+
+
+@pytest.mark.parametrize("package", ["distortion_engine", "relational_iqa"])
+def test_the_sections_of_docstrings_name_real_parameters(package: str, caplog: pytest.LogCaptureFixture) -> None:
+    loaded = griffe.load(package, search_paths=[ROOT], docstring_parser="google")
+    waiting, parsed = [loaded], 0
+    while waiting:
+        found = waiting.pop()
+        if found.is_alias:
+            continue
+        parsed += bool(found.docstring and found.docstring.parsed)
+        waiting += [member for member in found.members.values() if not member.name.startswith("_")]
+    assert parsed > 200 and [record.getMessage() for record in caplog.records] == []
