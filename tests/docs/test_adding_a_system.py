@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from relational_iqa.training.loop.trainer import Stage
+from relational_iqa.training.loop.stage import Stage
 from relational_iqa.training.spips.stage import SpipsStage
 
 ROOT = Path(__file__).resolve().parents[2]

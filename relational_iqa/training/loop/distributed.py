@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -71,6 +71,14 @@ def gather_batch(fabric: Fabric, batch: Any) -> Any:
     from lightning_utilities.core.apply_func import apply_to_collection
 
     return batch if fabric.world_size == 1 else apply_to_collection(batch, torch.Tensor, lambda t: _gathered(fabric, t))
+
+
+def mean_over_processes(fabric: Fabric, values: list[float]) -> list[float]:
+    """The mean of each value over all processes; they call it together."""
+    if fabric.world_size == 1:
+        return values
+    means: list[float] = cast(torch.Tensor, fabric.all_reduce(torch.tensor(values, device=fabric.device))).tolist()
+    return means
 
 
 def _gathered(fabric: Fabric, tensor: torch.Tensor) -> torch.Tensor:

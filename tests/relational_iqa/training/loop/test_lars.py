@@ -7,8 +7,7 @@ import torch
 
 from distortion_engine.errors import UsageError
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.lars import Lars
-from relational_iqa.training.loop.trainer import make_optimizer
+from relational_iqa.training.loop.optimizers import Lars, make_optimizer
 
 
 def test_two_steps_equal_a_hand_computation() -> None:

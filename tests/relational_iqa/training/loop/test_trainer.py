@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from distortion_engine.errors import UsageError
 from relational_iqa.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.trainer import MAX_SKIPPED_UPDATES, make_optimizer, train
+from relational_iqa.training.loop.optimizers import make_optimizer
+from relational_iqa.training.loop.trainer import MAX_SKIPPED_UPDATES, train
 
 CONFIG = TrainConfig(
     steps=12, batch_size=8, learning_rate=1e-2, warmup_steps=4, log_every=5, panel_every=10, accelerator="cpu", seed=3,

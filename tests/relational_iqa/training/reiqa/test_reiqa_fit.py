@@ -21,6 +21,7 @@ from relational_iqa.networks.reiqa import EncoderSize
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.systems import reiqa
 from relational_iqa.training.loop import trainer
+from relational_iqa.training.loop.optimizers import make_optimizer
 from relational_iqa.training.reiqa.fit import ReIQAConfig, fit_encoders, momentum_contrast, new_encoders, parse_config
 from relational_iqa.training.reiqa.stage import QualityStage
 
@@ -109,7 +110,7 @@ def test_the_losses_fall_on_one_batch(tiny: ReIQAConfig, photo_paths: list[Path]
     run = tiny.quality
     stage = QualityStage(momentum_contrast(new_encoders(tiny).quality, run), photo_paths, tiny.data, 12, 16, 0)
     batch = next(stage.batches(0))
-    optimizer = trainer.make_optimizer(stage.model, run.train)
+    optimizer = make_optimizer(stage.model, run.train)
     losses, queue = [], stage.model.queue.clone()
     for step in range(30):
         stage.model.queue.copy_(queue)  # else the batch's own keys would soon be its negatives

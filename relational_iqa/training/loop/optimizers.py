@@ -1,8 +1,4 @@
-"""LARS: stochastic gradient descent with momentum whose step is scaled layer by layer, for very large batches.
-
-You, Gitman, Ginsburg, Large batch training of convolutional networks, arXiv:1708.03888. Biases, gains and offsets
-(parameters of one dimension) are neither decayed nor scaled, as in the contrastive methods that use it.
-"""
+"""The optimizers that a config can name: AdamW, SGD with momentum, LARS."""
 
 from __future__ import annotations
 
@@ -10,18 +6,43 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
+from relational_iqa.training.loop.config import TrainConfig
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimizer that `config` names, over the parameters with requires_grad.
+
+    AdamW: Loshchilov and Hutter, arXiv:1711.05101. Only parameters of two or more dimensions are decayed. Raises
+    UsageError if there is nothing to train.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise UsageError("the model has no parameter to train: requires_grad is False everywhere")
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+    if config.optimizer == "lars":
+        return Lars(groups, lr=config.learning_rate, momentum=config.momentum)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
 
 
 class Lars(torch.optim.Optimizer):
-    """For every tensor w of two or more dimensions, with gradient g:
+    """LARS: stochastic gradient descent whose step is scaled layer by layer, for very large batches.
+
+    You, Gitman, Ginsburg, Large batch training of convolutional networks, arXiv:1708.03888. For every tensor w of two
+    or more dimensions, with gradient g:
 
         d = g + weight_decay * w;  d = d * trust * |w| / |d|  (unscaled where a norm is 0)
         v = momentum * v + d;      w = w - lr * v
 
-    Those of one dimension take d = g. Raises UsageError for a value out of range.
+    Tensors of one dimension (biases, gains, offsets) take d = g, as in the contrastive methods that use LARS. Raises
+    UsageError for a value out of range.
     """
 
     def __init__(

@@ -1,0 +1,72 @@
+"""Where a run begins: at step 0, or at the checkpoint of an earlier one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import remove_partials
+from relational_iqa.training.loop.checkpoint import find_checkpoint, load_checkpoint
+from relational_iqa.training.loop.distributed import check_same_start
+from relational_iqa.training.loop.ema import ExponentialMovingAverage
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins.
+
+    Args:
+        checkpoint: file that the run goes on from, None for a new run.
+        state: what the checkpoint holds, empty for a new run.
+        step: steps that were taken before.
+        seconds: training time that was used before.
+        batches: batches that were used before by all processes, however many those were.
+    """
+
+    checkpoint: Path | None
+    state: dict[str, Any]
+    step: int = 0
+    seconds: float = 0.0
+    batches: int = 0
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, ema: ExponentialMovingAverage) -> None:
+        """Overwrites weights, optimizer and average by those of the checkpoint. UsageError where they do not fit."""
+        try:
+            model.load_state_dict(self.state["model"])
+            optimizer.load_state_dict(self.state["optimizer"])
+            ema.load(self.state["ema"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"checkpoint {self.checkpoint} does not fit the model ({reason}); use resume='never'"
+            ) from error
+
+    def summary(self, options: dict[str, Any]) -> str:
+        """One line: the checkpoint, and which options differ from those it was trained with."""
+        before = self.state["config"]
+        changes = [f"{key} {before.get(key)} -> {options[key]}" for key in options if before.get(key) != options[key]]
+        return f"resumed {self.checkpoint} at step {self.step}" + (f", with {', '.join(changes)}" if changes else "")
+
+
+def find_start(fabric: Fabric, stage: str, out_dir: Path, resume: str | Path) -> Start:
+    """The start that `resume` means, see `find_checkpoint`; the same in all processes.
+
+    Raises UsageError for a checkpoint that cannot be used, or where the processes see different ones.
+    """
+    if fabric.global_rank == 0:
+        remove_partials(out_dir)  # a checkpoint that a killed run was writing
+    checkpoint = find_checkpoint(resume, out_dir)
+    state = load_checkpoint(checkpoint, stage) if checkpoint else {}
+    check_same_start(fabric, state.get("step"), out_dir)
+    if not state:
+        return Start(None, {})
+    step = state["step"]
+    return Start(checkpoint, state, step, state["seconds"], state.get("batches", step * fabric.world_size))
