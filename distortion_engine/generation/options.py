@@ -1,36 +1,46 @@
-"""What the bytes of `riqa generate` follow from: options, photographs, versions; and how two such runs differ."""
+"""The options of `riqa generate`: what is drawn, and in which files it is stored."""
 
 from __future__ import annotations
 
 import difflib
-import importlib.metadata
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import DISTORTIONS
+from distortion_engine.dataset import GRID_MARGIN_PX, Judge, RankedSetDataset
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.encoding import CELL_PX
 from distortion_engine.reading.image_io import MIN_SIDE_PX
 from distortion_engine.reading.photos import SPLITS
+from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig
-from distortion_engine.severity import provenance_hash
 
-IMAGE_FORMATS = ("png", "webp")
-LAYOUT = "ranked sets in WebDataset shards, 1"
-# Other releases of these may round or compress in another way.
-_LIBRARIES = ("torch", "numpy", "pillow", "imagecodecs", "opencv-python-headless", "albumentations", "kornia")
-_NAMED = 3
+IMAGE_FORMATS = ("png", "webp", "npy")
 
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """sets: how many. size_px: side of the square crops. split: "train", "held_out" or "all" photographs.
-    sets_per_shard: sets in a tar. dense: write fields and validity too. image_format: "png" or "webp", both lossless.
-    distortions: names to draw from, none for all that are trained on.
+    """With the photographs and the versions of libraries, all that the bytes of a folder follow from.
 
-    Raises UsageError for values out of range.
+    Args:
+        sets: how many ranked sets.
+        seed: the same seed gives the same sets.
+        size_px: side of the square crops; a multiple of 4 for "npy".
+        split: "train", "held_out" or "all" photographs.
+        sets_per_shard: sets in a tar.
+        dense: writes fields and validity at full resolution too.
+        image_format: "png" or "webp", both lossless; "npy" for training: arrays that are read in place, with fields
+            and validity at a quarter of the resolution.
+        distortions: names to draw from, none for all that are trained on.
+        min_scale: photographs are first shrunk by a factor drawn from [min_scale, 1].
+        mask_share: share of steps that act on a part of the image.
+        kinds: weight of each kind of set, none for the engine's own mixture.
+
+    Raises:
+        UsageError: for values out of range.
     """
 
     sets: int
@@ -41,6 +51,9 @@ class GenerateOptions:
     dense: bool = False
     image_format: str = "png"
     distortions: tuple[str, ...] = ()
+    min_scale: float = 0.5
+    mask_share: float = 0.5
+    kinds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         least = {"sets": 1, "seed": 0, "size_px": MIN_SIDE_PX, "sets_per_shard": 1}
@@ -51,12 +64,24 @@ class GenerateOptions:
         for name, choices in (("split", SPLITS), ("image_format", IMAGE_FORMATS)):
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(choices)}")
+        if self.image_format == "npy" and self.size_px % CELL_PX:
+            raise UsageError(f"size_px {self.size_px}: expected a multiple of {CELL_PX} for the format npy")
+        if not 0 < self.min_scale <= 1:
+            raise UsageError(f"min_scale {self.min_scale!r}: expected a number above 0, up to 1")
+        if not 0 <= self.mask_share <= 1:
+            raise UsageError(f"mask_share {self.mask_share!r}: expected a number from 0 to 1")
         check_names(self.distortions)
+        check_kinds(self.kinds)
 
     @property
     def shards(self) -> int:
-        """How many tars there will be."""
+        """The number of tars."""
         return math.ceil(self.sets / self.sets_per_shard)
+
+    @property
+    def least_side_px(self) -> int:
+        """Side below which a photograph would have to be enlarged."""
+        return self.size_px + GRID_MARGIN_PX
 
     def indices(self, shard: int) -> range:
         """The sets of a shard."""
@@ -65,10 +90,20 @@ class GenerateOptions:
 
     def sampling(self) -> SamplingConfig:
         """What is drawn. Ties differ in nothing but seeds, so they need a distortion that has one."""
-        kinds = dict(DEFAULT_SAMPLING.kinds)
+        weights = self.kinds or DEFAULT_SAMPLING.kinds
+        kinds = {kind: weights[kind] for kind in SET_KINDS if kind in weights}  # whatever their order in a config
         if self.distortions and not any(DISTORTIONS[name].seeded for name in self.distortions):
-            del kinds["tie"]
-        return replace(DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions)
+            kinds.pop("tie", None)
+        return replace(DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions, mask_share=self.mask_share)
+
+    def dataset(self, photos: Sequence[Path], judge: Judge | None) -> RankedSetDataset:
+        """The sets, rendered when they are asked for."""
+        sampling = self.sampling()
+        return RankedSetDataset(photos, self.size_px, self.seed, self.sets, sampling, judge, self.min_scale)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {**asdict(self), "distortions": list(self.distortions), "kinds": dict(self.kinds)}
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -80,71 +115,16 @@ def check_names(names: Sequence[str]) -> None:
             raise UsageError(f"distortion {name!r} is given twice; name each once")
 
 
-def libraries() -> dict[str, str]:
-    """Version of each library that makes pixels or files, as installed here."""
-    versions = {}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # installed under another name, as the GUI build of OpenCV
-            versions[name] = "unknown"
-    return versions
+def check_kinds(kinds: Mapping[str, float]) -> None:
+    """Raises UsageError for an unknown kind of set, a weight below 0, or weights that are all 0."""
+    for kind, weight in kinds.items():
+        if kind not in SET_KINDS or not 0 <= weight < math.inf:
+            raise UsageError(f"kinds: {kind}: {weight} is not valid; expected 0 or more for some of {_KINDS}")
+    if kinds and not any(kinds.values()):
+        raise UsageError(f"kinds: all weights are 0; expected more than 0 for one of {_KINDS}")
 
 
-def header(options: GenerateOptions, photos: Sequence[tuple[str, str]], judge: str | None) -> dict[str, Any]:
-    """First line of the manifest. photos: (name, sha256) of the usable ones, in order."""
-    return {
-        "layout": LAYOUT,
-        "engine": ENGINE_VERSION,
-        "severity": provenance_hash(),
-        "judge": judge,
-        "options": {**asdict(options), "distortions": list(options.distortions)},
-        "shards": options.shards,
-        "libraries": libraries(),
-        "photos": [{"name": name, "sha256": sha256} for name, sha256 in photos],
-    }
-
-
-def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """How two headers differ, in words; empty where they are the same."""
-    said = []
-    for key in ("layout", "engine", "severity", "judge"):
-        said += _differ(key, there.get(key), asked.get(key))
-    for key in ("options", "libraries"):
-        one, other = _mapping(there.get(key)), _mapping(asked.get(key))
-        for name in dict.fromkeys([*other, *one]):
-            said += _differ(name, one.get(name), other.get(name))
-    one, other = _photos(there), _photos(asked)
-    changed = [name for name in other if name in one and one[name] != other[name]]
-    for word, names in (
-        ("new", [name for name in other if name not in one]),
-        ("missing or no longer usable", [name for name in one if name not in other]),
-        ("changed", changed),
-    ):
-        if names:
-            more = ", ..." if len(names) > _NAMED else ""
-            said.append(f"{len(names)} photographs {word} ({', '.join(names[:_NAMED])}{more})")
-    return said or _differ("header", dict(there), dict(asked))
-
-
-def _differ(name: str, there: Any, asked: Any) -> list[str]:
-    return [] if there == asked else [f"{name} {_short(there)} there, {_short(asked)} asked for"]
-
-
-def _short(value: Any) -> str:
-    text = ",".join(map(str, value)) or "all" if isinstance(value, list) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _photos(head: Mapping[str, Any]) -> dict[str, str]:
-    listed = head.get("photos")
-    if not isinstance(listed, list):
-        return {}
-    return {str(photo.get("name")): str(photo.get("sha256")) for photo in listed if isinstance(photo, Mapping)}
+_KINDS = ", ".join(SET_KINDS)
 
 
 def _did_you_mean(name: str) -> str:

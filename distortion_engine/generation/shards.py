@@ -1,9 +1,10 @@
 """One shard of ranked sets: a plain tar in the layout of WebDataset, a function of its job and its number alone.
 
     00000042.reference.png  00000042.member_0.png ...  [00000042.fields.npz]  00000042.json
+    00000042.images.npy  00000042.fields.npy  00000042.validity.npy  [00000042.fields.npz]  00000042.json
 
-`json` says all that the other files follow from, and their hashes, so a shard can be checked by itself. `fields.npz`:
-float16 `fields` (n + 1, K, S, S) in [-1, 1] and bool `validity` (n + 1, 1, S, S), the reference first.
+The second line is the format "npy", which training reads in place (`stored_sets`). `json` holds everything that the
+other files follow from, and their hashes, so that a shard can be checked by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import hashlib
 import json
 import platform
 import tarfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,28 +22,28 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from distortion_engine import ENGINE_VERSION
-from distortion_engine.dataset import Judge, RankedSetDataset
+from distortion_engine.dataset import Judge, RankedItem
 from distortion_engine.errors import UsageError
-from distortion_engine.generation.options import GenerateOptions, libraries
+from distortion_engine.generation.encoding import encode_array, encode_fields, encode_image, quarter_fields
+from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.provenance import libraries
 from distortion_engine.jobs.safe_files import atomic_file, file_sha256
-
-# Lossless, and quick first: at their defaults the encoders took as long as everything else. On 80 images of 256 px,
-# PNG with run lengths alone takes a quarter of the time for 1 % more bytes; WebP at this effort an eighth for 5 % more,
-# and stays 16 % below PNG.
-_ENCODING: dict[str, dict[str, Any]] = {
-    "png": {"format": "PNG", "compress_type": zlib.Z_RLE},
-    "webp": {"format": "WEBP", "lossless": True, "exact": True, "method": 1, "quality": 0},
-}
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What every worker needs. photos: usable files and their sha256, in order. folder: where shards go; both are paths
-    that all workers see. judge: see `RankedSetDataset`. libraries: versions that the bytes are promised for."""
+    """What every worker needs to know. All paths are paths that all workers see.
+
+    Args:
+        options: what is drawn and stored.
+        photos: usable photographs and their sha256, in order.
+        folder: the folder of the shards.
+        judge: see `RankedSetDataset`.
+        libraries: versions that the bytes are promised for.
+    """
 
     options: GenerateOptions
     photos: tuple[tuple[Path, str], ...]
@@ -52,14 +52,14 @@ class ShardJob:
     libraries: dict[str, str]
 
     def path(self, shard: int) -> Path:
-        """Of a shard by its number."""
+        """The path of a shard, by its number."""
         return self.folder / f"ranked-{shard:06d}.tar"
 
 
 def write_shard(job: ShardJob, shard: int, tick: Callable[[], None]) -> dict[str, Any]:
-    """Renders and writes a shard and returns its line of the manifest; `tick` is called after each set.
+    """Renders and writes a shard and returns its line of the manifest. `tick` is called after each set.
 
-    Raises UsageError when it cannot be written, or when photographs or libraries are not those of the job.
+    Raises UsageError when the shard cannot be written, or when photographs or libraries are not those of the job.
     """
     here = libraries()
     if here != job.libraries:
@@ -67,17 +67,16 @@ def write_shard(job: ShardJob, shard: int, tick: Callable[[], None]) -> dict[str
             f"{name} {here[name]}, not {version}" for name, version in job.libraries.items() if here[name] != version
         ]
         raise UsageError(f"{platform.node()} has {'; '.join(odd)}: install the same releases on all machines")
-    options = job.options
-    paths, hashes = [path for path, _ in job.photos], {path.name: (path, sha256) for path, sha256 in job.photos}
-    dataset = RankedSetDataset(
-        paths, options.size_px, options.seed, options.sets, sampling=options.sampling(), judge=job.judge
-    )
+    options, hashes = job.options, {path.name: (path, sha256) for path, sha256 in job.photos}
+    dataset = options.dataset([path for path, _ in job.photos], job.judge)
     with (
         atomic_file(job.path(shard)) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
         for index in options.indices(shard):
-            for name, content in _set_files(job, dataset, index, hashes).items():
+            item = dataset[index]
+            _check_unchanged(*hashes[item.photo])
+            for name, content in set_files(item, index, options, judged=job.judge is not None).items():
                 entry = tarfile.TarInfo(f"{index:08d}.{name}")  # time, owner and mode at their fixed defaults
                 entry.size = len(content)
                 tar.addfile(entry, BytesIO(content))
@@ -89,7 +88,7 @@ def write_shard(job: ShardJob, shard: int, tick: Callable[[], None]) -> dict[str
 
 
 def inspect_shard(job: ShardJob, shard: int) -> dict[str, Any] | None:
-    """The manifest's line of a shard on disk, or None where the file is missing, damaged or of other options."""
+    """The line of the manifest for a shard on disk; None where the file is missing, damaged or of other options."""
     path = job.path(shard)
     try:
         with open(path, "rb") as stream:
@@ -113,8 +112,10 @@ def inspect_shard(job: ShardJob, shard: int) -> dict[str, Any] | None:
 
 
 def read_records(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """The `json` of each set of a shard, in order. Raises tarfile.TarError, ValueError, KeyError or TypeError where
-    the shard is not complete to the bit."""
+    """Yields the `json` of each set of a shard, in order.
+
+    Raises tarfile.TarError, ValueError, KeyError or TypeError where a bit of the shard is missing or wrong.
+    """
     found: dict[str, str] = {}
     with tarfile.open(fileobj=stream, mode="r|") as tar:
         for entry in tar:
@@ -134,35 +135,23 @@ def read_records(stream: BinaryIO) -> Iterator[dict[str, Any]]:
         raise ValueError("the last set has no json")
 
 
-def _set_files(
-    job: ShardJob, dataset: RankedSetDataset, index: int, hashes: dict[str, tuple[Path, str]]
-) -> dict[str, bytes]:
-    """Name -> content, `json` last. hashes: (photograph, sha256) by name."""
-    item = dataset[index]
-    ranked = item.set
-    path, sha256 = hashes[item.photo]
-    state = path.stat()
-    if _sha256_once(path, state.st_mtime_ns, state.st_size) != sha256:
-        raise UsageError(f"{path}: is another file than when the run began ({platform.node()}); put the first one back")
-    suffix = f".{job.options.image_format}"
-    names = ["reference", *(f"member_{number}" for number in range(len(ranked.members)))]
-    files = {
-        name + suffix: encode_image(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), job.options.image_format)
-        for name, image in zip(names, item.images, strict=True)
-    }
-    if job.options.dense:
+def set_files(item: RankedItem, index: int, options: GenerateOptions, judged: bool) -> dict[str, bytes]:
+    """Name and content of the files of a set, `json` last."""
+    files = _arrays(item) if options.image_format == "npy" else _pictures(item.images, options.image_format)
+    if options.dense:
         files["fields.npz"] = encode_fields(item.fields, item.validity)
     record = {
         "index": index,
         "photo": item.photo,
-        "seed": dataset.seed,
-        "kind": ranked.kind,
-        "ranks": list(ranked.ranks),
-        "certainty": ranked.certainty,
+        "seed": options.seed,
+        "kind": item.set.kind,
+        "ranks": list(item.set.ranks),
+        "certainty": item.certainty,
         "dropped": item.dropped,
-        "judge": [round(opinion, 4) for opinion in item.labels.mean(1).tolist()] if job.judge else None,
+        "judge": [round(opinion, 4) for opinion in item.labels.mean(1).tolist()] if judged else None,
+        "labels": _shortest(item.labels) if judged else None,
         "crop": item.crop.to_dict(),
-        "recipe": ranked.to_dict(),
+        "recipe": item.set.to_dict(),
         "engine": ENGINE_VERSION,
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
@@ -170,22 +159,34 @@ def _set_files(
     return files
 
 
-def encode_image(pixels: np.ndarray, image_format: str) -> bytes:
-    """File content of pixels (H, W, 3) uint8, "png" or "webp". Same pixels, same bytes."""
-    content = BytesIO()
-    Image.fromarray(pixels).save(content, **_ENCODING[image_format])
-    return content.getvalue()
+def _pictures(images: Tensor, image_format: str) -> dict[str, bytes]:
+    names = ["reference", *(f"member_{number}" for number in range(len(images) - 1))]
+    return {
+        f"{name}.{image_format}": encode_image(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), image_format)
+        for name, image in zip(names, images, strict=True)
+    }
 
 
-def encode_fields(fields: Tensor, validity: Tensor) -> bytes:
-    """`fields.npz` of fields (n + 1, K, S, S) in [-1, 1] and validity (n + 1, 1, S, S) in {0, 1}."""
-    content = BytesIO()
-    half, valid = fields.numpy().astype(np.float16), validity.numpy() > 0
-    np.savez_compressed(content, allow_pickle=False, fields=half, validity=valid)
-    return content.getvalue()
+def _arrays(item: RankedItem) -> dict[str, bytes]:
+    fields, validity = quarter_fields(item.fields, item.validity)
+    arrays = {"images": item.images.numpy(), "fields": fields, "validity": validity}
+    return {f"{name}.npy": encode_array(array) for name, array in arrays.items()}
+
+
+def _shortest(values: Tensor) -> list[list[float]]:
+    """float32 values (n, m) as the shortest decimals from which the same float32 values are read."""
+    return [[float(str(value)) for value in row] for row in values.numpy()]
+
+
+def _check_unchanged(photo: Path, sha256: str) -> None:
+    state = photo.stat()
+    if _sha256_once(photo, state.st_mtime_ns, state.st_size) != sha256:
+        raise UsageError(
+            f"{photo}: is another file than when the run began ({platform.node()}); put the first one back"
+        )
 
 
 @lru_cache(maxsize=4096)
 def _sha256_once(path: Path, changed_ns: int, size: int) -> str:
-    """Hashed once a process, as long as the file looks the same."""
+    """The hash of a file, computed once a process for as long as time and size stay the same."""
     return file_sha256(path)

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -34,6 +35,41 @@ _WATCH_EVERY_S = 0.5
 _IN_FLIGHT = 1000
 # A cluster that did nothing for so long is looked at: all its nodes may be gone, or not have come yet.
 _CLUSTER_PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Workforce:
+    """Who renders; no byte depends on it.
+
+    Args:
+        engine: "local" or "ray".
+        workers: processes, 0 for this one alone; with Ray: CPUs of a cluster that is started here.
+        address: of a Ray cluster, see `run_ray`.
+
+    Raises:
+        UsageError: for values out of range, and where Ray is asked for and not installed.
+    """
+
+    engine: str = "local"
+    workers: int = 2
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise UsageError(f"engine {self.engine!r}: expected one of {', '.join(ENGINES)}")
+        workers: Any = self.workers  # may come from a configuration file
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+            raise UsageError(f"workers {self.workers!r}: expected a whole number of 0 or more")
+        if self.address is not None and self.engine != "ray":
+            raise UsageError(f"address {self.address}: needs engine ray; add --engine ray")
+        if self.engine == "ray":
+            load_ray()  # before any work
+
+    def run(self, task: Task, indices: Sequence[int], tick: Tick) -> Results:
+        """Yields (index, result) of every task, in any order."""
+        if self.engine == "ray" and indices:
+            return run_ray(task, indices, self.address, self.workers, tick)
+        return run_local(task, indices, self.workers, tick)
 
 
 def run_local(task: Task, indices: Sequence[int], workers: int, tick: Tick) -> Results:

@@ -26,8 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distortion_engine.generation.generate import SHARDS_NAME, Workforce, generate
+from distortion_engine.generation.generate import SHARDS_NAME, generate
 from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.workers import Workforce
 from experiments.fuzz.kill_generate import PHOTOS, contents, file_size
 
 _PARTIAL = re.compile(r"\.(ranked-\d+\.tar)\..*-(?P<pid>\d+)-\d+\.partial")

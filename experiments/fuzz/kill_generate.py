@@ -29,9 +29,10 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from distortion_engine.generation.generate import SHARDS_NAME, Workforce, generate
+from distortion_engine.generation.generate import SHARDS_NAME, generate
 from distortion_engine.generation.manifest import MANIFEST_NAME
 from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.workers import Workforce
 from distortion_engine.jobs.safe_files import is_partial
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.commands.common import check_outputs
@@ -30,6 +30,9 @@ def generate(
     catalog: str | None = None,
     photo: str | None = None,
     judge: bool = False,
+    min_scale: float = 0.5,
+    mask_share: float = 0.5,
+    kinds: str | None = None,
 ) -> None:
     """Write ranked image sets from a folder of pristine photographs: tar shards, a manifest and a contact sheet.
 
@@ -48,19 +51,33 @@ def generate(
         missing = ", ".join(name for name, value in asked.items() if value is None)
         raise UsageError(f"generate needs PHOTOS OUT --sets N, or --catalog SHEET.png alone; missing: {missing}")
 
-    from distortion_engine.generation.generate import Workforce
     from distortion_engine.generation.generate import generate as export
     from distortion_engine.generation.options import GenerateOptions
+    from distortion_engine.generation.workers import Workforce
     from relational_iqa.training.data.judge import metric_judge
 
-    options = GenerateOptions(sets, seed, size, split, sets_per_shard, dense, format, names)
+    options = GenerateOptions(
+        sets, seed, size, split, sets_per_shard, dense, format, names, min_scale, mask_share, _weights(kinds)
+    )
     workforce = Workforce(engine, workers, address)
     made = export(photos, out, options, judge=metric_judge, workforce=workforce, resume=resume)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in made["kinds"].items())
-    print(f"{made['sets']} ranked sets ({kinds}), {made['images']} images: {Path(out).resolve()}")
+    counts = ", ".join(f"{count} {kind}" for kind, count in made["kinds"].items())
+    print(f"{made['sets']} ranked sets ({counts}), {made['images']} images: {Path(out).resolve()}")
     there = f", {made['shards_found']} of them there before" if made["shards_found"] else ""
     print(f"{made['shards']} shards{there}, {made['bytes'] / 1e6:.1f} MB; {made['dropped']} sets drawn again")
     print(f"{made['photos']} photographs usable, {made['photos_skipped']} skipped")
+
+
+def _weights(kinds: str | None) -> dict[str, float]:
+    """ "ladder=0.3,extent=0.7" as a mapping; UsageError for text of another form."""
+    weights = {}
+    for part in kinds.split(",") if kinds else ():
+        kind, _, weight = part.partition("=")
+        try:
+            weights[kind.strip()] = float(weight)
+        except ValueError as error:
+            raise UsageError(f"--kinds {kinds}: expected KIND=WEIGHT,KIND=WEIGHT,... as in ladder=0.3,tie=1") from error
+    return weights
 
 
 def _draw_catalog(
@@ -111,8 +128,11 @@ def add_options(parser: ArgumentParser) -> None:
     add("--split", choices=SPLITS, default="all", help="which share of the photographs")
     add("--distortions", type=str, metavar="A,B,...", help="draw from these alone")
     add("--sets-per-shard", type=PositiveInt, default=64, metavar="M", help="sets in a tar")
-    add("--format", choices=("png", "webp"), default="png", help="of the images, lossless")
+    add("--format", choices=("png", "webp", "npy"), default="png", help="lossless images, or arrays for training")
     add("--dense", action="store_true", help="write fields and validity as arrays too")
+    add("--min-scale", type=PositiveFloat, default=0.5, metavar="F", help="photographs shrink by a factor from F to 1")
+    add("--mask-share", type=float, default=0.5, metavar="F", help="share of steps that act on a part of the image")
+    add("--kinds", type=str, metavar="K=W,...", help="weights of the kinds of sets, else the engine's own")
     add("--workers", type=NonNegativeInt, default=2, metavar="W", help="processes; same bytes for any")
     add("--engine", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster (extra [ray])")
     add("--address", type=str, metavar="A", help="of the Ray cluster; else RAY_ADDRESS; else one is started here")

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.generation.generate import Workforce, generate
+from distortion_engine.generation.generate import generate
 from distortion_engine.generation.options import GenerateOptions
-from distortion_engine.generation.workers import Tick, run_local, run_ray
+from distortion_engine.generation.workers import Tick, Workforce, run_local, run_ray
 
 IMAGES = Path(__file__).parents[2] / "images"
 

@@ -19,8 +19,10 @@ from distortion_engine.catalog import AXES
 from distortion_engine.dataset import RankedSetDataset
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.contact_sheet import field_colours, varied
-from distortion_engine.generation.generate import Workforce, generate, rerender
-from distortion_engine.generation.options import GenerateOptions, libraries
+from distortion_engine.generation.generate import generate, rerender
+from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.provenance import libraries
+from distortion_engine.generation.workers import Workforce
 from distortion_engine.recipe import RankedSet
 
 IMAGES = Path(__file__).parents[2] / "images"

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from distortion_engine.generation.generate import Workforce, generate
+from distortion_engine.generation.generate import generate
 from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.workers import Workforce
 from distortion_engine.recipe import SET_KINDS
 from relational_iqa.cli import COMMANDS
 
@@ -89,7 +90,9 @@ def test_the_tables_list_the_files_and_keys_that_are_written(folder: Path):
     with tarfile.open(sorted((folder / "OUT/shards").iterdir())[0]) as tar:
         files = [entry.name.partition(".")[2] for entry in tar if entry.name.startswith("00000000")]
     listed = [name for name in re.findall(r"^\| `00000042\.(.*?) \|", DOC, re.M)]
-    assert [name.split("`")[0] for name in listed] == ["reference.png", "member_0.png", "fields.npz", "json"]
+    assert [name.split("`")[0] for name in listed] == [
+        "reference.png", "member_0.png", "images.npy", "fields.npy", "fields.npz", "json",
+    ]  # fmt: skip
     assert files == ["reference.png", *(f"member_{number}.png" for number in range(4)), "fields.npz", "json"]
     for record in records(folder):
         assert set(record) == set(first_cells("key of `json`"))
@@ -107,7 +110,7 @@ def test_every_option_of_the_command_is_in_the_table_with_its_default():
     parameters = inspect.signature(COMMANDS["generate"].run).parameters
     listed = dict(re.findall(r"^\| `--([\w-]+)[^|]*\| ([^|]*) \|", DOC, re.M))
     elsewhere = {"photos", "out", "catalog", "photo", "judge"}  # the last three draw a sheet of the catalogue
-    words = {"sets": "required", "distortions": "all", "dense": "no"}
+    words = {"sets": "required", "distortions": "all", "dense": "no", "kinds": "engine's own"}
     for name, parameter in parameters.items():
         if name not in elsewhere | {"address"}:
             assert listed[name.replace("_", "-")].strip("` ") == words.get(name, str(parameter.default)), name

@@ -4,8 +4,9 @@ import pytest
 
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.generation.generate import Workforce
-from distortion_engine.generation.options import GenerateOptions, differences
+from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.provenance import differences
+from distortion_engine.generation.workers import Workforce
 
 
 def test_ties_are_not_drawn_from_distortions_that_have_no_seed():
@@ -24,7 +25,15 @@ def test_ties_are_not_drawn_from_distortions_that_have_no_seed():
         ({"seed": 1.5}, "seed 1.5"),
         ({"sets_per_shard": 0}, "sets_per_shard 0"),
         ({"split": "half"}, "train, held_out, all"),
-        ({"image_format": "jpg"}, "png, webp"),
+        ({"image_format": "jpg"}, "png, webp, npy"),
+        ({"image_format": "npy", "size_px": 50}, "size_px 50: expected a multiple of 4"),
+        ({"min_scale": 0}, "min_scale 0"),
+        ({"min_scale": 1.1}, "min_scale 1.1"),
+        ({"mask_share": -0.1}, "mask_share -0.1"),
+        ({"kinds": {"ladders": 1.0}}, "kinds: ladders: 1.0 is not valid; expected 0 or more for some of ladder"),
+        ({"kinds": {"ladder": -0.1}}, "kinds: ladder: -0.1"),
+        ({"kinds": {"ladder": float("nan")}}, "kinds: ladder: nan"),
+        ({"kinds": {"ladder": 0.0}}, "all weights are 0"),
         ({"distortions": ("jpg",)}, "'jpg' is unknown; did you mean jpeg"),
         ({"distortions": ("qqq",)}, f"expected some of {next(iter(DISTORTIONS))}"),
         ({"distortions": ("jpeg", "jpeg")}, "given twice"),

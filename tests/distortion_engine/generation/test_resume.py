@@ -8,9 +8,11 @@ import pytest
 
 from distortion_engine.errors import UsageError
 from distortion_engine.generation import generate as export
-from distortion_engine.generation import shards
-from distortion_engine.generation.generate import Workforce, generate
-from distortion_engine.generation.options import GenerateOptions, libraries
+from distortion_engine.generation import shards, usable_photos
+from distortion_engine.generation.generate import generate
+from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.provenance import libraries
+from distortion_engine.generation.workers import Workforce
 from distortion_engine.jobs import safe_files
 from distortion_engine.jobs.safe_files import atomic_file, sole_writer
 from experiments.fuzz.kill_generate import PLACES, check_kills
@@ -117,6 +119,8 @@ def test_a_finished_run_is_checked_and_stays_as_it_is(unfinished: Path, whole: d
         ({"dense": True}, "dense False there, True asked for"),
         ({"image_format": "webp"}, "image_format png there, webp asked for"),
         ({"distortions": ("jpeg",)}, "distortions all there, jpeg asked for"),
+        ({"kinds": {"tie": 1.0}}, "kinds default there, tie=1.0 asked for"),
+        ({"mask_share": 0.4}, "mask_share 0.5 there, 0.4 asked for"),
         ({"sets_per_shard": 3}, "sets_per_shard 2 there, 3 asked for"),
     ],
 )
@@ -187,7 +191,7 @@ def test_a_photograph_that_changed_or_came_is_a_difference(unfinished: Path, tmp
 def test_a_photograph_that_changes_during_the_run_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, bytes]
 ):
-    monkeypatch.setattr(export, "file_sha256", lambda path: "0" * 64)  # as it was when the run began
+    monkeypatch.setattr(usable_photos, "file_sha256", lambda path: "0" * 64)  # as it was when the run began
     with pytest.raises(UsageError, match="is another file than when the run began"):
         run(tmp_path / "out")
 

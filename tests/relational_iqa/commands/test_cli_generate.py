@@ -38,8 +38,11 @@ def test_generate_passes_its_options_on(
     monkeypatch.setattr(export, "generate", lambda *arguments, **options: calls.append((arguments, options)) or made)
     argv = ["generate", "photos", str(tmp_path), "--sets", "5", "--seed", "3", "--split", "held_out", "--dense"]
     argv += ["--sets-per-shard", "2", "--format", "webp", "--distortions", "jpeg, webp", "--workers", "1"]
+    argv += ["--min-scale", "0.8", "--mask-share", "0.25", "--kinds", "ladder=0.3, tie=1"]
     assert cli.main([*argv, "--resume", "never"]) == 0
-    options = GenerateOptions(5, 3, 256, "held_out", 2, True, "webp", ("jpeg", "webp"))
+    options = GenerateOptions(
+        5, 3, 256, "held_out", 2, True, "webp", ("jpeg", "webp"), 0.8, 0.25, {"ladder": 0.3, "tie": 1.0}
+    )
     how = {"judge": metric_judge, "workforce": export.Workforce("local", 1, None), "resume": "never"}
     assert calls == [(("photos", str(tmp_path), options), how)]
     said = capsys.readouterr().out
@@ -56,7 +59,10 @@ def test_generate_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.
         ([photos, out, "--seed", "1.5"], "seed"),
         ([photos, out, "--seed", "-1"], "seed"),
         ([photos, out, "--distortions", "jpeg,gausian_blur"], "'gausian_blur' is unknown; did you mean gaussian_blur"),
-        ([photos, out, "--format", "jpg"], "choose from 'png', 'webp'"),
+        ([photos, out, "--kinds", "ladder"], "--kinds ladder: expected KIND=WEIGHT"),
+        ([photos, out, "--kinds", "ladders=1"], "kinds: ladders: 1.0 is not valid"),
+        ([photos, out, "--min-scale", "2"], "min_scale 2.0"),
+        ([photos, out, "--format", "jpg"], "choose from 'png', 'webp', 'npy'"),
         ([photos, out, "--engine", "spark"], "choose from 'local', 'ray'"),
         ([photos, out, "--address", "auto"], "add --engine ray"),
         ([str(tmp_path / "empty"), out], "no photographs"),

@@ -1,0 +1,182 @@
+"""Folders of `riqa generate --format npy` read in place: training looks at arrays inside the shards, nothing is copied.
+
+A member of a tar is stored as it is, from a multiple of 512 bytes on, so an uncompressed `.npy` inside a shard can be
+memory-mapped. Opening a folder reads the headers of the shards and the `json` of the sets (about a second for 5,000
+sets); images and fields are read from the disk, or from the page cache of the system, when they are indexed.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from distortion_engine.errors import UsageError
+from distortion_engine.generation.manifest import MANIFEST_NAME, Manifest
+from distortion_engine.recipe import SET_KINDS
+
+# Arrays that are read in place, in the order in which they lie in a shard.
+MAPPED = ("images", "fields", "validity")
+
+
+class SetArray(Protocol):
+    """One array for each set: a `numpy.ndarray`, or a `MappedArray` on the disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, n + 1, ...)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class StoredSets:
+    """N ranked sets of n + 1 images, the reference first.
+
+    Shape:
+        images: (N, n + 1, 3, S, S) uint8.
+        fields: (N, n + 1, K, S/4, S/4) int8, 127 is 1.0.
+        validity: (N, n + 1, 1, S/4, S/4) uint8, 255 is 1.
+        ranks: (N, n + 1) int64, -1 for the reference.
+        labels: (N, n + 1, M) float32, one column for each metric of the judge.
+        certainty: (N,) float32.
+        kinds: (N,) int64, index in `SET_KINDS`.
+    """
+
+    images: SetArray
+    fields: SetArray
+    validity: SetArray
+    ranks: np.ndarray
+    labels: np.ndarray
+    certainty: np.ndarray
+    kinds: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class MappedArray:
+    """One array for each set, all of one shape and type, inside uncompressed files.
+
+    `a[3]` is the array of set 3, without a copy; `a[[3, 5]]` those of two sets, `a[[3, 5], [0, 2]]` row 0 of the first
+    and row 2 of the second, both as copies.
+
+    Args:
+        paths: the files.
+        places: (N, 2) number of the file, and offset in bytes of the values in it.
+        shape, dtype: of one array.
+    """
+
+    def __init__(self, paths: Sequence[Path], places: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._paths, self._places, self._item_shape, self.dtype = list(paths), places, shape, dtype
+        self._maps: dict[int, np.memmap[Any, Any]] = {}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, *shape)."""
+        return len(self._places), *self._item_shape
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, key: int | Sequence[int] | np.ndarray | tuple[Any, Any]) -> np.ndarray:
+        if isinstance(key, tuple):
+            sets, rows = key
+            return np.stack([self._one(index)[row] for index, row in zip(sets, rows, strict=True)])
+        if isinstance(key, (int, np.integer)):
+            return self._one(key)
+        return np.stack([self._one(index) for index in key])
+
+    def _one(self, index: int | np.integer[Any]) -> np.ndarray:
+        file, offset = (int(number) for number in self._places[index])
+        if file not in self._maps:
+            self._maps[file] = np.memmap(self._paths[file], np.uint8, "r")
+        return np.ndarray(self._item_shape, self.dtype, self._maps[file], offset)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_maps": {}}  # a map would be pickled as a copy of its file
+
+
+def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda head: None) -> StoredSets:
+    """Opens a complete folder of the format npy.
+
+    Args:
+        folder: what `riqa generate` wrote.
+        check: is called with the first line of the manifest before anything else is read, and may raise.
+
+    Raises:
+        UsageError: where the folder is not complete or of another format, or its files are not those of the manifest.
+    """
+    manifest = Manifest.read(folder / MANIFEST_NAME)
+    if not manifest.head:
+        raise UsageError(f"{folder}: is no output of riqa generate; make it with: riqa generate ... --format npy")
+    stored = manifest.head["options"]["image_format"]
+    if stored != "npy":
+        raise UsageError(f"{folder}: holds {stored} files; training needs a folder made with --format npy")
+    check(manifest.head)
+    if len(manifest.lines) != manifest.head["shards"]:
+        raise UsageError(f"{folder}: is not complete; give the same riqa generate command again to complete it")
+    paths = [folder / line["name"] for line in manifest.lines]
+    for path, line in zip(paths, manifest.lines, strict=True):
+        if not path.is_file() or path.stat().st_size != line["bytes"]:
+            raise UsageError(f"{path}: is missing or damaged; give the same riqa generate command again to repair it")
+    index = _Index()
+    for number, path in enumerate(paths):
+        try:
+            index.add(number, path)
+        except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+            raise UsageError(f"{path}: cannot be read ({error}); give the same riqa generate command again") from error
+    records = index.records
+    return StoredSets(
+        **{name: index.array(name, paths) for name in MAPPED},
+        ranks=np.array([[-1, *record["ranks"]] for record in records]),
+        labels=np.array([record["labels"] or [[]] * (len(record["ranks"]) + 1) for record in records], np.float32),
+        certainty=np.array([record["certainty"] for record in records], np.float32),
+        kinds=np.array([SET_KINDS.index(record["kind"]) for record in records]),
+    )
+
+
+class _Index:
+    """Where the arrays of all sets lie, and what their records say."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+        self._places: dict[str, list[tuple[int, int]]] = {name: [] for name in MAPPED}
+        self._headers: dict[str, bytes] = {}
+        self._layouts: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+
+    def add(self, number: int, path: Path) -> None:
+        """Looks through shard `number`; ValueError where an array has another shape than in the sets before."""
+        with open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            for entry in tar:
+                name = entry.name.partition(".")[2]
+                stream.seek(entry.offset_data)
+                if name == "json":
+                    self.records.append(json.loads(stream.read(entry.size)))
+                elif (array := name.removesuffix(".npy")) in MAPPED:
+                    self._add_array(array, number, entry.offset_data, stream)
+
+    def _add_array(self, name: str, number: int, offset: int, stream: Any) -> None:
+        if name not in self._headers:
+            np.lib.format.read_magic(stream)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            size = stream.tell() - offset
+            stream.seek(offset)
+            self._headers[name], self._layouts[name] = stream.read(size), (shape, dtype)
+        else:
+            header = self._headers[name]
+            if stream.read(len(header)) != header:
+                raise ValueError(f"{name} of set {len(self.records)} has another shape or type than in the first set")
+        self._places[name].append((number, offset + len(self._headers[name])))
+
+    def array(self, name: str, paths: Sequence[Path]) -> MappedArray:
+        """The arrays of one name in all sets."""
+        shape, dtype = self._layouts[name]
+        return MappedArray(paths, np.array(self._places[name], np.int64), shape, dtype)
