@@ -1,5 +1,15 @@
 """What several tests need: one thread, small photographs, and untrained networks in which nothing is trivially zero."""
 
+from jaxtyping import install_import_hook
+
+# Rooms whose annotated shapes are checked while the tests run, at every call and every dataclass made. The hook acts
+# on modules that are imported after it, so it comes before all other imports; outside of pytest nothing is checked.
+CHECKED_SHAPES = (
+    "relational_iqa.networks.blocks",
+    "relational_iqa.results.colormaps",
+)
+install_import_hook(CHECKED_SHAPES, "beartype.beartype")
+
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path

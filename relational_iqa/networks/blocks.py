@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.local_analysis import patches
@@ -17,7 +18,7 @@ class PointwiseBlock(nn.Module):
         self.expand = nn.Conv2d(channels, 2 * channels, 1)
         self.project = nn.Conv2d(2 * channels, channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         out: Tensor = x + self.project(F.silu(self.expand(x)))
         return out
 
@@ -31,13 +32,13 @@ class SpatialBlock(nn.Module):
         self.depthwise = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
         self.pointwise = PointwiseBlock(channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         out: Tensor = self.pointwise(x + self.depthwise(x))
         return out
 
 
 class PatchEncoder(nn.Module):
-    """Learned local features: (B, 3, H, W) `with_margin` -> (B, channels, H/4, W/4) and (B, 2 channels, H/8, W/8)."""
+    """Learns local features at a quarter and at an eighth of an image that `with_margin` has widened."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,14 +46,21 @@ class PatchEncoder(nn.Module):
         self.patch = nn.Conv2d(3, channels, 8, stride=4)
         self.eighth = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
 
-    def forward(self, padded: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, padded: Float[Tensor, "b 3 _ _"]
+    ) -> tuple[
+        Float[Tensor, "b {self.out_channels//2} quarter_h quarter_w"],
+        Float[Tensor, "b {self.out_channels} eighth_h eighth_w"],
+    ]:
         quarter = F.relu(patches(padded, self.patch.weight, self.patch.bias))
         return quarter, self.eighth(quarter)
 
 
 class Entry(nn.Module):
-    """1x1 convolution of fixed channels, which `calibrate` brings to unit spread: even ones (with bias) about their
-    mean, odd ones (without) about zero. The scales are part of the weights of the convolution when it runs."""
+    """1x1 convolution of fixed channels that `calibrate` has brought to unit spread.
+
+    Even channels (with bias) are centred on their mean, odd ones (without bias) stay centred on zero. The scales are
+    folded into the weights of the convolution when it runs."""
 
     def __init__(self, inputs: int, out: int, bias: bool = True) -> None:
         super().__init__()
@@ -62,7 +70,9 @@ class Entry(nn.Module):
         self.register_buffer("scale", torch.ones(inputs))
         self.mix = nn.Conv2d(inputs, out, 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "b {self.mix.in_channels} h w"]
+    ) -> Float[Tensor, "b {self.mix.out_channels} h w"]:
         weight = self.mix.weight * self.scale[None, :, None, None]
         bias = self.mix.bias
         if bias is not None:
@@ -70,8 +80,8 @@ class Entry(nn.Module):
         return F.conv2d(x, weight, bias)
 
     @torch.no_grad()
-    def calibrate(self, x: Tensor) -> None:
-        """Scales from a batch of what will enter, (B, inputs, h, w)."""
+    def calibrate(self, x: Float[Tensor, "b {self.mix.in_channels} h w"]) -> None:
+        """Sets the scales from a batch of what will enter."""
         if self.mix.bias is not None:
             self.offset.copy_(x.mean((0, 2, 3)))
             spread = x.std((0, 2, 3))
@@ -88,6 +98,6 @@ def channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
-def enlarge(x: Tensor, like: Tensor) -> Tensor:
-    """Bilinear, to the grid of `like`."""
+def enlarge(x: Float[Tensor, "b c _ _"], like: Float[Tensor, "_ _ h w"]) -> Float[Tensor, "b c h w"]:
+    """Interpolates bilinearly to the grid of `like`."""
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -5,6 +5,7 @@ of colour blindness; strength is carried by opacity and by lightness as well as 
 """
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 A_ANCHORS = ("#7fb2e5", "#2f7fd0", "#0c55b3", "#083c90")  # from weak to strong
 B_ANCHORS = ("#f6b77a", "#ee8420", "#d06000", "#a84400")
@@ -14,8 +15,8 @@ MAX_OPACITY = 0.88  # the picture stays faintly visible under the strongest valu
 OPACITY_GAMMA = 0.75  # < 1: weak values (0.1 of the scale) are still seen, at about a sixth of full opacity
 
 
-def _ramp(anchors: tuple[str, ...], steps: int) -> np.ndarray:
-    """(steps, 3) float in [0, 1], piecewise linear in sRGB through hex colours."""
+def _ramp(anchors: tuple[str, ...], steps: int) -> Float[np.ndarray, "{steps} 3"]:
+    """Colours in [0, 1], piecewise linear in sRGB through hex colours."""
     colours = np.array([[int(anchor[i : i + 2], 16) for i in (1, 3, 5)] for anchor in anchors]) / 255
     position = np.linspace(0, len(anchors) - 1, steps)
     return np.stack([np.interp(position, range(len(anchors)), colours[:, c]) for c in range(3)], axis=1)
@@ -25,22 +26,24 @@ def _ramp(anchors: tuple[str, ...], steps: int) -> np.ndarray:
 DIVERGING = np.concatenate([_ramp(A_ANCHORS, 128)[::-1], _ramp(B_ANCHORS, 128)]).astype(np.float32)
 
 
-def colour_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (..., 3) and opacity (...) in [0, 1] of values, clipped to [-1, 1]: -1 is blue (A), +1 orange (B)."""
+def colour_of(
+    values: Float[np.ndarray, "*grid"],
+) -> tuple[Float[np.ndarray, "*grid 3"], Float[np.ndarray, "*grid"]]:
+    """Returns colour and opacity, both in [0, 1], of values clipped to [-1, 1]: -1 is blue (A), 1 orange (B)."""
     clipped = np.clip(values, -1, 1)
     index = np.where(clipped < 0, 127 + np.floor(clipped * 127.999), 128 + np.floor(clipped * 127)).astype(np.intp)
     return DIVERGING[np.clip(index, 0, 255)], MAX_OPACITY * np.abs(clipped) ** OPACITY_GAMMA
 
 
-def tint(values: np.ndarray) -> np.ndarray:
-    """values (H, W), clipped to [-1, 1], as a transparent layer (H, W, 4) uint8 RGBA to be laid over any picture."""
+def tint(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
+    """Returns values, clipped to [-1, 1], as a transparent RGBA layer to be laid over any picture."""
     colour, opacity = colour_of(values)
     rgba: np.ndarray = np.rint(np.concatenate([colour, opacity[..., None]], axis=-1) * 255).astype(np.uint8)
     return rgba
 
 
-def overlay(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """values (H, W) in [-1, 1] over a grey version of picture (H, W, 3) uint8, opacity rising with |value|: uint8 RGB.
+def overlay(values: Float[np.ndarray, "h w"], picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Lays values in [-1, 1] over a grey version of an RGB picture; the opacity rises with |value|.
 
     The grey is compressed to the middle of the range so that colour shows on black and on white; the colour is
     shaded by the picture a little, so that structure stays visible under the strongest values.

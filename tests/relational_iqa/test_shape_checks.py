@@ -1,0 +1,32 @@
+"""Shapes in signatures are checked while the tests run, and cost nothing where the package is used."""
+
+import subprocess
+import sys
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+
+from relational_iqa.networks.blocks import enlarge
+from relational_iqa.results.colormaps import overlay
+
+
+def test_sizes_that_must_be_equal_and_are_not_are_refused() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError, match="picture"):
+        overlay(np.zeros((4, 5), np.float32), np.zeros((4, 6, 3), np.uint8))
+
+
+def test_a_wrong_kind_of_number_is_refused() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'x'"):
+        enlarge(torch.zeros(1, 2, 3, 3, dtype=torch.uint8), torch.zeros(1, 2, 6, 6))
+
+
+def test_outside_of_tests_nothing_is_checked_and_the_checker_is_not_loaded() -> None:
+    code = (
+        "import sys, torch\n"
+        "from relational_iqa.networks.blocks import enlarge\n"
+        "enlarge(torch.zeros(1, 2, 3, 3, dtype=torch.uint8), torch.zeros(1, 6, 6))\n"  # neither kind nor shape is right
+        "assert 'beartype' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
