@@ -1,6 +1,9 @@
 """Miniature copies of rated sets with real file names, for several files of tests."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import openpyxl
 
 
 def touch(root: Path, *names: str) -> None:
@@ -27,3 +30,16 @@ def pieapp(root: Path) -> None:
           "ref_27.png,ref_27.png,distort_27_jpeg_intra_2.png,0.975\n")  # fmt: skip
     touch(root, "reference_images/test/ref_27.png", "distorted_images/test/ref_27/distort_27_jpeg_intra_2.png",
           "distorted_images/test/ref_27/distort_27_gaussian_blur_inter_1.png")  # fmt: skip
+
+
+def workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[str | float | None]]], first_column: int = 0) -> None:
+    """An Excel workbook with these sheets of rows, the cells beginning at a column (0 is A)."""
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for line, row in enumerate(rows, 1):
+            for column, value in enumerate(row, first_column + 1):
+                sheet.cell(line, column, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book.save(path)

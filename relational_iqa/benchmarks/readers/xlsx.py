@@ -1,33 +1,50 @@
-"""The cells of one sheet of an Excel workbook (.xlsx, ECMA-376), with the standard library alone."""
+"""The cells of one sheet of an Excel workbook (.xlsx), read by openpyxl (the extra `xlsx`)."""
 
 from __future__ import annotations
 
-import re
+import warnings
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
-from xml.etree import ElementTree
 
 from distortion_engine.errors import UsageError
 
 Cell = str | float | None
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_MAX_PART_BYTES = 200_000_000  # a rated set's table is a few megabytes; more is no such table
+# A rated set's table is a few megabytes and a hundred thousand cells. More is a file that was made to fill memory:
+# a few kilobytes can unpack to gigabytes, and a single cell far down and right stands for a table of empty ones.
+MAX_UNPACKED_BYTES = 100_000_000
+MAX_CELLS = 1_000_000
 
 
 def read_sheet(path: Path, sheet: str | None = None) -> list[list[Cell]]:
     """Rows of cells, text or number, None where empty; rows are as long as their last cell.
 
-    sheet: its name; None for the first. Raises UsageError for a file that is no workbook or lacks the sheet.
+    Args:
+        path: the workbook.
+        sheet: its name; None for the first.
+
+    Raises:
+        UsageError: for a file that is no workbook or lacks the sheet, and where openpyxl is not installed.
     """
     try:
-        with zipfile.ZipFile(path) as book:
-            strings = _shared_strings(book)
-            return _rows(_part(book, _sheet_path(book, path, sheet)), strings)
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path}: not readable as an Excel workbook ({error}); fetch it again") from error
+        import openpyxl
+    except ImportError as error:
+        raise UsageError(f"{path}: needs openpyxl, which is not installed: pip install openpyxl") from error
+    try:
+        _check_size(path)
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of openpyxl, about styles and extensions that hold no cells
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            if sheet is not None and sheet not in book.sheetnames:
+                raise UsageError(f"{path}: no sheet {sheet!r}; found {', '.join(book.sheetnames)}")
+            chosen = book[sheet or book.sheetnames[0]]
+            chosen.reset_dimensions()  # the size that the file states may be anything
+            return _rows(chosen.iter_rows(values_only=True))
+    except UsageError:
+        raise
+    except Exception as error:  # a damaged file raises whatever the part of openpyxl raises that stumbles over it
+        why = " ".join(str(error).split())[:200]
+        raise UsageError(f"{path}: not readable as an Excel workbook ({why}); fetch it again") from error
 
 
 def records(path: Path, columns: list[str], sheet: str | None = None) -> list[tuple[str, dict[str, Cell]]]:
@@ -56,71 +73,30 @@ def as_name(cell: Cell) -> str:
     return (cell or "").strip()
 
 
-def _part(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    info = book.getinfo(name)
-    if info.file_size > _MAX_PART_BYTES:
-        raise ValueError(f"{name} holds {info.file_size} bytes")
-    return ElementTree.fromstring(book.read(info))
+def _check_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as parts:
+        unpacked = sum(part.file_size for part in parts.infolist())
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {MAX_UNPACKED_BYTES:,}")
 
 
-def _sheet_path(book: zipfile.ZipFile, path: Path, sheet: str | None) -> str:
-    entries = _part(book, "xl/workbook.xml").findall(f"{_MAIN}sheets/{_MAIN}sheet")
-    names = [entry.get("name", "") for entry in entries]
-    if sheet is not None and sheet not in names:
-        raise UsageError(f"{path}: no sheet {sheet!r}; found {', '.join(names)}")
-    wanted = entries[0 if sheet is None else names.index(sheet)].get(_RELATION)
-    for relation in _part(book, "xl/_rels/workbook.xml.rels"):
-        if relation.get("Id") == wanted:
-            target = relation.get("Target", "")
-            return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-    raise KeyError(f"relation {wanted}")
+def _rows(rows: Iterable[tuple[object, ...]]) -> list[list[Cell]]:
+    found: list[list[Cell]] = []
+    count = 0
+    for values in rows:
+        count += max(1, len(values))  # an empty row in between takes room too
+        if count > MAX_CELLS:
+            raise ValueError(f"more than {MAX_CELLS:,} cells")
+        cells = [_cell(value) for value in values]
+        while cells and cells[-1] is None:
+            cells.pop()
+        found.append(cells)
+    while found and not found[-1]:
+        found.pop()
+    return found
 
 
-def _shared_strings(book: zipfile.ZipFile) -> list[str]:
-    if "xl/sharedStrings.xml" not in book.namelist():
-        return []
-    return [_text(item) for item in _part(book, "xl/sharedStrings.xml").findall(f"{_MAIN}si")]
-
-
-def _text(item: ElementTree.Element) -> str:
-    """Text of a string item: its own, or that of its runs; phonetic hints (rPh) are not part of it."""
-    parts = [item.find(f"{_MAIN}t"), *(run.find(f"{_MAIN}t") for run in item.findall(f"{_MAIN}r"))]
-    return "".join(part.text or "" for part in parts if part is not None)
-
-
-def _rows(sheet: ElementTree.Element, strings: list[str]) -> list[list[Cell]]:
-    rows: list[list[Cell]] = []
-    for element in sheet.iterfind(f"{_MAIN}sheetData/{_MAIN}row"):
-        line = int(element.get("r", len(rows) + 1))
-        while len(rows) < line:  # empty rows are not written
-            rows.append([])
-        cells = rows[line - 1]
-        for cell in element.iterfind(f"{_MAIN}c"):
-            column = _column(cell.get("r")) if cell.get("r") else len(cells)
-            cells.extend([None] * (column + 1 - len(cells)))
-            cells[column] = _value(cell, strings)
-    return rows
-
-
-def _column(reference: str | None) -> int:
-    """0 for A1, 26 for AA1."""
-    letters = re.match(r"[A-Z]+", reference or "")
-    if letters is None:
-        raise ValueError(f"cell reference {reference!r}")
-    index = 0
-    for letter in letters.group():
-        index = 26 * index + ord(letter) - ord("A") + 1
-    return index - 1
-
-
-def _value(cell: ElementTree.Element, strings: list[str]) -> Cell:
-    kind = cell.get("t", "n")
-    if kind == "inlineStr":
-        inline = cell.find(f"{_MAIN}is")
-        return None if inline is None else _text(inline)
-    value = cell.find(f"{_MAIN}v")
-    if value is None or value.text is None:
-        return None
-    if kind == "s":
-        return strings[int(value.text)]
-    return value.text if kind in ("str", "b", "e") else float(value.text)
+def _cell(value: object) -> Cell:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return None if value is None else str(value)

@@ -3,10 +3,8 @@
 The miniature copies have real file names and empty images: readers never decode.
 """
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
@@ -14,40 +12,8 @@ from scipy.io import savemat
 
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.readers.catalog import READERS, read_benchmark
-from relational_iqa.benchmarks.readers.xlsx import read_sheet
 from relational_iqa.commands.evaluate import DATASETS
-from tests.relational_iqa.miniature_sets import pieapp, touch, write
-
-
-def write_xlsx(path: Path, sheets: dict[str, Sequence[Sequence[str | float | None]]], first_column: int = 0) -> None:
-    """A workbook as Excel writes one: shared strings, empty rows and cells left out."""
-    strings: list[str] = []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    with zipfile.ZipFile(path, "w") as book:
-        entries = relations = ""
-        for number, (name, rows) in enumerate(sheets.items(), 1):
-            entries += f'<sheet name="{name}" sheetId="{number}" r:id="rId{number}"/>'
-            relations += f'<Relationship Id="rId{number}" Type="x" Target="worksheets/sheet{number}.xml"/>'
-            body = ""
-            for line, row in enumerate(rows, 1):
-                cells = ""
-                for column, value in enumerate(row, first_column):
-                    place = f"{chr(ord('A') + column)}{line}"
-                    if isinstance(value, str):
-                        strings.append(value)
-                        cells += f'<c r="{place}" t="s"><v>{len(strings) - 1}</v></c>'
-                    elif value is not None:
-                        cells += f'<c r="{place}"><v>{value}</v></c>'
-                body += f'<row r="{line}">{cells}</row>' if cells else ""
-            book.writestr(
-                f"xl/worksheets/sheet{number}.xml", f"<worksheet {main}><sheetData>{body}</sheetData></worksheet>"
-            )
-        book.writestr("xl/workbook.xml", f'<workbook {main} xmlns:r="{office}"><sheets>{entries}</sheets></workbook>')
-        book.writestr("xl/_rels/workbook.xml.rels", f"<Relationships>{relations}</Relationships>")
-        items = "".join(f"<si><t>{escape(text)}</t></si>" for text in strings)
-        book.writestr("xl/sharedStrings.xml", f"<sst {main}>{items}</sst>")
+from tests.relational_iqa.miniature_sets import pieapp, touch, workbook, write
 
 
 def kadid(root: Path) -> None:
@@ -85,7 +51,7 @@ def csiq(root: Path) -> None:
         image: str | float = 1600 if index % 2 else "boston"
         rows.append([image, index + 1, kind, 2, 0.05, index / 10])
         touch(root, f"dst_imgs/{folder}/{image}.{word}.2.png", f"src_imgs/{image}.png")
-    write_xlsx(root / "csiq.DMOS.xlsx", {"all_by_distortion": [["other"]], "all_by_image": rows}, first_column=3)
+    workbook(root / "csiq.DMOS.xlsx", {"all_by_distortion": [["other"]], "all_by_image": rows}, first_column=3)
 
 
 def live_wild(root: Path) -> None:
@@ -107,7 +73,7 @@ def koniq10k(root: Path) -> None:
 
 def spaq(root: Path) -> None:
     rows = [["Image name", "MOS", "Brightness", "Colorfulness"], ["00001.jpg", 26.6, 50, 1], ["00002.jpg", 61.4, 50, 1]]
-    write_xlsx(root / "Annotations/MOS and Image attribute scores.xlsx", {"Sheet1": rows})
+    workbook(root / "Annotations/MOS and Image attribute scores.xlsx", {"Sheet1": rows})
     touch(root, "TestImage/00001.jpg", "TestImage/00002.jpg")
 
 
@@ -256,32 +222,3 @@ def test_a_table_of_degradations_is_turned_and_only_a_table_can_be(tmp_path: Pat
     write(tmp_path, "scores.csv", "image,score\na.png,1\na.png,2\n")
     with pytest.raises(UsageError, match="a.png is listed twice"):
         read_benchmark("csv", tmp_path)
-
-
-def test_a_workbook_gives_text_numbers_and_gaps_as_they_stand(tmp_path: Path) -> None:
-    path = tmp_path / "book.xlsx"
-    write_xlsx(path, {"one": [["a & b", None, 2.5], [], [None, "last"]], "two": [[7.0]]})
-    assert read_sheet(path) == [["a & b", None, 2.5], [], [None, "last"]]
-    assert read_sheet(path, "two") == [[7.0]]
-    with pytest.raises(UsageError, match="no sheet 'three'; found one, two"):
-        read_sheet(path, "three")
-    path.write_bytes(b"PK no workbook")
-    with pytest.raises(UsageError, match="not readable as an Excel workbook"):
-        read_sheet(path)
-
-
-def test_sheets_are_read_as_pandas_users_write_them_with_inline_strings(tmp_path: Path) -> None:
-    path = tmp_path / "book.xlsx"
-    write_xlsx(path, {"one": [[1.0]]})
-    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-    inline = '<c r="AB1" t="inlineStr"><is><r><t>two </t></r><r><t>runs</t></r></is></c>'
-    with zipfile.ZipFile(path) as book:
-        parts = {name: book.read(name) for name in book.namelist()}
-    parts["xl/worksheets/sheet1.xml"] = (
-        f'<worksheet {main}><sheetData><row r="1">{inline}</row></sheetData></worksheet>'.encode()
-    )
-    with zipfile.ZipFile(path, "w") as book:
-        for name, content in parts.items():
-            book.writestr(name, content)
-    (row,) = read_sheet(path)
-    assert len(row) == 28 and row[27] == "two runs" and not any(row[:27])
