@@ -21,8 +21,7 @@ from distortion_engine.distortions import (
     tone,
     upscaling,
 )
-from distortion_engine.distortions.common import Apply, Profile, Support
-from distortion_engine.distortions.onset import eased
+from distortion_engine.distortions.contract import Apply, Profile, Support
 from distortion_engine.distortions.samplers import (
     Sampler,
     choice,
@@ -106,15 +105,15 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("halo_sharpen", "sharpness", +1, "gain", (0.25, 0.5, 0.9, 1.6, 3.0),
                blur.halo_sharpen, _halo, source="wide-radius unsharp masking"),
     Distortion("pixelate", "pixelation", +1, "block_px - 1", (0.7, 1.4, 2.5, 4.4, 7.5),
-               eased(0.4)(resampling.pixelate), none, source="KADID 21, Re-IQA 20", local=False),
+               resampling.pixelate, none, source="KADID 21, Re-IQA 20", local=False),
     Distortion("resize_nearest", "pixelation", +1, "factor - 1", (0.4, 1.0, 1.8, 3.3, 6.0),
-               eased(0.4)(resampling.resize_nearest), none, source="Re-IQA 24", local=False),
+               resampling.resize_nearest, none, source="Re-IQA 24", local=False),
     Distortion("resize_bilinear", "sharpness", -1, "factor - 1", (0.6, 1.2, 2.2, 4.0, 7.0),
-               eased(0.5)(resampling.resize_bilinear), none, source="Re-IQA 23"),
+               resampling.resize_bilinear, none, source="Re-IQA 23"),
     Distortion("resize_bicubic", "sharpness", -1, "factor - 1", (0.7, 1.4, 2.5, 4.5, 8.0),
-               eased(0.5)(resampling.resize_bicubic), none, source="Re-IQA 16"),
+               resampling.resize_bicubic, none, source="Re-IQA 16"),
     Distortion("resize_lanczos", "sharpness", -1, "factor - 1", (0.8, 1.6, 2.8, 5.0, 9.0),
-               eased(0.5)(resampling.resize_lanczos), none, source="Re-IQA 25"),
+               resampling.resize_lanczos, none, source="Re-IQA 25"),
     Distortion("white_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
                noise.white_noise, none, seeded=True, source="KADID 11, TID 1, Re-IQA 8"),
     Distortion("multiplicative_noise", "noise", +1, "std", (0.05, 0.1, 0.17, 0.27, 0.4),

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distortion_engine.distortions.common import LUMA
+from distortion_engine.distortions.color_conversion import LUMA
 
 
 @dataclass(frozen=True)

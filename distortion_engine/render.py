@@ -61,15 +61,13 @@ def apply_step(image: Tensor, step: Step, reference: Tensor) -> tuple[Tensor, Te
     with mean 1 over the frame, of one that is stronger in some places than in others."""
     spec = DISTORTIONS[step.distortion]
     mask = render_mask(step.mask, reference)
-    amount = image.new_tensor([step.amount])
-    params = {name: image.new_tensor([value]) for name, value in step.params.items()}
-    distorted = spec.apply(image[None], amount, params, [torch.Generator().manual_seed(step.seed)])[0]
+    distorted = spec.apply(image, step.amount, torch.Generator().manual_seed(step.seed), **step.params)
     blended = torch.where(mask >= 1.0, distorted, image + mask * (distorted - image))
     result = torch.where(mask > 0.0, blended, image)
     size = image.shape[-2:]
     if spec.support is not None:
-        generators = [torch.Generator().manual_seed(step.seed)]
-        mask = mask * spec.support(amount, params, generators, *size)[0].to(mask)
+        again = torch.Generator().manual_seed(step.seed)
+        mask = mask * spec.support(step.amount, again, *size, **step.params).to(mask)
     if spec.profile is not None and step.amount > 0.0:
         mask = mask * spec.profile(step.amount, step.params, *size).to(mask)
     return result, mask

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import luma, per_sample
+from distortion_engine.distortions.color_conversion import luma
+from distortion_engine.distortions.contract import distortion
 from distortion_engine.distortions.filters import convolve, gaussian
 
 MOTION_SAMPLES = 257  # points along the path; a fixed number keeps the kernel continuous in its length
@@ -14,13 +15,13 @@ DISPLACEMENT_WEIGHT = 2.0  # of moving the picture, against blurring it by as mu
 DETAIL_OFFSET_PX2 = 1.2  # in the gain r^2 / (r^2 + this) of what a Gaussian of sigma r takes away
 
 
-@per_sample
+@distortion
 def gaussian_blur(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Gaussian blur; amount = sigma in px."""
     return gaussian(image, amount)
 
 
-@per_sample
+@distortion
 def lens_blur(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Out-of-focus blur by a uniform disk; amount = radius in px.
 
@@ -46,7 +47,7 @@ def _exposure(decay: float, bow: float, anchor: float) -> tuple[Tensor, Tensor]:
     return (path - mean + displacement) * (path.square().mean() / variance).sqrt(), weights
 
 
-@per_sample
+@distortion
 def motion_blur(
     image: Tensor,
     amount: float,
@@ -88,7 +89,7 @@ def _unsharp(image: Tensor, gain: float, radius_px: float, all_channels: float) 
     return torch.add(image, detail, alpha=gain)
 
 
-@per_sample
+@distortion
 def sharpen(
     image: Tensor, amount: float, generator: Generator, *, radius_px: float = 1.0, all_channels: float = 0.0
 ) -> Tensor:
@@ -98,7 +99,7 @@ def sharpen(
     return _unsharp(image, amount * scale, radius_px, all_channels)
 
 
-@per_sample
+@distortion
 def halo_sharpen(
     image: Tensor, amount: float, generator: Generator, *, radius_px: float, all_channels: float = 0.0
 ) -> Tensor:

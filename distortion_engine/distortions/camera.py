@@ -6,15 +6,10 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import (
-    frame_coordinates,
-    from_linear,
-    per_sample,
-    profile_coordinates,
-    to_linear,
-    with_mean_one,
-)
+from distortion_engine.distortions.color_conversion import from_linear, to_linear
+from distortion_engine.distortions.contract import distortion
 from distortion_engine.distortions.filters import convolve, gaussian, pad_symmetric, pixel_grid, self_guided
+from distortion_engine.distortions.frame import frame_coordinates, profile_coordinates, with_mean_one
 from distortion_engine.distortions.random_fields import unit_normal
 
 BILATERAL_RADIUS_PX = 3
@@ -29,7 +24,7 @@ def _haze_depth(y: Tensor, x: Tensor, angle_deg: float) -> Tensor:
     return 1.0 + HAZE_SLOPE * (y * math.sin(angle) + x * math.cos(angle))
 
 
-@per_sample
+@distortion
 def haze(image: Tensor, amount: float, generator: Generator, *, angle_deg: float, airlight: float) -> Tensor:
     """Atmospheric scattering (Koschmieder), denser towards `angle_deg`; amount = optical depth at the centre."""
     transmission = torch.exp(-amount * _haze_depth(*frame_coordinates(image), angle_deg))
@@ -42,7 +37,7 @@ def haze_profile(amount: float, params: Mapping[str, float], height: int, width:
     return with_mean_one(-torch.expm1(-amount * depth))
 
 
-@per_sample
+@distortion
 def veiling_glare(image: Tensor, amount: float, generator: Generator, *, glare_px: float) -> Tensor:
     """Light scattered in the lens, screened over the picture; amount = its share, at most 1."""
     veil = gaussian(image, glare_px)
@@ -54,7 +49,7 @@ def _corner_distance_squared(y: Tensor, x: Tensor) -> Tensor:
     return 2.0 * (y * y + x * x)
 
 
-@per_sample
+@distortion
 def vignetting(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Light fall-off towards the corners, 1 / (1 + amount r^2)^2 of linear light with r = 1 at the corner."""
     distance = _corner_distance_squared(*frame_coordinates(image))
@@ -67,7 +62,7 @@ def vignetting_profile(amount: float, params: Mapping[str, float], height: int, 
     return with_mean_one(torch.log1p(amount * _corner_distance_squared(*profile_coordinates(height, width))))
 
 
-@per_sample
+@distortion
 def demosaic_errors(image: Tensor, amount: float, generator: Generator, *, phase: float) -> Tensor:
     """Zipper and false colour of bilinear demosaicing of a Bayer mosaic; amount = gain on the error, 1 = as it is."""
     row, column = pixel_grid(image)
@@ -82,7 +77,7 @@ def demosaic_errors(image: Tensor, amount: float, generator: Generator, *, phase
     return image + amount * (rebuilt - image)
 
 
-@per_sample
+@distortion
 def denoise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Sensor noise taken out by a bilateral filter, and texture with it; amount = range sigma of the filter."""
     noisy = (image + NOISE_SHARE * amount * unit_normal(image.shape, generator, image)).clamp(0.0, 1.0)
@@ -100,7 +95,7 @@ def denoise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return torch.div(total, weights)
 
 
-@per_sample
+@distortion
 def guided_smooth(image: Tensor, amount: float, generator: Generator, *, radius_px: float) -> Tensor:
     """Edge-keeping smoothing that wipes out texture; amount = sqrt(eps) of the self-guided filter (He et al. 2010)."""
     return self_guided(image, max(1, round(radius_px)), amount)

@@ -6,17 +6,10 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import (
-    LUMA,
-    from_linear,
-    luma,
-    per_sample,
-    profile_coordinates,
-    to_linear,
-    with_chroma,
-    with_mean_one,
-)
+from distortion_engine.distortions.color_conversion import LUMA, from_linear, luma, to_linear, with_chroma
+from distortion_engine.distortions.contract import distortion
 from distortion_engine.distortions.filters import gaussian, pixel_grid, shift, warp
+from distortion_engine.distortions.frame import profile_coordinates, with_mean_one
 from distortion_engine.distortions.random_fields import unit_uniform
 
 LIGHT = (0.2126, 0.7152, 0.0722)  # luminance of linear sRGB primaries, IEC 61966-2-1
@@ -38,7 +31,7 @@ def _grey(image: Tensor, lightness: float, mean: float) -> Tensor:
     return grey
 
 
-@per_sample
+@distortion
 def saturate(
     image: Tensor,
     amount: float,
@@ -63,7 +56,7 @@ def saturate(
     return torch.lerp(moved.clamp(0.0, 1.0), grey + gain * (image - grey), bounded)
 
 
-@per_sample
+@distortion
 def desaturate(
     image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0, mean: float = 0.0
 ) -> Tensor:
@@ -83,13 +76,13 @@ def _hue_rotated(image: Tensor, angle_deg: float, lightness: float) -> Tensor:
     return turned
 
 
-@per_sample
+@distortion
 def hue_rotate_warm(image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0) -> Tensor:
     """Turn hues red -> yellow -> green; amount = angle in degrees. lightness: 0 keeps luma, 1 HSL lightness."""
     return _hue_rotated(image, amount, lightness)
 
 
-@per_sample
+@distortion
 def hue_rotate_cool(image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0) -> Tensor:
     """Turn hues red -> magenta -> blue; amount = angle in degrees. lightness: 0 keeps luma, 1 HSL lightness."""
     return _hue_rotated(image, -amount, lightness)
@@ -103,19 +96,19 @@ def _white_balanced(image: Tensor, stops: float) -> Tensor:
     return from_linear(to_linear(image) * gains)
 
 
-@per_sample
+@distortion
 def white_balance_warm(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Warm cast; amount = stops of red over blue."""
     return _white_balanced(image, amount)
 
 
-@per_sample
+@distortion
 def white_balance_cool(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Cool cast; amount = stops of blue over red."""
     return _white_balanced(image, -amount)
 
 
-@per_sample
+@distortion
 def color_diffusion(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Colours that bleed over edges: chroma blurred, luma kept; amount = sigma in px."""
     tone = luma(image)
@@ -129,7 +122,7 @@ def _with_luma(tone: Tensor, red: Tensor, blue: Tensor) -> Tensor:
     return torch.cat([red, green, blue]).add_(tone)
 
 
-@per_sample
+@distortion
 def chroma_shift(
     image: Tensor,
     amount: float,
@@ -158,7 +151,7 @@ def chroma_shift(
     return _with_luma(tone, moved(image[0:1] - tone, red), moved(image[2:3] - tone, blue))
 
 
-@per_sample
+@distortion
 def radial_fringing(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Lateral chromatic aberration: red magnified and blue shrunk about the centre; amount = px at the corner."""
     row, column = pixel_grid(image)
@@ -174,20 +167,20 @@ def radial_fringing_profile(amount: float, params: Mapping[str, float], height: 
     return with_mean_one(torch.hypot(y * (height - 1), x * (width - 1)))
 
 
-@per_sample
+@distortion
 def quantize(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Uniform quantisation of each channel; amount = step as a share of the range, so 1 / (levels - 1)."""
     return (image / amount).round_().mul_(amount)
 
 
-@per_sample
+@distortion
 def quantize_dither(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Uniform quantisation with uniform random dither; amount = step as a share of the range."""
     dither = unit_uniform(image.shape, generator, image) - 0.5
     return (image / amount).add_(dither).round_().mul_(amount)
 
 
-@per_sample
+@distortion
 def banding(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """False contours in smooth regions: only the low frequencies are quantised; amount = step, share of the range."""
     smooth = gaussian(image, BANDING_SIGMA_PX)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import per_sample
+from distortion_engine.distortions.contract import distortion
 from distortion_engine.distortions.random_fields import unit_normal
 
 # Scale of JPEG's quantisation tables over the standard deviation of the noise: a middling step of the luma table
@@ -84,13 +84,13 @@ def _jpegxl(pixels: np.ndarray, distance: float) -> np.ndarray:
     return imagecodecs.jpegxl_decode(encoded, numthreads=1)
 
 
-@per_sample
+@distortion
 def jpeg(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Baseline JPEG, 4:2:0, libjpeg quality scale; amount = 100 - quality."""
     return _through(_jpeg, image, 100.0 - amount)
 
 
-@per_sample
+@distortion
 def double_jpeg(image: Tensor, amount: float, generator: Generator, *, shift_px: float) -> Tensor:
     """JPEG twice with the block grid moved by `shift_px` in between, as after a crop; amount = 100 - second quality.
 
@@ -101,25 +101,25 @@ def double_jpeg(image: Tensor, amount: float, generator: Generator, *, shift_px:
     return _through(_jpeg, torch.roll(first, (-shift, -shift), dims=(1, 2)), 100.0 - amount)
 
 
-@per_sample
+@distortion
 def jpeg2000(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """JPEG 2000, irreversible wavelet; amount = 60 dB - the PSNR asked of the encoder."""
     return _through(_jpeg2000, image, 60.0 - amount)
 
 
-@per_sample
+@distortion
 def webp(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Lossy WebP (VP8); amount = 100 - quality."""
     return _through(_webp, image, 100.0 - amount)
 
 
-@per_sample
+@distortion
 def avif(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """AVIF (AV1), 4:2:0, fastest speed; amount = 100 - quality."""
     return _through(_avif, image, 100.0 - amount)
 
 
-@per_sample
+@distortion
 def jpegxl(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Lossy JPEG XL (VarDCT); amount = Butteraugli distance asked of the encoder.
 
@@ -128,7 +128,7 @@ def jpegxl(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return _through(_jpegxl, image, min(amount, 19.9))
 
 
-@per_sample
+@distortion
 def noisy_compression(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """A noisy picture coded so that most of the noise is quantised away, and detail with it: white noise, then JPEG
     with tables in proportion to it. amount = standard deviation of the noise."""

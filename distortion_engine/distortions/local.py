@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import luma, per_sample, per_sample_support
+from distortion_engine.distortions.color_conversion import luma
+from distortion_engine.distortions.contract import distortion, support
 from distortion_engine.distortions.filters import fast_path, gaussian, gaussian_energy, pixel_grid, warp
 from distortion_engine.distortions.random_fields import unit_normal
 
@@ -20,14 +21,14 @@ PATCH_PX = 16  # KADID-10k's non-eccentricity patch, and the macroblock of most 
 LONGEST_SLICE = 8  # macroblocks lost in a row
 
 
-@per_sample
+@distortion
 def jitter(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Each pixel fetched from a random place near by; amount = standard deviation of the offset in px."""
     offset = amount * unit_normal((2, *image.shape[1:]), generator, image)
     return warp(image, offset[0], offset[1])
 
 
-@per_sample
+@distortion
 def wobble(image: Tensor, amount: float, generator: Generator, *, wavelength_px: float) -> Tensor:
     """Smooth local warping, as of heat haze; amount = standard deviation of the offset in px."""
     sigma_px = 0.25 * wavelength_px
@@ -90,7 +91,7 @@ def _painted(
     return torch.from_numpy(result) if fast else result
 
 
-@per_sample
+@distortion
 def displaced_patches(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Patches of 16 px replaced by what lies half to one and a half patches away; amount = per cent of the area."""
     height, width = image.shape[1:]
@@ -108,7 +109,7 @@ def displaced_patches(image: Tensor, amount: float, generator: Generator) -> Ten
     return _painted(image, boxes, weight, elsewhere)
 
 
-@per_sample_support
+@support
 def displaced_patches_support(amount: float, generator: Generator, height: int, width: int) -> Tensor:
     """Weight `(H, W)` of the pixels that `displaced_patches` replaces."""
     return torch.from_numpy(_scattered(amount, generator, height, width, _patch_side(height, width))[1])
@@ -118,7 +119,7 @@ def _block_side(side_px: float, height: int, width: int) -> int:
     return min(max(1, round(side_px)), min(height, width) // 2)
 
 
-@per_sample
+@distortion
 def color_blocks(image: Tensor, amount: float, generator: Generator, *, side_px: float) -> Tensor:
     """Squares of random colour; amount = per cent of the area."""
     height, width = image.shape[1:]
@@ -129,7 +130,7 @@ def color_blocks(image: Tensor, amount: float, generator: Generator, *, side_px:
     return _painted(image, boxes, weight, lambda source, i, rows, columns: colour[i][:, None, None])
 
 
-@per_sample_support
+@support
 def color_blocks_support(amount: float, generator: Generator, height: int, width: int, *, side_px: float) -> Tensor:
     """Weight `(H, W)` of the pixels that `color_blocks` covers."""
     return torch.from_numpy(_scattered(amount, generator, height, width, _block_side(side_px, height, width))[1])
@@ -154,7 +155,7 @@ def _lost(
     return _claim(boxes, side, count, height, width)
 
 
-@per_sample
+@distortion
 def dropped_blocks(image: Tensor, amount: float, generator: Generator, *, copied: float) -> Tensor:
     """Lost macroblocks in runs, grey (`copied` 0) or filled by a wrong motion vector (1); amount = per cent of them."""
     height, width = image.shape[1:]
@@ -168,13 +169,13 @@ def dropped_blocks(image: Tensor, amount: float, generator: Generator, *, copied
     return _painted(image, boxes, weight, lambda source, i, rows, columns: filling[:, rows, columns])
 
 
-@per_sample_support
+@support
 def dropped_blocks_support(amount: float, generator: Generator, height: int, width: int, *, copied: float) -> Tensor:
     """Weight `(H, W)` of the pixels that `dropped_blocks` replaces."""
     return torch.from_numpy(_lost(amount, generator, height, width)[1])
 
 
-@per_sample
+@distortion
 def checkerboard(image: Tensor, amount: float, generator: Generator, *, period_px: float) -> Tensor:
     """Pattern of transposed convolutions whose kernels overlap unevenly (Odena et al. 2016); amount = amplitude."""
     period = max(2, round(period_px))

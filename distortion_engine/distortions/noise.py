@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import from_linear, luma, per_sample, to_linear, with_chroma
+from distortion_engine.distortions.color_conversion import from_linear, luma, to_linear, with_chroma
+from distortion_engine.distortions.contract import distortion
 from distortion_engine.distortions.filters import (
     box,
     fast_path,
@@ -27,19 +28,19 @@ TEXTURE_RADIUS_PX = 3  # of the guided filter that tells texture from edges, and
 TEXTURE_RANGE = 0.15
 
 
-@per_sample
+@distortion
 def white_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Independent Gaussian noise in R, G and B; amount = standard deviation."""
     return torch.add(image, unit_normal(image.shape, generator, image), alpha=amount)
 
 
-@per_sample
+@distortion
 def multiplicative_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Speckle: each value times (1 + noise); amount = standard deviation of that noise."""
     return torch.addcmul(image, image, unit_normal(image.shape, generator, image), value=amount)
 
 
-@per_sample
+@distortion
 def raw_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Poisson-Gaussian sensor noise in linear light (Foi et al. 2008); amount = its standard deviation at white."""
     light = to_linear(image)
@@ -47,7 +48,7 @@ def raw_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return from_linear(light + deviation * unit_normal(image.shape, generator, image))
 
 
-@per_sample
+@distortion
 def high_frequency_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """White noise less its low frequencies, one field for all channels; amount = standard deviation."""
     sigma_px = 1.0
@@ -57,7 +58,7 @@ def high_frequency_noise(image: Tensor, amount: float, generator: Generator) -> 
     return image + amount * (field - gaussian(field, sigma_px)) / math.sqrt(energy)
 
 
-@per_sample
+@distortion
 def film_grain(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
     """Monochrome grain, correlated over `grain_px`, strongest in the mid-tones; amount = standard deviation there."""
     field = gaussian(unit_normal((1, *image.shape[1:]), generator, image), grain_px)
@@ -66,7 +67,7 @@ def film_grain(image: Tensor, amount: float, generator: Generator, *, grain_px: 
     return image + amount * (0.3 + 2.8 * tone * (1.0 - tone)) * field
 
 
-@per_sample
+@distortion
 def masked_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """White noise in proportion to the texture that masks it: none in flat regions; amount = standard deviation in
     strong texture."""
@@ -77,7 +78,7 @@ def masked_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return image + amount * share * unit_normal(image.shape, generator, image)
 
 
-@per_sample
+@distortion
 def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Texture taken out and noise of the same local energy put in its place, as a decoder does that synthesises what
     the encoder left out; edges stay. amount = amplitude of the noise over that of the texture: from 1 on no texture is
@@ -90,7 +91,7 @@ def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return noisy
 
 
-@per_sample
+@distortion
 def chroma_noise(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
     """Noise in Cb and Cr with luma kept; amount = standard deviation; `grain_px` > 0 makes blotches of that size."""
     field = gaussian(unit_normal((2, *image.shape[1:]), generator, image), grain_px)
@@ -109,7 +110,7 @@ def _replaced(image: Tensor, places: np.ndarray, values: np.ndarray) -> Tensor:
     return image.index_copy(1, index, torch.from_numpy(values[:, first]).to(image))
 
 
-@per_sample
+@distortion
 def impulse_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Salt and pepper in each channel on its own; amount = probability that a value is hit."""
     places, words = hits(image.numel(), amount, generator)
@@ -117,7 +118,7 @@ def impulse_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return _replaced(image.reshape(1, -1), places, salt[None]).reshape(image.shape)
 
 
-@per_sample
+@distortion
 def dead_pixels(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Whole pixels of random colour, as from defective photosites; amount = probability that a pixel is hit."""
     places, words = hits(image[0].numel(), amount, generator)

@@ -1,12 +1,13 @@
 """Distortions that jump at their least amount, made to start gently: mixed with the original in proportion."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import Apply
+from distortion_engine.distortions.contract import Apply
 
 
 def eased(full_from: float) -> Callable[[Apply], Apply]:
@@ -17,14 +18,10 @@ def eased(full_from: float) -> Callable[[Apply], Apply]:
 
     def decorate(apply: Apply) -> Apply:
         @functools.wraps(apply)
-        def eased_apply(
-            image: Tensor, amount: Tensor, params: Mapping[str, Tensor], generators: Sequence[Generator]
-        ) -> Tensor:
-            result = apply(image, amount, params, generators)
-            share = (amount.to(torch.float32) / full_from).clamp(max=1.0).to(image)[:, None, None, None]
-            if bool((share >= 1.0).all()):
-                return result
-            return torch.where(share < 1.0, torch.lerp(image, result, share), result)
+        def eased_apply(image: Tensor, amount: float, generator: Generator, **params: float) -> Tensor:
+            result = apply(image, amount, generator, **params)
+            share = float(np.float32(amount) / np.float32(full_from))  # in the precision of the pixels
+            return torch.lerp(image, result, share) if share < 1.0 else result
 
         return eased_apply
 

@@ -11,9 +11,13 @@ import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions import opencv_filters
-from distortion_engine.distortions.common import per_sample
+from distortion_engine.distortions.contract import distortion
 from distortion_engine.distortions.filters import Sampling, each_plane, fast_path, resample
 from distortion_engine.distortions.interpolation import CUBIC, LANCZOS, LINEAR, Kernel, enlarging, shrinking
+from distortion_engine.distortions.onset import eased
+
+# Amounts from which nothing of the original is mixed in.
+NEAREST_FULL_FROM, SMOOTH_FULL_FROM = 0.4, 0.5
 
 
 def _block_means(size: int, side: float) -> tuple[Sampling, Tensor]:
@@ -26,7 +30,8 @@ def _block_means(size: int, side: float) -> tuple[Sampling, Tensor]:
     return Sampling(np.minimum(start, size - 1), means, size), torch.from_numpy(block)
 
 
-@per_sample
+@eased(NEAREST_FULL_FROM)
+@distortion
 def pixelate(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Mosaic: the mean of each square block; amount = side of a block in px, less 1."""
     rows, row = _block_means(image.shape[1], 1.0 + amount)
@@ -42,7 +47,8 @@ def _picked(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return image.index_select(2, columns.to(image.device)).index_select(1, rows.to(image.device))
 
 
-@per_sample
+@eased(NEAREST_FULL_FROM)
+@distortion
 def resize_nearest(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Down and up with nearest neighbours, aliased and blocky; amount = factor less 1."""
     factor = 1.0 + amount
@@ -62,19 +68,22 @@ def _down_up(image: Tensor, factor: float, kernel: Kernel) -> Tensor:
     return resample(image, rows, columns)
 
 
-@per_sample
+@eased(SMOOTH_FULL_FROM)
+@distortion
 def resize_bilinear(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Down and up with the triangle filter, antialiased; amount = factor less 1."""
     return _down_up(image, 1.0 + amount, LINEAR)
 
 
-@per_sample
+@eased(SMOOTH_FULL_FROM)
+@distortion
 def resize_bicubic(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Down and up with Keys' cubic, antialiased; amount = factor less 1."""
     return _down_up(image, 1.0 + amount, CUBIC)
 
 
-@per_sample
+@eased(SMOOTH_FULL_FROM)
+@distortion
 def resize_lanczos(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Down and up with the three-lobed Lanczos window, antialiased, slight ringing; amount = factor less 1."""
     return _down_up(image, 1.0 + amount, LANCZOS)

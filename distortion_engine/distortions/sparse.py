@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import per_sample
+from distortion_engine.distortions.contract import distortion
 from distortion_engine.distortions.filters import gaussian, pad_symmetric
 from distortion_engine.distortions.random_fields import unit_uniform
 
@@ -45,7 +45,7 @@ def shrunk(image: Tensor, threshold: float, down: int, right: int, *, hard: bool
     return smooth[:, down : down + height, right : right + width]
 
 
-@per_sample
+@distortion
 def sparse_sampling(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Random pixels lost and rebuilt by iterated shrinkage of DCT coefficients (Guleryuz 2006); amount = % lost."""
     lost = min(0.01 * amount, 0.999)

@@ -5,48 +5,49 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import from_linear, mean_luma, per_sample, power, to_linear
+from distortion_engine.distortions.color_conversion import from_linear, mean_luma, power, to_linear
+from distortion_engine.distortions.contract import distortion
 
 CURVE_STEEPNESS = 10.0  # of the logistic S-curve: at full amount the mid-tones are almost two-tone
 
 
-@per_sample
+@distortion
 def brighten(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Brighten by the curve 1 - (1 - x)^(1 + amount), which keeps black and white."""
     return 1.0 - power(1.0 - image, 1.0 + amount)
 
 
-@per_sample
+@distortion
 def darken(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Darken by the curve x^(1 + amount), which keeps black and white."""
     return power(image, 1.0 + amount)
 
 
-@per_sample
+@distortion
 def gamma_up(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Wrong display gamma that lifts the shadows: x^(1 / (1 + amount))."""
     return power(image, 1.0 / (1.0 + amount))
 
 
-@per_sample
+@distortion
 def mean_shift_up(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Add the amount to every value."""
     return image + amount
 
 
-@per_sample
+@distortion
 def mean_shift_down(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Subtract the amount from every value."""
     return image - amount
 
 
-@per_sample
+@distortion
 def overexpose(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Exposure raised in linear light with clipped highlights; amount = stops."""
     return from_linear(to_linear(image) * 2.0**amount)
 
 
-@per_sample
+@distortion
 def low_light(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Exposure lowered in linear light; amount = stops."""
     return from_linear(to_linear(image) * 2.0**-amount)
@@ -57,20 +58,20 @@ def _stretched(image: Tensor, gain: float, mid_grey: float) -> Tensor:
     return torch.lerp(torch.lerp(mean_luma(image), torch.full_like(image[:1, :1, :1], 0.5), mid_grey), image, gain)
 
 
-@per_sample
+@distortion
 def contrast_up(image: Tensor, amount: float, generator: Generator, *, mid_grey: float = 0.0) -> Tensor:
     """Linear stretch by the factor 1 + amount about the mean luma (mid_grey 0), mid-grey (1), or between."""
     return _stretched(image, 1.0 + amount, mid_grey)
 
 
-@per_sample
+@distortion
 def contrast_down(image: Tensor, amount: float, generator: Generator, *, mid_grey: float = 0.0) -> Tensor:
     """Linear flattening by the factor 1 - amount, amount at most 1, about the mean luma (mid_grey 0), mid-grey (1),
     or between."""
     return _stretched(image, max(0.0, 1.0 - amount), mid_grey)
 
 
-@per_sample
+@distortion
 def contrast_curve(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """Blend towards a steep S-curve about mid-grey; amount = share of the curve, at most 1."""
     share = min(amount, 1.0)

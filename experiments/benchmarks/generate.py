@@ -14,8 +14,8 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -76,23 +76,27 @@ PLAIN: dict[str, tuple[str, ...]] = {
 }
 
 
-def distorted(name: str, images: Tensor, amount: float) -> Tensor:
+def distorted(name: str, images: Tensor, amount: float, each: Callable[..., Iterable[Tensor]] = map) -> Tensor:
     """`images` (B, 3, H, W) through distortion `name`, all at one amount and with the same parameters: those of its
-    plain form, as the baseline has it, where a type has several."""
-    spec, count = DISTORTIONS[name], len(images)
+    plain form, as the baseline has it, where a type has several. each: maps a function over images and seeds."""
+    spec = DISTORTIONS[name]
     drawn = spec.sample_params(np.random.default_rng(0))
-    drawn = {key: drawn[key] for key in PLAIN.get(name, drawn)}
-    params = {key: torch.full((count,), value) for key, value in drawn.items()}
-    generators = [torch.Generator().manual_seed(seed) for seed in range(count)]
-    return spec.apply(images, torch.full((count,), amount), params, generators)
+    params = {key: drawn[key] for key in PLAIN.get(name, drawn)}
+
+    def one(image: Tensor, seed: int) -> Tensor:
+        return spec.apply(image, amount, torch.Generator().manual_seed(seed), **params)
+
+    return torch.stack(list(each(one, images, range(len(images)))))
 
 
-def engine_work(name: str, images: Tensor, amounts: Sequence[float]) -> Callable[[], object]:
+def engine_work(
+    name: str, images: Tensor, amounts: Sequence[float], each: Callable[..., Iterable[Tensor]] = map
+) -> Callable[[], object]:
     """All `amounts` of distortion `name` on each of `images` (B, 3, H, W), as a call without arguments."""
 
     def work() -> None:
         for amount in amounts:
-            distorted(name, images, amount)
+            distorted(name, images, amount, each)
         if images.is_cuda:
             torch.cuda.synchronize()
 
@@ -135,10 +139,11 @@ def sets_rate(image: Tensor, sets: int, threads: int, repeats: int) -> float:
 
 def engine_rate(name: str, image: Tensor, amounts: Sequence[float], threads: int, repeats: int) -> float:
     """Images/s of a distortion on `threads` threads; on several, a batch of IMAGES_A_THREAD for each."""
-    torch.set_num_threads(threads)
-    batch = image[None] if threads == 1 else image.expand(IMAGES_A_THREAD * threads, -1, -1, -1).contiguous()
-    clock = time.thread_time if threads == 1 else time.perf_counter
-    return len(batch) * len(amounts) / seconds(engine_work(name, batch, amounts), repeats, clock)
+    if threads == 1:
+        return len(amounts) / seconds(engine_work(name, image[None], amounts), repeats, time.thread_time)
+    batch = image.expand(IMAGES_A_THREAD * threads, -1, -1, -1).contiguous()
+    with ThreadPoolExecutor(threads) as pool:
+        return len(batch) * len(amounts) / seconds(engine_work(name, batch, amounts, pool.map), repeats)
 
 
 def measure(image: Tensor, repeats: int, thread_counts: Sequence[int], sets: int) -> dict[str, Any]:

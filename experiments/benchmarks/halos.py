@@ -34,10 +34,8 @@ SIZE = (1152, 1536)  # height, width
 def damaged(image: Tensor, name: str, severity: float, seed: int) -> Tensor:
     """(3, H, W) with one distortion of the engine."""
     distortion = DISTORTIONS[name]
-    drawn = distortion.sample_params(np.random.default_rng(seed))
-    params = {key: torch.tensor([value]) for key, value in drawn.items()}
-    amount = torch.tensor([amount_for(name, severity)])
-    return distortion.apply(image[None], amount, params, [torch.Generator().manual_seed(seed)])[0]
+    params = distortion.sample_params(np.random.default_rng(seed))
+    return distortion.apply(image, amount_for(name, severity), torch.Generator().manual_seed(seed), **params)
 
 
 @torch.inference_mode()

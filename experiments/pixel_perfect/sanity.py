@@ -35,8 +35,8 @@ def speed_rows(model: Model, photo: Path) -> list[Row]:
     """Median seconds of `_RUNS` runs (after one to warm up) for one pair of 512 x 384, beside conventional metrics."""
     height, width = SPEED_SIZE
     image = F.interpolate(load_image(photo)[None], SPEED_SIZE, mode="bilinear", antialias=True).clamp(0, 1)
-    test = DISTORTIONS["jpeg"].apply(image, torch.tensor([60.0]), {}, [torch.Generator().manual_seed(0)])
-    a, b = test[0], image[0]
+    a, b = DISTORTIONS["jpeg"].apply(image[0], 60.0, torch.Generator()), image[0]
+    test = a[None]
     samples = f"one pair {width} x {height}, median of {_RUNS}, {torch.get_num_threads()} threads"
     score, alone = _seconds(lambda: model.score(a, b)), _seconds(lambda: model.compare(a, b))
     against = _seconds(lambda: model.compare(a, b, reference=b))

@@ -69,14 +69,14 @@ def measure_photo(photo: Path, names: Sequence[str] = ()) -> np.ndarray:
     rows = []
     for name in names or DISTORTIONS:
         distortion = DISTORTIONS[name]
-        amounts = torch.tensor(measured_amounts(distortion))
+        amounts = measured_amounts(distortion)
         seed = _hash(f"{photo.name}:{name}")
-        drawn = distortion.sample_params(np.random.default_rng(seed))
-        params = {key: torch.full((len(amounts),), value) for key, value in drawn.items()}
-        generators = [torch.Generator().manual_seed(seed) for _ in amounts]
+        params = distortion.sample_params(np.random.default_rng(seed))
         reference = patch.expand(len(amounts), -1, -1, -1)
         with torch.inference_mode():
-            test = distortion.apply(reference, amounts, params, generators)
+            test = torch.stack(
+                [distortion.apply(patch, amount, torch.Generator().manual_seed(seed), **params) for amount in amounts]
+            )
             values = [
                 at_viewing_scales(metric, METRICS[metric].function, test, reference).numpy()
                 for metric in CONSENSUS_METRICS

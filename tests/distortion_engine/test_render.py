@@ -41,9 +41,8 @@ def test_the_field_is_sign_times_severity_times_mask_on_its_own_axis_alone(name:
     result = render(PHOTO, Recipe((done,)))
     mask = render_mask(SOFT, PHOTO)
     if spec.support is not None:  # only the pixels that are replaced
-        params = {key: torch.tensor([value]) for key, value in done.params.items()}
-        generators = [torch.Generator().manual_seed(done.seed)]
-        mask = mask * spec.support(torch.tensor([done.amount]), params, generators, *PHOTO.shape[1:])[0]
+        generator = torch.Generator().manual_seed(done.seed)
+        mask = mask * spec.support(done.amount, generator, *PHOTO.shape[1:], **done.params)
     if spec.profile is not None:  # stronger in some places than in others
         mask = mask * spec.profile(done.amount, done.params, *PHOTO.shape[1:])
     claimed = (spec.sign * done.severity * mask[0]).clamp(-1.0, 1.0)
@@ -81,8 +80,7 @@ def test_vignetting_claims_nothing_at_the_centre_and_the_field_stops_at_one_in_t
 
 def test_a_last_block_that_is_half_there_is_mixed_in_once():
     amount = 2.0  # of 64 x 80 px: a block of 8 px and a fraction
-    own, generators = {"side_px": torch.tensor([8.0])}, [torch.Generator().manual_seed(3)]
-    alone = DISTORTIONS["color_blocks"].apply(PHOTO[None], torch.tensor([amount]), own, generators)[0]
+    alone = DISTORTIONS["color_blocks"].apply(PHOTO, amount, torch.Generator().manual_seed(3), side_px=8.0)
     done = Step("color_blocks", 0.3, amount, {"side_px": 8.0}, MaskSpec(), 3)
     assert torch.equal(render(PHOTO, Recipe((done,))).image, alone)
 

@@ -42,12 +42,12 @@ def judged(test: Tensor, reference: Tensor, names: tuple[str, ...] = CONSENSUS_M
 
 def distorted(name: str, reference: Tensor, severities: list[float]) -> Tensor:
     """One image (3, H, W) at several severities with the same parameters and seed, (B, 3, H, W)."""
-    distortion, count = DISTORTIONS[name], len(severities)
-    drawn = distortion.sample_params(np.random.default_rng(5))
-    params = {key: torch.full((count,), value) for key, value in drawn.items()}
-    amounts = torch.tensor([amount_for(name, value) for value in severities])
-    generators = [torch.Generator().manual_seed(5) for _ in severities]
-    return distortion.apply(reference.expand(count, -1, -1, -1), amounts, params, generators)
+    distortion = DISTORTIONS[name]
+    params = distortion.sample_params(np.random.default_rng(5))
+    amounts = [amount_for(name, value) for value in severities]
+    return torch.stack(
+        [distortion.apply(reference, amount, torch.Generator().manual_seed(5), **params) for amount in amounts]
+    )
 
 
 @pytest.fixture(scope="module")

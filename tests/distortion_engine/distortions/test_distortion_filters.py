@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from distortion_engine.distortions.common import from_linear, luma, power, to_linear
+from distortion_engine.distortions.color_conversion import from_linear, luma, power, to_linear
 from distortion_engine.distortions.filters import (
     FILTER_TOLERANCE,
     box,

@@ -1,6 +1,6 @@
 """Every distortion is a pure, deterministic, monotone function of its amount that works on any image."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -32,18 +32,18 @@ def grey(height: int, width: int) -> Tensor:
     return PHOTOS[:1, 1:2, 40 : 40 + height, 60 : 60 + width].repeat(1, 3, 1, 1)
 
 
-def generators(count: int, seed: int = 7) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed + i) for i in range(count)]
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
-def params(spec: Distortion, count: int, seed: int = 3) -> dict[str, Tensor]:
-    draws = [spec.sample_params(np.random.default_rng(seed + i)) for i in range(count)]
-    return {name: torch.tensor([draw[name] for draw in draws]) for name in draws[0]}
+def params(spec: Distortion, seed: int) -> dict[str, float]:
+    return spec.sample_params(np.random.default_rng(seed))
 
 
-def run(spec: Distortion, image: Tensor, amount: float, seed: int = 7) -> Tensor:
-    count = image.shape[0]
-    return spec.apply(image, torch.full((count,), amount), params(spec, count), generators(count, seed))
+def run(spec: Distortion, images: Tensor, amount: float, seed: int = 7) -> Tensor:
+    """`images` (B, 3, H, W), each with parameters and a seed of its own."""
+    own = [(image, generator(seed + i), params(spec, 3 + i)) for i, image in enumerate(images)]
+    return torch.stack([spec.apply(image, amount, drawn, **values) for image, drawn, values in own])
 
 
 def squared_error(a: Tensor, b: Tensor) -> Tensor:
@@ -86,29 +86,26 @@ def test_the_lowest_rung_can_be_measured_and_the_top_one_is_severe(spec: Distort
 
 
 @EACH
-def test_a_sample_is_the_same_to_the_bit_alone_or_in_a_batch(spec: Distortion):
-    amounts = torch.tensor([spec.ladder[1], 0.0, spec.ladder[4]])
-    drawn = params(spec, 3)
-    batch = spec.apply(PHOTOS, amounts, drawn, generators(3))
-    again = spec.apply(PHOTOS, amounts, drawn, generators(3))
-    assert torch.equal(batch, again)
-    for i in range(3):
-        own = {name: value[i : i + 1] for name, value in drawn.items()}
-        alone = spec.apply(PHOTOS[i : i + 1], amounts[i : i + 1], own, generators(3)[i : i + 1])
-        assert torch.equal(batch[i : i + 1], alone)
+def test_equal_arguments_give_equal_bits(spec: Distortion):
+    torch.manual_seed(1)
+    once = run(spec, PHOTOS[:1], spec.ladder[2])
+    torch.manual_seed(2)  # hidden draws from the global generator would differ
+    assert torch.equal(run(spec, PHOTOS[:1], spec.ladder[2]), once)
 
 
 @EACH
 def test_the_number_of_threads_does_not_change_a_bit(spec: Distortion):
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), cv2.getNumThreads()
     results = []
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
             cv2.setNumThreads(threads)
             results.append(run(spec, PHOTOS[:1, :, :127, :159], spec.ladder[3]))
+            assert torch.get_num_threads() == threads and cv2.getNumThreads() == threads  # as they were
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
     assert torch.equal(*results)
 
 
@@ -214,12 +211,12 @@ def test_chroma_noise_keeps_luma():
 @pytest.mark.parametrize("rung", range(5))
 def test_support_covers_exactly_what_changed(spec: Distortion, rung: int):
     # Noise has no two equal pixels, so a pixel that was replaced has changed.
-    image = torch.rand((2, 3, 128, 160), generator=torch.Generator().manual_seed(0))
-    amount, drawn = torch.full((2,), spec.ladder[rung]), params(spec, 2)
+    image = torch.rand((3, 128, 160), generator=generator(0))
+    amount, drawn = spec.ladder[rung], params(spec, 3)
     assert spec.support is not None
-    support = spec.support(amount, drawn, generators(2), 128, 160)
-    changed = (spec.apply(image, amount, drawn, generators(2)) != image).any(dim=1, keepdim=True)
-    assert support.shape == (2, 1, 128, 160) and float(support.min()) >= 0.0 and float(support.max()) <= 1.0
+    support = spec.support(amount, generator(7), 128, 160, **drawn)
+    changed = (spec.apply(image, amount, generator(7), **drawn) != image).any(dim=0)
+    assert support.shape == (128, 160) and float(support.min()) >= 0.0 and float(support.max()) <= 1.0
     assert not bool((changed & (support == 0)).any())
     # A wrong motion vector that points outside the frame repeats the edge, which may be the pixel itself.
     assert float((changed == (support > 0)).float().mean()) > 0.98
@@ -228,7 +225,7 @@ def test_support_covers_exactly_what_changed(spec: Distortion, rung: int):
 def test_support_is_empty_at_amount_zero():
     for spec in WITH_SUPPORT:
         assert spec.support is not None
-        assert float(spec.support(torch.zeros(1), params(spec, 1), generators(1), 20, 30).abs().max()) == 0.0
+        assert float(spec.support(0.0, generator(7), 20, 30, **params(spec, 3)).abs().max()) == 0.0
 
 
 def test_warm_is_redder_and_cool_is_bluer():
@@ -280,21 +277,18 @@ def test_gradients_reach_the_image_and_are_finite(name: str):
     assert bool(torch.isfinite(gradient).all()) and float((gradient != 0).float().mean()) > 0.2
 
 
-def test_a_worker_with_one_thread_starts_no_other():
-    assert torch.get_num_threads() == 1
-    threads = threading.active_count()
-    run(DISTORTIONS["gaussian_blur"], PHOTOS, 2.0)
-    assert threading.active_count() == threads and cv2.getNumThreads() == 1
-
-
-def test_a_batch_on_several_threads_is_the_batch_on_one():
-    spec = DISTORTIONS["chroma_noise"]
-    alone = run(spec, PHOTOS, 0.1)
+def test_threads_that_distort_at_the_same_time_leave_the_number_of_threads_as_it_was():
+    spec, before = DISTORTIONS["gaussian_blur"], (torch.get_num_threads(), cv2.getNumThreads())
     try:
         torch.set_num_threads(2)
-        assert torch.equal(run(spec, PHOTOS, 0.1), alone) and torch.get_num_threads() == 2
+        cv2.setNumThreads(2)
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda image: spec.apply(image, 2.0, torch.Generator()), PHOTOS.repeat(8, 1, 1, 1)))
+        assert torch.get_num_threads() == 2 and cv2.getNumThreads() == 2
     finally:
-        torch.set_num_threads(1)
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+    assert torch.equal(torch.stack(results), run(spec, PHOTOS, 2.0).repeat(8, 1, 1, 1))
 
 
 @pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf")])
@@ -304,10 +298,6 @@ def test_an_unusable_amount_is_refused(amount: float):
 
 
 def test_shapes_that_do_not_fit_are_refused():
-    spec = DISTORTIONS["white_noise"]
-    with pytest.raises(UsageError, match=r"expected \(B, 3, H, W\)"):
-        spec.apply(torch.zeros(1, 1, 32, 32), torch.ones(1), {}, generators(1))
-    with pytest.raises(UsageError, match="at least 16 px"):
-        spec.apply(torch.zeros(1, 3, 15, 32), torch.ones(1), {}, generators(1))
-    with pytest.raises(UsageError, match="one of each per image"):
-        spec.apply(torch.zeros(2, 3, 32, 32), torch.ones(2), {}, generators(1))
+    for shape in ((1, 32, 32), (1, 3, 32, 32), (3, 15, 32), (3, 32, 15)):
+        with pytest.raises(UsageError, match=r"expected \(3, H, W\) with sides of at least 16 px"):
+            DISTORTIONS["white_noise"].apply(torch.zeros(shape), 1.0, generator(0))

@@ -12,7 +12,7 @@ from torch import Tensor
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.distortions import samplers
 from distortion_engine.distortions.blur import DISPLACEMENT_WEIGHT
-from distortion_engine.distortions.common import luma
+from distortion_engine.distortions.color_conversion import luma
 from distortion_engine.distortions.filters import shift, warp
 from distortion_engine.masks import MaskSpec
 from distortion_engine.reading.image_io import load_image
@@ -39,8 +39,7 @@ EACH = pytest.mark.parametrize("name", BROAD)
 
 def run(name: str, image: Tensor, amount: float, **params: float) -> Tensor:
     """Distortion `name` of one image (3, H, W)."""
-    values = {key: torch.tensor([value]) for key, value in params.items()}
-    return DISTORTIONS[name].apply(image[None], torch.tensor([amount]), values, [torch.Generator()])[0]
+    return DISTORTIONS[name].apply(image, amount, torch.Generator(), **params)
 
 
 def drawn(name: str, count: int) -> list[dict[str, float]]:
