@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.common import from_linear, to_linear
+from distortion_engine.distortions.color_conversion import from_linear, to_linear
 from distortion_engine.distortions.filters import convolve, gaussian, gaussian_kernel
 from distortion_engine.distortions.random_fields import unit_normal
 

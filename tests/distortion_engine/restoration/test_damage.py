@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distortion_engine.distortions.common import from_linear, to_linear
+from distortion_engine.distortions.color_conversion import from_linear, to_linear
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.restoration import damage
 
