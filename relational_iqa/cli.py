@@ -30,26 +30,26 @@ from relational_iqa.commands.parser import Command, parse
 # Order of --help. A new command is one line here and its module in the import above.
 COMMANDS: dict[str, Command[Any]] = {
     "compare": Command(compare.compare, compare.CompareOptions),
-    "rank": Command(rank.rank, rank.add_options),
-    "score": Command(score.score, score.add_options),
-    "generate": Command(generate.generate, generate.add_options),
-    "pretrain": Command(pretrain.pretrain, pretrain.add_options),
-    "evaluate": Command(evaluate.evaluate, evaluate.add_options),
-    "fit-mos": Command(fit_mos.fit_mos, fit_mos.add_options),
-    "fit-reiqa": Command(fit_reiqa.fit_reiqa, fit_reiqa.add_options),
-    "fit-spips": Command(fit_spips.fit_spips, fit_spips.add_options),
-    "index": Command(index.index, index.add_options),
-    "explain": Command(explain.explain, explain.add_options),
-    "export": Command(export.export, export.add_options),
-    "serve": Command(serve.serve, serve.add_options),
+    "rank": Command(rank.rank, rank.RankOptions),
+    "score": Command(score.score, score.ScoreOptions),
+    "generate": Command(generate.generate, generate.GenerateOptions),
+    "pretrain": Command(pretrain.pretrain, pretrain.PretrainOptions),
+    "evaluate": Command(evaluate.evaluate, evaluate.EvaluateOptions),
+    "fit-mos": Command(fit_mos.fit_mos, fit_mos.FitMosOptions),
+    "fit-reiqa": Command(fit_reiqa.fit_reiqa, fit_reiqa.FitReiqaOptions),
+    "fit-spips": Command(fit_spips.fit_spips, fit_spips.FitSpipsOptions),
+    "index": Command(index.index, index.IndexOptions),
+    "explain": Command(explain.explain, explain.ExplainOptions),
+    "export": Command(export.export, export.ExportOptions),
+    "serve": Command(serve.serve, serve.ServeOptions),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     try:
-        name, chosen = parse(COMMANDS, sys.argv[1:] if argv is None else argv)
-        COMMANDS[name].call(chosen)
+        name, options = parse(COMMANDS, sys.argv[1:] if argv is None else argv)
+        COMMANDS[name].run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe left: no more output, also not at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,10 +11,10 @@ from typing import Any
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.options import GenerateOptions
 from distortion_engine.generation.provenance import LAYOUT, differences
+from distortion_engine.jobs.resume import RESUME
 from distortion_engine.jobs.safe_files import atomic_file, cannot_write, check_writable, is_partial
 
 MANIFEST_NAME = "manifest.jsonl"
-RESUME = ("auto", "never")
 
 
 @dataclass(frozen=True)

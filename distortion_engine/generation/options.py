@@ -12,13 +12,12 @@ from typing import Any
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.dataset import GRID_MARGIN_PX, Judge, RankedSetDataset
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.choices import IMAGE_FORMATS
 from distortion_engine.generation.encoding import CELL_PX
 from distortion_engine.reading.image_io import MIN_SIDE_PX
 from distortion_engine.reading.photos import SPLITS
 from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig
-
-IMAGE_FORMATS = ("png", "webp", "npy")
 
 
 @dataclass(frozen=True)

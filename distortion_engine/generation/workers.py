@@ -23,8 +23,7 @@ from typing import Any
 import torch
 
 from distortion_engine.errors import ImageError, UsageError
-
-ENGINES = ("local", "ray")
+from distortion_engine.generation.choices import ENGINES
 
 Tick = Callable[[], None]
 Task = Callable[[int, Tick], Any]

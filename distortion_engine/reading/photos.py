@@ -3,11 +3,13 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Literal, get_args
 
 from distortion_engine.errors import UsageError
 
 PHOTO_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp"})
-SPLITS = ("train", "held_out", "all")
+Split = Literal["all", "train", "held_out"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 HELD_OUT_ONE_IN = 10
 
 

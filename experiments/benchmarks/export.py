@@ -27,9 +27,10 @@ import torch
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.dataset import GRID_MARGIN_PX, RankedSetDataset
 from distortion_engine.errors import ImageError
+from distortion_engine.generation.choices import IMAGE_FORMATS
 from distortion_engine.generation.encoding import encode_fields, encode_image
 from distortion_engine.generation.generate import generate
-from distortion_engine.generation.options import IMAGE_FORMATS, GenerateOptions
+from distortion_engine.generation.options import GenerateOptions
 from distortion_engine.generation.workers import Workforce
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.reading.photos import list_photos

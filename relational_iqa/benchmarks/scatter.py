@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def check_matplotlib() -> None:
         raise UsageError("--plot needs matplotlib, which is not installed: pip install matplotlib") from error
 
 
-def draw(report: Report, path: Path, kind: str) -> None:
+def draw(report: Report, target: Path | BinaryIO, kind: str) -> None:
     """Writes the figure as a file of `kind`, "png", "pdf" or "svg". Raises UsageError for a report without scores of
     single images."""
     from matplotlib import colormaps
@@ -66,4 +67,4 @@ def draw(report: Report, path: Path, kind: str) -> None:
         if colored and place == 0:
             panel.legend(fontsize=6, markerscale=1.5)
     figure.suptitle(f"{report.benchmark.name}, {len(images):,} images, {report.settings.resize_rule}", fontsize=9)
-    figure.savefig(path, dpi=150, format=kind)
+    figure.savefig(target, dpi=150, format=kind)

@@ -1,66 +1,33 @@
-"""What several commands share: reading images, refusing outputs before any work, writing results, common options."""
+"""What several commands share: the model, names for people, outputs refused before any work, results written."""
 
 import json
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from jsonargparse import ArgumentParser
-from jsonargparse.typing import PositiveInt
+from typing import Any, Literal
 
 from distortion_engine.errors import UsageError
-from relational_iqa.systems.devices import DEVICES, PRECISIONS
 
-if TYPE_CHECKING:
-    import torch
-
-    from relational_iqa.tiling.stored_image import StoredImage
-
-# Options of commands that run the networks: what `add_argument` takes.
-DEVICE_OPTIONS: dict[str, dict[str, Any]] = {
-    "--device": {"type": str, "metavar": "D", "help": f"where to compute: {', '.join(DEVICES)}; default cpu"},
-    "--precision": {"choices": PRECISIONS, "help": "of the networks; default float32, 16 bits need a GPU to be fast"},
-}
+System = Literal["pixel_perfect", "pmos", "reiqa", "spips"]
 
 
-def load_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[torch.Tensor]":
-    """The images (3, H, W) of `paths`, brought to one size by `align` ("resize", "crop"); None refuses other sizes.
-
-    Raises ImageError naming the file or both sizes.
-    """
-    from distortion_engine.reading.image_io import MAX_PIXELS, load_image
-    from relational_iqa.viewing.alignment import match_sizes
-
-    images = [(path, load_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
-    return match_sizes(images, align)
-
-
-def open_images(paths: list[str], max_pixels: int | None, align: str | None = None) -> "list[StoredImage]":
-    """As `load_images`, but stored as they were decoded: a quarter of the memory, large ones in temporary files."""
-    from distortion_engine.reading.image_io import MAX_PIXELS
-    from relational_iqa.tiling.stored_image import align_images, open_image
-
-    images = [(path, open_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
-    return align_images(images, align)
-
-
-def load_model(weights: str | None, device: str | None = None, precision: str | None = None) -> Any:
-    """The shipped model, or the one in the file `weights`, on `device` and in `precision` where those are given."""
+def load_system(system: System, weights: str | None, device: str | None = None, precision: str | None = None) -> Any:
+    """A model of one of the four systems: shipped weights, or the file `weights`, on `device` and in `precision` where
+    those are given. Raises UsageError for what the system does not have."""
     import relational_iqa
 
-    options = {"weights": weights, "device": device, "precision": precision}
-    return relational_iqa.load(**{name: value for name, value in options.items() if value is not None})
+    door = relational_iqa if system == "pixel_perfect" else getattr(relational_iqa, system)
+    given = {"weights": weights, "device": device, "precision": precision}
+    return door.load(**{name: value for name, value in given.items() if value is not None})
 
 
-def display_names(paths: list[str]) -> list[str]:
+def display_names(paths: Sequence[str]) -> Sequence[str]:
     """File names without folder where those differ, else the paths as given."""
     names = [Path(path).name for path in paths]
     return names if len(set(names)) == len(names) else paths
 
 
-def check_outputs(outputs: Sequence[str | None], inputs: list[str]) -> None:
+def check_outputs(outputs: Sequence[str | None], inputs: Sequence[str]) -> None:
     """Refuse to write over an input or two results to one file, before any work."""
     taken = {Path(path).resolve() for path in inputs}
     for path in outputs:
@@ -72,24 +39,30 @@ def check_outputs(outputs: Sequence[str | None], inputs: list[str]) -> None:
             taken.add(Path(path).resolve())
 
 
-def finish(lines: list[str], content: dict[str, Any], target: str | None) -> None:
-    """Print the lines for people, and the JSON where it was asked for: stdout is then JSON alone."""
+def finish(lines: Sequence[str], content: Mapping[str, Any], target: str | None) -> None:
+    """Print the lines for people, and write the JSON where it was asked for: "-" for stdout, which is then JSON alone.
+
+    Raises UsageError where the file cannot be written.
+    """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if target == "-":
         print(*lines, sep="\n", file=sys.stderr)
         sys.stdout.write(text)
         return
     if target is not None:
-        path = Path(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-        lines = [*lines, f"json: {path.resolve()}"]
+        write_file(target, text.encode())
+        lines = [*lines, f"json: {Path(target).resolve()}"]
     print(*lines, sep="\n")
+
+
+def write_file(target: str, content: bytes) -> None:
+    """Writes a file, and the folders above it, whole or not at all. Raises UsageError where it cannot be written."""
+    from distortion_engine.jobs.safe_files import atomic_file
+
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as stream:
+        stream.write(content)
 
 
 def check_margin(margin: float, fail_below: float | None, what: str) -> None:
@@ -97,32 +70,3 @@ def check_margin(margin: float, fail_below: float | None, what: str) -> None:
     if fail_below is not None and margin < fail_below:
         print(f"riqa: {what} {margin:+.3f} is below --fail-below {fail_below:g}", file=sys.stderr)
         raise SystemExit(1)
-
-
-def add_model_options(parser: ArgumentParser) -> None:
-    """--json, --align, --weights and --max-pixels, of every command that loads images and compares them."""
-    parser.add_argument("--json", type=str, metavar="PATH|-", help="write the result as JSON, - for stdout")
-    parser.add_argument("--align", choices=("resize", "crop"), help="what to do with images of different sizes")
-    parser.add_argument("--weights", type=str, metavar="W", help="other weights than the shipped ones")
-    parser.add_argument("--max-pixels", type=PositiveInt, metavar="N", help="largest width x height to decode")
-
-
-def add_device_options(parser: ArgumentParser) -> None:
-    """--device and --precision, of commands that compare images by the networks."""
-    for name, options in DEVICE_OPTIONS.items():
-        parser.add_argument(name, **options)
-
-
-def all_paths(images: list[str], reference: str | None) -> list[str]:
-    """What is read: the images, then the reference where there is one."""
-    return images if reference is None else [*images, reference]
-
-
-def add_images_option(parser: ArgumentParser) -> None:
-    """IMAGES, of one scene."""
-    parser.add_argument("images", nargs="+", type=str, metavar="IMAGES", help="images of one scene")
-
-
-def add_reference_option(parser: ArgumentParser) -> None:
-    """--reference, the pristine image."""
-    parser.add_argument("--reference", type=str, metavar="R", help="the pristine image, if there is one")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_margin, check_outputs, finish, load_model, open_images
+from relational_iqa.commands.common import check_margin, check_outputs, finish, load_system
 from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional
 from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption
 
@@ -34,7 +34,7 @@ class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
     fail_below: Annotated[float | None, Metavar("MARGIN")] = None
     """Ends with exit code 1 where the margin (of two folders, the mean margin) is lower than this, for example -0.1."""
     fail_unmatched: bool = False
-    """Ends with exit code 2 where a file has no partner in the other folder."""
+    """Ends with exit code 2 where a file has no partner in the other folder. For two folders."""
 
     def __post_init__(self) -> None:
         if self.fail_below is not None and not math.isfinite(self.fail_below):
@@ -69,9 +69,12 @@ def _compare_images(options: CompareOptions) -> None:
             raise UsageError(f"{option} is for two folders, {options.a} is none; leave it out or give two folders")
     paths, out = options.inputs, options.out
     check_outputs((out, options.json), [*paths.values(), *([] if options.mask is None else [options.mask])])
+
+    from relational_iqa.tiling.stored_image import open_images
+
     opened = open_images(list(paths.values()), options.max_pixels, options.align)
     images = dict(zip(paths, opened, strict=True))
-    result = load_model(options.weights, options.device, options.precision).compare(
+    result = load_system("pixel_perfect", options.weights, options.device, options.precision).compare(
         images["a"],
         images["b"],
         reference=images.get("reference"),

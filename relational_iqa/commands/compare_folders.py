@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_margin, check_outputs, finish, load_model
+from relational_iqa.commands.common import check_margin, check_outputs, finish, load_system
 from relational_iqa.commands.compare import CompareOptions
 from relational_iqa.version import __version__
 
@@ -32,13 +32,12 @@ def compare_folders(options: CompareOptions) -> None:
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"{out}: is a file; with two folders --out is a folder for the reports of the worst pairs")
 
-    from distortion_engine.reading.image_io import MAX_PIXELS
     from relational_iqa.folders.comparison import FolderComparison
     from relational_iqa.folders.summary import summarise
 
     labels = folder_labels(a, b)
-    model = load_model(options.weights, options.device, options.precision)
-    comparison = FolderComparison(model, labels, options.max_pixels or MAX_PIXELS, options.align)
+    model = load_system("pixel_perfect", options.weights, options.device, options.precision)
+    comparison = FolderComparison(model, labels, options.max_pixels, options.align)
     rows = _rows(comparison, pairing.pairs, csv)
     summary = summarise(rows, WORST if options.worst is None else options.worst)
     failed = [row for row in rows if row.error]

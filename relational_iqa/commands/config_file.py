@@ -1,5 +1,6 @@
 """The YAML file of a training run, and single values that replace its own on the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import yaml
 from distortion_engine.errors import UsageError
 
 
-def read_config(path: str, overrides: list[str]) -> dict[str, Any]:
+def read_config(path: str, overrides: Sequence[str]) -> dict[str, Any]:
     """The options of a YAML file as plain data, single values replaced by `key=value` (dots for sections). UsageError
     for a file that is missing or no mapping, and for an override that does not fit."""
     try:

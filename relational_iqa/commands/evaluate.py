@@ -1,54 +1,78 @@
 """riqa evaluate: agreement of metrics with people on a rated data set."""
 
-import os
+import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from jsonargparse import ArgumentParser
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from typing import TYPE_CHECKING, Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_outputs
+from relational_iqa.benchmarks.readers.names import DataSet
+from relational_iqa.commands.common import check_outputs, finish, write_file
+from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt
+from relational_iqa.commands.shared_options import JsonOption
 
 if TYPE_CHECKING:
     from relational_iqa.benchmarks.scoring import Failure
 
-DATASETS = (
-    "kadid10k", "tid2013", "tid2008", "csiq", "live", "live-wild", "koniq10k", "spaq", "pipal", "agiqa3k", "pieapp",
-    "pieapp-2afc", "bapps", "csv",
-)  # fmt: skip
-"""Names of `relational_iqa.benchmarks.readers.catalog.READERS`, here so that --help need not import them."""
 PLOT_KINDS = ("png", "pdf", "svg")
 FAILURES_SHOWN = 20
 """More of them are left to the JSON."""
 _WIDTH = 200  # columns of tables that go to a file or a pipe
 
 
-def evaluate(
-    dataset: str,
-    root: str,
-    metric: str,
-    csv: str | None = None,
-    json: str | None = None,
-    plot: str | None = None,
-    bootstrap: int = 1000,
-    splits: int = 0,
-    shorter_side: int | None = None,
-    partners: int | None = None,
-    partial: bool = False,
-    lower_is_better: bool = False,
-    workers: int = 0,
-    seed: int = 0,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(JsonOption):
+    """Options of `riqa evaluate`. Raises UsageError for outputs that cannot be what they are called."""
+
+    dataset: Annotated[DataSet, Positional("DATASET")]
+    """Which data set lies in ROOT."""
+    root: Annotated[str, Positional("ROOT")]
+    """Its unpacked folder; for csv a table with the columns image, reference, score and more."""
+    metric: Annotated[str, Metavar("A,B,...")]
+    """What to evaluate; NAME=WEIGHTS takes other weights than the shipped ones."""
+    csv: Annotated[str | None, Metavar("F.csv")] = None
+    """Writes the scores of every image."""
+    plot: Annotated[str | None, Metavar("F.png")] = None
+    """Writes scatter plots of metric against opinion, as png, pdf or svg."""
+    bootstrap: Annotated[NonNegativeInt, Metavar("N")] = 1000
+    """Number of draws for the 95 percent intervals; 0 for no intervals."""
+    splits: Annotated[NonNegativeInt, Metavar("N")] = 0
+    """Adds medians over this many splits by scene."""
+    shorter_side: Annotated[PositiveInt | None, Metavar("PX")] = None
+    """Shrinks images until their shorter side has this many pixels; without this option nothing is resized."""
+    partners: Annotated[PositiveInt | None, Metavar("N")] = None
+    """Comparisons of each image with others of its scene, all of them if not given. For ours-nr."""
+    partial: bool = False
+    """Evaluates what is there of an incomplete data set."""
+    lower_is_better: bool = False
+    """Says that the scores are degradations. For csv."""
+    workers: Annotated[NonNegativeInt, Metavar("W")] = 0
+    """Number of processes; 0 works in this one."""
+    seed: Annotated[NonNegativeInt, Metavar("S")] = 0
+    """Seed of draws and splits."""
+
+    def __post_init__(self) -> None:
+        check_outputs(self.outputs, [self.root])
+        if self.csv == "-" or self.plot == "-":
+            raise UsageError("'-' is for --json; give --csv and --plot a file")
+        if self.plot is not None and self.plot_kind not in PLOT_KINDS:
+            raise UsageError(f"{self.plot}: plots are {', '.join(PLOT_KINDS)}; end the name with one of them")
+
+    @property
+    def outputs(self) -> tuple[str | None, ...]:
+        """What is written, None for what was not asked for."""
+        return self.csv, self.json, self.plot
+
+    @property
+    def plot_kind(self) -> str:
+        """The suffix of the plot without its point, "" without a plot."""
+        return "" if self.plot is None else Path(self.plot).suffix.lower().lstrip(".")
+
+
+def evaluate(options: EvaluateOptions) -> None:
     """Agreement of metrics with people on a rated data set: correlations, intervals, splits, 2AFC."""
-    check_outputs((csv, json, plot), [root])
-    if csv == "-" or plot == "-":
-        raise UsageError("'-' is for --json; give --csv and --plot a file")
-    kind = Path(plot).suffix.lower().lstrip(".") if plot is not None else ""
-    if plot is not None and kind not in PLOT_KINDS:
-        raise UsageError(f"{plot}: plots are {', '.join(PLOT_KINDS)}; end the name with one of them")
     from rich.console import Console
 
     from distortion_engine.jobs.progress import progress
@@ -60,66 +84,44 @@ def evaluate(
     from relational_iqa.benchmarks.scoring import check_fit, job_count, score_benchmark
     from relational_iqa.benchmarks.tables import show
 
-    if plot is not None:
+    if options.plot is not None:
         check_matplotlib()
-    chosen = choose(metric)
-    benchmark = read_benchmark(dataset, root, partial, lower_is_better)
+    chosen = choose(options.metric)
+    benchmark = read_benchmark(options.dataset, options.root, options.partial, options.lower_is_better)
     check_fit(benchmark, chosen)
-    for target in (csv, json, plot):
-        if (
-            target not in (None, "-")
-            and Path(target).exists()
-            and benchmark.root.resolve() in Path(target).resolve().parents
-        ):
-            raise UsageError(f"{target}: is a file of the data set; write somewhere else")
-    settings = Settings(shorter_side, bootstrap, splits, partners, seed)
-    with progress(job_count(benchmark, chosen, partners), "images or pairs") as tick:
+    _check_outside(benchmark.root, options.outputs)
+    with progress(job_count(benchmark, chosen, options.partners), "images or pairs") as tick:
         scores = score_benchmark(
-            benchmark, chosen, workers=workers, shorter_side=shorter_side, partners=partners, seed=seed, tick=tick
-        )
+            benchmark, chosen, workers=options.workers, shorter_side=options.shorter_side, partners=options.partners,
+            seed=options.seed, tick=tick,
+        )  # fmt: skip
     _tell_failures(scores.failures)
+    settings = Settings(options.shorter_side, options.bootstrap, options.splits, options.partners, options.seed)
     report = evaluate_scores(benchmark, chosen, scores, settings)
-    show(report, Console(stderr=json == "-", markup=False, width=None if sys.stdout.isatty() else _WIDTH))
-    write: list[tuple[str | None, Callable[[Path], object]]] = [
-        (csv, lambda path: path.write_text(to_csv(report), encoding="utf-8")),
-        (plot, lambda path: draw(report, path, kind)),
-    ]
-    for target, writer in write:
-        if target is not None:
-            _write(Path(target), writer)
-            print(f"written: {Path(target).resolve()}", file=sys.stderr if json == "-" else sys.stdout)
-    if json is not None:
-        from relational_iqa.commands.common import finish
-
-        finish([], to_json(report), json)
+    people = sys.stderr if options.json == "-" else sys.stdout
+    show(report, Console(file=people, markup=False, width=None if sys.stdout.isatty() else _WIDTH))
+    if options.csv is not None:
+        write_file(options.csv, to_csv(report).encode())
+        print(f"written: {Path(options.csv).resolve()}", file=people)
+    if options.plot is not None:
+        picture = io.BytesIO()
+        draw(report, picture, options.plot_kind)
+        write_file(options.plot, picture.getvalue())
+        print(f"written: {Path(options.plot).resolve()}", file=people)
+    if options.json is not None:
+        finish([], to_json(report), options.json)
     if scores.failures:
         items = len({failure.file for failure in scores.failures})
         raise UsageError(f"{items} images or pairs of {benchmark.name} could not be scored and do not count")
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """The options of `evaluate`."""
-    add = parser.add_argument
-    add("dataset", choices=DATASETS, metavar="DATASET", help=f"which data set lies in ROOT: {', '.join(DATASETS)}")
-    add("root", type=str, metavar="ROOT", help="its unpacked folder; for csv a table image,reference,score,...")
-    add("--metric", type=str, required=True, metavar="A,B,...", help="metrics, each with =WEIGHTS if need be")
-    add("--csv", type=str, metavar="F.csv", help="write the scores of every image")
-    add("--json", type=str, metavar="PATH|-", help="write the result as JSON, - for stdout")
-    add("--plot", type=str, metavar="F.png", help="scatter plots against opinion (png, pdf, svg)")
-    add(
-        "--bootstrap",
-        type=NonNegativeInt,
-        default=1000,
-        metavar="N",
-        help="draws for the intervals (95 percent); 0 for none",
-    )
-    add("--splits", type=NonNegativeInt, default=0, metavar="N", help="medians over N splits by scene too")
-    add("--shorter-side", type=PositiveInt, metavar="PX", help="shrink larger images to it; without it nothing is")
-    add("--partners", type=PositiveInt, metavar="N", help="ours-nr: comparisons an image, else all of its scene")
-    add("--partial", action="store_true", help="evaluate what is there of an incomplete set")
-    add("--lower-is-better", action="store_true", help="csv: the scores are degradations")
-    add("--workers", type=NonNegativeInt, default=0, metavar="W", help="processes; 0 works in this one")
-    add("--seed", type=NonNegativeInt, default=0, metavar="S", help="of draws and splits")
+def _check_outside(root: Path, outputs: Sequence[str | None]) -> None:
+    """Raises UsageError where a result would replace a file of the data set."""
+    for target in outputs:
+        if target not in (None, "-"):
+            path = Path(target)
+            if path.exists() and root.resolve() in path.resolve().parents:
+                raise UsageError(f"{target}: is a file of the data set; write somewhere else")
 
 
 def _tell_failures(failures: "Sequence[Failure]") -> None:
@@ -127,14 +129,3 @@ def _tell_failures(failures: "Sequence[Failure]") -> None:
         print(f"failed: {failure.file}: {failure.metric or 'all metrics'}: {failure.message}", file=sys.stderr)
     if len(failures) > FAILURES_SHOWN:
         print(f"and {len(failures) - FAILURES_SHOWN} more; --json has them all", file=sys.stderr)
-
-
-def _write(path: Path, writer: Callable[[Path], object]) -> None:
-    """Writes beside the target first, so that a kill leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        writer(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

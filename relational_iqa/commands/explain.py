@@ -1,58 +1,61 @@
 """riqa explain: what known distortions does the difference between two images look like?"""
 
+from dataclasses import dataclass
 from pathlib import Path
-
-from jsonargparse import ArgumentParser
-from jsonargparse.typing import PositiveInt
+from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import add_model_options, check_outputs, finish, load_images, load_model
+from relational_iqa.commands.common import check_outputs, finish, load_system
+from relational_iqa.commands.options import Metavar, Positional, PositiveInt, ShortFlag
+from relational_iqa.commands.shared_options import ModelOptions
 
 
-def explain(
-    a: str,
-    b: str,
-    index: str,
-    k: int = 5,
-    json: str | None = None,
-    align: str | None = None,
-    weights: str | None = None,
-    max_pixels: int | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions(ModelOptions):
+    """Options of `riqa explain`."""
+
+    a: Annotated[str, Positional("A")]
+    """One image."""
+    b: Annotated[str, Positional("B")]
+    """The other image of the same scene."""
+    index: Annotated[str, Metavar("OUT")]
+    """Folder that riqa index wrote."""
+    k: Annotated[PositiveInt, ShortFlag("-k"), Metavar("K")] = 5
+    """How many recipes to name."""
+
+
+def explain(options: ExplainOptions) -> None:
     """Say which known distortions the difference between two images is close to."""
     from relational_iqa.retrieval.index import RecipeIndex
     from relational_iqa.retrieval.relation_embedding import embedding_of
+    from relational_iqa.tiling.stored_image import open_images
 
-    check_outputs((json,), [a, b])
-    known = RecipeIndex.load(index)
-    images = load_images([a, b], max_pixels, align)
-    model = load_model(weights)
+    a, b = options.a, options.b
+    check_outputs((options.json,), [a, b])
+    known = RecipeIndex.load(options.index)
+    images = open_images([a, b], options.max_pixels, options.align)
+    model = load_system("pixel_perfect", options.weights)
     made_with, have = known.facts.get("weights_sha256"), model.meta.get("sha256")
     if made_with != have:
         raise UsageError(
-            f"{index}: made with weights {str(made_with)[:12]}, these are {str(have)[:12]}; "
+            f"{options.index}: made with weights {str(made_with)[:12]}, these are {str(have)[:12]}; "
             "give --weights that it was made with, or write it again with riqa index"
         )
     comparison = model.compare(images[0], images[1], names=(Path(a).name, Path(b).name))
-    content = {"files": {"a": a, "b": b}, "index": index, "align": align, "comparison": comparison.to_json()}
+    content = {
+        "files": {"a": a, "b": b},
+        "index": options.index,
+        "align": options.align,
+        "comparison": comparison.to_json(),
+    }
     if comparison.identical:
-        finish([f"{a} and {b} are identical"], {**content, "nearest": []}, json)
+        finish([f"{a} and {b} are identical"], {**content, "nearest": []}, options.json)
         return
-    nearest = known.nearest(embedding_of(comparison), k)
+    nearest = known.nearest(embedding_of(comparison), options.k)
     name_a, name_b = comparison.labels
     lines = []
     for neighbour in nearest:
         source, result = (name_b, name_a) if neighbour.swapped else (name_a, name_b)
         words = neighbour.to_json()["words"]
         lines.append(f"{result} is close to {source} with {words} (distance {neighbour.distance:.2f})")
-    finish(lines, {**content, "nearest": [neighbour.to_json() for neighbour in nearest]}, json)
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """The options of `explain`."""
-    add = parser.add_argument
-    add("a", type=str, metavar="A", help="one image")
-    add("b", type=str, metavar="B", help="the other image of the same scene")
-    add("--index", type=str, required=True, metavar="OUT", help="folder that riqa index wrote")
-    add("-k", "--k", type=PositiveInt, default=5, metavar="K", help="how many recipes to name")
-    add_model_options(parser)
+    finish(lines, {**content, "nearest": [neighbour.to_json() for neighbour in nearest]}, options.json)

@@ -1,46 +1,53 @@
 """riqa export: the networks as an ONNX file, for runtimes other than torch."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-
-from jsonargparse import ArgumentParser
+from typing import Annotated
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import check_outputs
+from relational_iqa.commands.options import Metavar, Positional
+from relational_iqa.commands.shared_options import WeightsOption
+from relational_iqa.systems.choices import OnnxMode
 
-MODES = ("compare", "score")
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(WeightsOption):
+    """Options of `riqa export`. Raises UsageError for another file name than *.onnx, and for a size of unknown form."""
+
+    out: Annotated[str, Positional("OUT")]
+    """The file to write, *.onnx."""
+    mode: OnnxMode = "compare"
+    """What the file computes: two images without a reference (compare), or one against its reference (score)."""
+    size: Annotated[str, Metavar("HxW|dynamic")] = "dynamic"
+    """Size of the images that the file takes: one size, as in 384x512, or any."""
+
+    def __post_init__(self) -> None:
+        if self.size != "dynamic" and re.fullmatch(r"\d+x\d+", self.size) is None:
+            raise UsageError(f"--size {self.size}: expected HEIGHTxWIDTH, as in 384x512, or dynamic")
+        if Path(self.out).suffix != ".onnx":
+            raise UsageError(f"{self.out}: the name of an ONNX file ends in .onnx")
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """(height, width) in pixels; None for any size."""
+        if self.size == "dynamic":
+            return None
+        height, width = self.size.split("x")
+        return int(height), int(width)
 
 
-def export(out: str, mode: str = "compare", size: str = "dynamic", weights: str | None = None) -> None:
+def export(options: ExportOptions) -> None:
     """Write the networks as an ONNX file for other runtimes (extra [onnx]); docs/onnx.md says how to run it."""
-    fixed = _parse_size(size)
-    check_outputs((out,), [] if weights is None else [weights])
-    if Path(out).suffix != ".onnx":
-        raise UsageError(f"{out}: the name of an ONNX file ends in .onnx")
+    out, mode = options.out, options.mode
+    check_outputs((out,), [] if options.weights is None else [options.weights])
 
     from relational_iqa.storage.pixel_perfect_weights import load_weights
     from relational_iqa.systems.onnx_export import export_onnx
 
-    networks, meta = load_weights(weights)
-    facts = export_onnx(out, networks, meta, "score" if mode == "score" else "compare", fixed)
+    networks, meta = load_weights(options.weights)
+    facts = export_onnx(out, networks, meta, mode, options.fixed_size)
     size_mb = Path(out).stat().st_size / 1e6
     print(f"{mode} of {facts['weights']} ({facts['weights_sha256'][:12]}), size {facts['size']}, {size_mb:.1f} MB")
     print(f"onnx: {Path(out).resolve()}")
-
-
-def _parse_size(size: str) -> tuple[int, int] | None:
-    """(height, width) of "HxW"; None of "dynamic"."""
-    if size == "dynamic":
-        return None
-    found = re.fullmatch(r"(\d+)x(\d+)", size)
-    if found is None:
-        raise UsageError(f"--size {size}: expected HEIGHTxWIDTH, as in 384x512, or dynamic")
-    return int(found[1]), int(found[2])
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """The options of `export`."""
-    parser.add_argument("out", type=str, metavar="OUT", help="the file to write, *.onnx")
-    parser.add_argument("--mode", choices=MODES, default="compare", help="two images, or one against its reference")
-    parser.add_argument("--size", type=str, default="dynamic", metavar="HxW|dynamic", help="one size, or any (default)")
-    parser.add_argument("--weights", type=str, metavar="W", help="other weights than the shipped ones")

@@ -1,17 +1,24 @@
 """riqa fit-spips: SPIPS trained without labels, on 2AFC triplets, or on opinion scores."""
 
-from jsonargparse import ArgumentParser
+from dataclasses import dataclass
 
 from relational_iqa.commands.config_file import read_config
+from relational_iqa.commands.shared_options import TrainingOptions
 
 
-def fit_spips(config: str, overrides: list[str], resume: str = "auto") -> None:
+@dataclass(frozen=True, kw_only=True)
+class FitSpipsOptions(TrainingOptions):
+    """Options of `riqa fit-spips`."""
+
+
+def fit_spips(options: FitSpipsOptions) -> None:
     """Train SPIPS on ranked sets, on 2AFC triplets (mode=triplets) or on opinion scores (mode=mos)."""
-    settings = read_config(config, overrides)
+    settings = read_config(options.config, options.overrides)
+
     from relational_iqa.storage.cards import read_card
     from relational_iqa.training.spips.fit import fit, parse_config
 
-    path = fit(parse_config(settings), resume)
+    path = fit(parse_config(settings), options.resume)
     results = read_card(path)["results"]
     for name, medians in results.get("splits", {}).items():
         print(
@@ -19,10 +26,3 @@ def fit_spips(config: str, overrides: list[str], resume: str = "auto") -> None:
             f"medians over {medians['splits']} splits by reference"
         )
     print(f"weights: {path.resolve()}")
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """The options of `fit-spips`."""
-    parser.add_argument("overrides", nargs="*", type=str, metavar="key=value", help="replace single values of the file")
-    parser.add_argument("--config", type=str, required=True, metavar="C", help="YAML file of the run")
-    parser.add_argument("--resume", choices=("auto", "never"), default="auto", help="go on from the last checkpoint")

@@ -1,66 +1,131 @@
 """riqa generate: ranked image sets from pristine photographs, or a sheet that shows every distortion."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-
-from jsonargparse import ArgumentParser
-from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
+from typing import Annotated
 
 from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.generation.choices import Engine, ImageFormat
+from distortion_engine.jobs.resume import Resume
+from distortion_engine.reading.photos import Split
 from relational_iqa.commands.common import check_outputs
+from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveFloat, PositiveInt
+from relational_iqa.commands.shared_options import CropSizeOption
 
-SPLITS = ("all", "train", "held_out")
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(CropSizeOption):
+    """Options of `riqa generate`. Raises UsageError for options that do not go together."""
+
+    photos: Annotated[str | None, Positional("PHOTOS")] = None
+    """Folder of pristine photographs."""
+    out: Annotated[str | None, Positional("OUT")] = None
+    """Folder to write, or to complete after a run that was killed."""
+    sets: Annotated[PositiveInt | None, Metavar("N")] = None
+    """How many ranked sets to make: a reference and four damaged versions each."""
+    seed: Annotated[NonNegativeInt, Metavar("S")] = 0
+    """The same seed, photographs, options and library versions give the same bytes."""
+    split: Split = "all"
+    """Which share of the photographs to use."""
+    distortions: Annotated[str | None, Metavar("A,B,...")] = None
+    """Draws from these distortions alone."""
+    sets_per_shard: Annotated[PositiveInt, Metavar("M")] = 64
+    """How many sets one tar file holds."""
+    format: ImageFormat = "png"
+    """Format of the images: png and webp are lossless files, npy are arrays that training reads in place."""
+    dense: bool = False
+    """Writes the fields and the validity at full resolution too."""
+    min_scale: Annotated[PositiveFloat, Metavar("F")] = 0.5
+    """Shrinks each photograph by a factor that is drawn from F to 1."""
+    mask_share: Annotated[float, Metavar("F")] = 0.5
+    """Share of the steps that act on a part of the image."""
+    kinds: Annotated[str | None, Metavar("K=W,...")] = None
+    """Weights of the kinds of sets, as in ladder=0.3,tie=1; the engine's own if not given."""
+    workers: Annotated[NonNegativeInt, Metavar("W")] = 2
+    """Number of processes, 0 for this one; the bytes are the same for any number."""
+    engine: Engine = "local"
+    """Who renders: processes of this machine, or a Ray cluster (extra [ray])."""
+    address: Annotated[str | None, Metavar("A")] = None
+    """Address of the Ray cluster; RAY_ADDRESS if not given. Without either a cluster is started here."""
+    resume: Resume = "auto"
+    """Completes what lies in OUT (auto), or refuses to write there (never)."""
+    catalog: Annotated[str | None, Metavar("SHEET.png")] = None
+    """Makes no sets; draws every distortion at its five severities on one sheet."""
+    photo: Annotated[str | None, Metavar("FILE")] = None
+    """Photograph to draw on; the first usable one of PHOTOS, or a shipped one, if not given. For --catalog."""
+    judge: bool = False
+    """Writes the severity that metrics see above each image. For --catalog."""
+
+    def __post_init__(self) -> None:
+        if self.catalog is not None:
+            if self.out is not None or self.sets is not None:
+                raise UsageError("--catalog draws a sheet and no sets: leave out OUT and --sets, or --catalog")
+            if self.photo is not None and self.photos is not None:
+                raise UsageError(
+                    f"--photo {self.photo} and the folder {self.photos}: one photograph is drawn on; "
+                    "give one of the two"
+                )
+            return
+        if self.photo is not None or self.judge:
+            raise UsageError(f"{'--judge' if self.photo is None else '--photo'} is for --catalog SHEET.png")
+        asked = {"PHOTOS": self.photos, "OUT": self.out, "--sets N": self.sets}
+        missing = ", ".join(name for name, value in asked.items() if value is None)
+        if missing:
+            raise UsageError(f"generate needs PHOTOS OUT --sets N, or --catalog SHEET.png alone; missing: {missing}")
+
+    @property
+    def distortion_names(self) -> tuple[str, ...]:
+        """The distortions to draw from; nothing for all that are trained on."""
+        return () if self.distortions is None else tuple(name.strip() for name in self.distortions.split(","))
+
+    @property
+    def kind_weights(self) -> dict[str, float]:
+        """Kind of set -> weight; nothing for the engine's own. Raises UsageError for text of another form."""
+        weights = {}
+        for part in self.kinds.split(",") if self.kinds else ():
+            kind, _, weight = part.partition("=")
+            try:
+                weights[kind.strip()] = float(weight)
+            except ValueError as error:
+                raise UsageError(
+                    f"--kinds {self.kinds}: expected KIND=WEIGHT,KIND=WEIGHT,... as in ladder=0.3,tie=1"
+                ) from error
+        return weights
 
 
-def generate(
-    photos: str | None = None,
-    out: str | None = None,
-    sets: int | None = None,
-    seed: int = 0,
-    size: int = 256,
-    split: str = "all",
-    distortions: str | None = None,
-    sets_per_shard: int = 64,
-    format: str = "png",
-    dense: bool = False,
-    workers: int = 2,
-    engine: str = "local",
-    address: str | None = None,
-    resume: str = "auto",
-    catalog: str | None = None,
-    photo: str | None = None,
-    judge: bool = False,
-    min_scale: float = 0.5,
-    mask_share: float = 0.5,
-    kinds: str | None = None,
-) -> None:
+def generate(options: GenerateOptions) -> None:
     """Write ranked image sets from a folder of pristine photographs: tar shards, a manifest and a contact sheet.
 
     With --catalog SHEET.png, draw every distortion at its five severities instead: PHOTOS, OUT, --sets are not needed.
     """
-    names = () if distortions is None else tuple(name.strip() for name in distortions.split(","))
-    if catalog is not None:
-        if out is not None or sets is not None:
-            raise UsageError("--catalog draws a sheet and no sets: leave out OUT and --sets, or --catalog")
-        _draw_catalog(catalog, photo, photos, split, names, judge)
-        return
-    if photo is not None or judge:
-        raise UsageError(f"{'--judge' if photo is None else '--photo'} is for --catalog SHEET.png")
-    if photos is None or out is None or sets is None:
-        asked = {"PHOTOS": photos, "OUT": out, "--sets N": sets}
-        missing = ", ".join(name for name, value in asked.items() if value is None)
-        raise UsageError(f"generate needs PHOTOS OUT --sets N, or --catalog SHEET.png alone; missing: {missing}")
+    if options.catalog is not None:
+        _draw_catalog(options, options.catalog)
+    elif options.photos is not None and options.out is not None and options.sets is not None:
+        _write_sets(options, options.photos, options.out, options.sets)
 
-    from distortion_engine.generation.generate import generate as export
-    from distortion_engine.generation.options import GenerateOptions
+
+def _write_sets(options: GenerateOptions, photos: str, out: str, sets: int) -> None:
+    from distortion_engine.generation import options as generation
+    from distortion_engine.generation.generate import generate as write_sets
     from distortion_engine.generation.workers import Workforce
     from relational_iqa.training.data.judge import metric_judge
 
-    options = GenerateOptions(
-        sets, seed, size, split, sets_per_shard, dense, format, names, min_scale, mask_share, _weights(kinds)
+    asked = generation.GenerateOptions(
+        sets=sets,
+        seed=options.seed,
+        size_px=options.size,
+        split=options.split,
+        sets_per_shard=options.sets_per_shard,
+        dense=options.dense,
+        image_format=options.format,
+        distortions=options.distortion_names,
+        min_scale=options.min_scale,
+        mask_share=options.mask_share,
+        kinds=options.kind_weights,
     )
-    workforce = Workforce(engine, workers, address)
-    made = export(photos, out, options, judge=metric_judge, workforce=workforce, resume=resume)
+    workforce = Workforce(options.engine, options.workers, options.address)
+    made = write_sets(photos, out, asked, judge=metric_judge, workforce=workforce, resume=options.resume)
     counts = ", ".join(f"{count} {kind}" for kind, count in made["kinds"].items())
     print(f"{made['sets']} ranked sets ({counts}), {made['images']} images: {Path(out).resolve()}")
     there = f", {made['shards_found']} of them there before" if made["shards_found"] else ""
@@ -68,33 +133,17 @@ def generate(
     print(f"{made['photos']} photographs usable, {made['photos_skipped']} skipped")
 
 
-def _weights(kinds: str | None) -> dict[str, float]:
-    """ "ladder=0.3,extent=0.7" as a mapping; UsageError for text of another form."""
-    weights = {}
-    for part in kinds.split(",") if kinds else ():
-        kind, _, weight = part.partition("=")
-        try:
-            weights[kind.strip()] = float(weight)
-        except ValueError as error:
-            raise UsageError(f"--kinds {kinds}: expected KIND=WEIGHT,KIND=WEIGHT,... as in ladder=0.3,tie=1") from error
-    return weights
-
-
-def _draw_catalog(
-    sheet: str, photo: str | None, folder: str | None, split: str, names: tuple[str, ...], judged: bool
-) -> None:
-    if photo is not None and folder is not None:
-        raise UsageError(f"--photo {photo} and the folder {folder}: one photograph is drawn on; give one of the two")
-
+def _draw_catalog(options: GenerateOptions, sheet: str) -> None:
     from distortion_engine.generation import catalog_sheet
     from relational_iqa.training.data.judge import metric_judge
 
-    if folder is not None:
-        chosen = _first_usable(folder, split, catalog_sheet.TILE_PX)
+    if options.photos is not None:
+        chosen = _first_usable(options.photos, options.split, catalog_sheet.TILE_PX)
     else:
-        chosen = catalog_sheet.SAMPLE_PHOTO if photo is None else Path(photo)
+        chosen = catalog_sheet.SAMPLE_PHOTO if options.photo is None else Path(options.photo)
     check_outputs((sheet,), [str(chosen)])
-    rows = catalog_sheet.draw(chosen, sheet, names=names, judge=metric_judge if judged else None)
+    judge = metric_judge if options.judge else None
+    rows = catalog_sheet.draw(chosen, sheet, names=options.distortion_names, judge=judge)
     print(f"{len(rows)} distortions at five severities on {chosen.name}: {Path(sheet).resolve()}")
 
 
@@ -115,28 +164,3 @@ def _first_usable(folder: str, split: str, side_px: int) -> Path:
             reason = f"{path}: {width}x{height} px, needs {side_px} px on each side"
         print(f"skipped {reason}", file=sys.stderr, flush=True)
     raise UsageError(f"{folder}: none of {len(photos)} photographs can be used; give one with --photo FILE")
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """The options of `generate`."""
-    add = parser.add_argument
-    add("photos", nargs="?", type=str, metavar="PHOTOS", help="folder of pristine photographs")
-    add("out", nargs="?", type=str, metavar="OUT", help="folder to write, or to complete after a kill")
-    add("--sets", type=PositiveInt, metavar="N", help="how many ranked sets")
-    add("--seed", type=NonNegativeInt, default=0, metavar="S", help="same seed, same bytes")
-    add("--size", type=PositiveInt, default=256, metavar="PX", help="side of the square crops")
-    add("--split", choices=SPLITS, default="all", help="which share of the photographs")
-    add("--distortions", type=str, metavar="A,B,...", help="draw from these alone")
-    add("--sets-per-shard", type=PositiveInt, default=64, metavar="M", help="sets in a tar")
-    add("--format", choices=("png", "webp", "npy"), default="png", help="lossless images, or arrays for training")
-    add("--dense", action="store_true", help="write fields and validity as arrays too")
-    add("--min-scale", type=PositiveFloat, default=0.5, metavar="F", help="photographs shrink by a factor from F to 1")
-    add("--mask-share", type=float, default=0.5, metavar="F", help="share of steps that act on a part of the image")
-    add("--kinds", type=str, metavar="K=W,...", help="weights of the kinds of sets, else the engine's own")
-    add("--workers", type=NonNegativeInt, default=2, metavar="W", help="processes; same bytes for any")
-    add("--engine", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster (extra [ray])")
-    add("--address", type=str, metavar="A", help="of the Ray cluster; else RAY_ADDRESS; else one is started here")
-    add("--resume", choices=("auto", "never"), default="auto", help="complete what lies in OUT, or refuse it")
-    add("--catalog", type=str, metavar="SHEET.png", help="instead, draw every distortion at its five severities")
-    add("--photo", type=str, metavar="FILE", help="of --catalog; else the first of PHOTOS; else a shipped one")
-    add("--judge", action="store_true", help="in --catalog, write the severity that metrics see above each image")

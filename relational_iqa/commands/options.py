@@ -105,7 +105,7 @@ class Option:
 
 
 def options_of(kind: type) -> list[Option]:
-    """The options of a dataclass: its own fields first, then those of its bases in the order in which they are listed.
+    """The options of a dataclass: positional arguments first, and own fields before those of the bases, in their order.
 
     Raises TypeError for a field without a docstring.
     """
@@ -120,7 +120,7 @@ def options_of(kind: type) -> list[Option]:
                 raise TypeError(f"{base.__name__}.{name}: write a docstring below the field; it is the help")
             default = field.default if field.default_factory is MISSING else field.default_factory()
             found.append(_option(name, hints[name], default, docs[name]))
-    return found
+    return sorted(found, key=lambda option: bool(option.flags))
 
 
 def add_options(parser: ArgumentParser, kind: type) -> None:

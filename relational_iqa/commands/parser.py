@@ -1,41 +1,50 @@
 """The parser of the command `riqa`, built from its table of commands; errors of usage are one line."""
 
+from argparse import SUPPRESS, Action
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, NoReturn, TypeVar
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import add_options
 
 Options = TypeVar("Options")
 
+CONFIG_HELP = "Reads options from a YAML file, such as fail_below: -0.1; options after it replace those of the file."
+"""Of `--config`, which every command has whose options do not name a file of their own so."""
+
 
 @dataclass(frozen=True)
 class Command(Generic[Options]):
     """run: a function of one dataclass of options; its docstring is the help. options: that dataclass."""
 
-    run: Callable[..., None]
-    options: type[Options] | Callable[[ArgumentParser], None]  # the second until all commands have a dataclass
+    run: Callable[[Options], None]
+    options: type[Options]
 
     def add_options(self, parser: ArgumentParser) -> None:
         """Adds the options of the command to `parser`; the destinations are the fields of the dataclass."""
-        if isinstance(self.options, type):
-            add_options(parser, self.options)
-        else:
-            self.options(parser)
+        add_options(parser, self.options)
 
-    def call(self, chosen: dict[str, Any]) -> None:
-        """Runs the command with the values that the parser found."""
-        if isinstance(self.options, type):
-            self.run(self.options(**chosen))
-        else:
-            self.run(**chosen)
+
+class HelpFormatter(DefaultHelpFormatter):
+    """Help with the default values that say something, without the types."""
+
+    def _get_help_string(self, action: Action) -> str:
+        told = action.help or ""
+        if isinstance(action.choices, tuple) and action.metavar:
+            told += " One of " + ", ".join(action.choices) + "."
+        if action.default is None or action.default is False or action.default in ((), SUPPRESS):
+            return told
+        return f"{told} (default: {action.default})"
 
 
 class Parser(ArgumentParser):
     """A parser whose errors are one line and exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=HelpFormatter, print_config=None, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises UsageError; `main` prints it."""
@@ -52,15 +61,18 @@ def build_parser(commands: Mapping[str, Command[Any]]) -> Parser:
         subparser = Parser(description=about)
         group.add_subcommand(name, subparser, help=about.split("\n\n")[0].rstrip("."))
         command.add_options(subparser)
+        if "config" not in (field.name for field in fields(command.options)):
+            subparser.add_argument("--config", action="config", metavar="F.yaml", help=CONFIG_HELP)
     return parser
 
 
-def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The name of the command that `argv` asks for, and what its options are. Raises UsageError for what does not fit.
+def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[str, Any]:
+    """The name of the command that `argv` asks for, and its options. Raises UsageError for what does not fit.
 
     Only the parser of that command is built where the command comes first: the parsers of all cost ten times as much.
     """
     asked = {argv[0]: commands[argv[0]]} if argv and argv[0] in commands else commands
     chosen = build_parser(asked).parse_args(list(argv)).as_dict()
     name = chosen["command"]
-    return name, chosen[name]
+    kind = commands[name].options
+    return name, kind(**{field.name: chosen[name][field.name] for field in fields(kind)})

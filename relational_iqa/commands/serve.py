@@ -1,25 +1,31 @@
 """riqa serve: the comparison as a web page for people on this computer."""
 
 import socket
-from typing import Any
-
-from jsonargparse import ArgumentParser
-from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
+from dataclasses import dataclass
+from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import load_model
+from relational_iqa.commands.common import load_system
+from relational_iqa.commands.options import Metavar, NonNegativeInt, PositiveFloat
+from relational_iqa.commands.shared_options import MaxPixelsOption, WeightsOption
+from relational_iqa.web.limits import LOCAL_HOSTS, MAX_MB, MAX_WEB_PIXELS
 
-DEFAULT_HOST, DEFAULT_PORT, DEFAULT_MAX_MB = "127.0.0.1", 8000, 64.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def serve(
-    host: str = DEFAULT_HOST,
-    port: int = DEFAULT_PORT,
-    max_mb: float = DEFAULT_MAX_MB,
-    weights: str | None = None,
-    max_pixels: int | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(WeightsOption, MaxPixelsOption):
+    """Options of `riqa serve`."""
+
+    host: Annotated[str, Metavar("H")] = "127.0.0.1"
+    """Address to listen on. The default lets this computer alone in; 0.0.0.0 lets others in, and there is no login."""
+    port: Annotated[NonNegativeInt, Metavar("P")] = 8000
+    """Port to listen on; 0 takes any free one."""
+    max_mb: Annotated[PositiveFloat, Metavar("MB")] = MAX_MB
+    """Largest upload in megabytes, all files together."""
+
+
+def serve(options: ServeOptions) -> None:
     """A web page to drop images on; the answer is the report.
 
     Two images give the report of the pair, more a league table with a report for every pair. Nothing is kept on disk.
@@ -28,7 +34,7 @@ def serve(
     try:
         import uvicorn
 
-        from relational_iqa.web.app import LOCAL_HOSTS, MAX_WEB_PIXELS, create_app
+        from relational_iqa.web.app import create_app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("uvicorn", "starlette", "python_multipart"):
             raise
@@ -36,10 +42,13 @@ def serve(
             f"riqa serve needs {error.name}: install the extra with pip install 'relational-iqa[web]'"
         ) from error
 
-    listening = _listen(host, port)
+    host = options.host
+    listening = listen(host, options.port)
     try:
         hosts = LOCAL_HOSTS if host in _LOOPBACK else ("*",)
-        app = create_app(load_model(weights), max_mb, max_pixels or MAX_WEB_PIXELS, hosts)
+        app = create_app(
+            load_system("pixel_perfect", options.weights), options.max_mb, options.max_pixels or MAX_WEB_PIXELS, hosts
+        )
         shown = f"[{host}]" if ":" in host else host
         print(f"serving on http://{shown}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
         if host not in _LOOPBACK:
@@ -50,8 +59,8 @@ def serve(
         listening.close()
 
 
-def _listen(host: str, port: int) -> Any:
-    """A listening socket, or one line that says why there is none."""
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises UsageError for an unknown host, and for a port that is no port or is taken."""
     if port > 65535:
         raise UsageError(f"port {port}: expected 0 (any free one) to 65535")
     try:
@@ -69,16 +78,3 @@ def _listen(host: str, port: int) -> Any:
             f"port {port} of {host} cannot be used ({error.strerror or error}); choose another with --port"
         ) from error
     return listening
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """The options of `serve`."""
-    parser.add_argument(
-        "--host", type=str, default=DEFAULT_HOST, metavar="H", help="address to listen on; 0.0.0.0 lets others in"
-    )
-    parser.add_argument("--port", type=NonNegativeInt, default=DEFAULT_PORT, metavar="P", help="0: any free one")
-    parser.add_argument(
-        "--max-mb", type=PositiveFloat, default=DEFAULT_MAX_MB, metavar="MB", help="largest upload, all files together"
-    )
-    parser.add_argument("--weights", type=str, metavar="W", help="other weights than the shipped ones")
-    parser.add_argument("--max-pixels", type=PositiveInt, metavar="N", help="largest width x height to decode")

@@ -4,17 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from distortion_engine.jobs.resume import Resume
 from relational_iqa.commands.options import Metavar, Positional, PositiveInt
 from relational_iqa.systems.devices import Precision
 from relational_iqa.viewing.alignment import Alignment
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImagesOption:
-    """The images of one scene."""
-
-    images: Annotated[Sequence[str], Positional("IMAGES")]
-    """Images of one scene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +31,8 @@ class AlignOption:
     """Images of different sizes."""
 
     align: Alignment | None = None
-    """Brings images of different sizes to one size: shrinks them to the smallest, or cuts its size from the middle.
-    Without this option they are refused."""
+    """How to bring images of different sizes to one size: resize shrinks them to the smallest, crop cuts its size from
+    the middle. Without this option they are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +52,14 @@ class MaxPixelsOption:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CropSizeOption:
+    """The size of what is cut from photographs."""
+
+    size: Annotated[PositiveInt, Metavar("PX")] = 256
+    """Side of the square crops in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceOptions:
     """Where and how precisely the networks compute."""
 
@@ -72,3 +73,34 @@ class DeviceOptions:
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions(JsonOption, AlignOption, WeightsOption, MaxPixelsOption):
     """What every command takes that loads images of one scene and compares them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeveralImagesOptions(ReferenceOption, ModelOptions, DeviceOptions):
+    """What commands take that judge any number of images of one scene."""
+
+    images: Annotated[Sequence[str], Positional("IMAGES")]
+    """Images of one scene."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """What is read: the images, then the reference where there is one."""
+        return [*self.images, *([] if self.reference is None else [self.reference])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What changes a training run that a YAML file describes."""
+
+    overrides: Annotated[Sequence[str], Positional("key=value")] = ()
+    """Replaces single values of the YAML file; dots stand for sections, as in train.steps=100."""
+    resume: Resume = "auto"
+    """Goes on from the last checkpoint of the run (auto), or starts anew over it (never)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(RunOptions):
+    """What every command takes that trains from a YAML file."""
+
+    config: Annotated[str, Metavar("C")]
+    """YAML file that describes the run."""

@@ -13,7 +13,7 @@ from distortion_engine.errors import ImageError
 from relational_iqa.folders.pairing import Pair, printable
 from relational_iqa.report import write_report
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.tiling.stored_image import StoredImage, align_images, open_image
+from relational_iqa.tiling.stored_image import StoredImage, open_images
 
 COLUMNS = (
     "name", "verdict", "margin", "quality_a", "quality_b", "width", "height",
@@ -61,7 +61,7 @@ class Row:
 class FolderComparison:
     """Compares pairs with one model; labels: how sentences call the two folders."""
 
-    def __init__(self, model: Any, labels: tuple[str, str], max_pixels: int, align: str | None) -> None:
+    def __init__(self, model: Any, labels: tuple[str, str], max_pixels: int | None, align: str | None) -> None:
         self.model, self.labels, self.max_pixels, self.align = model, labels, max_pixels, align
 
     def row(self, pair: Pair) -> Row:
@@ -87,8 +87,7 @@ class FolderComparison:
 
     def _compare(self, pair: Pair) -> tuple[Comparison, list[StoredImage]]:
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
-        opened = [(str(path), open_image(path, max_pixels=self.max_pixels)) for path in paths]
-        images = align_images(opened, self.align)
+        images = open_images(paths, self.max_pixels, self.align)
         reference = images[2] if len(images) == 3 else None
         return self.model.compare(images[0], images[1], reference=reference, names=self.labels), images
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.systems.choices import OnnxMode
 from relational_iqa.tiling.tile_geometry import GRID_PX
 from relational_iqa.version import __version__
 
-Mode = Literal["compare", "score"]
 OPSET = 17
 MIN_SIDE_PX = 32
 PREPROCESSING = (
@@ -74,7 +74,7 @@ class Graph:
 
 _WEIGHT = "(batch, 1, height/4, width/4), > 0: how much a place counts"
 _LEVELS = "in severity levels (1 is about one level of a five-level distortion ladder)"
-GRAPHS: dict[Mode, Graph] = {
+GRAPHS: dict[OnnxMode, Graph] = {
     "compare": Graph(
         CompareGraph,
         {"a": "one of two versions of a scene", "b": "the other"},
@@ -102,7 +102,7 @@ def export_onnx(
     path: str | Path,
     networks: Networks,
     weights: Mapping[str, Any],
-    mode: Mode = "compare",
+    mode: OnnxMode = "compare",
     size: tuple[int, int] | None = None,
 ) -> dict[str, str]:
     """Writes the networks to `path` (whole or not at all) and returns the metadata of the file.

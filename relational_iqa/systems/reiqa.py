@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +23,11 @@ from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.storage.regressor import Regressor, load_regressor
 from relational_iqa.storage.reiqa_weights import load_encoders, save_encoders
+from relational_iqa.systems.choices import EXPERTS, Experts
 from relational_iqa.systems.devices import find_device
 
 __all__ = ["EXPERTS", "Experts", "ReIQA", "Source", "features_of_files", "from_checkpoints", "load", "save_encoders"]
 Source = str | Path | Image.Image | np.ndarray | Tensor
-Experts = Literal["both", "quality", "content"]
-EXPERTS: tuple[Experts, ...] = ("both", "quality", "content")
 
 
 class ReIQA:

@@ -141,6 +141,17 @@ def align_images(images: Sequence[tuple[str, StoredImage]], align: str | None) -
     return [StoredImage(image, name) for image, (name, _) in zip(resized, images, strict=True)]
 
 
+def open_images(
+    paths: Sequence[str | os.PathLike[str]], max_pixels: int | None = None, align: str | None = None
+) -> list[StoredImage]:
+    """Image files of one scene, brought to one size by `align` ("resize", "crop"); None refuses other sizes.
+
+    max_pixels: None for the limit of `open_image`. Raises ImageError naming the file, or both sizes.
+    """
+    opened = [(str(path), open_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
+    return align_images(opened, align)
+
+
 def align_mask(name: str, mask: StoredImage, like: StoredImage, align: str | None) -> StoredImage:
     """The mask at the size of `like`: resized whatever `align` says, but not where it is None."""
     if align is None or mask.shape == like.shape:

@@ -27,13 +27,9 @@ from relational_iqa.report.html import render_page, render_report
 from relational_iqa.report.league import render_league
 from relational_iqa.results.league import play
 from relational_iqa.tiling.stored_image import StoredImage
-from relational_iqa.web.uploads import MAX_IMAGES, Refused, Upload, decode, read_upload
+from relational_iqa.web.limits import KEEP_MINUTES, KEEP_RESULTS, LOCAL_HOSTS, MAX_IMAGES, MAX_MB, MAX_WEB_PIXELS
+from relational_iqa.web.uploads import Refused, Upload, decode, read_upload
 
-MAX_MB = 64.0
-MAX_WEB_PIXELS = 50_000_000  # of one image; some dozens of them are held at once
-KEEP_RESULTS = 4
-KEEP_MINUTES = 30
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _FORM_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from distortion_engine.errors import ImageError
 from relational_iqa.tiling.stored_image import StoredImage, align_images, open_image
 from relational_iqa.viewing.alignment import ALIGNMENTS
+from relational_iqa.web.limits import MAX_IMAGES
 
-MAX_IMAGES = 12
 _BORDERS_BYTES = 100_000  # of the form itself: names and the lines between its parts
 
 

@@ -18,7 +18,8 @@ import pytest
 from distortion_engine.errors import UsageError
 from relational_iqa import cli
 from relational_iqa.commands.config_file import read_config
-from relational_iqa.commands.parser import build_parser
+from relational_iqa.commands.parser import parse as parse_command
+from relational_iqa.commands.shared_options import RunOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -109,14 +110,13 @@ def parse(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         assert asked.module and asked.training_script == "relational_iqa.cli"
         program, arguments = "riqa", asked.training_script_args
     if program == "riqa":
-        parsed = build_parser(cli.COMMANDS).parse_args(arguments).as_dict()
-        options = parsed[parsed["command"]]
-        if options.get("config"):
-            config_reader(parsed["command"])(read_config(str(ROOT / options["config"]), options["overrides"]))
-        if parsed["command"] == "evaluate":
+        name, options = parse_command(cli.COMMANDS, arguments)
+        if isinstance(options, RunOptions) and options.config:
+            config_reader(name)(read_config(str(ROOT / options.config), options.overrides))
+        if name == "evaluate":
             from relational_iqa.benchmarks.metrics import choose
 
-            assert choose(options["metric"])
+            assert choose(options.metric)
         return
     module = importlib.import_module(arguments[1])
     assert (ROOT / Path(*arguments[1].split("."))).with_suffix(".py").is_file()

@@ -20,7 +20,8 @@ from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.storage.cards import FREE_LICENCE, WeightCard, write_card
 from relational_iqa.storage.regressor import Regressor
 from relational_iqa.storage.reiqa_weights import save_encoders
-from relational_iqa.systems.reiqa import Experts, ReIQA, features_of_files
+from relational_iqa.systems.choices import Experts
+from relational_iqa.systems.reiqa import ReIQA, features_of_files
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
 from relational_iqa.training.loop.trainer import train

@@ -107,7 +107,7 @@ def test_the_tables_list_the_files_and_keys_that_are_written(folder: Path):
 
 
 def test_every_option_of_the_command_is_in_the_table_with_its_default():
-    parameters = inspect.signature(COMMANDS["generate"].run).parameters
+    parameters = inspect.signature(COMMANDS["generate"].options).parameters
     listed = dict(re.findall(r"^\| `--([\w-]+)[^|]*\| ([^|]*) \|", DOC, re.M))
     elsewhere = {"photos", "out", "catalog", "photo", "judge"}  # the last three draw a sheet of the catalogue
     words = {"sets": "required", "distortions": "all", "dense": "no", "kinds": "engine's own"}

@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.readers.catalog import READERS, read_benchmark
-from relational_iqa.commands.evaluate import DATASETS
+from relational_iqa.benchmarks.readers.names import DATA_SETS
 from tests.relational_iqa.miniature_sets import pieapp, touch, workbook, write
 
 
@@ -126,7 +126,7 @@ def built(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_the_command_names_the_data_sets_that_there_are() -> None:
-    assert sorted(DATASETS) == sorted(READERS)
+    assert sorted(DATA_SETS) == sorted(READERS)
     assert sorted([*SETS, "live", "bapps", "pieapp-2afc"]) == sorted(READERS)
 
 

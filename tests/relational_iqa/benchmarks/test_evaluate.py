@@ -17,7 +17,7 @@ from relational_iqa.benchmarks.correlation import srcc
 from relational_iqa.benchmarks.metrics import METRICS, Loaded, QualityMetric, choose, register
 from relational_iqa.benchmarks.shrinking import shrink
 from relational_iqa.commands import evaluate as command
-from relational_iqa.commands.parser import Command, build_parser
+from relational_iqa.commands.parser import Command, parse
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 
 LEVELS = (0.02, 0.05, 0.1, 0.2)
@@ -25,9 +25,9 @@ LEVELS = (0.02, 0.05, 0.1, 0.2)
 
 def run(*arguments: object) -> None:
     """The command as the shell calls it."""
-    parser = build_parser({"evaluate": Command(command.evaluate, command.add_options)})
-    chosen = parser.parse_args(["evaluate", *(str(argument) for argument in arguments)]).as_dict()
-    command.evaluate(**chosen["evaluate"])
+    commands = {"evaluate": Command(command.evaluate, command.EvaluateOptions)}
+    _, options = parse(commands, ["evaluate", *map(str, arguments)])
+    command.evaluate(options)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 """The command riqa as people start it: help, exit codes, and the shipped weights on the shipped demo images."""
 
-import inspect
 import json
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from relational_iqa import cli
-from relational_iqa.commands.parser import Parser
 
 ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "experiments" / "demo"
@@ -32,16 +30,6 @@ def test_help_is_quick_because_heavy_imports_wait() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "False"
-
-
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_the_options_of_a_command_are_the_parameters_of_its_function(name: str) -> None:
-    command = cli.COMMANDS[name]
-    parser = Parser()
-    command.add_options(parser)
-    options = {action.dest for action in parser._actions} - {"help"}
-    kind = command.options if isinstance(command.options, type) else command.run
-    assert options == set(inspect.signature(kind).parameters) and options
 
 
 def test_help_names_every_command() -> None:

@@ -21,7 +21,7 @@ from experiments.pixel_perfect.table import Row
 from experiments.pmos import maps
 from experiments.pmos.maps import MapScores, score_pairs
 from experiments.pmos.people import people_rows
-from relational_iqa.commands.score_alone import score_alone
+from relational_iqa.commands.score import ScoreOptions, score
 from relational_iqa.networks.pmos_head import MosMaps
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.pmos_weights import save_pmos_weights
@@ -55,7 +55,7 @@ def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
 ) -> None:
     files = [str(path) for path in photo_paths[:2]]
     out = tmp_path / "r.json"
-    score_alone(files, json=str(out), weights=str(weights), maps=str(tmp_path / "maps"))
+    score(ScoreOptions(images=files, json=str(out), weights=str(weights), maps=str(tmp_path / "maps")))
     lines = capsys.readouterr().out.splitlines()
     content = json.loads(out.read_text())
     assert [entry["file"] for entry in content["scores"]] == files
@@ -71,14 +71,14 @@ def test_score_refuses_to_write_over_its_inputs(weights: Path, photo_paths: list
         path.parent.mkdir()
         shutil.copy(photo_paths[0], path)
     with pytest.raises(UsageError, match="same name"):
-        score_alone([str(first), str(second)], weights=str(weights), maps=str(tmp_path))
+        score(ScoreOptions(images=[str(first), str(second)], weights=str(weights), maps=str(tmp_path)))
     shutil.copy(first, tmp_path / "x-pmos.png")
     with pytest.raises(UsageError, match="write over"):
-        score_alone([str(first), str(tmp_path / "x-pmos.png")], weights=str(weights), maps=str(tmp_path))
+        score(ScoreOptions(images=[str(first), str(tmp_path / "x-pmos.png")], weights=str(weights), maps=str(tmp_path)))
     with pytest.raises(UsageError, match="is an input"):
-        score_alone([str(first)], json=str(first), weights=str(weights))
+        score(ScoreOptions(images=[str(first)], json=str(first), weights=str(weights)))
     with pytest.raises(ImageError, match="nowhere"):
-        score_alone([str(tmp_path / "nowhere.png")], weights=str(weights))
+        score(ScoreOptions(images=[str(tmp_path / "nowhere.png")], weights=str(weights)))
 
 
 def test_picture_is_orange_where_mos_is_lost(model: PMOS) -> None:

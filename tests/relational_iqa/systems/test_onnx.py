@@ -15,7 +15,8 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import save_image
 from relational_iqa import cli
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.systems.onnx_export import GRAPHS, Mode, export_onnx
+from relational_iqa.systems.choices import OnnxMode
+from relational_iqa.systems.onnx_export import GRAPHS, export_onnx
 from relational_iqa.version import __version__
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,10 +60,10 @@ def assert_close(got: dict[str, np.ndarray], wanted: dict[str, Tensor]) -> None:
 
 
 @pytest.fixture(scope="module")
-def exported(random_networks: Networks, tmp_path_factory: pytest.TempPathFactory) -> dict[Mode, Path]:
+def exported(random_networks: Networks, tmp_path_factory: pytest.TempPathFactory) -> dict[OnnxMode, Path]:
     """A file of every mode."""
     folder = tmp_path_factory.mktemp("onnx")
-    paths: dict[Mode, Path] = {}
+    paths: dict[OnnxMode, Path] = {}
     for mode in GRAPHS:
         paths[mode] = folder / f"{mode}.onnx"
         export_onnx(paths[mode], random_networks, WEIGHTS, mode)
@@ -70,15 +71,15 @@ def exported(random_networks: Networks, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def sessions(exported: dict[Mode, Path]) -> dict[Mode, onnxruntime.InferenceSession]:
+def sessions(exported: dict[OnnxMode, Path]) -> dict[OnnxMode, onnxruntime.InferenceSession]:
     """The files, ready to run."""
     return {mode: session_of(path) for mode, path in exported.items()}
 
 
 @pytest.mark.parametrize("mode", GRAPHS)
 def test_onnxruntime_gives_the_numbers_of_torch_at_sizes_that_were_not_traced(
-    mode: Mode,
-    sessions: dict[Mode, onnxruntime.InferenceSession],
+    mode: OnnxMode,
+    sessions: dict[OnnxMode, onnxruntime.InferenceSession],
     random_networks: Networks,
     scene: Callable[[int, int, int], Tensor],
 ) -> None:
@@ -93,7 +94,7 @@ def test_onnxruntime_gives_the_numbers_of_torch_at_sizes_that_were_not_traced(
 
 
 def test_swapping_the_inputs_of_the_file_negates_and_equal_images_give_nothing(
-    sessions: dict[Mode, onnxruntime.InferenceSession], scene: Callable[[int, int, int], Tensor]
+    sessions: dict[OnnxMode, onnxruntime.InferenceSession], scene: Callable[[int, int, int], Tensor]
 ) -> None:
     compare, score = sessions["compare"], sessions["score"]
     x, y = pairs(scene, 1, 64, 96)
@@ -106,7 +107,7 @@ def test_swapping_the_inputs_of_the_file_negates_and_equal_images_give_nothing(
 
 
 @pytest.mark.parametrize("mode", GRAPHS)
-def test_the_file_says_what_it_is(mode: Mode, exported: dict[Mode, Path]) -> None:
+def test_the_file_says_what_it_is(mode: OnnxMode, exported: dict[OnnxMode, Path]) -> None:
     model = onnx.load(exported[mode])
     facts = {entry.key: entry.value for entry in model.metadata_props}
     assert facts["weights_sha256"] == WEIGHTS["sha256"] and facts["model_version"] == __version__
@@ -133,7 +134,7 @@ def test_a_file_of_one_size_has_it_in_its_shapes_and_the_same_numbers(
     assert_close(run(session, x, y), wanted)
 
 
-def test_exporting_leaves_the_networks_as_they_were(random_networks: Networks, exported: dict[Mode, Path]) -> None:
+def test_exporting_leaves_the_networks_as_they_were(random_networks: Networks, exported: dict[OnnxMode, Path]) -> None:
     weight = random_networks.distortion.trunk.block.depthwise.weight
     assert exported and weight.is_contiguous(memory_format=torch.channels_last) and not torch.jit.is_tracing()
 

@@ -1,6 +1,5 @@
 """riqa serve: the same report in the browser, friendly refusals, and nothing left behind."""
 
-import inspect
 import re
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from torch import Tensor
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import encode_lossless, save_image, to_uint8
 from relational_iqa.commands import serve
-from relational_iqa.commands.parser import Parser
+from relational_iqa.commands.parser import Command, parse
 from relational_iqa.web import app as web
 
 JSON = {"Accept": "application/json"}
@@ -167,27 +166,25 @@ def test_other_sites_and_foreign_host_names_are_refused(client, files):
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
-def test_options_are_the_parameters_and_localhost_is_the_default():
-    parser = Parser()
-    serve.add_options(parser)
-    chosen = parser.parse_args([]).as_dict()
-    assert set(chosen) == set(inspect.signature(serve.serve).parameters)
-    assert chosen["host"] == "127.0.0.1" == serve.DEFAULT_HOST and chosen["max_mb"] == web.MAX_MB
+def test_without_options_the_page_is_for_this_computer_alone():
+    commands = {"serve": Command(serve.serve, serve.ServeOptions)}
+    _, chosen = parse(commands, ["serve"])
+    assert chosen == serve.ServeOptions() and chosen.host == "127.0.0.1" and chosen.max_mb == web.MAX_MB
     for bad in (["--port", "-1"], ["--max-mb", "0"]):
         with pytest.raises(UsageError):
-            parser.parse_args(bad)
+            parse(commands, ["serve", *bad])
 
 
 def test_a_port_that_is_taken_or_a_host_that_is_none_is_one_line():
-    taken = serve._listen("127.0.0.1", 0)
+    taken = serve.listen("127.0.0.1", 0)
     try:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} of 127.0.0.1 cannot be used .* choose another with --port"):
-            serve._listen("127.0.0.1", port)
+            serve.listen("127.0.0.1", port)
         with pytest.raises(UsageError, match="is not known"):
-            serve._listen("no.such.host.invalid", 0)
+            serve.listen("no.such.host.invalid", 0)
         with pytest.raises(UsageError, match="expected 0"):
-            serve._listen("127.0.0.1", 70000)
+            serve.listen("127.0.0.1", 70000)
     finally:
         taken.close()
 
@@ -195,7 +192,7 @@ def test_a_port_that_is_taken_or_a_host_that_is_none_is_one_line():
 @pytest.fixture
 def address(random_model: Any) -> Iterator[str]:
     """A real server in a thread."""
-    listening = serve._listen("127.0.0.1", 0)
+    listening = serve.listen("127.0.0.1", 0)
     app = web.create_app(random_model, max_mb=1.0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -17,6 +17,7 @@ import relational_iqa.systems.pmos as pmos
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import load_image, save_image
 from relational_iqa.benchmarks.readers.items import Benchmark, Opinion
+from relational_iqa.commands.fit_mos import FitMosOptions
 from relational_iqa.commands.fit_mos import fit_mos as command
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.pmos_weights import save_pmos_weights
@@ -180,7 +181,7 @@ def test_command_prints_the_table_and_the_weights(
     values = settings(folder, weights, tmp_path / "run")
     path = tmp_path / "fit.yaml"
     path.write_text(yaml.safe_dump(values))
-    command(str(path), ["fit.steps=2", "splits=1", "roi=false"])
+    command(FitMosOptions(config=str(path), overrides=["fit.steps=2", "splits=1", "roi=false"]))
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [FULL, LINEAR, BEFORE, "weights"]
     assert pmos.load(tmp_path / "run/pmos-mmp2k.safetensors").network.architecture.roi is False

@@ -16,7 +16,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import save_image
 from experiments.reiqa.evaluate import TYPES, neighbour_rows, neighbour_table, untrained
 from experiments.reiqa.neighbours import make_items, nearest_allowed, share_and_chance
-from relational_iqa.commands.fit_reiqa import fit_reiqa
+from relational_iqa.commands.fit_reiqa import FitReiqaOptions, fit_reiqa
 from relational_iqa.networks.reiqa import EncoderSize
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.systems import reiqa
@@ -149,16 +149,16 @@ def test_the_regressor_is_fitted_to_a_csv_and_scores_images(
     finished: Path, rated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "regressor.safetensors"
-    fit_reiqa([], rated=str(rated), weights=str(finished), out=str(out))
+    fit_reiqa(FitReiqaOptions(rated=str(rated), weights=str(finished), out=str(out)))
     printed = capsys.readouterr().out
     assert "20 images of" in printed and "medians of 10 splits by scene" in printed
     model = reiqa.load(finished, out)
     bright, dark = (model.score(rated / f"{i}.png") for i in (19, 0))
     assert bright > dark
     with pytest.raises(UsageError, match="go together"):
-        fit_reiqa([], rated=str(rated))
+        FitReiqaOptions(rated=str(rated))
     with pytest.raises(UsageError, match="needs --config C"):
-        fit_reiqa([])
+        FitReiqaOptions()
 
 
 # -- what evaluate measures --------------------------------------------------------------------------------------------
