@@ -2,7 +2,7 @@
 
 model = relational_iqa.load()
 result = model.compare("a.png", "b.jpg", reference="ref.png")
-result.margin, result.better, result.maps["sharpness"], result.local_margin, result.summary()
+result.margin, result.better, result.maps["sharpness"].full(), result.summary()
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,14 @@ from relational_iqa.version import __version__
 
 if TYPE_CHECKING:
     from relational_iqa.results.comparison import Comparison, Ranking, Score
+    from relational_iqa.results.map import Map
     from relational_iqa.systems import pmos, reiqa, spips
     from relational_iqa.systems.pixel_perfect import RelationalIQA, load
     from relational_iqa.systems.relational_loss import RelationalLoss
 
 __all__ = [
     "Comparison",
+    "Map",
     "Ranking",
     "RelationalIQA",
     "RelationalLoss",
@@ -35,6 +37,7 @@ _HOMES = {
     "RelationalIQA": ("relational_iqa.systems.pixel_perfect", "RelationalIQA"),
     "RelationalLoss": ("relational_iqa.systems.relational_loss", "RelationalLoss"),
     "Comparison": ("relational_iqa.results.comparison", "Comparison"),
+    "Map": ("relational_iqa.results.map", "Map"),
     "Score": ("relational_iqa.results.comparison", "Score"),
     "Ranking": ("relational_iqa.results.comparison", "Ranking"),
     "pmos": ("relational_iqa.systems.pmos", ""),

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.margins import TIE_MARGIN
-from relational_iqa.tiling.grid_map import MapLike, strips
 
 BIN_LEVELS = 0.1  # width of a bin; TIE_MARGIN is one of its multiples, so that no bin is half a tie
 
@@ -20,7 +20,7 @@ class Bin:
     words: str
 
 
-def margin_bins(local_margin: MapLike, scale: float) -> list[Bin]:
+def margin_bins(local_margin: Map, scale: float) -> list[Bin]:
     """Bins from left (A better by `scale` levels or more) to right (B better), as the margin scale is drawn.
 
     local_margin: (H, W) levels, positive where A is better; `scale`: a multiple of BIN_LEVELS. What lies beyond is
@@ -29,7 +29,7 @@ def margin_bins(local_margin: MapLike, scale: float) -> list[Bin]:
     half = round(scale / BIN_LEVELS)
     # From left to right the margin falls. A value on an edge belongs to the bin farther from zero, as in the verdict.
     counts = np.zeros((2, half), np.int64)
-    for strip in strips(local_margin):
+    for strip in local_margin.strips():
         magnitude = np.minimum(np.abs(strip) / np.float32(BIN_LEVELS) + np.float32(1e-6), half - 1).astype(np.uint8)
         better = strip > 0
         for counted, where in zip(counts, (better, ~better), strict=True):

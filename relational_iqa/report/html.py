@@ -25,7 +25,6 @@ from relational_iqa.report.views import (
 from relational_iqa.results.colormaps import legend_gradient
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.results.words.margins import MARGIN_WORDS
-from relational_iqa.tiling.grid_map import strips
 
 
 def write_report(
@@ -61,8 +60,8 @@ def render_report(
     if reference is not None:
         images.append(as_uint8(reference, "reference"))
     _check_sizes(images, *comparison.shape)
-    local_margin = comparison.stored_margin
-    clipped = sum(int(np.count_nonzero(np.abs(strip) > LOCAL_SCALE)) for strip in strips(local_margin))
+    local_margin = comparison.local_margin
+    clipped = sum(int(np.count_nonzero(np.abs(strip) > LOCAL_SCALE)) for strip in local_margin.strips())
     shown = previews(images)
     return render_page(
         "report.html.j2",

@@ -15,7 +15,7 @@ from PIL import Image
 
 from distortion_engine.errors import ImageError
 from relational_iqa.results.colormaps import tint
-from relational_iqa.tiling.grid_map import CELL_PX, GridMap, MapLike
+from relational_iqa.results.map import Map
 
 PREVIEW_SIDE_PX = 1600  # images with a longer side are shown smaller, and the page says so
 PREVIEW_BYTES = 1_900_000  # of all previews of a report together; 4/3 of it in the file
@@ -101,31 +101,16 @@ def backdrop_of(images: Sequence[np.ndarray]) -> str:
     return _uri(_encoded(Image.fromarray(grey), "JPEG", quality=BACKDROP_QUALITY), "jpeg")
 
 
-def reduced(values: MapLike, side_px: int) -> np.ndarray:
-    """A map (H, W) as float32, its longer side at most `side_px`, by means over boxes. Of a GridMap that would first
-    be enlarged and then reduced to less than its grid, the grid itself."""
-    height, width = values.shape
-    size = _fitted((width, height), side_px)
-    if size == (width, height):
-        return np.asarray(values, np.float32)
-    if isinstance(values, GridMap) and side_px * CELL_PX <= max(height, width):
-        held = np.clip(values.grid, -values.limit, values.limit)
-        box = (0, 0, width / CELL_PX, height / CELL_PX)
-    else:
-        held, box = np.asarray(values, np.float32), (0, 0, width, height)
-    return np.asarray(Image.fromarray(held).resize(size, Image.Resampling.BOX, box))
+def map_uri(values: Map, scale: float) -> str:
+    """A map as a transparent layer, at most MAP_SIDE_PX on its longer side and MAP_BYTES.
 
-
-def map_uri(values: MapLike, scale: float) -> str:
-    """values (H, W) as a transparent layer, at most MAP_SIDE_PX on its longer side and MAP_BYTES.
-
-    Orange where value / scale is positive, full at 1, blue where it is negative; a negative scale swaps the colours.
+    Orange where value / scale is positive, with full colour at 1, blue where it is negative; a negative scale swaps the
+    colours.
     """
-    if not values.any():  # nothing to see, at any size
-        values = np.zeros((1, 1), np.float32)
+    drawn = Map.from_array(np.zeros((1, 1))) if values.is_zero else values  # nothing to see at any size
     content = b""
     for side, quality in MAP_STEPS:
-        layer = Image.fromarray(tint(reduced(values, side) / np.float32(scale)))
+        layer = Image.fromarray(tint(drawn.reduced(side) / np.float32(scale)))
         content = _encoded(layer, "WEBP", quality=quality, alpha_quality=quality, method=4)
         if len(content) <= MAP_BYTES:
             break

@@ -17,7 +17,6 @@ from relational_iqa.results.regions import Region, worst_regions
 from relational_iqa.results.words.findings import Finding
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
 from relational_iqa.results.words.sentences import remarks
-from relational_iqa.tiling.grid_map import stored_maps
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map
 SCALE_END = 5.0  # levels at either end of the margin scale: the whole distortion ladder
@@ -106,7 +105,7 @@ def _axis_view(axis: Axis, comparison: Comparison) -> AxisView:
         word=word,
         phrases=tuple(remark.clause(LABELS) for remark in remarks(matter)),
         matters=bool(matter),
-        uri=map_uri(stored_maps(comparison.maps)[axis.name], flip),
+        uri=map_uri(comparison.maps[axis.name], flip),
         a=drawn.get("a"),
         b=drawn.get("b"),
     )

@@ -10,21 +10,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
+from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
-from relational_iqa.results.words.findings import Finding, axes_table, check_maps, find, means
+from relational_iqa.results.words.findings import Finding, axes_table, check_axes, find, means
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels, margin_word
 from relational_iqa.results.words.sentences import UNEXPLAINED, explained, reasons
-from relational_iqa.tiling.grid_map import MapLike, enlarged_when_read, stored, stored_maps, summarise_map
 
 __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
 
 
-@enlarged_when_read("local_margin", "weight")
 @dataclass(frozen=True)
 class Comparison:
     """Two images compared. `margin` > 0: a is better, in severity levels (1.0: one level of a five-level ladder).
@@ -37,9 +34,9 @@ class Comparison:
     """
 
     margin: float
-    maps: Mapping[str, np.ndarray]
-    local_margin: np.ndarray
-    weight: np.ndarray
+    maps: Mapping[str, Map]
+    local_margin: Map
+    weight: Map
     has_reference: bool = False
     quality_a: float | None = None
     quality_b: float | None = None
@@ -49,17 +46,13 @@ class Comparison:
     def __post_init__(self) -> None:
         if not math.isfinite(self.margin):
             raise ValueError(f"margin is {self.margin}, expected a finite number of levels: check the images for NaN")
-        check_maps(stored_maps(self.maps), self.shape)
+        check_maps({"local_margin": self.local_margin, "weight": self.weight, **self.maps})
+        check_axes(self.maps)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the images that were compared, px."""
-        return self.stored_margin.shape
-
-    @property
-    def stored_margin(self) -> MapLike:
-        """The local margin as it is kept, which may be on the grid."""
-        return stored(self, "local_margin")
+        return self.local_margin.shape
 
     @property
     def better(self) -> Literal["a", "b", "tie"]:
@@ -69,7 +62,7 @@ class Comparison:
     @property
     def identical(self) -> bool:
         """True where nothing at all differs: margin, local margin and every map are exactly 0."""
-        return self.margin == 0 and not any(x.any() for x in (self.stored_margin, *stored_maps(self.maps).values()))
+        return self.margin == 0 and all(x.is_zero for x in (self.local_margin, *self.maps.values()))
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -80,12 +73,12 @@ class Comparison:
     @cached_property
     def intensities(self) -> dict[str, float]:
         """Axis -> mean signed value over the image, in [-1, 1]; positive: b has more."""
-        return means(stored_maps(self.maps))
+        return means(self.maps)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What differs, most salient first; `finding.matters` marks what deserves a sentence."""
-        return find(stored_maps(self.maps), self.stored_margin, self.margin)
+        return find(self.maps, self.local_margin, self.margin)
 
     @cached_property
     def _explanation(self) -> tuple[Finding | None, Advantage | None]:
@@ -93,8 +86,8 @@ class Comparison:
         better = self.better
         if better == "tie" or explained(self.findings, better):
             return None, None
-        faint = faint_reason(stored_maps(self.maps), self.stored_margin, better, self.findings)
-        return faint, None if faint is not None else find_advantage(self.stored_margin, better)
+        faint = faint_reason(self.maps, self.local_margin, better, self.findings)
+        return faint, None if faint is not None else find_advantage(self.local_margin, better)
 
     def verdict(self, labels: tuple[str, str] | None = None) -> str:
         """The short answer: "B is clearly better by 1.3 levels"."""
@@ -126,7 +119,7 @@ class Comparison:
         """Everything but the arrays, as plain Python for json.dumps (numbers that are not finite become None)."""
         a, b = self.labels
         height, width = self.shape
-        local = summarise_map(self.stored_margin, beyond=TIE_MARGIN)
+        local = self.local_margin.statistics(TIE_MARGIN)
         return plain_dict({
             "verdict": self.verdict(),
             "sentence": self.summary(),
@@ -144,6 +137,6 @@ class Comparison:
                 "min": local.min, "max": local.max, "mean": local.mean,
                 "share_a_better": local.above, "share_b_better": local.below,
             },
-            "axes": axes_table(stored_maps(self.maps), self.findings),
+            "axes": axes_table(self.maps, self.findings),
             "meta": self.meta,
         })  # fmt: skip

@@ -6,15 +6,13 @@ a field as strong all over is shown by a large box. Windows are taken greedily a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from relational_iqa.report.pictures import reduced
 from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import MIN_INTENSITY, Finding
-from relational_iqa.tiling.grid_map import CELL_PX, GridMap, MapLike, stored_maps
-from relational_iqa.tiling.grid_map import window as part_of
 
 MAX_REGIONS = 8
 MAX_OF_ONE_FINDING = 4  # so that a second kind of distortion is not crowded out of the list by the first
@@ -86,8 +84,8 @@ def _shrink(height: int, width: int) -> float:
 
 def _windows(comparison: Comparison, index: int, finding: Finding) -> Iterator[_Window]:
     """Windows of all sizes over the map of one finding, on a lattice of a quarter of their side."""
-    values = stored_maps(comparison.maps)[finding.axis]
-    magnitude = reduced(_one_sided(values, finding.value), SEARCH_SIDE_PX)
+    values = comparison.maps[finding.axis]
+    magnitude = _one_sided(values, finding.value).reduced(SEARCH_SIDE_PX)
     shrink = _shrink(*values.shape)
     rows, columns = magnitude.shape
     shorter = min(rows, columns)
@@ -105,13 +103,12 @@ def _windows(comparison: Comparison, index: int, finding: Finding) -> Iterator[_
             yield _Window(round(mean * weight, 9), index, int(tops[i]), int(lefts[j]), side, mean)
 
 
-def _one_sided(values: MapLike, sign: float) -> MapLike:
+def _one_sided(values: Map, sign: float) -> Map:
     """max(values, 0) or, where `sign` is negative, max(-values, 0)."""
-    if isinstance(values, GridMap) and max(values.shape) >= SEARCH_SIDE_PX * CELL_PX:  # searched on the grid
-        held = values.grid if sign > 0 else -values.grid
-        return GridMap(np.maximum(held, np.float32(0)), values.shape, values.limit)
-    full = np.asarray(values, np.float32)
-    return np.maximum(full if sign > 0 else -full, np.float32(0))
+    signed = values if sign > 0 else -values
+    if max(values.shape) >= SEARCH_SIDE_PX * values.cell_px:  # the grid itself is searched
+        return replace(signed, grid=np.maximum(signed.grid, np.float32(0)))
+    return Map.from_array(np.maximum(signed.full(), np.float32(0)))
 
 
 def _lattice(length: int, side: int) -> np.ndarray:
@@ -124,7 +121,7 @@ def _region(comparison: Comparison, finding: Finding, window: _Window, shrink: f
     box_width, box_height = (min(length, max(1, round(window.side / shrink))) for length in (width, height))
     left = min(round(window.left / shrink), width - box_width)
     top = min(round(window.top / shrink), height - box_height)
-    local = part_of(comparison.stored_margin, top, top + box_height, left, left + box_width)
+    local = comparison.local_margin.window(top, top + box_height, left, left + box_width)
     return Region(
         left=left,
         top=top,

@@ -6,17 +6,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
+from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.fallback_reasons import faint_reason
-from relational_iqa.results.words.findings import Finding, axes_table, check_maps, find, worth_saying
+from relational_iqa.results.words.findings import Finding, axes_table, check_axes, find, worth_saying
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
 from relational_iqa.results.words.sentences import MAX_DEFECTS, UNEXPLAINED, join_words, remarks
-from relational_iqa.tiling.grid_map import enlarged_when_read, stored, stored_maps
 
 
-@enlarged_when_read("local_quality")
 @dataclass(frozen=True)
 class Score:
     """One image against its reference. `quality` <= 0 levels, 0: no difference; higher is better; -5 is about the
@@ -27,32 +24,33 @@ class Score:
     """
 
     quality: float
-    local_quality: np.ndarray
+    local_quality: Map
     distortions: Mapping[str, float]
-    maps: Mapping[str, np.ndarray]
+    maps: Mapping[str, Map]
     name: str = "the image"
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.quality):
             raise ValueError(f"quality is {self.quality}, expected a finite number of levels: check the images for NaN")
-        check_maps(stored_maps(self.maps), stored(self, "local_quality").shape)
+        check_maps({"local_quality": self.local_quality, **self.maps})
+        check_axes(self.maps)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What differs from the reference, most salient first; side "b" is the image."""
-        worse = -stored(self, "local_quality")
-        return find(stored_maps(self.maps), worse, max(-self.quality, TIE_MARGIN))
+        worse = -self.local_quality
+        return find(self.maps, worse, max(-self.quality, TIE_MARGIN))
 
     def summary(self) -> str:
         """One sentence: "x.jpg is 1.3 levels below the reference: blurrier (0.4, mostly lower left)"."""
-        if self.quality == 0 and not any(values.any() for values in stored_maps(self.maps).values()):
+        if self.quality == 0 and all(values.is_zero for values in self.maps.values()):
             return f"{self.name} is identical to the reference."
         own = [finding for finding in worth_saying(self.findings) if finding.side == "b"]
         as_good = abs(self.quality) < TIE_MARGIN
         if not own and not as_good:
-            worse = -stored(self, "local_quality")
-            faint = faint_reason(stored_maps(self.maps), worse, "a", self.findings)
+            worse = -self.local_quality
+            faint = faint_reason(self.maps, worse, "a", self.findings)
             own = [] if faint is None else [faint]
         said = join_words([remark.predicate() for remark in remarks(own)][:MAX_DEFECTS]) if own else ""
         why = f": {said}" if said else "" if as_good else f"; {UNEXPLAINED}"
@@ -63,5 +61,5 @@ class Score:
         return plain_dict({
             "name": self.name, "quality": self.quality, "quality_means": "0: equals the reference; lower is worse",
             "unit": UNIT, "sentence": self.summary(), "distortions": self.distortions,
-            "axes": axes_table(stored_maps(self.maps), self.findings), "meta": self.meta,
+            "axes": axes_table(self.maps, self.findings), "meta": self.meta,
         })  # fmt: skip

@@ -17,10 +17,11 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.results.comparison import Comparison, Ranking, Score
+from relational_iqa.results.map import Map
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.network_inference import NetworkInference
-from relational_iqa.tiling.grid_map import CELL_PX, GridMap, GridMaps
+from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.memory import keep_freed_memory
 from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
 from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
@@ -102,7 +103,7 @@ class RelationalIQA:
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
-            *_grid_maps(tiled, images[0]),
+            *_maps_of(tiled, images[0]),
             has_reference=reference is not None,
             quality_a=qualities[0],
             quality_b=qualities[1],
@@ -124,11 +125,11 @@ class RelationalIQA:
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels)
         tiled = self._tiler.run(images, self._networks.judge_one, REFERENCE_HALO_PX)
-        maps, local_quality, _ = _grid_maps(tiled, images[0])
+        maps, local_quality, _ = _maps_of(tiled, images[0])
         return Score(
             quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
             local_quality=local_quality,
-            distortions={axis: values.mean() for axis, values in maps.kept.items()},
+            distortions={axis: values.mean() for axis, values in maps.items()},
             maps=maps,
             name=name or _name(image, "the image"),
             meta=self._describe(images[0], start, align),
@@ -229,13 +230,14 @@ class RelationalIQA:
         }
 
 
-def _grid_maps(tiled: TiledResult, image: StoredImage) -> tuple[GridMaps, Any, Any]:
-    """Maps by axis, the local map and the weight, the latter as a GridMap, which a result takes for an array."""
+def _maps_of(tiled: TiledResult, image: StoredImage) -> tuple[dict[str, Map], Map, Map]:
+    """Maps by axis, the local map and the weight."""
     if tiled.maps is None:
         raise ValueError("no maps were kept")
-    size = image.shape[1:]
-    maps = {axis.name: GridMap(values, size, 1.0) for axis, values in zip(AXES, tiled.maps[:-2], strict=True)}
-    return GridMaps(maps), GridMap(tiled.maps[-2], size), GridMap(tiled.maps[-1], size)
+    _, height, width = image.shape
+    size = (height, width)
+    maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, tiled.maps[:-2], strict=True)}
+    return maps, Map(tiled.maps[-2], size), Map(tiled.maps[-1], size)
 
 
 def _full(values: Tensor, like: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from relational_iqa.networks.spips import LocalDifference, SpipsNetwork
 from relational_iqa.storage.spips_weights import load_spips_weights
 from relational_iqa.systems.devices import find_device
 from relational_iqa.systems.pixel_perfect import Align, _name
-from relational_iqa.tiling.grid_map import CELL_PX
+from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source
 from relational_iqa.tiling.tile_geometry import inside_share, pad_to_grid, tiles_of
 from relational_iqa.version import __version__

@@ -3,7 +3,7 @@
 tile_geometry      where the tiles of an image lie, their halos, and the grid they keep to
 tile_runner        runs a function over all tiles of whole images
 stored_image       images as they were decoded, read a window at a time
-grid_map           maps on the 1/4 grid, enlarged on demand
+enlargement        bilinear enlargement of maps on the 1/4 grid, window by window
 temporary_arrays   large arrays in temporary files
 memory             what the C library does with freed memory
 """

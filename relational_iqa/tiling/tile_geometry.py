@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relational_iqa.tiling.grid_map import CELL_PX
+from relational_iqa.tiling.enlargement import CELL_PX
 
 # The coarsest grid of the networks; tiles start on it, so that every cell means the same in a tile and in the image.
 GRID_PX = 16

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from distortion_engine.errors import ImageError
 from relational_iqa.networks.scoring_network import Sums
-from relational_iqa.tiling.grid_map import CELL_PX
+from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.memory import give_back_freed_memory, large_blocks_apart
 from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, temporary_array

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from distortion_engine.catalog import AXES, Axis
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import (
     FAINT_THRESHOLD,
     MIN_SHARE,
@@ -22,7 +23,6 @@ from relational_iqa.results.words.findings import (
 )
 from relational_iqa.results.words.margins import TIE_MARGIN
 from relational_iqa.results.words.places import place_of
-from relational_iqa.tiling.grid_map import MapLike, bounds, strips
 
 MIN_PART_OF_ADVANTAGE = 1 / 3
 """Least share of the lead that the pixels of a faint defect must hold to be called its reason."""
@@ -43,13 +43,13 @@ class Advantage:
     where: str
 
 
-def find_advantage(local_margin: MapLike, better: Side) -> Advantage:
+def find_advantage(local_margin: Map, better: Side) -> Advantage:
     """Where the better image is ahead; local_margin: (H, W) levels, positive where a is better."""
     sign = 1 if better == "a" else -1
     ahead = behind = 0
     rows: list[np.ndarray] = []
     columns = np.zeros(local_margin.shape[1])
-    for strip in strips(local_margin):
+    for strip in local_margin.strips():
         signed = sign * strip
         won = np.where(signed >= TIE_MARGIN, signed, np.float32(0))
         ahead += int(np.count_nonzero(won))
@@ -61,7 +61,7 @@ def find_advantage(local_margin: MapLike, better: Side) -> Advantage:
 
 
 def faint_reason(
-    maps: Mapping[str, MapLike], local_margin: MapLike, better: Side, findings: Sequence[Finding]
+    maps: Mapping[str, Map], local_margin: Map, better: Side, findings: Sequence[Finding]
 ) -> Finding | None:
     """The faint defect of the worse image that best goes with the local margin, or None.
 
@@ -105,16 +105,16 @@ def _said_of_worse(axis: Axis, has_more: bool) -> str | None:
 
 
 def _part(
-    values: MapLike, local_margin: MapLike, direction: int, sign: int, axis: str, word: str
+    values: Map, local_margin: Map, direction: int, sign: int, axis: str, word: str
 ) -> tuple[float, Finding] | None:
     """Sum of |value| x lead and the finding for one direction of one axis; None where it holds too little."""
-    low, high = bounds(values)
+    low, high = values.bounds
     if (high if direction > 0 else -low) <= FAINT_THRESHOLD:
         return None
     count, weighted, held, lead = 0, 0.0, 0.0, 0.0
     rows: list[np.ndarray] = []
     columns = np.zeros(values.shape[1])
-    for part, local in zip(strips(values), strips(local_margin), strict=True):
+    for part, local in zip(values.strips(), local_margin.strips(), strict=True):
         signed = direction * part
         magnitude = np.where(signed > FAINT_THRESHOLD, signed, np.float32(0))
         ahead = np.maximum(sign * local, np.float32(0))

@@ -8,15 +8,15 @@ share      that area as a fraction of the image.
 where      the place of |value| in the area, in words (`places.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from distortion_engine.catalog import AXES
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.places import place_of
-from relational_iqa.tiling.grid_map import MapLike, bounds, strips
 
 AREA_THRESHOLD = 0.1  # |value| above which a pixel counts: half of the first severity level (0.2)
 MIN_SHARE = 0.005  # an area under half a percent of the image is not worth a sentence
@@ -74,7 +74,7 @@ class Finding:
         return f"{'faintly ' if self.faint else ''}{self.word} ({self.amount}, {self.where})"
 
 
-def find(maps: Mapping[str, MapLike], local_margin: MapLike, margin: float) -> tuple[Finding, ...]:
+def find(maps: Mapping[str, Map], local_margin: Map, margin: float) -> tuple[Finding, ...]:
     """All findings of a pair, most salient first, also those that do not matter.
 
     maps: axis name -> (H, W) in [-1, 1], positive where b has more; local_margin: (H, W) levels, positive where a is
@@ -104,9 +104,9 @@ def find(maps: Mapping[str, MapLike], local_margin: MapLike, margin: float) -> t
     return tuple(sorted(found, key=lambda finding: -finding.salience))
 
 
-def _areas(values: MapLike, local_margin: MapLike) -> list[tuple[int, float, float, str, float]]:
+def _areas(values: Map, local_margin: Map) -> list[tuple[int, float, float, str, float]]:
     """For either sign that occurs: sign, intensity, share, where, and the mean local margin weighted by |value|."""
-    low, high = bounds(values)
+    low, high = values.bounds
     return [
         area
         for sign, extreme in ((1, high), (-1, -low))
@@ -115,12 +115,12 @@ def _areas(values: MapLike, local_margin: MapLike) -> list[tuple[int, float, flo
     ]
 
 
-def _area(sign: int, values: MapLike, local_margin: MapLike) -> list[tuple[int, float, float, str, float]]:
+def _area(sign: int, values: Map, local_margin: Map) -> list[tuple[int, float, float, str, float]]:
     """The same for one sign, taken strip by strip; empty where it does not occur."""
     count, evidence = 0, 0.0
     rows: list[np.ndarray] = []
     columns = np.zeros(values.shape[1])
-    for part, local in zip(strips(values), strips(local_margin), strict=True):
+    for part, local in zip(values.strips(), local_margin.strips(), strict=True):
         signed = sign * part
         magnitude = np.where(signed > AREA_THRESHOLD, signed, np.float32(0))
         rows.append(magnitude.sum(axis=1, dtype=np.float64))
@@ -140,21 +140,20 @@ def worth_saying(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in matter if finding.salience >= RELATIVE_SALIENCE * matter[0].salience]
 
 
-def check_maps(maps: Mapping[str, MapLike], shape: tuple[int, ...]) -> None:
-    """Raise ValueError where a map is of an unknown axis or not of `shape` (H, W)."""
-    for name, values in maps.items():
-        if name not in {axis.name for axis in AXES}:
-            raise ValueError(f"unknown axis {name!r}, expected one of {', '.join(axis.name for axis in AXES)}")
-        if values.shape != shape or values.ndim != 2:
-            raise ValueError(f"map {name!r} has shape {values.shape}, expected (H, W) = {shape} as the local map has")
+def check_axes(names: Iterable[str]) -> None:
+    """Raises ValueError where a name is that of no axis."""
+    known = [axis.name for axis in AXES]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"unknown axis {name!r}, expected one of {', '.join(known)}")
 
 
-def means(maps: Mapping[str, MapLike]) -> dict[str, float]:
+def means(maps: Mapping[str, Map]) -> dict[str, float]:
     """Axis -> mean signed value over the image."""
-    return {name: float(values.mean(dtype=np.float64)) for name, values in maps.items()}
+    return {name: float(values.mean()) for name, values in maps.items()}
 
 
-def axes_table(maps: Mapping[str, MapLike], findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def axes_table(maps: Mapping[str, Map], findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """One row an axis: mean, then signed intensity and place of its strongest finding, then all its findings."""
     rows = []
     for name, mean in means(maps).items():

@@ -20,7 +20,7 @@ from distortion_engine.reading.image_io import load_image
 from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.systems.pmos import PMOS, pooled_sums
-from relational_iqa.tiling.grid_map import CELL_PX
+from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.tile_geometry import pad_to_grid
 from relational_iqa.training.pmos.stage import roi_entropy_gap
 

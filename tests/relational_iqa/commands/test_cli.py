@@ -14,6 +14,7 @@ from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa import cli
 from relational_iqa.results.comparison import Comparison, Ranking, Score
+from relational_iqa.results.map import Map
 
 
 class BrightnessModel:
@@ -32,9 +33,9 @@ class BrightnessModel:
         field = np.full(a.shape[1:], 10 * difference, np.float32)
         return Comparison(
             10 * difference,
-            maps,
-            field,
-            np.ones_like(field),
+            {name: Map.from_array(values) for name, values in maps.items()},
+            Map.from_array(field),
+            Map.from_array(np.ones_like(field)),
             reference is not None,
             *quality,
             options.get("names", ("A", "B")),
@@ -42,7 +43,7 @@ class BrightnessModel:
 
     def score(self, image: Any, reference: Any) -> Score:
         result = self.compare(reference, image, reference)
-        return Score(-abs(result.margin), -np.abs(result.local_margin), result.intensities, result.maps)
+        return Score(-abs(result.margin), Map.from_array(-np.abs(result.local_margin)), result.intensities, result.maps)
 
     def rank(self, images: list[Any], reference: Any = None) -> Ranking:
         means = [float(image.mean()) for image in images]

@@ -26,6 +26,7 @@ from relational_iqa.report.pictures import (
 from relational_iqa.report.views import scale_position
 from relational_iqa.results.colormaps import DIVERGING, colour_of, overlay, tint
 from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.margins import MARGIN_WORDS
 
 HEIGHT, WIDTH = 40, 64
@@ -37,9 +38,10 @@ def flat(value: float = 0.0) -> np.ndarray:
 
 
 def comparison(margin: float = -1.3, names: tuple[str, str] = ("A", "B"), **maps: np.ndarray) -> Comparison:
-    full = {axis.name: flat() for axis in AXES} | maps
+    full = {name: Map.from_array(values) for name, values in ({axis.name: flat() for axis in AXES} | maps).items()}
     meta = {"version": "0.1", "weights_sha256": "ab" * 32, "note": "</script><b>"}
-    return Comparison(margin, full, flat(margin), flat(1.0), True, -2.0, -0.7, names, meta)
+    local, weight = Map.from_array(flat(margin)), Map.from_array(flat(1.0))
+    return Comparison(margin, full, local, weight, True, -2.0, -0.7, names, meta)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_a_verdict_without_a_reason_says_where_the_lead_is_and_every_crop_is_the
     left = flat()
     left[:, :24] = -1.0
     smeared = comparison(-0.8, smearing=flat(0.3))
-    result = Comparison(-0.8, smeared.maps, left, flat(1.0), meta=smeared.meta)
+    result = Comparison(-0.8, smeared.maps, Map.from_array(left), smeared.weight, meta=smeared.meta)
     text = written(tmp_path, result, photo)
     assert (
         "No single kind of distortion explains the verdict, but place by place B is better on 38\N{NO-BREAK SPACE}% "
@@ -266,18 +268,19 @@ def test_an_empty_map_shows_the_grey_picture(photo):
 
 
 def test_a_negative_scale_swaps_the_colours():
-    assert map_uri(flat(0.5), -2.0) == map_uri(flat(-0.5), 2.0) != map_uri(flat(0.5), 2.0)
+    half = Map.from_array(flat(0.5))
+    assert map_uri(half, -2.0) == map_uri(-half, 2.0) != map_uri(half, 2.0)
 
 
 def test_a_map_of_pure_noise_keeps_to_the_bytes_it_has():
-    noise = np.random.default_rng(2).uniform(-1, 1, (500, 700)).astype(np.float32)
+    noise = Map.from_array(np.random.default_rng(2).uniform(-1, 1, (500, 700)))
     assert len(map_uri(noise, 1.0)) <= 4 / 3 * MAP_BYTES + 50
 
 
 def test_a_layer_is_transparent_where_nothing_differs():
     values = flat()
     values[:, WIDTH // 2 :] = 0.9
-    layer = np.asarray(decoded(map_uri(values, 1.0)))
+    layer = np.asarray(decoded(map_uri(Map.from_array(values), 1.0)))
     assert layer.shape == (HEIGHT, WIDTH, 4)
     assert (layer[:, :28, 3] == 0).all() and (layer[:, 36:, 3] > 180).all()
     assert np.array_equal(tint(values)[..., 3] == 0, values == 0)

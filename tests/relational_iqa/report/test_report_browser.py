@@ -11,6 +11,7 @@ from PIL import Image
 from distortion_engine.catalog import AXES
 from relational_iqa.report import write_report
 from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.map import Map
 
 HEIGHT, WIDTH = 120, 180
 SPOT = (slice(20, 60), slice(100, 150))  # rows, columns: where A is noisy
@@ -24,7 +25,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     maps["blocking"] -= 0.2
     local = np.full((HEIGHT, WIDTH), -0.3, np.float32)
     local[SPOT] = -1.8
-    result = Comparison(-0.6, maps, local, np.ones_like(local), True, -1.0, -0.4, ("a.png", "b.png"), {"version": "1"})
+    result = Comparison(
+        margin=-0.6,
+        maps={name: Map.from_array(values) for name, values in maps.items()},
+        local_margin=Map.from_array(local),
+        weight=Map.from_array(np.ones_like(local)),
+        has_reference=True,
+        quality_a=-1.0,
+        quality_b=-0.4,
+        names=("a.png", "b.png"),
+        meta={"version": "1"},
+    )
     a, b, reference = (np.full((HEIGHT, WIDTH, 3), value, np.uint8) for value in (60, 140, 220))
     path = write_report(result, a, b, tmp_path_factory.mktemp("report") / "r.html", reference, command="riqa compare")
     return path.as_uri()

@@ -11,12 +11,14 @@ from relational_iqa.report.histogram import margin_bins
 from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, crop_origin
 from relational_iqa.results.comparison import Comparison, Ranking
 from relational_iqa.results.league import League
+from relational_iqa.results.map import Map
 from relational_iqa.results.regions import MAX_OF_ONE_FINDING, MAX_REGIONS, worst_regions
 
 
 def compared(shape: tuple[int, int], margin: float = -1.0, **maps: np.ndarray) -> Comparison:
-    full = {axis.name: np.zeros(shape, np.float32) for axis in AXES} | maps
-    return Comparison(margin, full, np.full(shape, margin, np.float32), np.ones(shape, np.float32))
+    arrays = {axis.name: np.zeros(shape, np.float32) for axis in AXES} | maps
+    full = {name: Map.from_array(values) for name, values in arrays.items()}
+    return Comparison(margin, full, Map.from_array(np.full(shape, margin)), Map.from_array(np.ones(shape)))
 
 
 def spot(shape: tuple[int, int], box: tuple[int, int, int, int], value: float, rest: float = 0.0) -> np.ndarray:
@@ -94,15 +96,15 @@ def test_a_report_of_twelve_megapixels_of_noise_stays_under_five_megabytes():
     generator = np.random.default_rng(0)
     small = generator.integers(0, 256, (750, 1000, 3), dtype=np.uint8)
     image = small.repeat(4, axis=0).repeat(4, axis=1)
-    rough = generator.uniform(0, 1, (188, 250)).astype(np.float32).repeat(16, 0).repeat(16, 1)[:3000, :4000]
-    local = 3 * rough - 1
+    rough = Map.from_array(generator.uniform(0, 1, (188, 250)).repeat(16, 0).repeat(16, 1)[:3000, :4000])
+    local = Map.from_array(3 * rough - 1)
     result = Comparison(-1.0, {"noise": rough, "haze": -rough}, local, local, True, -1.0, -0.5)
     page = render_report(result, image, image[::-1], image[:, ::-1])
     assert len(page.encode()) < 5_000_000 and "reduced from 4000 × 3000" in page
 
 
 def test_the_histogram_has_the_whole_picture_and_runs_from_a_to_b():
-    local = np.array([[3.0, 0.55, 0.05, 0.0, -0.05, -0.15, -0.15, -9.0]], np.float32)
+    local = Map.from_array([[3.0, 0.55, 0.05, 0.0, -0.05, -0.15, -0.15, -9.0]])
     bins = margin_bins(local, 2.0)
     assert len(bins) == 40 and sum(bin.share for bin in bins) == pytest.approx(1)
     assert [bins[k].share * 8 for k in (0, 14, 19, 20, 21, 39)] == [1, 1, 1, 2, 2, 1]
@@ -112,7 +114,7 @@ def test_the_histogram_has_the_whole_picture_and_runs_from_a_to_b():
 
 
 def test_an_edge_belongs_to_the_bin_farther_from_zero():
-    assert [bin.side for bin in margin_bins(np.float32([[0.1, -0.1]]), 2.0) if bin.share] == ["a", "b"]
+    assert [bin.side for bin in margin_bins(Map.from_array([[0.1, -0.1]]), 2.0) if bin.share] == ["a", "b"]
 
 
 def league(qualities: list[float] | None) -> League:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from relational_iqa.results.comparison import Comparison, Ranking, Score
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import MIN_SHARE, TWO_SIDED
 from relational_iqa.results.words.margins import MARGIN_WORDS, margin_word
 from relational_iqa.results.words.places import place
@@ -27,8 +29,9 @@ def flat(value: float = 0.0, area: tuple[slice, slice] = ALL) -> np.ndarray:
 
 
 def compare(margin: float, local: np.ndarray | None = None, **maps: np.ndarray) -> Comparison:
-    full = {axis.name: flat() for axis in AXES} | maps
-    return Comparison(margin, full, flat(margin) if local is None else local, flat(1.0))
+    full = {name: Map.from_array(values) for name, values in ({axis.name: flat() for axis in AXES} | maps).items()}
+    local_margin = Map.from_array(flat(margin) if local is None else local)
+    return Comparison(margin, full, local_margin, Map.from_array(flat(1.0)))
 
 
 def swapped(comparison: Comparison) -> Comparison:
@@ -205,9 +208,10 @@ def test_swapping_the_inputs_mirrors_the_sentence(margin, values, local):
 @settings(max_examples=25, deadline=None)
 def test_json_survives_a_round_trip_and_agrees_with_the_object(seed):
     draw = np.random.default_rng(seed)
-    maps = {axis.name: draw.uniform(-1, 1, (HEIGHT, WIDTH)).astype(np.float32) for axis in AXES}
+    maps = {axis.name: Map.from_array(draw.uniform(-1, 1, (HEIGHT, WIDTH))) for axis in AXES}
+    half, one = Map.from_array(flat(0.5)), Map.from_array(flat(1.0))
     meta = {"seconds": np.float32(1.5), "size": (90, 60), "bad": float("nan"), "steps": np.arange(3)}
-    result = Comparison(float(draw.normal()), maps, flat(0.5), flat(1.0), True, -1.0, np.float32(-2.0), meta=meta)
+    result = Comparison(float(draw.normal()), maps, half, one, True, -1.0, np.float32(-2.0), meta=meta)
     data = result.to_json()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["margin"] == result.margin and data["better"] == result.better and data["sentence"] == result.summary()
@@ -237,9 +241,18 @@ def test_maps_of_unknown_axes_or_other_sizes_are_refused():
         compare(1.0, noise=np.zeros((3, 3), np.float32))
 
 
+def test_an_array_in_place_of_a_map_is_refused_with_the_remedy():
+    array: Any = flat()
+    with pytest.raises(ValueError, match=r"noise is of type ndarray, expected a Map: Map\.from_array\(array\)"):
+        replace(compare(1.0), maps={"noise": array})
+    with pytest.raises(ValueError, match="local_quality is of type ndarray"):
+        replace(score(-1.0), local_quality=array)
+
+
 def score(quality: float, **maps: np.ndarray) -> Score:
-    full = {axis.name: flat() for axis in AXES} | maps
-    return Score(quality, flat(quality), {name: float(m.mean()) for name, m in full.items()}, full, "x.jpg")
+    full = {name: Map.from_array(values) for name, values in ({axis.name: flat() for axis in AXES} | maps).items()}
+    means = {name: values.mean() for name, values in full.items()}
+    return Score(quality, Map.from_array(flat(quality)), means, full, "x.jpg")
 
 
 def test_a_score_says_how_far_below_the_reference_and_why():

@@ -16,6 +16,7 @@ from distortion_engine.reading.image_io import save_image
 from distortion_engine.recipe import Recipe, Step
 from experiments.reiqa.retrieval_benchmark import measure
 from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.map import Map
 from relational_iqa.retrieval.index import RecipeIndex, build_index, index_recipes, search
 from relational_iqa.retrieval.near_duplicates import near_duplicates, thumbnail_embedding
 from relational_iqa.retrieval.recipe_words import describe, describe_step
@@ -68,7 +69,8 @@ def test_vectors_that_cannot_be_indexed_are_refused(vectors: np.ndarray) -> None
 
 def comparison_of(maps: dict[str, np.ndarray], height: int = 40, width: int = 50) -> Comparison:
     empty = np.zeros((height, width), dtype=np.float32)
-    return Comparison(0.0, {axis.name: maps.get(axis.name, empty) for axis in AXES}, empty, empty + 1)
+    full = {axis.name: Map.from_array(maps.get(axis.name, empty)) for axis in AXES}
+    return Comparison(0.0, full, Map.from_array(empty), Map.from_array(empty + 1))
 
 
 def test_embedding_holds_signed_mean_and_root_mean_square_of_image_and_quadrants() -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from distortion_engine.catalog import AXES
 from relational_iqa.results.comparison import Comparison, Score
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.fallback_reasons import MIN_PART_OF_ADVANTAGE, find_advantage
 from relational_iqa.results.words.findings import MIN_INTENSITY, worth_saying
 from relational_iqa.results.words.sentences import UNEXPLAINED
-from relational_iqa.tiling.grid_map import GridMap, GridMaps
 
 SIZE = 60
 LEFT, RIGHT, TOP = np.s_[:, :30], np.s_[:, 30:], np.s_[:20, :]
@@ -27,8 +27,9 @@ def flat(value: float, area: tuple[slice, slice] = ALL) -> np.ndarray:
 
 
 def compare(margin: float, local: np.ndarray | None = None, **maps: np.ndarray) -> Comparison:
-    full = {axis.name: flat(0) for axis in AXES} | maps
-    return Comparison(margin, full, flat(margin) if local is None else local, flat(1.0))
+    full = {name: Map.from_array(values) for name, values in ({axis.name: flat(0) for axis in AXES} | maps).items()}
+    local_margin = Map.from_array(flat(margin) if local is None else local)
+    return Comparison(margin, full, local_margin, Map.from_array(flat(1.0)))
 
 
 def mirrored(comparison: Comparison) -> Comparison:
@@ -123,7 +124,8 @@ def test_findings_that_explain_the_verdict_and_ties_stay_as_they_were():
 
 def test_a_score_below_the_reference_gives_its_faint_reason_or_says_that_there_is_none():
     def said(**maps: np.ndarray) -> str:
-        return Score(-0.3, flat(-0.3), dict.fromkeys(maps, 0.0), maps, "x.jpg").summary()
+        own = {name: Map.from_array(values) for name, values in maps.items()}
+        return Score(-0.3, Map.from_array(flat(-0.3)), dict.fromkeys(maps, 0.0), own, "x.jpg").summary()
 
     assert said(noise=flat(0.05)) == "x.jpg is 0.3 levels below the reference: faintly noisier (0.05, everywhere)."
     assert said(noise=flat(-0.05)) == (
@@ -164,11 +166,13 @@ def test_maps_on_the_grid_give_the_same_sentence_and_lead():
     draw = np.random.default_rng(3)
     size = (90, 130)
     grid = {axis.name: draw.uniform(-0.03, 0.07, (23, 33)).astype(np.float32) for axis in AXES[:5]}
-    local = GridMap(draw.normal(0.4, 0.5, (23, 33)).astype(np.float32), size)
-    kept = GridMaps({name: GridMap(values, size, 1.0) for name, values in grid.items()})
+    local = Map(draw.normal(0.4, 0.5, (23, 33)).astype(np.float32), size)
+    kept = {name: Map(values, size, 1.0) for name, values in grid.items()}
+    arrays = {name: Map.from_array(values.full()) for name, values in kept.items()}
+    whole = Map.from_array(local.full())
     lazy = Comparison(0.4, kept, local, local)  # the weight plays no part
-    full = Comparison(0.4, dict(kept), local.full(), local.full())
+    full = Comparison(0.4, arrays, whole, whole)
     assert lazy.summary() == full.summary() and "faintly" in lazy.summary()
     lead = find_advantage(local, "a")
-    assert lead == find_advantage(local.full(), "a")
+    assert lead == find_advantage(whole, "a")
     assert lead.ahead == pytest.approx((local.full() >= 0.1).mean()) and lead.behind > 0

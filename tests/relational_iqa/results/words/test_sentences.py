@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from distortion_engine.catalog import AXES
 from relational_iqa.results.comparison import Comparison, Score
+from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import Finding, find
 from relational_iqa.results.words.sentences import reasons, remarks
 
@@ -65,8 +66,8 @@ def test_a_remark_of_both_images_begins_with_the_worse_one():
 def test_one_image_that_is_off_in_both_directions_is_told_so_in_one_clause():
     left, right = np.zeros((SIZE, SIZE), np.float32), np.zeros((SIZE, SIZE), np.float32)
     left[:, :30], right[:, 30:] = 0.5, -0.3
-    maps = {"brightness": left + right}
-    worse = np.full((SIZE, SIZE), 1.0, np.float32)
+    maps = {"brightness": Map.from_array(left + right)}
+    worse = Map.from_array(np.full((SIZE, SIZE), 1.0))
     assert Comparison(1.0, maps, worse, worse).reasons() == (
         "B is brighter on the left side (0.5) but darker on the right side (0.3)"
     )
@@ -78,8 +79,8 @@ def test_one_image_that_is_off_in_both_directions_is_told_so_in_one_clause():
 def test_a_score_says_nothing_of_the_reference():
     values = np.full((SIZE, SIZE), -0.4, np.float32)
     values[:20] = 0.4
-    local = np.full((SIZE, SIZE), -1.0, np.float32)
-    assert Score(-1.0, local, {"noise": -0.1}, {"noise": values}, "x.jpg").summary() == (
+    local = Map.from_array(np.full((SIZE, SIZE), -1.0))
+    assert Score(-1.0, local, {"noise": -0.1}, {"noise": Map.from_array(values)}, "x.jpg").summary() == (
         "x.jpg is 1.0 levels below the reference: noisier (0.4, top)."
     )
 
@@ -91,9 +92,9 @@ def test_no_sentence_names_an_axis_twice_or_says_the_same_of_both_images(seed, m
     maps = {}
     for axis in draw.choice(len(AXES), 4, replace=False):
         coarse = draw.choice([-0.5, -0.3, 0.0, 0.3, 0.5], (4, 4))
-        maps[AXES[axis].name] = np.kron(coarse, np.ones((15, 15))).astype(np.float32)
-    local = np.kron(draw.normal(size=(4, 4)), np.ones((15, 15))).astype(np.float32)
-    result = Comparison(margin, maps, local, np.ones_like(local))
+        maps[AXES[axis].name] = Map.from_array(np.kron(coarse, np.ones((15, 15))))
+    local = Map.from_array(np.kron(draw.normal(size=(4, 4)), np.ones((15, 15))))
+    result = Comparison(margin, maps, local, Map.from_array(np.ones((SIZE, SIZE))))
     sentence, findings = result.reasons(), find(maps, local, margin)
     assert sentence and {finding.value > 0 for finding in findings} == {True, False}
     for remark in remarks(findings):

@@ -13,31 +13,21 @@ from hypothesis import strategies as st
 
 from distortion_engine.catalog import AXES
 from relational_iqa.report.histogram import margin_bins
-from relational_iqa.report.pictures import reduced
 from relational_iqa.results.comparison import Comparison, Score
+from relational_iqa.results.map import Map
 from relational_iqa.results.regions import worst_regions
-from relational_iqa.tiling.grid_map import (
-    CELL_PX,
-    GridMap,
-    GridMaps,
-    bounds,
-    stored,
-    stored_maps,
-    strips,
-    summarise_map,
-    window,
-)
+from relational_iqa.tiling.enlargement import CELL_PX
 
 
-def random_map(height: int, width: int, seed: int = 0, limit: float = float("inf"), scale: float = 0.4) -> GridMap:
+def random_map(height: int, width: int, seed: int = 0, limit: float = float("inf"), scale: float = 0.4) -> Map:
     """A smooth map with a few extremes, on a grid that is up to three cells larger than the image."""
     cells = [-(-length // 16) * 16 // CELL_PX for length in (height, width)]
     coarse = torch.randn(1, 1, 5, 4, generator=torch.Generator().manual_seed(seed))
     smooth = F.interpolate(coarse, cells, mode="bicubic")[0, 0].numpy()
-    return GridMap((scale * smooth).astype(np.float32), (height, width), limit)
+    return Map((scale * smooth).astype(np.float32), (height, width), limit)
 
 
-def enlarged_by_torch(values: GridMap) -> np.ndarray:
+def enlarged_by_torch(values: Map) -> np.ndarray:
     grid = torch.from_numpy(values.grid)[None, None]
     full = F.interpolate(grid, scale_factor=CELL_PX, mode="bilinear", align_corners=False)[0, 0].numpy()
     return full[: values.shape[0], : values.shape[1]].clip(-values.limit, values.limit)
@@ -50,7 +40,7 @@ def test_an_enlarged_map_is_the_bilinear_one(height: int, width: int, seed: int,
     full = values.full()
     assert full.dtype == np.float32 and full.shape == values.shape == (height, width)
     np.testing.assert_allclose(full, enlarged_by_torch(values), rtol=0, atol=1e-6)
-    low, high = bounds(values)
+    low, high = values.bounds
     assert low <= full.min() and full.max() <= high
     assert values.mean() == pytest.approx(full.mean(dtype=np.float64), abs=1e-7)
 
@@ -58,28 +48,61 @@ def test_an_enlarged_map_is_the_bilinear_one(height: int, width: int, seed: int,
 def test_windows_and_strips_are_parts_of_the_whole_to_the_bit() -> None:
     values = random_map(301, 2007, limit=0.6)
     full = values.full()
-    parts = list(strips(values))
+    parts = list(values.strips())
     assert len(parts) > 1 and np.array_equal(np.concatenate(parts), full)
-    assert [part.shape for part in parts] == [part.shape for part in strips(full)]
+    assert [part.shape for part in parts] == [part.shape for part in Map.from_array(full).strips()]
     for top, bottom, left, right in ((0, 301, 0, 2007), (3, 4, 5, 6), (13, 90, 1001, 1999), (300, 301, 2006, 2007)):
         assert np.array_equal(values.window(top, bottom, left, right), full[top:bottom, left:right])
-        assert np.array_equal(window(full, top, bottom, left, right), full[top:bottom, left:right])
+        assert np.array_equal(Map.from_array(full).window(top, bottom, left, right), full[top:bottom, left:right])
     assert np.array_equal((-values).full(), -full)
 
 
 def test_a_grid_too_small_for_its_image_is_refused() -> None:
     with pytest.raises(ValueError, match="does not cover"):
-        GridMap(np.zeros((4, 4), np.float32), (16, 17))
+        Map(np.zeros((4, 4), np.float32), (16, 17))
+
+
+def test_numpy_takes_a_map_as_the_array_that_full_gives() -> None:
+    values = random_map(33, 50, limit=0.4)
+    full = values.full()
+    assert np.array_equal(np.asarray(values), full) and np.asarray(values, np.float64).dtype == np.float64
+    assert (values.shape, values.ndim, values.size, values.dtype, len(values)) == ((33, 50), 2, 1650, np.float32, 33)
+    assert np.array_equal(values[3:9, ::2], full[3:9, ::2]) and values[1, 2] == full[1, 2]
+    assert np.array_equal(np.stack([*values]), full) and np.array_equal(np.stack([values, -values]), [full, -full])
+    assert np.array_equal(2 * values + full, 2 * full + full) and np.array_equal(np.abs(values), np.abs(full))
+    assert np.array_equal(values > 0.1, full > 0.1) and np.array_equal(full[values > 0.1], full[full > 0.1])
+    assert (values.min(), values.max(), values.std(), values.any()) == (full.min(), full.max(), full.std(), True)
+    assert np.mean(values) == full.mean() and np.array_equal(values.mean(axis=0), full.mean(axis=0))
+
+
+def test_a_map_is_never_written_to() -> None:
+    array = np.zeros((5, 6), np.float32)
+    values = Map.from_array(array)
+    values.full()[:] = 1
+    np.asarray(values)[:] = 1
+    assert not array.any() and values.is_zero
+    with pytest.raises(TypeError):
+        np.add(values, 1, out=values)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="copy=False"):
+        np.array(values, copy=False)
+
+
+def test_matplotlib_draws_a_map() -> None:
+    from matplotlib.figure import Figure
+
+    values = random_map(20, 30)
+    drawn = Figure().subplots().imshow(values)
+    assert np.array_equal(drawn.get_array(), values.full())
 
 
 def pair_of(height: int, width: int) -> tuple[Comparison, Comparison]:
     """The same comparison with maps on the grid and with full arrays."""
     maps = {axis.name: random_map(height, width, k, 1.0, 0.1 * (k % 5)) for k, axis in enumerate(AXES)}
     local = random_map(height, width, 77, scale=0.8)
-    lazy: dict[str, Any] = {"maps": GridMaps(maps), "local_margin": local, "weight": random_map(height, width, 78)}
-    full = {name: values.full() for name, values in maps.items()}
-    arrays = {"maps": full, "local_margin": local.full(), "weight": lazy["weight"].full()}
-    return Comparison(-1.2, **lazy), Comparison(-1.2, **arrays)
+    weight = random_map(height, width, 78)
+    full = {name: Map.from_array(values.full()) for name, values in maps.items()}
+    whole = [Map.from_array(values.full()) for values in (local, weight)]
+    return Comparison(-1.2, maps, local, weight), Comparison(-1.2, full, *whole)
 
 
 def assert_close(one: Any, other: Any) -> None:
@@ -98,7 +121,7 @@ def assert_close(one: Any, other: Any) -> None:
 
 def test_a_comparison_says_the_same_of_lazy_maps_as_of_arrays() -> None:
     lazy, full = pair_of(131, 2203)
-    assert len(list(strips(stored(lazy, "local_margin")))) > 1
+    assert len(list(lazy.local_margin.strips())) > 1
     said = lazy.to_json()
     assert any(row["matters"] for row in said["axes"]) and said["local_margin"]["share_a_better"] > 0.01
     assert json.loads(json.dumps(said, allow_nan=False)) == said
@@ -107,29 +130,28 @@ def test_a_comparison_says_the_same_of_lazy_maps_as_of_arrays() -> None:
     for name, values in full.maps.items():
         assert np.array_equal(lazy.maps[name], values)
     assert np.array_equal(lazy.local_margin, full.local_margin) and np.array_equal(lazy.weight, full.weight)
-    assert margin_bins(stored(lazy, "local_margin"), 2.0) == margin_bins(full.local_margin, 2.0)
+    assert margin_bins(lazy.local_margin, 2.0) == margin_bins(full.local_margin, 2.0)
 
 
 def test_lazy_maps_stay_small_and_survive_replacing_a_name() -> None:
     lazy, _ = pair_of(64, 96)
-    assert sum(values.grid.nbytes for values in stored_maps(lazy.maps).values()) == 16 * 4 * 16 * 24
+    assert sum(values.grid.nbytes for values in lazy.maps.values()) == 16 * 4 * 16 * 24
     renamed = replace(lazy, names=("x", "y"))
     assert renamed.maps is lazy.maps and np.array_equal(renamed.local_margin, lazy.local_margin)
 
 
 def test_nothing_differs_only_where_every_grid_is_zero() -> None:
-    zero = GridMap(np.zeros((16, 16), np.float32), (64, 64))
-    one = GridMap(np.eye(16, dtype=np.float32), (64, 64))
-    lazy: Any = zero
-    same = Comparison(0.0, GridMaps({"noise": zero}), lazy, lazy)
-    assert same.identical and not replace(same, maps=GridMaps({"noise": one})).identical
-    score = Score(0.0, lazy, {"noise": 0.0}, GridMaps({"noise": zero}), "x.png")
+    zero = Map(np.zeros((16, 16), np.float32), (64, 64))
+    one = Map(np.eye(16, dtype=np.float32), (64, 64))
+    same = Comparison(0.0, {"noise": zero}, zero, zero)
+    assert same.identical and not replace(same, maps={"noise": one}).identical
+    score = Score(0.0, zero, {"noise": 0.0}, {"noise": zero}, "x.png")
     assert score.summary() == "x.png is identical to the reference." and score.local_quality.shape == (64, 64)
 
 
 def test_numbers_about_a_map_are_those_of_its_pixels() -> None:
     values = random_map(97, 1501)
-    found, full = summarise_map(values, beyond=0.1), values.full()
+    found, full = values.statistics(threshold=0.1), values.full()
     assert (found.min, found.max) == (full.min(), full.max())
     assert found.mean == pytest.approx(full.mean(dtype=np.float64))
     assert (found.above, found.below) == ((full >= 0.1).mean(), (full <= -0.1).mean())
@@ -137,11 +159,11 @@ def test_numbers_about_a_map_are_those_of_its_pixels() -> None:
 
 def test_pictures_of_large_maps_are_drawn_from_the_grid() -> None:
     values = random_map(1310, 2803)
-    small, of_full = reduced(values, 640), reduced(values.full(), 640)
+    small, of_full = values.reduced(640), Map.from_array(values.full()).reduced(640)
     assert small.shape == of_full.shape == (299, 640)
     assert 0.1 < of_full.std() and np.abs(small - of_full).max() < 0.02
     exact = random_map(300, 900)
-    assert np.array_equal(reduced(exact, 640), reduced(exact.full(), 640))
+    assert np.array_equal(exact.reduced(640), Map.from_array(exact.full()).reduced(640))
 
 
 def test_regions_of_large_maps_are_those_of_the_enlarged_ones() -> None:
