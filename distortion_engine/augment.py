@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import os
+from types import ModuleType
 
 import numpy as np
 
-# albumentations asks a server for its newest version on import unless told not to; nothing here touches the network.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+_ASK_NO_SERVER = "NO_ALBUMENTATIONS_UPDATE"
+
+
+def import_albumentations() -> ModuleType:
+    """albumentations, imported without its question to a server for the newest version: nothing here touches the
+    network. The environment is as before afterwards."""
+    set_here = _ASK_NO_SERVER not in os.environ
+    os.environ.setdefault(_ASK_NO_SERVER, "1")
+    try:
+        import albumentations
+    finally:
+        if set_here:
+            del os.environ[_ASK_NO_SERVER]
+    module: ModuleType = albumentations
+    return module
 
 
 def random_crop(photo: np.ndarray, size_px: int, seed: int, *, min_scale: float = 0.5) -> np.ndarray:
     """A crop (size_px, size_px, 3) uint8 of `photo` (H, W, 3) uint8, flipped left to right half of the time, from the
     photograph shrunk by a factor drawn in [min_scale, 1] (never below the crop). Same seed: same crop."""
-    import albumentations as A
     import cv2
+
+    A = import_albumentations()
 
     rng = np.random.default_rng(seed)
     height, width = photo.shape[:2]

@@ -1,28 +1,37 @@
-"""Keeps decoders from speaking on stderr by themselves: what is wrong with a file is said by the ImageError alone."""
+"""Keeps decoders from writing to stderr: the ImageError alone says what is wrong with a file."""
+
+from __future__ import annotations
 
 import ctypes
 import logging
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
 
 from PIL import Image
 
+_LOGGERS = ("PIL", "imagecodecs")
+
 _lock = threading.Lock()
 _inside = 0
-_filters = warnings.catch_warnings()
+_undo = ExitStack()
 
 
 @contextmanager
-def quiet_warnings() -> Iterator[None]:
-    """Python warnings are dropped while any thread is inside (`warnings.catch_warnings` alone is for one thread)."""
-    global _inside, _filters
+def quiet_decoders() -> Iterator[None]:
+    """Drops what decoders say by themselves while any thread is inside, and changes nothing of the process after that.
+
+    Python warnings are ignored, the libtiff inside Pillow prints nothing, and log records of Pillow and imagecodecs
+    reach only handlers that the program has set. The state is the process's, so the first thread that enters saves it
+    and the last that leaves restores it.
+    """
+    global _inside
     with _lock:
         if not _inside:
-            _filters = warnings.catch_warnings()
-            _filters.__enter__()
-            warnings.simplefilter("ignore")
+            _silence(_undo)
         _inside += 1
     try:
         yield
@@ -30,19 +39,32 @@ def quiet_warnings() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if not _inside:
-                _filters.__exit__(None, None, None)
+                _undo.close()
 
 
-def silence_decoders() -> None:
-    """For the whole process: log records of Pillow and imagecodecs go to handlers that the program has set, else
-    nowhere; the libtiff inside Pillow prints nothing."""
-    for name in ("PIL", "imagecodecs"):
-        logging.getLogger(name).addHandler(logging.NullHandler())
+def _silence(undo: ExitStack) -> None:
+    undo.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore")
+    for name in _LOGGERS:
+        handler = logging.NullHandler()  # without any handler, records would go to stderr
+        logging.getLogger(name).addHandler(handler)
+        undo.callback(logging.getLogger(name).removeHandler, handler)
+    set_handler = _tiff_handler_setter()
+    if set_handler is not None:
+        undo.callback(set_handler, set_handler(None))
+
+
+@cache
+def _tiff_handler_setter() -> Callable[[Any], Any] | None:
+    """libtiff's TIFFSetErrorHandler, which returns the former handler; None where Pillow does not export it.
+
+    A symbol is also looked up in the libraries that Pillow's module is linked with. Where libtiff is linked statically
+    (Windows) there is none, and libtiff keeps printing.
+    """
     try:
-        # A symbol is looked up in the libraries that Pillow's module is linked with, too; where it is linked statically
-        # (Windows) there is none, and libtiff keeps talking.
-        set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        setter = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
     except (AttributeError, OSError, TypeError):
-        return
-    set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
-    set_handler(None)
+        return None
+    setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+    found: Callable[[Any], Any] = setter
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from distortion_engine.errors import ImageError
-from distortion_engine.reading.decoder_noise import quiet_warnings, silence_decoders
+from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
 from distortion_engine.reading.jpegxl_header import read_jpegxl_header
 from distortion_engine.reading.webp_header import read_webp_size
@@ -29,7 +29,6 @@ _DIRECT_FROM_PX = 8_000_000  # PNG of at least this size is decoded straight int
 _OTHER_BYTES = 1 << 26  # what a file may hold beside its pixels (metadata, previews) before it is refused unread
 
 _open_lock = threading.Lock()
-silence_decoders()
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     upright = image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF)
     orientation = 1 if upright else read_orientation(image)
     try:
-        with quiet_warnings():
+        with quiet_decoders():
             values = deep(data)
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise _damaged(name, error) from error
@@ -96,7 +95,7 @@ def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
     check_pixels(name, *image.size, max_pixels)
     _check_single(image, name)
     try:
-        with quiet_warnings():
+        with quiet_decoders():
             image.load()
             orientation = read_orientation(image)  # after load: Pillow turns TIFF itself and drops the tag
             profile = image.info.get("icc_profile")
@@ -135,7 +134,7 @@ def _read(path: Path, max_pixels: int) -> bytes:
 def _open(data: bytes, name: str) -> Image.Image:
     # Pillow's own pixel limit is a global with a warning; ours is checked by the caller, before decoding, so its limit
     # is lifted while the header is read. The lock keeps threads from restoring each other's state.
-    with _open_lock, quiet_warnings():
+    with _open_lock, quiet_decoders():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return Image.open(BytesIO(data), formats=_FORMATS)
@@ -152,7 +151,7 @@ def _open(data: bytes, name: str) -> Image.Image:
 def _check_single(image: Image.Image, name: str) -> None:
     # MPO (phones: a photograph followed by depth or gain map) is its first picture.
     try:
-        with quiet_warnings():
+        with quiet_decoders():
             several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise _damaged(name, error) from error
@@ -222,7 +221,7 @@ def _decode_jpegxl(data: bytes, name: str, max_pixels: int) -> Samples:
         check_pixels(name, header.width, header.height, max_pixels)
         if header.animated:
             raise _several(name)
-        with quiet_warnings():
+        with quiet_decoders():
             values = imagecodecs.jpegxl_decode(data)
     except ImageError:
         raise

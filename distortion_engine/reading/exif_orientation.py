@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from distortion_engine.reading.decoder_noise import quiet_warnings
+from distortion_engine.reading.decoder_noise import quiet_decoders
 
 _TAG = 0x0112
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -22,7 +22,7 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 def read_orientation(image: Image.Image) -> int:
     """The value of the tag, 1 (upright) where there is none or it cannot be read."""
     try:
-        with quiet_warnings():
+        with quiet_decoders():
             value = image.getexif().get(_TAG, 1)
     except Exception:  # broken metadata does not make the pixels unusable
         return 1

@@ -55,7 +55,9 @@ def work_of(method: str, folder: Path, pixels: int, threads: int) -> Callable[[]
 
         return lambda: print(riqa(["compare", str(a), str(b), *pristine, "--json", str(folder / "result.json")]))
     import relational_iqa
+    from relational_iqa.tiling.memory import keep_freed_memory
 
+    keep_freed_memory()
     model = relational_iqa.load()
     return lambda: print(len(model.compare(a, b, reference if pristine else None).to_json()))
 

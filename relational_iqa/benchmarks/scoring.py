@@ -20,6 +20,7 @@ from relational_iqa.benchmarks.forced_choice import partner_pairs
 from relational_iqa.benchmarks.metrics import Chosen, Scorer
 from relational_iqa.benchmarks.readers.items import Benchmark
 from relational_iqa.benchmarks.shrinking import shrink
+from relational_iqa.tiling.memory import keep_freed_memory
 from relational_iqa.viewing.alignment import match_sizes
 
 _KEPT_IMAGES = 6  # decoded images a process keeps: references come in runs
@@ -192,6 +193,7 @@ _BENCH: dict[str, _Bench] = {}  # of a worker process, loaded once
 
 def _start_worker(metrics: Sequence[Chosen], shorter_side: int | None) -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()
     scorers = {chosen.label: (chosen.metric.second, chosen.load().score) for chosen in metrics}
     _BENCH["mine"] = _Bench(scorers, shorter_side)
 

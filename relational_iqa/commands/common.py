@@ -15,7 +15,9 @@ def load_system(system: System, weights: str | None, device: str | None = None, 
     """A model of one of the four systems: shipped weights, or the file `weights`, on `device` and in `precision` where
     those are given. Raises UsageError for what the system does not have."""
     import relational_iqa
+    from relational_iqa.tiling.memory import keep_freed_memory
 
+    keep_freed_memory()
     door = relational_iqa if system == "pixel_perfect" else getattr(relational_iqa, system)
     given = {"weights": weights, "device": device, "precision": precision}
     return door.load(**{name: value for name, value in given.items() if value is not None})

@@ -83,9 +83,11 @@ def evaluate(options: EvaluateOptions) -> None:
     from relational_iqa.benchmarks.scatter import check_matplotlib, draw
     from relational_iqa.benchmarks.scoring import check_fit, job_count, score_benchmark
     from relational_iqa.benchmarks.tables import show
+    from relational_iqa.tiling.memory import keep_freed_memory
 
     if options.plot is not None:
         check_matplotlib()
+    keep_freed_memory()
     chosen = choose(options.metric)
     benchmark = read_benchmark(options.dataset, options.root, options.partial, options.lower_is_better)
     check_fit(benchmark, chosen)

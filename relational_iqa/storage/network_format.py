@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
@@ -71,7 +72,8 @@ class NetworkFormat(Generic[Network]):
         if reason := self.objection(stored.facts):
             raise UsageError(f"{path}: {reason}")
         try:
-            network = self.build(stored.facts)
+            with torch.random.fork_rng(devices=[]):  # the first weights are random, and overwritten
+                network = self.build(stored.facts)
             network.load_state_dict(stored.tensors)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             fault = str(error).splitlines()[-1].strip()

@@ -22,7 +22,6 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.network_inference import NetworkInference
 from relational_iqa.tiling.enlargement import CELL_PX
-from relational_iqa.tiling.memory import keep_freed_memory
 from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
 from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import WHOLE_PX, TiledResult, TileRunner
@@ -40,7 +39,6 @@ def load(weights: str | Path | None = None, device: str = "cpu", precision: str 
     damaged or foreign, for a device that is not there and for a precision that is not known.
     """
     place, dtype = find_device(device), find_precision(precision)
-    keep_freed_memory()
     networks, meta = load_weights(weights)
     return RelationalIQA(networks.to(place), meta, dtype=dtype)
 

@@ -1,4 +1,7 @@
-"""Whether the C library keeps freed memory for the next tensor (fast) or gives it back to the system (small)."""
+"""Whether the C library keeps freed memory for the next tensor (fast) or gives it back to the system (small).
+
+`keep_freed_memory` is for programs: commands and worker processes call it, an import or a `load()` does not.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,31 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 64 << 20
 _APART_BYTES = 16 << 20
 
+_kept = False  # whether `keep_freed_memory` was called; glibc has no getter
+
 
 def keep_freed_memory() -> bool:
-    """Tells glibc to serve blocks up to 64 MiB from memory it has, and to keep that much when they are freed; True
-    where that could be done (Linux with glibc).
+    """Tells glibc, for the whole process, to serve blocks of up to 64 MiB from its heap and to keep that much of them
+    when they are freed. Returns True where that could be done (Linux with glibc).
 
-    By default every tensor over 128 KiB is mapped anew and its pages are zeroed by the kernel: on images of half a
-    megapixel that is a tenth of the time of a comparison. Larger blocks are still given back at once, so big images
-    need no more memory.
+    By default every tensor over 128 KiB is mapped anew and its pages are zeroed by the kernel. For images of half a
+    megapixel that takes a tenth of the time of a comparison. Larger blocks are still given back at once, so large
+    images need no more memory.
     """
-    return _set(_M_MMAP_THRESHOLD, _KEPT_BYTES) and _set(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    global _kept
+    _kept = _set(_M_MMAP_THRESHOLD, _KEPT_BYTES) and _set(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    return _kept
 
 
 @contextmanager
 def large_blocks_apart() -> Iterator[None]:
-    """While it lasts, blocks from 16 MiB on are mapped one by one and unmapped when they are freed. Served from one
-    heap they leave holes that the next ones do not fit: over many tiles the process grows to twice of what is in use.
-    Smaller blocks stay in the heap: mapping a page takes the system as long as filling it takes the networks."""
-    changed = _set(_M_MMAP_THRESHOLD, _APART_BYTES)
+    """After `keep_freed_memory`: maps blocks of 16 MiB and more one by one, and unmaps them when they are freed.
+
+    Served from one heap they leave holes that the next ones do not fit, and over many tiles the process grows to twice
+    of what is in use. Smaller blocks stay in the heap, because mapping a page takes the system as long as filling it
+    takes the networks. Without `keep_freed_memory` nothing changes: glibc maps large blocks by default.
+    """
+    changed = _kept and _set(_M_MMAP_THRESHOLD, _APART_BYTES)
     if changed:
         give_back_freed_memory()
     try:

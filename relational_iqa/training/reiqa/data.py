@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -22,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from distortion_engine import ENGINE_VERSION
-from distortion_engine.augment import random_crop
+from distortion_engine.augment import import_albumentations, random_crop
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.progress import progress
@@ -142,8 +141,7 @@ def _order(length: int, seed: int, epoch: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _augmentation(patch_px: int) -> Any:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations as A
+    A = import_albumentations()
 
     return A.Compose(
         [

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from distortion_engine.errors import ImageError
-from distortion_engine.reading.decoder_noise import quiet_warnings
+from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.image_io import load_image
 from experiments.fuzz.images import FINE, Reader, fuzz
 from experiments.fuzz.samples import make_samples
@@ -191,13 +191,13 @@ def test_reading_in_several_threads_leaves_the_filters_of_warnings_alone() -> No
     inside = threading.Barrier(2)
 
     def other() -> None:
-        with quiet_warnings():
+        with quiet_decoders():
             inside.wait()
             inside.wait()
 
     thread = threading.Thread(target=other)
     thread.start()
-    with quiet_warnings():
+    with quiet_decoders():
         inside.wait()
         warnings.warn("not to be seen", stacklevel=1)
     warnings.warn("still not, the other thread reads", stacklevel=1)
