@@ -71,7 +71,8 @@ class MappedArray:
     Args:
         paths: the files.
         places: (N, 2) number of the file, and offset in bytes of the values in it.
-        shape, dtype: of one array.
+        shape: shape of one array.
+        dtype: type of its values.
     """
 
     def __init__(self, paths: Sequence[Path], places: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -97,11 +97,9 @@ def api_page(package: str) -> str:
     folder = ROOT.joinpath(*package.split("."))
     lines = [f"# {package}", "", *_described(folder / "__init__.py"), ""]
     below = [name for name in packages() if name.rpartition(".")[0] == package]
-    if below:
-        lines += ["Packages: " + ", ".join(f"[`{name}`]({name}.md)" for name in below) + ".", ""]
-    names = _public_names(folder / "__init__.py")
-    if package == "relational_iqa":
-        lines += [f"::: {home}\n" for home in names]
+    lines += [f"- [`{name}`]({name}.md): {_summary(name)}" for name in below] + [""]
+    for home, name in _public_names(folder / "__init__.py"):
+        lines += [f"::: {home}.{name}", "    options:", f"      heading: {package}.{name}", ""]
     modules = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
     lines += [f"::: {package}.{module}\n" for module in modules if _has_docstring(folder / f"{module}.py")]
     return "\n".join(lines) + "\n"
@@ -127,12 +125,18 @@ def _described(module: Path) -> Iterator[str]:
         in_list = bool(entry) or in_list and line.startswith(" ")
 
 
-def _public_names(module: Path) -> list[str]:
-    """Full names of what `__getattr__` of the front door offers; empty for a package without a table of homes."""
+def _summary(package: str) -> str:
+    """The first line of the docstring of a package."""
+    text = (ROOT.joinpath(*package.split(".")) / "__init__.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+
+
+def _public_names(module: Path) -> list[tuple[str, str]]:
+    """Module and name of what `__getattr__` of the front door offers; empty for a package without a table of homes."""
     for node in ast.parse(module.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_HOMES":
             homes: dict[str, tuple[str, str]] = ast.literal_eval(node.value)
-            return [f"{home}.{name}" for home, name in homes.values() if name]
+            return [(home, name) for home, name in homes.values() if name]
     return []
 
 

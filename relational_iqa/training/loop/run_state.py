@@ -32,10 +32,12 @@ class RunState:
         optimizer: with its moments.
         ema: averaged weights.
         start: where the run began.
-        step: steps taken, those before a resume included.
-        elapsed: seconds of training at the last call of `goes_on`, those before a resume included.
         skipped: steps in a row whose gradient was not finite.
         waited: seconds that the loop waited for batches since the start or resume.
+
+    Attributes:
+        step: steps taken, those before a resume included.
+        elapsed: seconds of training at the last call of `goes_on`, those before a resume included.
     """
 
     stage: Stage
