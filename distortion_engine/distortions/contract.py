@@ -27,11 +27,10 @@ def distortion(function: Apply) -> Apply:
     The result has these arguments, and gives the distorted image as a new tensor of the same shape, type and device,
     in [0, 1]. It has the same bits on any number of threads.
 
-    Args:
-        image: (3, H, W) in [0, 1] with sides of at least 16 px; never written.
-        amount: 0 or more, in the distortion's own unit. 0 gives a copy of the image and draws nothing.
-        generator: where all random numbers come from.
-        params: by name, what the distortion has beside the amount.
+    - `image`: (3, H, W) in [0, 1] with sides of at least 16 px; never written.
+    - `amount`: 0 or more, in the distortion's own unit. 0 gives a copy of the image and draws nothing.
+    - `generator`: where all random numbers come from.
+    - `params`: by name, what the distortion has beside the amount.
 
     Raises:
         UsageError: for another shape, or for an amount that is negative or not finite.

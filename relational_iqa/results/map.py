@@ -24,7 +24,9 @@ class MapStatistics:
     """Numbers about a map.
 
     Args:
-        min, max, mean: of all pixels.
+        min: smallest value.
+        max: largest value.
+        mean: mean over all pixels.
         above: share of the pixels, 0 to 1, with a value >= the threshold.
         below: share of the pixels with a value <= minus the threshold.
     """
