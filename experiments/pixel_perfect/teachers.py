@@ -32,8 +32,8 @@ from distortion_engine.recipe import SET_KINDS
 from relational_iqa.conventional import METRICS
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
 from relational_iqa.training.data.set_cache import CachedSets, cached_sets
+from relational_iqa.training.losses.ranked_sets import CERTAIN
 from relational_iqa.training.pixel_perfect.pretrain import parse_config
-from relational_iqa.training.pixel_perfect.ranked_losses import SURE
 
 # Metrics built on the same measurement; their errors are not independent.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
@@ -73,7 +73,7 @@ def damages(sets: CachedSets, index: Sequence[int], names: Sequence[str]) -> np.
 def constructed(damage: np.ndarray, ranks: np.ndarray, certainty: np.ndarray) -> np.ndarray:
     """Share of sure pairs of members that each metric orders as constructed. ranks (sets, members)."""
     difference = damage[:, None] - damage[:, :, None]  # [s, i, j, m] > 0: j is more damaged
-    asked = (ranks[:, :, None] < ranks[:, None, :]) & (certainty[:, None, None] >= SURE)
+    asked = (ranks[:, :, None] < ranks[:, None, :]) & (certainty[:, None, None] >= CERTAIN)
     return np.array([(difference[..., m][asked] > 0).mean() for m in range(damage.shape[-1])])
 
 

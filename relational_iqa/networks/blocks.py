@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -56,11 +60,12 @@ class PatchEncoder(nn.Module):
         return quarter, self.eighth(quarter)
 
 
-class Entry(nn.Module):
-    """1x1 convolution of fixed channels that `calibrate` has brought to unit spread.
+class Stem(nn.Module):
+    """1x1 convolution of fixed statistics, the first layer of a branch.
 
-    Even channels (with bias) are centred on their mean, odd ones (without bias) stay centred on zero. The scales are
-    folded into the weights of the convolution when it runs."""
+    `calibrate` brings every input channel to unit spread: even channels (a convolution with bias) about their mean, odd
+    channels (without bias) about zero. The scales are folded into the weights of the convolution when it runs.
+    """
 
     def __init__(self, inputs: int, out: int, bias: bool = True) -> None:
         super().__init__()
@@ -81,13 +86,25 @@ class Entry(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, x: Float[Tensor, "b {self.mix.in_channels} h w"]) -> None:
-        """Sets the scales from a batch of what will enter."""
+        """Sets the scales from a batch of inputs."""
         if self.mix.bias is not None:
             self.offset.copy_(x.mean((0, 2, 3)))
             spread = x.std((0, 2, 3))
         else:
             spread = x.square().mean((0, 2, 3)).sqrt()
         self.scale.copy_(1 / spread.clamp_min(1e-3))
+
+
+def accept_former_names(module: nn.Module, names: Mapping[str, str]) -> None:
+    """Lets `module` load state dicts in which submodules of it had other names: former name -> name of today."""
+    module.register_load_state_dict_pre_hook(partial(_renamed, names))
+
+
+def _renamed(names: Mapping[str, str], module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name in [name for name in state if name.startswith(prefix)]:
+        first, dot, rest = name.removeprefix(prefix).partition(".")
+        if first in names:
+            state[f"{prefix}{names[first]}{dot}{rest}"] = state.pop(name)
 
 
 def channels_last(module: nn.Module) -> None:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import Entry, PatchEncoder, PointwiseBlock, enlarge
+from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, Stem, accept_former_names, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import halves, with_margin
 from relational_iqa.networks.pair_statistics import GridStatistics, PairStatistics
@@ -56,17 +56,18 @@ class DistortionNetwork(nn.Module):
         quarter, eighth = encoder_channels, 2 * encoder_channels
         odd_width, fine = 2 * width // 3, width // 3
         self.trunk = EvenOddTrunk(channels, 3 * eighth, eighth, width, 4 * width // 3, odd_width)
-        self.enter = Entry(channels["even4"], fine)
+        self.stem = Stem(channels["even4"], fine)
         self.learned = nn.Conv2d(3 * quarter, fine, 1, bias=False)
         self.from_trunk = nn.Conv2d(width, fine, 1)
-        self.leave = PointwiseBlock(fine)
+        self.project = PointwiseBlock(fine)
         self.types = nn.Conv2d(fine, axes + 1, 1)
         self.strength = nn.Conv2d(fine, 1, 1)
-        self.odd_enter = Entry(channels["odd4"], fine, bias=False)
+        self.odd_stem = Stem(channels["odd4"], fine, bias=False)
         self.odd_learned = nn.Conv2d(quarter, fine, 1, bias=False)
         self.gates = nn.Conv2d(fine, fine, 1)
         self.sign_wide = nn.Conv2d(odd_width, axes, 1, bias=False)
         self.sign = nn.Conv2d(fine, axes, 1, bias=False)
+        accept_former_names(self, {"enter": "stem", "leave": "project", "odd_enter": "odd_stem"})
 
     def forward(self, a: Tensor, b: Tensor) -> Relation:
         found = self.statistics(a, b)
@@ -78,10 +79,10 @@ class DistortionNetwork(nn.Module):
         features, odd_features = self.trunk(
             statistics, _even(eighth_a, eighth_b, of_difference[1]), eighth_b - eighth_a
         )
-        fine = self.enter(statistics.even4) + self.learned(_even(quarter_a, quarter_b, of_difference[0]))
-        fine = self.leave(fine + enlarge(self.from_trunk(features), fine))
+        fine = self.stem(statistics.even4) + self.learned(_even(quarter_a, quarter_b, of_difference[0]))
+        fine = self.project(fine + enlarge(self.from_trunk(features), fine))
         logits, magnitude = self.types(fine), F.softplus(self.strength(fine))
-        odd = self.odd_enter(statistics.odd4) + self.odd_learned(quarter_b - quarter_a)
+        odd = self.odd_stem(statistics.odd4) + self.odd_learned(quarter_b - quarter_a)
         odd = torch.tanh(odd * torch.sigmoid(self.gates(fine)))
         direction = torch.tanh(enlarge(self.sign_wide(odd_features), fine) + self.sign(odd))
         # A softmax without "none" is p_k / (1 - p_none): the magnitude alone says how much there is.
@@ -93,8 +94,8 @@ class DistortionNetwork(nn.Module):
         """Data-dependent scales from one batch of pairs, before training."""
         statistics = self.statistics(a, b)
         self.trunk.calibrate(statistics)
-        self.enter.calibrate(statistics.even4)
-        self.odd_enter.calibrate(statistics.odd4)
+        self.stem.calibrate(statistics.even4)
+        self.odd_stem.calibrate(statistics.odd4)
 
 
 def _even(a: Tensor, b: Tensor, of_difference: Tensor) -> Tensor:

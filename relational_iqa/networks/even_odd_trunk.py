@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import Entry, SpatialBlock, enlarge
+from relational_iqa.networks.blocks import SpatialBlock, Stem, accept_former_names, enlarge
 from relational_iqa.networks.local_analysis import box5, pool
 from relational_iqa.networks.pair_statistics import GridStatistics
 
@@ -25,26 +25,27 @@ class EvenOddTrunk(nn.Module):
     def __init__(self, channels: dict[str, int], even: int, odd: int, width: int, deep: int, odd_width: int) -> None:
         super().__init__()
         self.odd_width = odd_width
-        self.enter = Entry(channels["even8"], width)
+        self.stem = Stem(channels["even8"], width)
         self.learned = nn.Conv2d(even, width, 1, bias=False)
         self.block = SpatialBlock(width)
-        self.enter_deep = Entry(channels["even16"], deep)
+        self.stem_deep = Stem(channels["even16"], deep)
         self.to_deep = nn.Conv2d(width, deep, 1)
         self.deep = nn.Sequential(SpatialBlock(deep), SpatialBlock(deep))
         self.context = nn.Conv2d(deep, deep, 1)
         self.from_deep = nn.Conv2d(deep, width, 1)
-        self.leave = SpatialBlock(width)
-        self.odd_local = Entry(channels["odd8"], odd_width, bias=False)
+        self.project = SpatialBlock(width)
+        self.odd_local = Stem(channels["odd8"], odd_width, bias=False)
         self.odd_learned = nn.Conv2d(odd, odd_width, 1, bias=False)
-        self.odd_wide = Entry(channels["odd16"], odd_width, bias=False)
+        self.odd_wide = Stem(channels["odd16"], odd_width, bias=False)
         self.gates = nn.Conv2d(width, 3 * odd_width, 1)
         self.odd_mix = nn.Conv2d(2 * odd_width, odd_width, 1, bias=False)
+        accept_former_names(self, {"enter": "stem", "enter_deep": "stem_deep", "leave": "project"})
 
     def forward(self, statistics: GridStatistics, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
-        fine = self.block(self.enter(statistics.even8) + self.learned(even))
-        deep = self.deep(self.to_deep(pool(fine, 2)) + self.enter_deep(statistics.even16))
+        fine = self.block(self.stem(statistics.even8) + self.learned(even))
+        deep = self.deep(self.to_deep(pool(fine, 2)) + self.stem_deep(statistics.even16))
         deep = deep + self.context(box5(deep))
-        features = self.leave(fine + enlarge(self.from_deep(deep), fine))
+        features = self.project(fine + enlarge(self.from_deep(deep), fine))
         local, wide, out = (2 * torch.sigmoid(self.gates(features))).split(self.odd_width, 1)
         first = (self.odd_local(statistics.odd8) + self.odd_learned(odd)) * local
         second = enlarge(self.odd_wide(statistics.odd16), fine) * wide
@@ -53,7 +54,7 @@ class EvenOddTrunk(nn.Module):
     @torch.no_grad()
     def calibrate(self, statistics: GridStatistics) -> None:
         """Data-dependent scales from a first batch."""
-        self.enter.calibrate(statistics.even8)
-        self.enter_deep.calibrate(statistics.even16)
+        self.stem.calibrate(statistics.even8)
+        self.stem_deep.calibrate(statistics.even16)
         self.odd_local.calibrate(statistics.odd8)
         self.odd_wide.calibrate(statistics.odd16)

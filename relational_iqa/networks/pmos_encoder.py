@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import Entry, PatchEncoder, PointwiseBlock, SpatialBlock, enlarge
+from relational_iqa.networks.blocks import (
+    PatchEncoder,
+    PointwiseBlock,
+    SpatialBlock,
+    Stem,
+    accept_former_names,
+    enlarge,
+)
 from relational_iqa.networks.image_statistics import ImageStatistics
 from relational_iqa.networks.local_analysis import box5, pool
 
@@ -27,38 +34,42 @@ class PmosEncoder(nn.Module):
         self.statistics = ImageStatistics()
         channels = self.statistics.channels
         self.learned = PatchEncoder(learned)
-        self.enter = Entry(channels["cells4"], width)
+        self.stem = Stem(channels["cells4"], width)
         self.quarter = nn.Conv2d(learned, width, 1, bias=False)
-        self.enter_middle = Entry(channels["cells8"], middle)
+        self.stem_middle = Stem(channels["cells8"], middle)
         self.eighth = nn.Conv2d(2 * learned, middle, 1, bias=False)
         self.middle = nn.Sequential(SpatialBlock(middle), SpatialBlock(middle))
-        self.enter_deep = Entry(channels["cells16"], deep)
+        self.stem_deep = Stem(channels["cells16"], deep)
         self.to_deep = nn.Conv2d(middle, deep, 1)
         self.deep = nn.Sequential(*(SpatialBlock(deep) for _ in range(3)))
         self.context = nn.Conv2d(deep, deep, 1)
         self.from_deep = nn.Conv2d(deep, middle, 1)
         self.middle_up = SpatialBlock(middle)
         self.from_middle = nn.Conv2d(middle, width, 1)
-        self.leave = PointwiseBlock(width)
+        self.project = PointwiseBlock(width)
+        accept_former_names(
+            self,
+            {"enter": "stem", "enter_middle": "stem_middle", "enter_deep": "stem_deep", "leave": "project"},
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         found = self.statistics(image)
         quarter, eighth = self.learned(found.padded)
-        middle = self.middle(self.enter_middle(_last(found.cells8)) + self.eighth(eighth))
-        deep = self.deep(self.to_deep(pool(middle, 2)) + self.enter_deep(_last(found.cells16)))
+        middle = self.middle(self.stem_middle(_last(found.cells8)) + self.eighth(eighth))
+        deep = self.deep(self.to_deep(pool(middle, 2)) + self.stem_deep(_last(found.cells16)))
         deep = deep + self.context(box5(deep))
         middle = self.middle_up(middle + enlarge(self.from_deep(deep), middle))
-        fine = self.enter(_last(found.cells4)) + self.quarter(quarter)
-        features: Tensor = self.leave(fine + enlarge(self.from_middle(middle), fine))
+        fine = self.stem(_last(found.cells4)) + self.quarter(quarter)
+        features: Tensor = self.project(fine + enlarge(self.from_middle(middle), fine))
         return features
 
     @torch.no_grad()
     def calibrate(self, images: Tensor) -> None:
         """Data-dependent scales of the fixed statistics from one batch of images, before training."""
         found = self.statistics(images)
-        self.enter.calibrate(found.cells4)
-        self.enter_middle.calibrate(found.cells8)
-        self.enter_deep.calibrate(found.cells16)
+        self.stem.calibrate(found.cells4)
+        self.stem_middle.calibrate(found.cells8)
+        self.stem_deep.calibrate(found.cells16)
 
 
 def _last(x: Tensor) -> Tensor:

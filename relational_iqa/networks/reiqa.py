@@ -1,7 +1,7 @@
 """The networks of Re-IQA: two ResNets, one aware of quality and one of content, and the MoCo-v2 that trains each.
 
 Saha, Mishra, Bovik, Re-IQA, CVPR 2023, arXiv:2304.00451; He et al., MoCo, arXiv:1911.05722; Chen et al., MoCo-v2,
-arXiv:2003.04297. Ours: in-batch rivals among the negatives, so that hard negatives do meet their anchor, and batch
+arXiv:2003.04297. Ours: hard negatives from the batch beside the queue, so that they do meet their anchor, and batch
 statistics in shuffled groups on one device.
 """
 
@@ -108,22 +108,24 @@ class MomentumContrast(nn.Module):
         """queries, keys (N, 3, P, P) in [0, 1], row i of both from one image; family (N,): rows of one family are
         negatives of each other within this batch (versions of one photograph), None for the queue alone.
 
-        Returns InfoNCE and: `found`, share of queries whose key is nearer than every negative; `rivals_beaten`, the
-        same among the family; `similarity` to the own key.
+        Returns InfoNCE and three scalars to log:
+            found: share of queries whose key is nearer than every negative.
+            hard_negatives_beaten: the same among the family; only where there is one.
+            similarity: mean cosine similarity of a query to its own key.
         """
         with torch.no_grad():
             if self.training:
-                self._follow()
+                self.momentum_update()
             key = self._project_shuffled(keys)  # (N, d)
         query = self._project(queries)  # (N, d)
         own = (query * key).sum(1, keepdim=True)  # (N, 1)
         negatives = [query @ self.queue.clone().T]  # (N, K); a clone, because the queue moves on before backward
         parts: dict[str, Tensor] = {}
         if family is not None:
-            rival = (family[:, None] == family[None, :]).fill_diagonal_(False)
-            rivals = (query @ key.T).masked_fill(~rival, -torch.inf)  # (N, N)
-            negatives.append(rivals)
-            parts["rivals_beaten"] = (own[:, 0] > rivals.amax(1)).float().mean()
+            same_family = (family[:, None] == family[None, :]).fill_diagonal_(False)
+            hard_negatives = (query @ key.T).masked_fill(~same_family, -torch.inf)  # (N, N)
+            negatives.append(hard_negatives)
+            parts["hard_negatives_beaten"] = (own[:, 0] > hard_negatives.amax(1)).float().mean()
         logits = torch.cat([own, *negatives], 1).float() / self.temperature
         loss = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
         parts["found"] = (logits.argmax(1) == 0).float().mean()
@@ -143,7 +145,8 @@ class MomentumContrast(nn.Module):
         return shuffled[order.argsort()]
 
     @torch.no_grad()
-    def _follow(self) -> None:
+    def momentum_update(self) -> None:
+        """Moves the key encoder towards the query encoder: key <- momentum * key + (1 - momentum) * query."""
         for slow, fast in zip(self.key.parameters(), self.query.parameters(), strict=True):
             slow.lerp_(fast, 1 - self.momentum)
 

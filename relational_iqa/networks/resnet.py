@@ -58,13 +58,12 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """(B, 3, H, W) -> pooled features (B, `features`).
+    """(B, 3, H, W) -> pooled features (B, `features`); torchvision's network without its classifier `fc`.
 
-    depth: a key of `BLOCKS`. width: channels of the stem. classes: outputs of the linear layer `fc`, 0 for none; with
-    1000 the state dict is exactly torchvision's. Raises UsageError for another depth or a width below 1.
+    depth: a key of `BLOCKS`. width: channels of the stem. Raises UsageError for another depth or a width below 1.
     """
 
-    def __init__(self, depth: int = 50, width: int = 64, classes: int = 0) -> None:
+    def __init__(self, depth: int = 50, width: int = 64) -> None:
         super().__init__()
         if depth not in BLOCKS or width < 1:
             known = ", ".join(map(str, BLOCKS))
@@ -83,7 +82,6 @@ class ResNet(nn.Module):
                 blocks.append(block(inputs, channels, stride))
                 inputs = channels * block.expansion
             self.add_module(f"layer{index + 1}", nn.Sequential(*blocks))
-        self.fc = nn.Linear(inputs, classes) if classes else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -99,13 +97,6 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.pyramid(images)[-1].mean((2, 3))
-
-    def classify(self, images: Tensor) -> Tensor:
-        """Logits (B, classes); UsageError for a network without `fc`."""
-        if self.fc is None:
-            raise UsageError("this ResNet has no classifier: build it with classes=1000 for ImageNet weights")
-        logits: Tensor = self.fc(self(images))
-        return logits
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:

@@ -22,8 +22,8 @@ from distortion_engine.errors import UsageError
 from relational_iqa.networks.resnet import BLOCKS, BOTTLENECK_DEPTHS, ResNet
 
 _MARK = "layer1.0.conv1.weight"
-# Networks that only follow another one by a moving average; taken where the file has nothing else.
-_FOLLOWERS = ("encoder_k", "ema", "momentum", "target", "teacher")
+# Names of networks that are moving averages of another one; taken where the file has nothing else.
+_AVERAGES = ("encoder_k", "ema", "momentum", "target", "teacher")
 _SHOWN = 4
 
 
@@ -91,7 +91,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         ) from error
     found = [(name, state) for name, state in _mappings(content) if any(key.endswith(_MARK) for key in state)]
     if found:
-        return min(found, key=lambda item: _follows(item[0]))[1]
+        return min(found, key=lambda item: _is_average(item[0]))[1]
     raise UsageError(f"{path}: holds no ResNet (no tensor named ...{_MARK}); give a state dict or a checkpoint of one")
 
 
@@ -103,15 +103,15 @@ def _mappings(content: Any, name: str = "") -> Iterator[tuple[str, dict[str, Ten
             yield from _mappings(value, str(key))
 
 
-def _follows(name: str) -> bool:
-    return any(word in name.lower() for word in _FOLLOWERS)
+def _is_average(name: str) -> bool:
+    return any(word in name.lower() for word in _AVERAGES)
 
 
 def _find_prefix(path: Path, state: Mapping[str, Tensor]) -> str:
     prefixes = [name.removesuffix(_MARK) for name in state if name.endswith(_MARK)]
     if not prefixes:
         raise UsageError(f"{path}: holds no ResNet (no tensor named ...{_MARK})")
-    return min(prefixes, key=lambda prefix: (_follows(prefix), len(prefix)))
+    return min(prefixes, key=lambda prefix: (_is_average(prefix), len(prefix)))
 
 
 def _size(path: Path, state: Mapping[str, Tensor]) -> tuple[int, int]:

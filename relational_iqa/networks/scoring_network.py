@@ -20,8 +20,8 @@ from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import halves, pool, window, with_margin
 from relational_iqa.networks.similarity_maps import SimilarityMaps, soft_root
 
-# Scores are in levels of a five-level ladder.
-LEVELS = 5.0
+# Scores are in levels of a five-level ladder: a severity of 1 is five levels.
+LEVELS_PER_SEVERITY = 5.0
 EMBEDDING = 32
 _LOG_WEIGHT_LIMIT = 3.0
 # Energy of a band below which content masks nothing: an amplitude of about 1.5 of 255 code values.
@@ -140,14 +140,14 @@ class ReferenceScorer(nn.Module):
     def quality(self, sums: Sums) -> Tensor:
         """Pooled sums -> quality (B,) in levels, <= 0."""
         mean = sums.value / sums.weight
-        quality: Tensor = -LEVELS * self.pool(torch.cat([mean, _safe_root(sums.square / sums.weight)], 1))
+        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(torch.cat([mean, _safe_root(sums.square / sums.weight)], 1))
         return quality
 
     def local_quality(self, local: LocalQuality) -> Tensor:
         """Quality (B, 1, h, w) that an image would have which looked like this place everywhere; <= 0, in levels."""
         visibility = local.visibility.permute(0, 2, 3, 1)
         pooled = torch.cat([visibility, _safe_root(visibility**2)], -1)
-        quality: Tensor = -LEVELS * self.pool(pooled)[:, None]
+        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(pooled)[:, None]
         return quality
 
     def _distances(self, test: Tensor, reference: Tensor, relation: Relation) -> tuple[Tensor, Tensor]:
@@ -206,7 +206,7 @@ class PairScorer(nn.Module):
             torch.cat([relation.even, types, (alone_a + alone_b) / 2], 1),
             torch.cat([relation.odd, pool(relation.maps, 2), alone_b - alone_a], 1),
         )
-        margin = LEVELS * torch.tanh(self.direction(odd_features)) * F.softplus(self.magnitude(features))
+        margin = LEVELS_PER_SEVERITY * torch.tanh(self.direction(odd_features)) * F.softplus(self.magnitude(features))
         weight = torch.exp(self.weight(features).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
         like = relation.maps
         return LocalMargin(enlarge(margin, like), enlarge(weight, like), enlarge(self.embed(odd_features), like))
@@ -235,6 +235,6 @@ class ScoringNetwork(nn.Module):
     def __init__(self, distortion: DistortionNetwork) -> None:
         super().__init__()
         axes, channels = distortion.axes, distortion.statistics.channels
-        features, odd = distortion.trunk.leave.channels, distortion.trunk.odd_width
+        features, odd = distortion.trunk.project.channels, distortion.trunk.odd_width
         self.reference = ReferenceScorer(axes, features, channels)
         self.pair = PairScorer(axes, features, odd, channels, distortion.encoder.out_channels, 2 * features // 3)

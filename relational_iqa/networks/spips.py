@@ -19,7 +19,7 @@ from relational_iqa.conventional.common import safe_sqrt
 from relational_iqa.networks.error_maps import CONVENTIONAL, conventional_maps
 from relational_iqa.networks.local_analysis import opponent
 from relational_iqa.networks.resnet import ResNet
-from relational_iqa.networks.scoring_network import LEVELS, Monotone, Sums
+from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, Monotone, Sums
 from relational_iqa.networks.stage_features import EARLY, STAGES, Backbone, ResNetBackbone, SmallBackbone
 
 DEEP = ("perceptual", "semantic")
@@ -121,8 +121,8 @@ class SpipsNetwork(nn.Module):
     """Quality in severity levels, <= 0, higher is better; 0 for a test image that equals its reference.
 
     Inputs are sRGB in [0, 1] with sides that are multiples of 16; of n references and n m tests, each reference is that
-    of the next m tests, and its features are computed once. `mos_range` (2,): the people's scores that -LEVELS and 0
-    stand for, NaN until the network was fitted to a rated set.
+    of the next m tests, and its features are computed once. `mos_range` (2,): the people's scores that a quality of
+    -LEVELS_PER_SEVERITY and of 0 stand for, NaN until the network was fitted to a rated set.
     """
 
     def __init__(self, architecture: SpipsArchitecture = SpipsArchitecture()) -> None:
@@ -182,7 +182,7 @@ class SpipsNetwork(nn.Module):
     def quality(self, sums: Sums) -> Tensor:
         """Pooled sums (B, S) -> quality (B,): mean and root mean square of every weighted map, through a function that
         falls in each of them."""
-        quality: Tensor = -LEVELS * self.pool(self._pooled(sums) * self.gain)
+        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(self._pooled(sums) * self.gain)
         return quality
 
     @staticmethod

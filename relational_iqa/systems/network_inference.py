@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import Entry, PatchEncoder
+from relational_iqa.networks.blocks import PatchEncoder, Stem
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Sums
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 
-_IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Entry)
+_IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
 
 
 @dataclass(frozen=True)

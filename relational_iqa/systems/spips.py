@@ -23,7 +23,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS, load_image
 from relational_iqa.conventional.common import check_pair
 from relational_iqa.networks.error_maps import CONVENTIONAL
-from relational_iqa.networks.scoring_network import LEVELS, Sums
+from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, Sums
 from relational_iqa.networks.spips import LocalDifference, SpipsNetwork
 from relational_iqa.storage.spips_weights import load_spips_weights
 from relational_iqa.systems.devices import find_device
@@ -153,7 +153,7 @@ class SPIPS:
     def _mos(self, quality: float) -> float | None:
         """People's scores end where their scale does, qualities go on: what is worse than the lowest score is cut."""
         low, high = (float(x) for x in self.network.mos_range)
-        return None if np.isnan(low) else float(np.clip(high + (high - low) * quality / LEVELS, low, high))
+        return None if np.isnan(low) else float(np.clip(high + (high - low) * quality / LEVELS_PER_SEVERITY, low, high))
 
     def _in_tiles(self, test: Tensor, reference: Tensor) -> tuple[Sums, Tensor, Tensor]:
         """Pooled sums, and maps and fusion (S, H, W) at full resolution."""

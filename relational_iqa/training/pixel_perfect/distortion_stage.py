@@ -12,7 +12,7 @@ from distortion_engine.catalog import AXES
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.training.data.pairs import PairBatch, pair_batches
 from relational_iqa.training.data.set_cache import CachedSets
-from relational_iqa.training.losses import distortion_losses
+from relational_iqa.training.losses.relation_maps import distortion_losses
 
 
 @dataclass(frozen=True)

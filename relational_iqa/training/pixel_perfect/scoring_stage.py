@@ -15,11 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relational_iqa.networks.distortion_network import DistortionNetwork
-from relational_iqa.networks.scoring_network import LEVELS, ScoringNetwork
+from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, ScoringNetwork
 from relational_iqa.training.data.pairs import SetBatch, set_batches
 from relational_iqa.training.data.set_cache import CachedSets
-from relational_iqa.training.losses import rank_logistic, rank_n_contrast
-from relational_iqa.training.pixel_perfect.ranked_losses import AGREEMENT_MARGIN, SURE, reference_losses
+from relational_iqa.training.losses.ranked_sets import pair_losses, reference_losses
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,9 @@ class ScoringObjective(nn.Module):
         parts = reference_losses(quality, ranks, labels, certainty)
 
         rows = torch.arange(number, device=images.device)[:, None]
-        first, second = pairs[..., 0], pairs[..., 1]
-        margin, embedding = self._margin(images[rows, first].flatten(0, 1), images[rows, second].flatten(0, 1))
-        parts |= self._pair_losses(margin, embedding, rows, first, second, ranks, labels, certainty, quality.detach())
+        first, second = (images[rows, pairs[..., side]].flatten(0, 1) for side in (0, 1))
+        margin, embedding = self._margin(first, second)
+        parts |= pair_losses(margin, embedding, pairs, ranks, labels, certainty, quality.detach())
         # Where nothing can be seen nothing is better; half a level weighs as much as the order of a pair that is tied.
         nothing, _ = self._margin(lossless[:, 0], lossless[:, 1])
         parts["nothing"] = F.smooth_l1_loss(nothing, torch.zeros_like(nothing), beta=0.5)
@@ -85,35 +84,6 @@ class ScoringObjective(nn.Module):
         local = self.scoring.pair.local(relation)
         sums = local.sums(torch.ones_like(local.weight[:1]))
         return self.scoring.pair.margin(sums), self.scoring.pair.embedding(sums)
-
-    @staticmethod
-    def _pair_losses(
-        margin: Tensor,
-        embedding: Tensor,
-        rows: Tensor,
-        first: Tensor,
-        second: Tensor,
-        ranks: Tensor,
-        labels: Tensor,
-        certainty: Tensor,
-        quality: Tensor,
-    ) -> dict[str, Tensor]:
-        consensus = labels.mean(-1)
-        apart = (labels[rows, second] - labels[rows, first]).flatten(0, 1)  # (m, M) > 0: the first is better
-        certain = (certainty[rows] >= SURE).expand_as(first)
-        sure = ((ranks[rows, second] - ranks[rows, first]) * certain).flatten()
-        agreed = (apart > AGREEMENT_MARGIN).all(-1).float() - (apart < -AGREEMENT_MARGIN).all(-1).float()
-        sign = torch.where(sure != 0, torch.sign(sure).float(), agreed)
-        # The mode without reference learns the verdict of the mode with it, steadied by the consensus.
-        target = (quality[rows, first] - quality[rows, second]).flatten()
-        target = 0.5 * target + 0.5 * LEVELS * (consensus[rows, second] - consensus[rows, first]).flatten()
-        weight = (sign != 0).float()
-        return {
-            "pair_order": rank_logistic(sign * margin, weight),
-            "pair_consensus": F.smooth_l1_loss(margin / LEVELS, target / LEVELS, beta=0.05),
-            "contrast": rank_n_contrast(embedding, target),
-            "pair_right": ((sign * margin > 0).float() * weight).sum() / weight.sum().clamp_min(1),
-        }
 
 
 class ScoringStage:
@@ -165,7 +135,7 @@ class ScoringStage:
         reference = images[:1].expand_as(images)
         model = self.model
         local = model.scoring.reference.local(images, reference, model.distortion(reference, images))
-        maps = (1 + model.scoring.reference.local_quality(local) / LEVELS).clamp(0, 1)
+        maps = (1 + model.scoring.reference.local_quality(local) / LEVELS_PER_SEVERITY).clamp(0, 1)
         maps = F.interpolate(maps, images.shape[-2:]).expand(-1, 3, -1, -1)
         return {"local_quality": torch.cat([torch.cat(list(images), -1), torch.cat(list(maps), -1)], -2)}
 

@@ -22,7 +22,7 @@ from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.systems.pmos import PMOS, pooled_sums
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.tile_geometry import pad_to_grid
-from relational_iqa.training.pmos.stage import roi_entropy_gap
+from relational_iqa.training.losses.opinion_maps import roi_entropy_gap
 
 _HUBER = 0.25  # grades; errors below are squared
 

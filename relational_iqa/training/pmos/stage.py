@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN, MosMaps, full_resolution, image_mos, thumbnail
 from relational_iqa.networks.pmos_network import PmosNetwork
-from relational_iqa.networks.scoring_network import LEVELS
+from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.training.data.set_cache import CachedSets
-from relational_iqa.training.losses import rank_logistic
+from relational_iqa.training.losses.opinion_maps import dense_loss, map_correlation, roi_entropy_gap, roi_roughness
+from relational_iqa.training.losses.ranked_sets import order_by_construction, share_in_order
+from relational_iqa.training.losses.ranking import rank_logistic
 from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, MosBatch, Recolouring, mos_batches
 
-_LEVELS_PER_MOS = LEVELS / (MOS_MAX - MOS_MIN)
-_CERTAIN = 0.8  # sets whose order is sure by construction
+_LEVELS_PER_MOS = LEVELS_PER_SEVERITY / (MOS_MAX - MOS_MIN)
 _SHOWN = 3
 
 
@@ -39,26 +40,6 @@ class PmosLossWeights:
 
 
 DEFAULT_WEIGHTS = PmosLossWeights()
-
-
-def dense_loss(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Huber loss (quadratic up to one grade) of MOS maps (n, 1, h, w), mean over valid cells."""
-    error = F.smooth_l1_loss(predicted, target, beta=1.0, reduction="none")
-    return (valid * error).sum() / valid.sum().clamp_min(1.0)
-
-
-def roi_entropy_gap(roi: Tensor) -> Tensor:
-    """Weights (n, 1, h, w) > 0 -> log(cells) minus the entropy of the normalised weights, mean over images; 0 where
-    uniform, log(cells) where one cell has everything."""
-    share = (roi / roi.sum((1, 2, 3), keepdim=True)).flatten(1)
-    return (share * torch.log(share * share.shape[1] + 1e-12)).sum(1).mean()
-
-
-def roi_roughness(roi: Tensor) -> Tensor:
-    """Mean absolute step of the logarithm of the weights (n, 1, h, w) between neighbouring cells; 0 where flat."""
-    logarithm = torch.log(roi)
-    down, right = logarithm.diff(dim=-2).abs(), logarithm.diff(dim=-1).abs()
-    return down.mean() + right.mean()
 
 
 class PmosObjective(nn.Module):
@@ -86,7 +67,7 @@ class PmosObjective(nn.Module):
         maps = self.network(images.flatten(0, 1), thumbnail(shown))
         side = images.shape[-1]
         score = image_mos(full_resolution(maps, side, side)).view(number, members)
-        order = (ranks[:, :, None] < ranks[:, None, :]).float() * (certainty[:, None, None] >= _CERTAIN)
+        order = order_by_construction(ranks, certainty)
         ahead = (score[:, :, None] - score[:, None, :]) * _LEVELS_PER_MOS
         parts = {
             "dense": dense_loss(maps.mos, mos.flatten(0, 1), valid.flatten(0, 1)),
@@ -96,8 +77,8 @@ class PmosObjective(nn.Module):
             "shape": roi_roughness(maps.roi),
         }
         loss = torch.stack([getattr(self.weights, name) * value for name, value in parts.items()]).sum()
-        parts["order_right"] = ((ahead > 0).float() * order).sum() / order.sum().clamp_min(1)
-        parts["map_correlation"] = _correlation(maps.mos.detach(), mos.flatten(0, 1), valid.flatten(0, 1))
+        parts["order_right"] = share_in_order(ahead, order)
+        parts["map_correlation"] = map_correlation(maps.mos.detach(), mos.flatten(0, 1), valid.flatten(0, 1))
         return loss, parts
 
 
@@ -144,11 +125,3 @@ class PmosStage:
         grey = [(m - MOS_MIN) / (MOS_MAX - MOS_MIN) for m in (batch.mos[0, -_SHOWN:], maps.mos)]
         rows = [images, *(F.interpolate(m, images.shape[-2:]).expand(-1, 3, -1, -1) for m in (*grey, roi))]
         return {"pmos (image, truth, map, roi)": torch.cat([torch.cat(list(row), -1) for row in rows], -2)}
-
-
-def _correlation(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Pearson's correlation over the cells of a batch that are at least half valid."""
-    kept = valid > 0.5
-    x, y = predicted[kept].float(), target[kept]
-    x, y = x - x.mean(), y - y.mean()
-    return (x * y).sum() / torch.sqrt((x * x).sum() * (y * y).sum()).clamp_min(1e-6)

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relational_iqa.networks.scoring_network import LEVELS
+from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import SpipsNetwork
 from relational_iqa.training.data.pairs import SetBatch, set_batches
 from relational_iqa.training.data.set_cache import CachedSets
-from relational_iqa.training.losses import rank_logistic
-from relational_iqa.training.pixel_perfect.ranked_losses import reference_losses
+from relational_iqa.training.losses.ranked_sets import reference_losses
+from relational_iqa.training.losses.ranking import rank_logistic
 from relational_iqa.training.spips.data import RatedBatch, TripletBatch
 
 _CONTENT_DIMENSIONS = 64
@@ -109,10 +109,10 @@ class MosObjective(nn.Module):
         """A `RatedBatch` -> loss and its parts."""
         low, high = self.network.mos_range
         quality = self.network(test, reference)
-        target = LEVELS * (score - high) / (high - low)
-        order = (target[:, None] - target[None, :] > LEVELS * _MOS_APART).float()
+        target = LEVELS_PER_SEVERITY * (score - high) / (high - low)
+        order = (target[:, None] - target[None, :] > LEVELS_PER_SEVERITY * _MOS_APART).float()
         parts = {
-            "regression": F.smooth_l1_loss(quality / LEVELS, target / LEVELS, beta=0.05),
+            "regression": F.smooth_l1_loss(quality / LEVELS_PER_SEVERITY, target / LEVELS_PER_SEVERITY, beta=0.05),
             "order": rank_logistic(quality[:, None] - quality[None, :], order),
         }
         return 10 * parts["regression"] + 0.5 * parts["order"], parts

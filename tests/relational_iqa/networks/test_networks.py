@@ -1,6 +1,7 @@
 """The networks: even and odd by construction, local, non-negative where they must be, trainable everywhere."""
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import Entry
+from relational_iqa.networks.blocks import Stem
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import STRIDE, Analysis, analysis_filters
 from relational_iqa.networks.pair_statistics import PairStatistics
-from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 from relational_iqa.tiling.tile_geometry import HALO_PX
 
@@ -60,7 +61,7 @@ def test_calibrated_entries_bring_every_channel_to_unit_spread(pair: tuple[Tenso
     statistics = PairStatistics()(*pair)
     for name, bias in (("even8", True), ("odd8", False)):
         channels = getattr(statistics, name)
-        entry = Entry(channels.shape[1], channels.shape[1], bias)
+        entry = Stem(channels.shape[1], channels.shape[1], bias)
         with torch.no_grad():
             entry.mix.weight.copy_(torch.eye(channels.shape[1])[..., None, None])
             if entry.mix.bias is not None:
@@ -259,3 +260,19 @@ def test_gradients_are_finite_also_for_identical_images(random_networks: Network
         assert all(gradient.isfinite().all() for gradient in gradients(networks).values())
         assert test.grad is not None and test.grad.isfinite().all()
         assert reference.grad is not None and reference.grad.isfinite().all()
+
+
+def test_state_dicts_with_the_former_names_of_submodules_load() -> None:
+    torch.manual_seed(0)
+    written, read = Networks(Architecture(16, 8)), Networks(Architecture(16, 8))
+    former = {
+        name.replace("odd_stem.", "odd_enter.").replace("stem_deep.", "enter_deep.").replace("stem.", "enter."): value
+        for name, value in written.state_dict().items()
+    }
+    former = {re.sub(r"(distortion|trunk)\.project\.", r"\1.leave.", name): value for name, value in former.items()}
+    changed = former.keys() - written.state_dict().keys()
+    assert {"distortion.enter.mix.weight", "distortion.trunk.leave.pointwise.expand.bias"} < changed
+    read.load_state_dict(former)
+    assert all(torch.equal(read.state_dict()[name], value) for name, value in written.state_dict().items())
+    with pytest.raises(RuntimeError, match="Missing"):
+        read.load_state_dict({name.replace("enter", "entrance"): value for name, value in former.items()})

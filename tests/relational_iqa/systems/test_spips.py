@@ -15,7 +15,7 @@ from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.conventional import ms_ssim, ssim, ssim_map
 from relational_iqa.networks.error_maps import CONVENTIONAL, PSNR_FLOOR, conventional_maps
 from relational_iqa.networks.resnet import ResNet
-from relational_iqa.networks.scoring_network import LEVELS
+from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import DEEP, STREAMS, SpipsArchitecture, SpipsNetwork
 from relational_iqa.networks.stage_features import ResNetBackbone, SmallBackbone
 from relational_iqa.storage.spips_weights import FORMAT, load_spips_weights, save_spips_weights
@@ -201,12 +201,14 @@ def test_the_score_of_people_stays_on_their_scale_and_the_quality_does_not(versi
         network.gain.mul_(1 / 50)
     model, photo = SPIPS(network, {}), versions[0]
     faint = model.score(versions[4], photo)
-    assert -LEVELS < faint.quality < 0 and faint.mos == pytest.approx(90 + 80 * faint.quality / LEVELS)
+    assert -LEVELS_PER_SEVERITY < faint.quality < 0 and faint.mos == pytest.approx(
+        90 + 80 * faint.quality / LEVELS_PER_SEVERITY
+    )
     assert model.score(photo, photo).mos == 90
     with torch.no_grad():
         network.gain.mul_(1e4)
     result = model.score(versions[2], photo)
-    assert result.quality < -LEVELS and result.mos == 10 and "(MOS 10.00)" in result.summary()
+    assert result.quality < -LEVELS_PER_SEVERITY and result.mos == 10 and "(MOS 10.00)" in result.summary()
 
 
 def test_wrong_input_is_told_apart_from_a_low_score(model: SPIPS, versions: list[Tensor]) -> None:

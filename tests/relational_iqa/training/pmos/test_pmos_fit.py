@@ -94,8 +94,8 @@ def test_tuning_changes_the_encoder_too(config: FitConfig, model: PMOS, tmp_path
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     network = fit(config, model, read(config, model), np.arange(COUNT), tmp_path, "never")
     after = network.state_dict()
-    assert not torch.equal(after["encoder.enter.mix.weight"], before["encoder.enter.mix.weight"])
-    assert torch.equal(after["encoder.enter.scale"], before["encoder.enter.scale"])
+    assert not torch.equal(after["encoder.stem.mix.weight"], before["encoder.stem.mix.weight"])
+    assert torch.equal(after["encoder.stem.scale"], before["encoder.stem.scale"])
     for name, value in model.network.state_dict().items():
         assert torch.equal(value, before[name]), name  # the weights it starts from are not touched
 

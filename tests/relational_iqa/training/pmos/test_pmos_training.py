@@ -26,7 +26,7 @@ from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos import pretrain as pmos_pretrain
 from relational_iqa.training.pmos.mos_labels import mos_batches, mos_of, severity_of
 from relational_iqa.training.pmos.pretrain import PmosConfig, parse_pmos_config, pretrain_pmos, take_encoder
-from relational_iqa.training.pmos.stage import PmosStage, dense_loss, roi_entropy_gap, roi_roughness
+from relational_iqa.training.pmos.stage import PmosStage
 
 ROOT = Path(__file__).parents[4]
 CONFIGS = [ROOT / f"experiments/pmos/{name}.yaml" for name in ("cpu", "smoke", "gpu")]
@@ -77,26 +77,6 @@ def test_maps_stay_on_their_images_when_a_batch_is_turned(tiny_sets: CachedSets)
 
 
 # -- losses ------------------------------------------------------------------------------------------------------------
-
-
-def test_prior_is_zero_for_even_weights_and_grows_with_concentration() -> None:
-    even, spot = torch.full((2, 1, 4, 4), 3.0), torch.full((1, 1, 4, 4), 1e-6)
-    spot[..., 1, 1] = 1
-    assert roi_entropy_gap(even).item() == pytest.approx(0, abs=1e-6) and roi_roughness(even) == 0
-    assert roi_entropy_gap(spot).item() == pytest.approx(np.log(16), abs=1e-3) and roi_roughness(spot) > 1
-    half = torch.ones(1, 1, 4, 4)
-    half[..., 2:] = 2
-    p = np.array([1 / 24] * 8 + [2 / 24] * 8)
-    assert roi_entropy_gap(half).item() == pytest.approx(np.log(16) + (p * np.log(p)).sum(), abs=1e-5)
-
-
-def test_invalid_cells_do_not_count() -> None:
-    target = torch.full((1, 1, 2, 2), 5.0)
-    predicted, valid = target.clone(), torch.ones_like(target)
-    predicted[..., 0, 0], valid[..., 0, 0] = 1, 0
-    assert dense_loss(predicted, target, valid) == 0
-    assert dense_loss(predicted, target, torch.ones_like(valid)) == pytest.approx(3.5 / 4)
-    assert dense_loss(predicted, target, 0 * valid) == 0
 
 
 def test_loss_reaches_every_parameter(tiny_sets: CachedSets) -> None:

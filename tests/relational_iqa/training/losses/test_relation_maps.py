@@ -1,4 +1,4 @@
-"""Losses against slow or hand-computed definitions, and gradients that are finite everywhere."""
+"""Losses of relation maps against slow or hand-computed definitions."""
 
 import math
 
@@ -6,60 +6,68 @@ import pytest
 import torch
 from torch import Tensor
 
-from relational_iqa.training.losses import NONE_BELOW, SHARE_POWER, distortion_losses, rank_logistic, rank_n_contrast
+from relational_iqa.training.losses.relation_maps import NONE_BELOW, SHARE_POWER, distortion_losses
 
 
-def slow_rank_n_contrast(embedding: Tensor, label: Tensor, temperature: float) -> float:
-    """Zha et al., arXiv:2210.01189, eq. 1 and 2, pair by pair."""
-    n = len(label)
-
-    def similarity(i: int, j: int) -> float:
-        return -math.dist(embedding[i].tolist(), embedding[j].tolist()) / temperature
-
-    total = 0.0
-    for i in range(n):
-        for j in range(n):
-            if j != i:
-                far = abs(float(label[i] - label[j]))
-                contrasts = [k for k in range(n) if k != i and abs(float(label[i] - label[k])) >= far]
-                total -= math.log(math.exp(similarity(i, j)) / sum(math.exp(similarity(i, k)) for k in contrasts))
-    return total / (n * (n - 1))
+def huber(error: float, beta: float) -> float:
+    """Squared below `beta`, linear beyond."""
+    return error**2 / (2 * beta) if abs(error) < beta else abs(error) - beta / 2
 
 
-@pytest.mark.parametrize("n", [3, 4, 9])
-@pytest.mark.parametrize("ties", [False, True])
-def test_rank_n_contrast_equals_its_slow_definition(n: int, ties: bool) -> None:
-    generator = torch.Generator().manual_seed(n)
-    embedding = torch.randn(n, 5, generator=generator)
-    label = torch.randint(0, 3, (n,), generator=generator).float() if ties else torch.randn(n, generator=generator)
-    for temperature in (0.5, 2.0):
-        expected = slow_rank_n_contrast(embedding, label, temperature)
-        assert float(rank_n_contrast(embedding, label, temperature)) == pytest.approx(expected, rel=1e-4)
+def slow_distortion_losses(
+    maps: Tensor, logits: Tensor, magnitude: Tensor, direction: Tensor, target: Tensor, valid: Tensor
+) -> dict[str, float]:
+    """Cell by cell and axis by axis, in double precision."""
+    number, axes, height, width = target.shape
+    sums = dict.fromkeys(("type", "magnitude", "sign", "map"), 0.0)
+    for b in range(number):
+        for y in range(height):
+            for x in range(width):
+                counts = float(valid[b, 0, y, x])
+                truth = [float(target[b, k, y, x]) for k in range(axes)]
+                total = sum(map(abs, truth))
+                none = max(0.0, 1 - total / 0.08)
+                roots = [math.sqrt(abs(value)) for value in truth]
+                shares = [root / sum(roots) * (1 - none) if sum(roots) else 0.0 for root in roots] + [none]
+                scaled = [0.5 * float(logits[b, k, y, x]) for k in range(axes + 1)]
+                normaliser = math.log(sum(math.exp(value) for value in scaled))
+                entropy = -sum(share * (value - normaliser) for share, value in zip(shares, scaled, strict=True))
+                sums["type"] += counts * (0.15 + math.sqrt(min(total, 1.0))) * entropy
+                sums["magnitude"] += counts * huber(float(magnitude[b, 0, y, x]) - total, 0.1)
+                for k, value in enumerate(truth):
+                    sums["map"] += counts * huber(float(maps[b, k, y, x]) - value, 0.1)
+                    if value:
+                        right = (1 + math.copysign(1, value) * float(direction[b, k, y, x])) / 2
+                        sums["sign"] -= counts * math.sqrt(abs(value)) * math.log(right)
+    return {name: value / float(valid.sum()) for name, value in sums.items()}
 
 
-def test_rank_n_contrast_prefers_embeddings_in_the_order_of_their_labels() -> None:
-    label = torch.arange(6.0)
-    ordered = label[:, None] * torch.ones(1, 3)
-    shuffled = ordered[torch.tensor([3, 0, 5, 1, 4, 2])]
-    assert rank_n_contrast(ordered, label) < rank_n_contrast(shuffled, label)
+@pytest.mark.parametrize("seed", range(3))
+def test_distortion_losses_equal_their_slow_definition(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(channels: int) -> Tensor:
+        return torch.rand(2, channels, 3, 4, generator=generator, dtype=torch.float64) * 2 - 1
+
+    target = draw(3) * (draw(3) > 0) * draw(1).abs() ** 2  # faint, strong and untouched places
+    inputs = draw(3), 3 * draw(4), draw(1).abs(), 0.95 * draw(3), target, draw(1).abs()
+    found = distortion_losses(*inputs)
+    expected = slow_distortion_losses(*inputs)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(value, rel=1e-6), name
 
 
-def test_rank_n_contrast_has_finite_gradients_where_embeddings_or_labels_coincide() -> None:
-    for label in (torch.zeros(4), torch.tensor([0.0, 0.0, 1.0, 2.0])):
-        embedding = torch.zeros(4, 3, requires_grad=True)
-        loss = rank_n_contrast(embedding, label)
-        loss.backward()
-        assert loss.isfinite() and embedding.grad is not None and embedding.grad.isfinite().all()
+def test_the_sign_loss_falls_towards_the_true_direction_and_rises_away_from_it() -> None:
+    target = torch.tensor([0.5, -0.5]).view(1, 2, 1, 1)
+    zero = torch.zeros(1, 2, 1, 1)
 
+    def sign_loss(*directions: float) -> float:
+        direction = torch.tensor(directions).view(1, 2, 1, 1)
+        one = torch.ones(1, 1, 1, 1)
+        return float(distortion_losses(zero, torch.zeros(1, 3, 1, 1), one, direction, target, one)["sign"])
 
-def test_rank_logistic_is_the_weighted_mean_of_logistic_losses() -> None:
-    difference, weight = torch.tensor([0.6, -0.3, 50.0, -50.0]), torch.tensor([1.0, 2.0, 1.0, 0.5])
-    terms = [math.log1p(math.exp(-d / 0.3)) for d in (0.6, -0.3, 50.0)] + [50.0 / 0.3]
-    expected = (terms[0] + 2 * terms[1] + terms[2] + 0.5 * terms[3]) / 4.5
-    assert float(rank_logistic(difference, weight)) == pytest.approx(expected, rel=1e-5)
-    assert float(rank_logistic(torch.zeros(3), torch.ones(3))) == pytest.approx(math.log(2), rel=1e-6)
-    assert float(rank_logistic(difference, torch.zeros(4))) == 0
-    assert rank_logistic(torch.tensor([0.2]), torch.ones(1)) < rank_logistic(torch.tensor([0.1]), torch.ones(1))
+    assert sign_loss(0.9, -0.9) < sign_loss(0.1, -0.1) < sign_loss(0, 0) < sign_loss(-0.1, 0.1) < sign_loss(-0.9, 0.9)
 
 
 def test_distortion_losses_equal_a_case_worked_by_hand() -> None:
