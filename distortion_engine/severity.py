@@ -23,7 +23,6 @@ LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
 # of three families: gradients (MDSI, MS-GMSD), wavelets (HaarPSI), saliency (VSI). They label training data too, so
 # that labels and curves agree.
 CONSENSUS_METRICS = ("mdsi", "haarpsi", "ms_gmsd", "vsi")
-CONSENSUS_FAST = CONSENSUS_METRICS
 # The views each metric judges, averaged: 1 the picture as it is, 2 as from twice the distance. By the same estimate
 # MDSI and VSI are right more often on half the size; HaarPSI and MS-GMSD halve the picture themselves.
 VIEWING_SCALES: Mapping[str, tuple[int, ...]] = {"mdsi": (2,), "haarpsi": (1,), "ms_gmsd": (1,), "vsi": (2,)}
@@ -110,10 +109,8 @@ def consensus(metrics: Mapping[str, Tensor]) -> Tensor:
     if not metrics:
         raise UsageError(f"no metrics given; expected some of {', '.join(CONSENSUS_METRICS)}")
     quantiles = torch.stack([metric_quantile(name, values) for name, values in metrics.items()]).mean(dim=0)
-    scales = _tables()["scales"]
-    scale = scales.get("+".join(sorted(metrics)), scales["+".join(sorted(CONSENSUS_METRICS))])
-    consensus: Tensor = (quantiles * scale).clamp(0.0, CONSENSUS_MAX)
-    return consensus
+    scale: float = _tables()["scales"]["+".join(sorted(CONSENSUS_METRICS))]
+    return (quantiles * scale).clamp(0.0, CONSENSUS_MAX)
 
 
 def metric_quantile(name: str, values: Tensor) -> Tensor:

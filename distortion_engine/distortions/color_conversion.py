@@ -1,4 +1,4 @@
-"""Luma, chroma and linear light of `(3, H, W)` images in sRGB, by OpenCV on the CPU and by PyTorch elsewhere."""
+"""Luma, chroma and linear light of `(3, H, W)` images in sRGB: by OpenCV on the CPU, by kornia elsewhere."""
 
 import functools
 
@@ -24,7 +24,9 @@ def luma(image: Tensor) -> Tensor:
         planes = image.numpy()
         tone = cv2.addWeighted(planes[0], red, planes[1], green, 0.0)
         return torch.from_numpy(cv2.scaleAdd(planes[2], blue, tone))[None]
-    return image[0:1] * red + image[1:2] * green + image[2:3] * blue
+    from kornia.color import rgb_to_grayscale
+
+    return rgb_to_grayscale(image, image.new_tensor(LUMA))
 
 
 def mean_luma(image: Tensor) -> Tensor:
@@ -36,7 +38,10 @@ def mean_luma(image: Tensor) -> Tensor:
 
 
 def with_chroma(image: Tensor, blue_difference: Tensor, red_difference: Tensor) -> Tensor:
-    """`(3, H, W)` with these `(H, W)` amounts added to Cb and Cr at constant luma (JFIF matrix)."""
+    """`(3, H, W)` with these `(H, W)` amounts added to Cb and Cr at constant luma.
+
+    With the six digits of the JFIF matrix; kornia's `ycbcr_to_rgb` has three, which would not keep luma.
+    """
     green = torch.add(image[1], blue_difference, alpha=-0.344136)
     return torch.stack(
         [
@@ -83,7 +88,9 @@ def to_linear(image: Tensor) -> Tensor:
     """sRGB code values in [0, 1] to linear light (IEC 61966-2-1); from a table on the CPU, error below 2e-5."""
     if fast_path(image):
         return torch.from_numpy(_looked_up(_linear_of_code(), _image_plane(image))).reshape(image.shape)
-    return torch.where(image <= 0.04045, image / 12.92, power(((image + 0.055) / 1.055).clamp_min(0.0), 2.4))
+    from kornia.color import rgb_to_linear_rgb
+
+    return rgb_to_linear_rgb(image)
 
 
 def from_linear(light: Tensor) -> Tensor:
@@ -91,6 +98,6 @@ def from_linear(light: Tensor) -> Tensor:
     if fast_path(light):
         root = np.sqrt(np.maximum(_image_plane(light), np.float32(0.0)))
         return torch.from_numpy(_looked_up(_code_of_root(), root)).reshape(light.shape)
-    light = light.clamp(0.0, 1.0)
-    curve = 1.055 * power(light.clamp_min(0.0031308), 1.0 / 2.4) - 0.055
-    return torch.where(light <= 0.0031308, 12.92 * light, curve)
+    from kornia.color import linear_rgb_to_rgb
+
+    return linear_rgb_to_rgb(light.clamp(0.0, 1.0))

@@ -1,17 +1,20 @@
 """Convolution, blur, box means and warping of `(C, H, W)` tensors, with mirrored borders.
 
-Two implementations of each: OpenCV on the CPU (`opencv_filters.py`), and PyTorch for other devices and wherever
-gradients are wanted. They agree within `FILTER_TOLERANCE` on images in [0, 1].
+Two implementations of each: OpenCV on the CPU (`opencv_filters.py`), where it is faster, and kornia on other devices
+and wherever gradients are wanted. They agree within `FILTER_TOLERANCE` on images in [0, 1]. kornia has no border that
+repeats the edge pixel, so images are padded before its filters and cut afterwards. What has no counterpart in kornia
+is written in PyTorch: that border, bicubic shifts by a part of a pixel, and resampling by any real factor. kornia is
+imported where it is used, because that takes longer than most commands.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from distortion_engine.distortions import opencv_filters
@@ -57,11 +60,17 @@ def convolve(image: Tensor, kernel: Tensor) -> Tensor:
     if fast_path(image):
         parts = opencv_filters.bands(kernel.to(torch.float32).numpy())
         return each_plane(image, lambda plane: opencv_filters.correlated(plane, parts, rows, columns))
-    padded, weights = pad_symmetric(image, rows, columns)[:, None], kernel.to(image)[None, None]
-    if image.is_cuda:  # cuDNN would round to TF32, ten bits of mantissa, unless told not to
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            return F.conv2d(padded, weights)[:, 0]
-    return F.conv2d(padded, weights)[:, 0]
+    from kornia.filters import filter2d
+
+    with _single_precision(image):
+        return filter2d(pad_symmetric(image, rows, columns)[None], kernel.to(image)[None], padding="valid")[0]
+
+
+def _single_precision(image: Tensor) -> AbstractContextManager[object]:
+    """cuDNN would round to TF32, ten bits of mantissa, unless told not to."""
+    if not image.is_cuda:
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def gaussian_kernel(sigma_px: float) -> Tensor:
@@ -79,17 +88,27 @@ def gaussian(image: Tensor, sigma_px: float) -> Tensor:
     """Blur `(C, H, W)` with a Gaussian of standard deviation `sigma_px` > 0."""
     if fast_path(image):
         return each_plane(image, lambda plane: opencv_filters.gaussian(plane, sigma_px))
-    kernel = gaussian_kernel(sigma_px)
-    return convolve(convolve(image, kernel[None, :]), kernel[:, None])
+    from kornia.filters import gaussian_blur2d
+
+    side = len(gaussian_kernel(sigma_px))
+    padded = pad_symmetric(image, side // 2, side // 2)[None]
+    with _single_precision(image):
+        return _without_margin(gaussian_blur2d(padded, side, (sigma_px, sigma_px)), side // 2)
 
 
 def box(image: Tensor, radius_px: int) -> Tensor:
     """Mean of `(C, H, W)` over a square of side `2 * radius_px + 1`."""
     if fast_path(image):
         return each_plane(image, lambda plane: opencv_filters.box(plane, radius_px))
-    side = 2 * radius_px + 1
-    rows = F.avg_pool2d(pad_symmetric(image, radius_px, radius_px), (side, 1), stride=1)
-    return F.avg_pool2d(rows, (1, side), stride=1)
+    from kornia.filters import box_blur
+
+    return _without_margin(box_blur(pad_symmetric(image, radius_px, radius_px)[None], 2 * radius_px + 1), radius_px)
+
+
+def _without_margin(image: Tensor, margin: int) -> Tensor:
+    """The only image of a batch `(1, C, H, W)` without its outer `margin` px."""
+    height, width = image.shape[2:]
+    return image[0, :, margin : height - margin, margin : width - margin]
 
 
 def self_guided(image: Tensor, radius_px: int, deviation: float) -> Tensor:
@@ -108,22 +127,6 @@ def pixel_grid(image: Tensor) -> tuple[Tensor, Tensor]:
     return rows[:, None], columns[None, :]
 
 
-def local_mean(image: Tensor, radius_px: int) -> Tensor:
-    """Mean of `(C, H, W)` over a square of side `2 * radius_px + 1`, mirrored borders, edge pixel not repeated unless
-    the radius is the whole image."""
-    mode = "reflect" if radius_px < min(image.shape[-2:]) else "replicate"
-    if fast_path(image):
-        return each_plane(image, lambda plane: opencv_filters.local_mean(plane, radius_px, mode == "replicate"))
-    return F.avg_pool2d(F.pad(image[None], (radius_px,) * 4, mode=mode), 2 * radius_px + 1, stride=1)[0]
-
-
-def local_max(image: Tensor, radius_px: int) -> Tensor:
-    """Largest value of `(C, H, W)` in a square of side `2 * radius_px + 1` as far as it is inside the image."""
-    if fast_path(image):
-        return each_plane(image, lambda plane: opencv_filters.local_max(plane, radius_px))
-    return F.max_pool2d(image[None], 2 * radius_px + 1, stride=1, padding=radius_px)[0]
-
-
 def warp(image: Tensor, down_px: Tensor | float, right_px: Tensor | float) -> Tensor:
     """Pixel (y, x) of the result is `image` at (y + down_px, x + right_px), bilinear, edges repeated."""
     height, width = image.shape[1:]
@@ -135,11 +138,11 @@ def warp(image: Tensor, down_px: Tensor | float, right_px: Tensor | float) -> Te
         y = (row + down_px).expand(height, width).contiguous().numpy()
         x = (column + right_px).expand(height, width).contiguous().numpy()
         return each_plane(image, lambda plane: opencv_filters.remapped(plane, y, x))
+    from kornia.geometry.transform import remap
+
     row, column = pixel_grid(image)
-    y_grid = ((row + down_px) * (2.0 / (height - 1)) - 1.0).expand(height, width)
-    x_grid = ((column + right_px) * (2.0 / (width - 1)) - 1.0).expand(height, width)
-    grid = torch.stack([x_grid, y_grid], dim=-1)[None]
-    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[0]
+    rows, columns = (row + down_px).expand(1, height, width), (column + right_px).expand(1, height, width)
+    return remap(image[None], columns, rows, mode="bilinear", padding_mode="border", align_corners=True)[0]
 
 
 def shift(image: Tensor, down_px: float, right_px: float, crisp: float = 0.0) -> Tensor:

@@ -96,17 +96,6 @@ def box(plane: Plane, radius_px: int) -> Plane:
     return mean[radius_px:-radius_px, radius_px:-radius_px] if radius_px else mean
 
 
-def local_mean(plane: Plane, radius_px: int, repeat_edge: bool) -> Plane:
-    """Mean over a square; beyond the border the edge repeated, or the plane mirrored without its edge pixel."""
-    border = cv2.BORDER_REPLICATE if repeat_edge else cv2.BORDER_REFLECT_101
-    return cv2.blur(plane, (2 * radius_px + 1,) * 2, borderType=border)
-
-
-def local_max(plane: Plane, radius_px: int) -> Plane:
-    """Maximum over a square, as far as it is inside the plane."""
-    return cv2.dilate(plane, np.ones((2 * radius_px + 1,) * 2, np.uint8))
-
-
 def taps(part: float, crisp: float) -> np.ndarray:
     """Weights float32 of the pixels around a place `part` in [0, 1) of the way from one to the next: of these two by
     linear interpolation (crisp 0), of four by the cubic of Catmull and Rom (crisp 1), or of four by a mixture."""

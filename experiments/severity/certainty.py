@@ -16,7 +16,7 @@ from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.recipe import RankedSet
 from distortion_engine.render import render
 from distortion_engine.sampling import SamplingConfig, damage_of, sample_set
-from distortion_engine.severity import CONSENSUS_FAST, at_viewing_scales, consensus
+from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales, consensus
 from experiments.severity.measure import choose_photos, crop
 from relational_iqa.conventional import METRICS
 
@@ -29,7 +29,7 @@ def judged(photo: Tensor, ranked: RankedSet) -> np.ndarray:
     """Consensus (members,) of the fast metrics for the members of a set made of `photo` (3, H, W)."""
     test = torch.stack([render(photo, member).image for member in ranked.members])
     reference = photo.expand_as(test)
-    values = {name: at_viewing_scales(name, METRICS[name].function, test, reference) for name in CONSENSUS_FAST}
+    values = {name: at_viewing_scales(name, METRICS[name].function, test, reference) for name in CONSENSUS_METRICS}
     return consensus(values).numpy()
 
 

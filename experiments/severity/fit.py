@@ -22,7 +22,7 @@ import numpy as np
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_MAX, CONSENSUS_METRICS, LEVELS
+from distortion_engine.severity import CONSENSUS_MAX, CONSENSUS_METRICS, LEVELS
 from experiments.severity.measure import (
     LADDER_POSITIONS,
     choose_photos,
@@ -110,11 +110,8 @@ def fit(values: np.ndarray) -> dict[str, Any]:
     kadid = [i for i, distortion in enumerate(DISTORTIONS.values()) if "KADID" in distortion.source]
     scale = KADID_TOP_SEVERITY / float(np.median(mean[:, kadid, -1], axis=0).mean())
     severity = np.clip(mean * scale, 0.0, CONSENSUS_MAX)
-    fast = quantiles[..., [CONSENSUS_METRICS.index(name) for name in CONSENSUS_FAST]].mean(axis=-1)
-    scales = {
-        "+".join(sorted(CONSENSUS_METRICS)): round(scale, 5),
-        "+".join(sorted(CONSENSUS_FAST)): round(float((fast * severity).sum() / (fast * fast).sum()), 5),
-    }
+    # The least-squares scale: a little less than `scale`, because severities stop at CONSENSUS_MAX.
+    scales = {"+".join(sorted(CONSENSUS_METRICS)): round(float((mean * severity).sum() / (mean * mean).sum()), 5)}
     curves = {name: curve(name, severity[:, index]) for index, name in enumerate(DISTORTIONS)}
     return {"quantiles": tables, "scales": scales, "curves": curves}
 

@@ -17,7 +17,7 @@ import distortion_engine
 from distortion_engine.catalog import DISTORTIONS, Distortion
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.reading.photos import list_photos
-from distortion_engine.severity import CONSENSUS_FAST, CONSENSUS_METRICS, VIEWING_SCALES, at_viewing_scales
+from distortion_engine.severity import CONSENSUS_METRICS, VIEWING_SCALES, at_viewing_scales
 from relational_iqa.conventional import METRICS
 
 CROP_PX = 144  # the size of training images
@@ -99,7 +99,6 @@ def settings(photos: Sequence[Path]) -> dict[str, Any]:
     """What curves must share to lie on one scale, as the provenance has it."""
     return {
         "metrics": list(CONSENSUS_METRICS),
-        "metrics_fast": list(CONSENSUS_FAST),
         "viewing_scales": {name: list(VIEWING_SCALES[name]) for name in CONSENSUS_METRICS},
         "photographs": [photo.name for photo in photos],
         "crop_px": CROP_PX,

@@ -14,7 +14,6 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import load_image, save_image
 from distortion_engine.reading.photos import is_held_out, list_photos
 from distortion_engine.severity import (
-    CONSENSUS_FAST,
     CONSENSUS_MAX,
     CONSENSUS_METRICS,
     LEVELS,
@@ -178,7 +177,7 @@ def test_identical_images_have_consensus_zero(photo: Tensor) -> None:
 
 
 def test_labels_of_training_are_made_by_the_consensus_behind_the_curves() -> None:
-    assert CONSENSUS_FAST == CONSENSUS_METRICS == tuple(severity.provenance()["metrics"])
+    assert CONSENSUS_METRICS == tuple(severity.provenance()["metrics"])
     assert severity.provenance()["viewing_scales"] == {name: list(VIEWING_SCALES[name]) for name in CONSENSUS_METRICS}
 
 
@@ -186,7 +185,8 @@ def test_the_judge_of_training_looks_at_the_same_views_as_the_curves(photo: Tens
     test = distorted("white_noise", photo, [0.3, 0.7])
     reference = photo.expand_as(test)
     expected = [
-        consensus({name: at_viewing_scales(name, METRICS[name].function, test, reference)}) for name in CONSENSUS_FAST
+        consensus({name: at_viewing_scales(name, METRICS[name].function, test, reference)})
+        for name in CONSENSUS_METRICS
     ]
     torch.testing.assert_close(metric_judge(test, reference), torch.stack(expected, dim=1))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from distortion_engine.severity import CONSENSUS_FAST, at_viewing_scales, consensus
+from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales, consensus
 from relational_iqa.conventional import METRICS
 
-JUDGE_COLUMNS = len(CONSENSUS_FAST)
+JUDGE_COLUMNS = len(CONSENSUS_METRICS)
 
 
 def metric_judge(test: Tensor, reference: Tensor) -> Tensor:
-    """(B, 3, H, W) twice -> severities (B, M), column m as metric m of `CONSENSUS_FAST` sees it."""
-    values = {name: at_viewing_scales(name, METRICS[name].function, test, reference) for name in CONSENSUS_FAST}
+    """(B, 3, H, W) twice -> severities (B, M), column m as metric m of `CONSENSUS_METRICS` sees it."""
+    values = {name: at_viewing_scales(name, METRICS[name].function, test, reference) for name in CONSENSUS_METRICS}
     return torch.stack([consensus({name: value}) for name, value in values.items()], 1)
