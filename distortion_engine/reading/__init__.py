@@ -2,6 +2,7 @@
 
 image_io           load_image, save_image: files and arrays to float32 sRGB and back
 decoding           files to raw samples, bounded and explicit
+colour             samples to sRGB: scale, ICC profile, grey, CMYK, alpha
 jpegxl_header, webp_header, exif_orientation   what file headers say
 decoder_noise      keeps decoders from writing to stderr
 photos             the photographs of a folder, training and held-out

@@ -1,7 +1,6 @@
 """Renders the report of one comparison as one HTML page and writes it in one step."""
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import jinja2
 import numpy as np
 
 from distortion_engine.errors import ImageError
+from distortion_engine.jobs.safe_files import atomic_file
 from relational_iqa.report.histogram import margin_bins
 from relational_iqa.report.pictures import as_uint8, backdrop_of, map_uri, previews
 from relational_iqa.report.views import (
@@ -36,12 +36,20 @@ def write_report(
     *,
     command: str | None = None,
 ) -> Path:
-    """Write the self-contained HTML report and return its path.
+    """Writes the self-contained HTML report of a comparison and returns its path. The file appears whole or not at all.
 
-    image_a, image_b, reference: torch tensors (3, H, W) or arrays (3, H, W) / (H, W, 3), floats in [0, 1] or uint8, or
-    StoredImages, all of the size of the maps; command: the command line that made it, shown at the foot. The file
-    appears whole or not at all; missing folders are made. Raises ImageError for images that do not fit the maps,
-    OSError where the path cannot be written.
+    Args:
+        comparison: the result.
+        image_a: one of the compared images: a torch tensor (3, H, W), an array (3, H, W) or (H, W, 3), floats in [0, 1]
+            or uint8, or a StoredImage, of the size of the maps.
+        image_b: the other one.
+        path: the file to write; missing folders are made.
+        reference: the pristine image, if there was one.
+        command: the command line that made the report, shown at its foot.
+
+    Raises:
+        ImageError: for images that do not fit the maps.
+        UsageError, OSError: where the path cannot be written.
     """
     return write_page(render_report(comparison, image_a, image_b, reference, command=command), path)
 
@@ -102,18 +110,12 @@ def render_page(template: str, **content: Any) -> str:
 
 
 def write_page(text: str, path: str | os.PathLike[str]) -> Path:
-    """Write beside the target under another name, then rename, so that a reader never sees half a page."""
+    """Writes a page whole or not at all, makes missing folders, and returns its path. Raises UsageError or OSError if
+    that cannot be done."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; a report is to be passed on
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_file(target) as file:
+        file.write(text.encode())
     return target
 
 

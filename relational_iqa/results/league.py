@@ -5,14 +5,14 @@ With a reference the score is the quality. Without one it is the least-squares s
 row mean of the margins and has the order of the Borda count; `misfit` says how far the margins are from any such scale.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from distortion_engine.catalog import AXES
-from relational_iqa.results.comparison import Ranking
+from relational_iqa.results.ranking import Ranking, pairs_of
 from relational_iqa.results.words.margins import TIE_MARGIN
 
 AXIS_SHOWN = 0.02
@@ -110,35 +110,32 @@ def play(
     image or pair goes through it once, `tick` is called after each."""
     count = len(images)
     axes = {axis.name: np.zeros(count) for axis in AXES}
-    pairwise = np.zeros((count, count))
-    qualities: list[float] | None = None
-    meta: dict[str, Any] = {}
     if reference is not None:
         results = []
         for image in images:
             results.append(model.score(image, reference=reference))
             tick()
-        qualities = [result.quality for result in results]
-        scores = np.array(qualities)
-        pairwise = np.subtract.outer(scores, scores)
         for name, values in axes.items():
             values[:] = [result.distortions[name] for result in results]
-        meta = dict(results[0].meta)
-    else:
-        for i in range(count):
-            for j in range(i + 1, count):
-                result = model.compare(images[i], images[j])
-                pairwise[i, j], pairwise[j, i] = result.margin, -result.margin
-                for name, mean in result.intensities.items():  # positive: j has more
-                    axes[name][i] -= mean / count
-                    axes[name][j] += mean / count
-                meta = dict(result.meta)
-                tick()
-        scores = pairwise.sum(1) / count
-    order = [int(i) for i in np.argsort(-scores, kind="stable")]
-    margins = [float(pairwise[i, j]) + 0.0 for i, j in zip(order, order[1:], strict=False)]
-    meta.pop("seconds", None)  # that of one pair
-    return League(Ranking(order, list(names), margins, qualities, pairwise, meta), scores, axes)
+        qualities = [result.quality for result in results]
+        ranking = Ranking.by_quality(names, qualities, _facts(results[0].meta))
+        return League(ranking, np.array(qualities), axes)
+    pairwise = np.zeros((count, count))
+    meta: dict[str, Any] = {}
+    for i, j in pairs_of(count):
+        result = model.compare(images[i], images[j])
+        pairwise[i, j], pairwise[j, i] = result.margin, -result.margin
+        for name, mean in result.intensities.items():  # positive: j has more
+            axes[name][i] -= mean / count
+            axes[name][j] += mean / count
+        meta = _facts(result.meta)
+        tick()
+    return League(Ranking.by_margins(names, pairwise, meta), pairwise.sum(1) / count, axes)
+
+
+def _facts(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the seconds, which are those of one pair."""
+    return {key: value for key, value in meta.items() if key != "seconds"}
 
 
 def games(count: int, with_reference: bool) -> int:

@@ -1,7 +1,10 @@
 """Ranking: several images of one scene, best first."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,16 @@ class Ranking:
                 "expected a permutation of their indices and one margin fewer"
             )
 
+    @classmethod
+    def by_quality(cls, names: Sequence[str], qualities: Sequence[float], meta: Mapping[str, Any]) -> Ranking:
+        """Ranks by quality: margins are differences of qualities, so the ranking is transitive."""
+        return _ranked(names, np.array(qualities), np.subtract.outer(qualities, qualities), qualities, meta)
+
+    @classmethod
+    def by_margins(cls, names: Sequence[str], pairwise: np.ndarray, meta: Mapping[str, Any]) -> Ranking:
+        """Ranks by the mean margin over all other images (Borda count); pairwise: (n, n), antisymmetric."""
+        return _ranked(names, pairwise.sum(1), pairwise, None, meta)
+
     def summary(self) -> str:
         """One sentence: "b.png is best, then a.png (0.8 levels behind), then c.png (equal, 0.02 levels)."."""
         if not self.names:
@@ -54,3 +67,21 @@ class Ranking:
             "sentence": self.summary(), "unit": UNIT, "ranking": ranked,
             "pairwise": self.pairwise, "pairwise_means": "[i][j] positive: i is better than j", "meta": self.meta,
         })  # fmt: skip
+
+
+def pairs_of(count: int) -> Iterator[tuple[int, int]]:
+    """All pairs i < j of `count` images."""
+    return combinations(range(count), 2)
+
+
+def _ranked(
+    names: Sequence[str],
+    standing: np.ndarray,
+    pairwise: np.ndarray,
+    qualities: Sequence[float] | None,
+    meta: Mapping[str, Any],
+) -> Ranking:
+    """The images by falling `standing` (n,); images of equal standing in the order given."""
+    order = [int(i) for i in np.argsort(-standing, kind="stable")]
+    margins = [float(pairwise[i, j]) + 0.0 for i, j in zip(order, order[1:], strict=False)]
+    return Ranking(order, list(names), margins, qualities, pairwise, meta)

@@ -7,7 +7,6 @@ in its metadata. Needs the extra [onnx]; onnxruntime is not needed to write one.
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import atomic_file
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.systems.choices import OnnxMode
 from relational_iqa.tiling.tile_geometry import GRID_PX
@@ -142,12 +142,8 @@ def export_onnx(
     onnx.checker.check_model(model)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(model.SerializeToString(deterministic=True))
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(target) as file:
+        file.write(model.SerializeToString(deterministic=True))
     return facts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,17 +18,18 @@ from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.results.map import Map
+from relational_iqa.results.ranking import pairs_of
 from relational_iqa.storage.pixel_perfect_weights import load_weights
+from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.network_inference import NetworkInference
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
 from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import WHOLE_PX, TiledResult, TileRunner
-from relational_iqa.version import __version__
+from relational_iqa.viewing.alignment import Alignment
 
 Input = Source | StoredImage
-Align = Literal["resize", "crop"]
 
 
 def load(weights: str | Path | None = None, device: str = "cpu", precision: str = "float32") -> RelationalIQA:
@@ -75,7 +76,7 @@ class RelationalIQA:
         reference: Input | None = None,
         *,
         mask: Input | None = None,
-        align: Align | None = None,
+        align: Alignment | None = None,
         names: tuple[str, str] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Comparison:
@@ -89,7 +90,7 @@ class RelationalIQA:
         images = self._open([a, b] + ([] if reference is None else [reference]), align, max_pixels)
         region = None
         if mask is not None:
-            region = align_mask(_name(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
+            region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
         if reference is None:
             tiled = self._tiler.run(images, self._networks.judge_pair, PAIR_HALO_PX, region=region)
             margin = self._networks.margin(tiled.sums[0])
@@ -105,8 +106,8 @@ class RelationalIQA:
             has_reference=reference is not None,
             quality_a=qualities[0],
             quality_b=qualities[1],
-            names=names or (_name(a, "A"), _name(b, "B")),
-            meta=self._describe(images[0], start, align),
+            names=names or (name_of(a, "A"), name_of(b, "B")),
+            meta=self._facts(images[0], start, align),
         )
 
     @torch.inference_mode()
@@ -115,7 +116,7 @@ class RelationalIQA:
         image: Input,
         reference: Input,
         *,
-        align: Align | None = None,
+        align: Alignment | None = None,
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Score:
@@ -129,8 +130,8 @@ class RelationalIQA:
             local_quality=local_quality,
             distortions={axis: values.mean() for axis, values in maps.items()},
             maps=maps,
-            name=name or _name(image, "the image"),
-            meta=self._describe(images[0], start, align),
+            name=name or name_of(image, "the image"),
+            meta=self._facts(images[0], start, align),
         )
 
     @torch.inference_mode()
@@ -139,7 +140,7 @@ class RelationalIQA:
         images: Sequence[Input],
         reference: Input | None = None,
         *,
-        align: Align | None = None,
+        align: Alignment | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Ranking:
         """Several versions of one scene, best first. With a reference by quality (transitive by construction), without
@@ -149,25 +150,14 @@ class RelationalIQA:
         start = time.perf_counter()
         sources = [*images] + ([] if reference is None else [reference])
         loaded = self._open(sources, align, max_pixels)
-        count = len(images)
-        pairwise = np.zeros((count, count))
-        qualities: list[float] | None = None
+        names = [name_of(image, f"image {i + 1}") for i, image in enumerate(images)]
         if reference is not None:
             qualities = [self._quality(image, loaded[-1]) for image in loaded[:-1]]
-            pairwise = np.subtract.outer(qualities, qualities)
-            standing = np.array(qualities)
-        else:
-            judge = self._networks.judge_pair
-            for i in range(count):
-                for j in range(i + 1, count):
-                    tiled = self._tiler.run([loaded[i], loaded[j]], judge, PAIR_HALO_PX, want_maps=False)
-                    margin = float(self._networks.margin(tiled.sums[0]))
-                    pairwise[i, j], pairwise[j, i] = margin, -margin
-            standing = pairwise.sum(1) / (count - 1)
-        order = [int(i) for i in np.argsort(-standing, kind="stable")]
-        margins = [float(pairwise[i, j]) + 0.0 for i, j in zip(order, order[1:], strict=False)]
-        names = [_name(image, f"image {i + 1}") for i, image in enumerate(images)]
-        return Ranking(order, names, margins, qualities, pairwise, self._describe(loaded[0], start, align))
+            return Ranking.by_quality(names, qualities, self._facts(loaded[0], start, align))
+        pairwise = np.zeros((len(images), len(images)))
+        for i, j in pairs_of(len(images)):
+            pairwise[i, j] = self._margin(loaded[i], loaded[j])
+        return Ranking.by_margins(names, pairwise - pairwise.T, self._facts(loaded[0], start, align))
 
     # -- tensors in, tensors out -----------------------------------------------------------------------------------
 
@@ -208,24 +198,26 @@ class RelationalIQA:
         tiled = self._tiler.run([image, reference], judge, REFERENCE_HALO_PX, want_maps=False)
         return float(self._networks.quality(tiled.sums[0])) + 0.0
 
-    def _open(self, sources: Sequence[Input], align: Align | None, max_pixels: int) -> list[StoredImage]:
+    def _margin(self, a: StoredImage, b: StoredImage) -> float:
+        tiled = self._tiler.run([a, b], self._networks.judge_pair, PAIR_HALO_PX, want_maps=False)
+        return float(self._networks.margin(tiled.sums[0]))
+
+    def _open(self, sources: Sequence[Input], align: Alignment | None, max_pixels: int) -> list[StoredImage]:
         images = [
-            (_name(source, f"image {index}"), open_image(source, max_pixels=max_pixels))
+            (name_of(source, f"image {index}"), open_image(source, max_pixels=max_pixels))
             for index, source in enumerate(sources, 1)
         ]
         return align_images(images, align)
 
-    def _describe(self, image: StoredImage, start: float, align: Align | None) -> dict[str, Any]:
-        return {
-            "version": __version__,
-            "weights": self.meta.get("name"),
-            "weights_sha256": self.meta.get("sha256"),
-            "size": f"{image.shape[-1]} x {image.shape[-2]}",
-            "preprocessing": f"sRGB in [0, 1], {'original size' if align is None else f'aligned by {align}'}",
-            "device": str(self.device),
-            "precision": str(self._networks.dtype).removeprefix("torch."),
-            "seconds": round(time.perf_counter() - start, 3),
-        }
+    def _facts(self, image: StoredImage, start: float, align: Alignment | None) -> dict[str, Any]:
+        return facts_of_answer(
+            self.meta,
+            (image.shape[1], image.shape[2]),
+            self.device,
+            start,
+            preprocessing=f"sRGB in [0, 1], {'original size' if align is None else f'aligned by {align}'}",
+            precision=str(self._networks.dtype).removeprefix("torch."),
+        )
 
 
 def _maps_of(tiled: TiledResult, image: StoredImage) -> tuple[dict[str, Map], Map, Map]:
@@ -242,7 +234,3 @@ def _full(values: Tensor, like: Tensor) -> Tensor:
     """Maps (B, C, h, w) on the 1/4 grid -> (B, C, H, W) of `like`, which may be smaller than the padded image."""
     scaled = F.interpolate(values, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
     return scaled[..., : like.shape[-2], : like.shape[-1]]
-
-
-def _name(source: Input, otherwise: str) -> str:
-    return Path(source).name if isinstance(source, str | Path) else otherwise

@@ -24,11 +24,10 @@ from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.results.mos_score import MosScore
 from relational_iqa.storage.pmos_weights import load_pmos_weights
+from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device
-from relational_iqa.systems.pixel_perfect import _name
 from relational_iqa.tiling.stored_image import Source
 from relational_iqa.tiling.tile_geometry import Tile, pad_to_grid, tiles_of
-from relational_iqa.version import __version__
 
 
 def load(weights: str | Path | None = None, device: str = "cpu") -> PMOS:
@@ -63,17 +62,15 @@ class PMOS:
             mos=mos,
             pmos=_array(maps[0]),
             roi=_array(maps[1]),
-            name=name or _name(image, "the image"),
+            name=name or name_of(image, "the image"),
             opinions=str(self.meta.get("opinions", "none")),
-            meta={
-                "version": __version__,
-                "weights": self.meta.get("name"),
-                "weights_sha256": self.meta.get("sha256"),
-                "size": f"{loaded.shape[-1]} x {loaded.shape[-2]}",
-                "preprocessing": "sRGB in [0, 1], original size",
-                "device": str(self.device),
-                "seconds": round(time.perf_counter() - start, 3),
-            },
+            meta=facts_of_answer(
+                self.meta,
+                (loaded.shape[1], loaded.shape[2]),
+                self.device,
+                start,
+                preprocessing="sRGB in [0, 1], original size",
+            ),
         )
 
     @torch.inference_mode()

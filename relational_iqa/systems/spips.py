@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,50 +24,14 @@ from relational_iqa.conventional.common import check_pair
 from relational_iqa.networks.error_maps import CONVENTIONAL
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, Sums
 from relational_iqa.networks.spips import LocalDifference, SpipsNetwork
+from relational_iqa.results.spips_score import SpipsScore
 from relational_iqa.storage.spips_weights import load_spips_weights
+from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device
-from relational_iqa.systems.pixel_perfect import Align, _name
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source
 from relational_iqa.tiling.tile_geometry import inside_share, pad_to_grid, tiles_of
-from relational_iqa.version import __version__
-from relational_iqa.viewing.alignment import match_sizes
-
-
-@dataclass(frozen=True)
-class SpipsScore:
-    """quality: <= 0 severity levels, 0 for an image equal to its reference, higher is better. mos: the same on the
-    scale of the ratings that the weights were fitted to, from the lowest of them (for all that is worse) to the
-    highest, None for weights fitted to nobody's.
-
-    By stream, float32 (H, W): maps in [0, 1], lower is better, 0 where nothing differs; fusion, the shares with which
-    they were fused, of sum 1 over streams. difference (H, W) in [0, 1]: the fused map.
-    """
-
-    quality: float
-    maps: Mapping[str, np.ndarray]
-    fusion: Mapping[str, np.ndarray]
-    difference: np.ndarray
-    mos: float | None = None
-    name: str = "the image"
-    meta: Mapping[str, Any] = field(default_factory=dict)
-
-    def summary(self) -> str:
-        """One sentence."""
-        if self.quality == 0:
-            return f"{self.name} equals its reference: quality 0 levels"
-        mos = "" if self.mos is None else f" (MOS {self.mos:.2f})"
-        parts = sorted(((float((self.maps[s] * self.fusion[s]).mean()), s) for s in self.maps), reverse=True)
-        total = sum(value for value, _ in parts) or 1.0
-        told = ", ".join(f"{name} {100 * value / total:.0f} %" for value, name in parts[:3])
-        return f"{self.name}: quality {self.quality:.2f} levels{mos}; fused difference from {told}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the arrays; of those the means."""
-        means = {name: {"difference": float(self.maps[name].mean()), "share": float(self.fusion[name].mean())}
-                 for name in self.maps}  # fmt: skip
-        return {"name": self.name, "quality": self.quality, "mos": self.mos, "unit": "severity levels, 0 is best",
-                "streams": means, "difference": float(self.difference.mean()), **self.meta}  # fmt: skip
+from relational_iqa.viewing.alignment import Alignment, match_sizes
 
 
 def load(weights: str | Path | None = None, device: str = "cpu") -> SPIPS:
@@ -107,15 +70,15 @@ class SPIPS:
         image: Source,
         reference: Source,
         *,
-        align: Align | None = None,
+        align: Alignment | None = None,
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> SpipsScore:
         """Quality and maps. align: what to do when sizes differ, "resize" or "crop"; None raises ImageError. Raises
         ImageError for anything that is no usable image."""
         start = time.perf_counter()
-        called = name or _name(image, "the image")
-        sources = ((called, image), (_name(reference, "the reference"), reference))
+        called = name or name_of(image, "the image")
+        sources = ((called, image), (name_of(reference, "the reference"), reference))
         loaded = [(text, load_image(source, max_pixels=max_pixels)) for text, source in sources]
         test, pristine = (x.to(self.device) for x in match_sizes(loaded, align))
         sums, maps, fusion = self._in_tiles(test, pristine)
@@ -128,15 +91,13 @@ class SPIPS:
             difference=_arrays((maps * fusion).sum(0, keepdim=True))[0],
             mos=self._mos(quality),
             name=called,
-            meta={
-                "version": __version__,
-                "weights": self.meta.get("name"),
-                "weights_sha256": self.meta.get("sha256"),
-                "opinions": self.meta.get("opinions"),
-                "size": f"{test.shape[-1]} x {test.shape[-2]}",
-                "device": str(self.device),
-                "seconds": round(time.perf_counter() - start, 3),
-            },
+            meta=facts_of_answer(
+                self.meta,
+                (test.shape[1], test.shape[2]),
+                self.device,
+                start,
+                opinions=self.meta.get("opinions"),
+            ),
         )
 
     @torch.inference_mode()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from distortion_engine.errors import ImageError
-from distortion_engine.reading.decoding import Samples, decode_file, decode_pil, out_of_memory
-from distortion_engine.reading.image_io import MAX_PIXELS, _check_side, _from_array, _to_srgb, load_image
+from distortion_engine.reading.colour import to_srgb
+from distortion_engine.reading.decoding import Samples, out_of_memory
+from distortion_engine.reading.image_io import MAX_PIXELS, check_side, load_image, read_samples
 from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, in_file, temporary_array
 from relational_iqa.viewing.alignment import match_sizes
 
-Source = str | Path | Image.Image | np.ndarray | Tensor
+Source = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
+"""An image as it enters: a path, a PIL image, an array (H, W, 3) or a tensor (3, H, W) in [0, 1]."""
 
 _STRIP_PX = 1 << 20  # of one conversion, where a whole image is gone through
 
@@ -54,7 +54,7 @@ class StoredImage:
             return self._content[:, top:bottom, left:right]
         part = replace(self._content, values=self._content.values[top:bottom, left:right])
         try:
-            return torch.from_numpy(np.ascontiguousarray(_to_srgb(part, self._name).transpose(2, 0, 1)))
+            return torch.from_numpy(np.ascontiguousarray(to_srgb(part, self._name).transpose(2, 0, 1)))
         except MemoryError as error:
             raise out_of_memory(self._name) from error
 
@@ -107,24 +107,9 @@ def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) ->
         return source
     if isinstance(source, Tensor):
         return StoredImage(_checked(source, max_pixels), "tensor")
-    if isinstance(source, np.ndarray) and source.dtype.kind == "f":
-        return StoredImage(load_image(source, max_pixels=max_pixels), "array")
-    if isinstance(source, np.ndarray):
-        name, samples = "array", _from_array(source, max_pixels)
-    elif isinstance(source, Image.Image):
-        name = str(getattr(source, "filename", "")) or "PIL image"
-        samples = decode_pil(source, name, max_pixels)
-    elif isinstance(source, str | os.PathLike):
-        name, samples = os.fspath(source), decode_file(Path(source), max_pixels)
-    else:
-        raise ImageError(
-            f"{type(source).__name__} is not an image; expected a path, a PIL image, an array (H, W, 3) "
-            "or a tensor (3, H, W)"
-        )
-    height, width = samples.values.shape[:2]
-    _check_side(name, height, width)
+    name, samples = read_samples(source, max_pixels)
     if samples.values.dtype.kind == "f":  # checked as a whole, and few
-        return StoredImage(torch.from_numpy(np.ascontiguousarray(_to_srgb(samples, name).transpose(2, 0, 1))), name)
+        return StoredImage(torch.from_numpy(np.ascontiguousarray(to_srgb(samples, name).transpose(2, 0, 1))), name)
     if isinstance(source, str | os.PathLike):
         samples = replace(samples, values=_moved(samples.values))
     return StoredImage(samples, name)
@@ -169,7 +154,7 @@ def _checked(tensor: Tensor, max_pixels: int) -> Tensor:
     if plain and image.shape[1] * image.shape[2] <= max_pixels:
         low, high = (float(value) for value in torch.aminmax(image))
         if low >= 0 and high <= 1:  # false for NaN
-            _check_side("tensor", *image.shape[1:])
+            check_side("tensor", *image.shape[1:])
             return image
     return load_image(tensor, max_pixels=max_pixels)
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from distortion_engine.catalog import AXES
-from distortion_engine.errors import ImageError
+from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.report import write_report
 from relational_iqa.report.pictures import (
     LOSSLESS_PIXELS,
@@ -208,8 +208,8 @@ def test_an_interrupted_write_leaves_the_old_report(tmp_path, photo, monkeypatch
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("relational_iqa.report.html.os.replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr("distortion_engine.jobs.safe_files.os.replace", fail)
+    with pytest.raises(UsageError, match="disk full"):
         write_report(comparison(), photo, photo, target)
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"] and target.read_text() == "old"
 
