@@ -1,7 +1,7 @@
 """All severity curves in one picture: `python -m experiments.severity.plot --out docs/severity.png` (or .svg).
 
 A panel a distortion, grouped by axis: severity over the amount in its own unit, as `amount_for` uses it, and the band
-that holds four of five photographs. It needs matplotlib (extra `[dev]`).
+that holds four of five photographs. It needs matplotlib (extra `[plot]`).
 """
 
 from __future__ import annotations

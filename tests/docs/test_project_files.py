@@ -1,12 +1,14 @@
-"""CHANGELOG, CITATION.cff, THIRD_PARTY and CONTRIBUTING say what is true of the code and the weights of today."""
+"""CHANGELOG, CITATION.cff, THIRD_PARTY, AGENTS, the lock and the workflows say what is true of the code of today."""
 
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.jobs.safe_files import file_sha256
@@ -14,7 +16,8 @@ from relational_iqa import __version__
 from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 PAPERS = {"2605.02863": 5, "2206.06541": 6, "2304.00451": 3, "2504.17234": 2}
 """arXiv number -> authors."""
@@ -60,15 +63,131 @@ def test_the_citation_has_what_its_format_requires_and_the_four_papers():
         assert all(set(author) == {"family-names", "given-names"} for author in paper["authors"])
 
 
+def names_of(requirements: Iterable[str | dict[str, str]]) -> set[str]:
+    """Names of the packages; a group that includes another one names that group by a dictionary."""
+    return {re.split(r"[<>=\[; ]", item)[0] for item in requirements if isinstance(item, str)}
+
+
+def every_requirement() -> list[str | dict[str, str]]:
+    lists = [*PROJECT["optional-dependencies"].values(), *PYPROJECT["dependency-groups"].values()]
+    return [*PROJECT["dependencies"], *(item for each in lists for item in each)]
+
+
 def test_every_dependency_and_paper_is_in_the_list_of_third_parties():
     page = read("THIRD_PARTY.md")
-    libraries = [re.split(r"[<>=\[; ]", item)[0] for item in PROJECT["dependencies"]]
-    libraries += [
-        re.split(r"[<>=\[; ]", item)[0] for extra in PROJECT["optional-dependencies"].values() for item in extra
-    ]
+    libraries = names_of(every_requirement())
     listed = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\| ([^`][^|]*)\|", page, re.M))))
-    assert set(libraries) <= listed, set(libraries) - listed
+    assert libraries <= listed, libraries - listed
     assert all(f"arXiv:{number}" in page for number in PAPERS)
+
+
+def test_dependencies_have_lower_bounds_and_no_upper_bounds_or_pins():
+    for item in (item for item in every_requirement() if isinstance(item, str)):
+        assert not re.search(r"<|==|~=", item), item
+    everything = [*PROJECT["dependencies"], *(i for extra in PROJECT["optional-dependencies"].values() for i in extra)]
+    assert all(">=" in item for item in everything)
+
+
+def test_the_lock_and_the_constraints_hold_the_same_versions_and_satisfy_the_project():
+    lock = {package["name"]: package for package in tomllib.loads(read("uv.lock"))["package"]}
+    ours = lock.pop(PROJECT["name"])
+    pins = dict(re.findall(r"^([\w.-]+)==([^ \n]+)", read("constraints.txt"), re.M))
+    assert pins == {name: package["version"] for name, package in lock.items()}, "make lock"
+    assert {package["source"]["registry"] for package in lock.values()} == {"https://pypi.org/simple"}
+    locked = [entry["name"] + entry.get("specifier", "") for entry in ours["metadata"]["requires-dist"]]
+    assert sorted(locked) == sorted(
+        str(Requirement(item).name).lower() + str(Requirement(item).specifier)
+        for item in [
+            *PROJECT["dependencies"],
+            *(i for extra in PROJECT["optional-dependencies"].values() for i in extra),
+        ]
+    ), "make lock"
+    for item in (Requirement(item) for item in every_requirement() if isinstance(item, str)):
+        assert item.specifier.contains(pins[item.name.lower()]), f"{item}: locked {pins[item.name.lower()]}"
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([\w-]+):(?!=)", read("Makefile"), re.M))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_a_workflow_parses_and_calls_what_is_there(path: Path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["name"] == path.stem and workflow[True] and "permissions" in workflow  # YAML reads `on` as true
+    commands = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    made = [word for command in commands for word in re.findall(r"^make ([\w-]+)", command, re.M)]
+    assert set(made) <= make_targets()
+    for job in workflow["jobs"].values():
+        assert "runs-on" in job and all(("run" in step) != ("uses" in step) for step in job["steps"])
+        assert set(filter(None, [job.get("needs")])) <= set(workflow["jobs"])
+
+
+def test_the_workflows_cover_tests_lint_lowest_versions_python_313_documentation_and_release():
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml")}
+    assert set(texts) == {"test", "docs", "release"}
+    for command in ("make lint", "make test", "make test-lowest", "make coverage", "make demo", "3.13"):
+        assert command in texts["test"]
+    assert "make docs" in texts["docs"] and "path: out/docs" in texts["docs"]
+    assert "id-token: write" in texts["release"] and "password" not in texts["release"]  # trusted publishing
+
+
+def test_hooks_of_pre_commit_run_programs_of_the_environment():
+    hooks = [hook for repo in yaml.safe_load(read(".pre-commit-config.yaml"))["repos"] for hook in repo["hooks"]]
+    entries = {hook["id"]: hook["entry"] for hook in hooks if "entry" in hook}
+    assert {"ruff-check", "ruff-format", "mypy"} <= set(entries)
+    assert all(entry.startswith(".venv/bin/") for entry in entries.values())
+    files = next(hook["files"] for hook in hooks if hook["id"] == "project-files")
+    assert all(re.match(files, name) for name in ("pyproject.toml", "uv.lock", ".github/workflows/test.yml"))
+
+
+def test_the_container_runs_targets_that_are_there():
+    text = read("Containerfile")
+    assert set(re.findall(r"make (\w+)", text.split("FROM")[1])) | {"demo"} <= make_targets() | {"make"}
+    assert 'CMD ["make", "demo"' in text
+
+
+def test_agents_names_targets_and_paths_that_exist():
+    page = read("AGENTS.md")
+    for path in re.findall(r"`([\w./-]+/[\w./-]*)`", page):
+        if path not in ("package/room/file.py", "tests/package/room/"):
+            assert (ROOT / path).exists(), path
+    assert set(re.findall(r"`make ([\w-]+)`", page)) <= make_targets()
+
+
+WHERE = {
+    "the JPEG distortion": r"def jpeg\b",
+    "the severity table": r'"curves"',
+    "the loss of the scoring stage": r"def loss\b",
+    "HDR, ICC profiles": r"profile",
+    "the report's template": r"<html",
+    "the sentences of an answer": r"def summary|def explained|def reasons",
+    "shipped weights": r'"sha256"',
+    "the trainer": r"def train\b",
+    "tile sizes": r"TILE|def tiles_of",
+    "SSIM": r"def ssim\b",
+    "readers of KADID-10k": r"kadid10k",
+    "splits": r"def grouped_splits",
+    "options of a command": r"--reference|reference: ",
+    "the web page": r"Starlette",
+    "the FAISS index": r"faiss",
+    "ONNX files": r"onnx",
+    "masks": r"class \w*Mask|def \w*mask",
+    "recipes": r"class Recipe",
+    "Ray": r"ray\.init",
+    "contact sheets": r"contact",
+}
+"""Words of a row of the table in AGENTS.md -> what the place of that row holds."""
+
+
+@pytest.mark.parametrize("question", WHERE)
+def test_a_reader_finds_what_is_asked_for_most_by_the_table_of_places(question: str):
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", read("AGENTS.md").split("## Where is")[1], re.M))
+    (places,) = (places for asked, places in rows.items() if question in asked)
+    first = ROOT / re.findall(r"`([^`]+)`", places)[0]
+    files = (
+        [first] if first.is_file() else [path for path in first.rglob("*") if path.suffix in (".py", ".json", ".j2")]
+    )
+    assert any(re.search(WHERE[question], path.read_text(encoding="utf-8")) for path in files), first
 
 
 def test_every_shipped_picture_and_photograph_has_a_source():
