@@ -67,31 +67,30 @@ def _compare_images(options: CompareOptions) -> None:
     ):  # fmt: skip
         if given is not None:
             raise UsageError(f"{option} is for two folders, {options.a} is none; leave it out or give two folders")
-    paths, out = options.inputs, options.out
-    check_outputs((out, options.json), [*paths.values(), *([] if options.mask is None else [options.mask])])
+    inputs, out = options.inputs, options.out
+    check_outputs((out, options.json), [*inputs.values(), *([] if options.mask is None else [options.mask])])
 
-    from relational_iqa.tiling.stored_image import open_images
+    from relational_iqa.folders.compared_files import compare_files
 
-    opened = open_images(list(paths.values()), options.max_pixels, options.align)
-    images = dict(zip(paths, opened, strict=True))
-    result = load_system("pixel_perfect", options.weights, options.device, options.precision).compare(
-        images["a"],
-        images["b"],
-        reference=images.get("reference"),
-        mask=None if options.mask is None else open_images([options.mask], options.max_pixels)[0],
-        align=options.align,
+    compared = compare_files(
+        load_system("pixel_perfect", options.weights, options.device, options.precision),
+        options.a,
+        options.b,
+        options.reference,
         names=(Path(options.a).name, Path(options.b).name),
+        mask=options.mask,
+        align=options.align,
+        max_pixels=options.max_pixels,
     )
+    result = compared.result
     lines = [result.summary(), _margin_line(result)]
-    if out is not None:
-        from relational_iqa.report import write_report
-
-        command = shlex.join(["riqa", *sys.argv[1:]])
-        write_report(result, images["a"], images["b"], out, reference=images.get("reference"), command=command)
-        lines.append(f"report: {Path(out).resolve()}")
-    else:
+    if out is None:
         lines.append("maps to look at: add --out report.html")
-    finish(lines, {**result.to_json(), "files": paths, "mask": options.mask, "align": options.align}, options.json)
+    else:
+        compared.write_report(out, shlex.join(["riqa", *sys.argv[1:]]))
+        lines.append(f"report: {Path(out).resolve()}")
+    content = {**result.to_json(), "files": inputs, "mask": options.mask, "align": options.align}
+    finish(lines, content, options.json)
     check_margin(result.margin, options.fail_below, "margin")
 
 

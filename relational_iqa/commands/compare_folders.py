@@ -1,13 +1,19 @@
 """riqa compare with two folders: every pair by one model, a table, a summary, and an exit code for nightly runs."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import check_margin, check_outputs, finish, load_system
 from relational_iqa.commands.compare import CompareOptions
 from relational_iqa.version import __version__
+
+if TYPE_CHECKING:
+    from relational_iqa.folders.comparison import FolderComparison, Row
+    from relational_iqa.folders.pairing import Pair, Pairing
+    from relational_iqa.folders.summary import FolderSummary
 
 WORST = 10
 """Pairs that are listed and reported unless --worst says how many."""
@@ -24,10 +30,10 @@ def compare_folders(options: CompareOptions) -> None:
     if options.mask is not None:
         raise UsageError(f"--mask {options.mask} is for two images; with two folders leave it out")
 
-    from relational_iqa.folders.pairing import pair_up, printable
+    from relational_iqa.folders.pairing import pair_up
 
-    a, b, out, csv = options.a, options.b, options.out, options.csv
-    pairing = pair_up(a, b, options.reference)
+    out, csv = options.out, options.csv
+    pairing = pair_up(options.a, options.b, options.reference)
     check_outputs((csv, options.json), pairing.files)
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"{out}: is a file; with two folders --out is a folder for the reports of the worst pairs")
@@ -35,50 +41,23 @@ def compare_folders(options: CompareOptions) -> None:
     from relational_iqa.folders.comparison import FolderComparison
     from relational_iqa.folders.summary import summarise
 
-    labels = folder_labels(a, b)
+    labels = folder_labels(options.a, options.b)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     comparison = FolderComparison(model, labels, options.max_pixels, options.align)
     rows = _rows(comparison, pairing.pairs, csv)
     summary = summarise(rows, WORST if options.worst is None else options.worst)
-    failed = [row for row in rows if row.error]
-    lines = [] if summary is None else summary.lines(labels)
-    reports: list[str] = []
-    if summary is not None:
-        lines += _worst(summary, labels)
-        if out is not None:
-            reports = _reports(comparison, summary, Path(out))
-            lines.append(f"reports of the worst {len(reports)}: {Path(out).resolve()}")
-    for folder, names in ((a, pairing.only_a), (b, pairing.only_b)):
-        lines += _listed(f"without a partner in {printable(folder)}", list(names))
-    lines += _listed("failed", [f"{row.pair.name}: {row.error}" for row in failed])
+    reports = [] if out is None or summary is None else _write_reports(comparison, summary.worst, Path(out))
+
+    lines = [] if summary is None else [*summary.lines(labels), *_worst_lines(summary, labels)]
+    if out is not None and summary is not None:
+        lines.append(f"reports of the worst {len(reports)}: {Path(out).resolve()}")
+    lines += _trouble_lines(options, pairing, rows)
     if csv is not None:
         lines.append(f"csv: {Path(csv).resolve()}")
-    content: dict[str, Any] = {
-        "verdict": None if summary is None else summary.verdict(labels),
-        "names": dict(zip("ab", labels, strict=True)),
-        "folders": {role: None if path is None else printable(path) for role, path in
-                    (("a", a), ("b", b), ("reference", options.reference))},
-        "summary": None if summary is None else summary.to_json(),
-        "pairs": [row.to_json() for row in rows],
-        "unmatched": {"a": list(pairing.only_a), "b": list(pairing.only_b)},
-        "failed": {row.pair.name: row.error for row in failed},
-        "reports": reports,
-        "fail_below": options.fail_below,
-        "align": options.align,
-        "meta": {"version": __version__, **comparison.model.meta},
-    }  # fmt: skip
-    finish(lines, content, options.json)
+    content = _content(options, labels, pairing, rows, summary)
+    finish(lines, {**content, "reports": reports, "meta": {"version": __version__, **model.meta}}, options.json)
     sys.stdout.flush()
-    if failed:
-        raise UsageError(
-            f"{len(failed)} of {len(rows)} pairs could not be compared; the first: {failed[0].pair.name}: "
-            f"{failed[0].error}"
-        )
-    missing = len(pairing.only_a) + len(pairing.only_b)
-    if options.fail_unmatched and missing:
-        raise UsageError(f"{missing} files have no partner in the other folder (--fail-unmatched)")
-    if summary is not None:
-        check_margin(summary.margin.mean, options.fail_below, "mean margin")
+    _check_outcome(options, pairing, rows, summary)
 
 
 def folder_labels(a: str, b: str) -> tuple[str, str]:
@@ -93,51 +72,107 @@ def folder_labels(a: str, b: str) -> tuple[str, str]:
     return "A", "B"
 
 
-def _rows(comparison: Any, pairs: Any, csv: str | None) -> list[Any]:
+def _rows(comparison: "FolderComparison", pairs: "Sequence[Pair]", csv: str | None) -> "list[Row]":
     """All rows, written to the CSV as they come."""
-    from distortion_engine.jobs.progress import progress
-    from relational_iqa.folders.comparison import COLUMNS, csv_table
+    from contextlib import nullcontext
 
-    rows = []
-    if csv is None:
-        with progress(len(pairs), "pairs") as tick:
-            for pair in pairs:
-                rows.append(comparison.row(pair))
-                tick()
-        return rows
+    from distortion_engine.jobs.progress import progress
+    from relational_iqa.folders.comparison import COLUMNS
+    from relational_iqa.folders.csv_table import csv_table
+
+    rows: list[Row] = []
     try:
-        with csv_table(csv, COLUMNS) as table, progress(len(pairs), "pairs") as tick:
+        with (
+            nullcontext() if csv is None else csv_table(csv, COLUMNS) as table,
+            progress(len(pairs), "pairs") as tick,
+        ):
             for pair in pairs:
                 rows.append(comparison.row(pair))
-                table.add(rows[-1].to_json(), COLUMNS)
+                if table is not None:
+                    table.add(rows[-1].to_json())
                 tick()
     except KeyboardInterrupt:
-        print(f"{len(rows)} of {len(pairs)} pairs are done: {csv}.partial", file=sys.stderr)
+        if csv is not None:
+            print(f"{len(rows)} of {len(pairs)} pairs are done: {csv}.partial", file=sys.stderr)
         raise
     return rows
 
 
-def _worst(summary: Any, labels: tuple[str, str]) -> list[str]:
-    if not summary.worst:
-        return []
-    lines = [f"worst for {labels[0]}, lowest margin first:"]
-    width = max(len(row.pair.name) for row in summary.worst)
-    return lines + [f"  {row.margin:+6.2f}  {row.pair.name:{width}}  {row.sentence}" for row in summary.worst]
-
-
-def _reports(comparison: Any, summary: Any, folder: Path) -> list[str]:
+def _write_reports(comparison: "FolderComparison", worst: "Sequence[Row]", folder: Path) -> list[str]:
     """A report a pair, numbered from the worst; reports of an earlier run keep their place unless names are equal."""
     paths = []
-    for number, row in enumerate(summary.worst, start=1):
-        target = folder / f"{number:0{len(str(len(summary.worst)))}}-{row.pair.name.replace('/', '-')}.html"
+    for number, row in enumerate(worst, start=1):
+        target = folder / f"{number:0{len(str(len(worst)))}}-{row.pair.name.replace('/', '-')}.html"
         comparison.report(row.pair, target)
         paths.append(str(target))
     return paths
 
 
-def _listed(what: str, names: list[str]) -> list[str]:
+def _worst_lines(summary: "FolderSummary", labels: tuple[str, str]) -> list[str]:
+    if not summary.worst:
+        return []
+    width = max(len(row.pair.name) for row in summary.worst)
+    return [
+        f"worst for {labels[0]}, lowest margin first:",
+        *(f"  {row.margin:+6.2f}  {row.pair.name:{width}}  {row.sentence}" for row in summary.worst),
+    ]
+
+
+def _trouble_lines(options: CompareOptions, pairing: "Pairing", rows: "Sequence[Row]") -> list[str]:
+    """Files that found no partner, and pairs that failed."""
+    from relational_iqa.folders.pairing import printable
+
+    return [
+        *_listed(f"without a partner in {printable(options.a)}", pairing.only_a),
+        *_listed(f"without a partner in {printable(options.b)}", pairing.only_b),
+        *_listed("failed", [f"{row.pair.name}: {row.error}" for row in rows if row.error]),
+    ]
+
+
+def _listed(what: str, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     shown = [f"  {name}" for name in names[:MAX_LISTED]]
     more = [f"  and {len(names) - MAX_LISTED} more; --json has all"] if len(names) > MAX_LISTED else []
     return [f"{what}: {len(names)}", *shown, *more]
+
+
+def _content(
+    options: CompareOptions,
+    labels: tuple[str, str],
+    pairing: "Pairing",
+    rows: "Sequence[Row]",
+    summary: "FolderSummary | None",
+) -> dict[str, Any]:
+    """What the JSON holds, without reports and meta."""
+    from relational_iqa.folders.pairing import printable
+
+    folders = {"a": options.a, "b": options.b, "reference": options.reference}
+    return {
+        "verdict": None if summary is None else summary.verdict(labels),
+        "names": {"a": labels[0], "b": labels[1]},
+        "folders": {role: None if path is None else printable(path) for role, path in folders.items()},
+        "summary": None if summary is None else summary.to_json(),
+        "pairs": [row.to_json() for row in rows],
+        "unmatched": {"a": list(pairing.only_a), "b": list(pairing.only_b)},
+        "failed": {row.pair.name: row.error for row in rows if row.error},
+        "fail_below": options.fail_below,
+        "align": options.align,
+    }
+
+
+def _check_outcome(
+    options: CompareOptions, pairing: "Pairing", rows: "Sequence[Row]", summary: "FolderSummary | None"
+) -> None:
+    """Ends the command with its exit code: 2 for pairs that failed and for missing partners, 1 for a low margin."""
+    failed = [row for row in rows if row.error]
+    if failed:
+        raise UsageError(
+            f"{len(failed)} of {len(rows)} pairs could not be compared; the first: {failed[0].pair.name}: "
+            f"{failed[0].error}"
+        )
+    missing = len(pairing.only_a) + len(pairing.only_b)
+    if options.fail_unmatched and missing:
+        raise UsageError(f"{missing} files have no partner in the other folder (--fail-unmatched)")
+    if summary is not None:
+        check_margin(summary.margin.mean, options.fail_below, "mean margin")

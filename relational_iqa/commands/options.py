@@ -15,6 +15,7 @@ import ast
 import inspect
 import sys
 import types
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
@@ -124,9 +125,10 @@ def options_of(kind: type) -> list[Option]:
 
 
 def add_options(parser: ArgumentParser, kind: type) -> None:
-    """Adds the options of the dataclass `kind` to a parser; the destinations are the names of the fields."""
+    """Adds the options of the dataclass `kind` to a parser; the destinations are the names of the fields. An optional
+    positional argument that is not given has no value there: the default of its field counts."""
     for option in options_of(kind):
-        given: dict[str, Any] = {"help": option.help.replace("%", "%%")}
+        given: dict[str, Any] = {"help": option.help}
         if option.default is not MISSING:
             given["default"] = option.default
         if option.is_switch:
@@ -147,6 +149,7 @@ def add_options(parser: ArgumentParser, kind: type) -> None:
             given["nargs"] = "+" if option.default is MISSING else "*"
         elif option.default is not MISSING:
             given["nargs"] = "?"
+            given["default"] = SUPPRESS  # else argparse writes it over the value of a YAML file
         parser.add_argument(option.name, **given)
 
 

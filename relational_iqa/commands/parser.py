@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, NoReturn, TypeVar
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import add_options
@@ -62,7 +62,7 @@ def build_parser(commands: Mapping[str, Command[Any]]) -> Parser:
         group.add_subcommand(name, subparser, help=about.split("\n\n")[0].rstrip("."))
         command.add_options(subparser)
         if "config" not in (field.name for field in fields(command.options)):
-            subparser.add_argument("--config", action="config", metavar="F.yaml", help=CONFIG_HELP)
+            subparser.add_argument("--config", action=ActionConfigFile, metavar="F.yaml", help=CONFIG_HELP)
     return parser
 
 
@@ -75,4 +75,4 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     chosen = build_parser(asked).parse_args(list(argv)).as_dict()
     name = chosen["command"]
     kind = commands[name].options
-    return name, kind(**{field.name: chosen[name][field.name] for field in fields(kind)})
+    return name, kind(**{field.name: chosen[name][field.name] for field in fields(kind) if field.name in chosen[name]})

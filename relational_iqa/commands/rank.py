@@ -46,10 +46,10 @@ def rank(options: RankOptions) -> None:
     content = league.to_json()
     content["meta"]["seconds"] = round(time.perf_counter() - start, 3)
     if csv is not None:
-        from relational_iqa.folders.comparison import csv_table
+        from relational_iqa.folders.csv_table import csv_table
 
         with csv_table(csv, league.columns()) as table:
             for row in league.rows([printable(path) for path in images]):
-                table.add(row, league.columns())
+                table.add(row)
         lines.append(f"csv: {Path(csv).resolve()}")
     finish(lines, {**content, "files": images, "reference": reference, "align": options.align}, options.json)

@@ -7,22 +7,9 @@ import pytest
 from PIL import Image
 
 from relational_iqa import cli
+from tests.relational_iqa.commands.helpers import Refusal
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def dark(tmp_path: Path) -> str:
-    Image.new("RGB", (40, 30), (50, 50, 50)).save(tmp_path / "dark.png")
-    return str(tmp_path / "dark.png")
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """The one line on stderr of a command that must end with exit code 2 and print nothing else."""
-    assert cli.main(argv) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("riqa: ") and said.err.count("\n") == 1
-    return said.err
 
 
 def test_generate_passes_its_options_on(
@@ -50,7 +37,7 @@ def test_generate_passes_its_options_on(
     assert "3 shards, 2 of them there before, 1.5 MB" in said
 
 
-def test_generate_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_says_in_one_line_what_is_wrong(tmp_path: Path, refusal: Refusal) -> None:
     photos, out = str(ROOT / "tests" / "images"), str(tmp_path / "out")
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
@@ -71,7 +58,7 @@ def test_generate_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.
         ([photos, photos], "is not empty and no output of riqa generate"),
     ]
     for argv, said in cases:
-        assert said in refusal(capsys, "generate", "--sets", "2", "--workers", "0", *argv)
+        assert said in refusal("generate", "--sets", "2", "--workers", "0", *argv)
     assert not (tmp_path / "out").exists()
 
 
@@ -105,7 +92,7 @@ def test_generate_draws_the_catalogue_on_the_photo_that_is_given_or_the_first_us
 
 
 def test_generate_says_in_one_line_what_the_catalogue_does_not_take(
-    tmp_path: Path, dark: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, dark: str, capsys: pytest.CaptureFixture[str], refusal: Refusal
 ) -> None:
     sheet, photos = str(tmp_path / "sheet.png"), str(ROOT / "tests" / "images")
     cases: list[tuple[list[str], str]] = [
@@ -125,7 +112,7 @@ def test_generate_says_in_one_line_what_the_catalogue_does_not_take(
         ([photos, "--sets", "2"], "missing: OUT"),
     ]
     for argv, said in cases:
-        assert said in refusal(capsys, "generate", *argv)
+        assert said in refusal("generate", *argv)
     assert cli.main(["generate", "--catalog", sheet, photos]) == 2
     *skipped, last = capsys.readouterr().err.splitlines()
     assert len(skipped) == 3 and "none of 3 photographs can be used; give one with --photo" in last

@@ -55,7 +55,8 @@ def test_a_pair_of_folders_has_the_numbers_of_loaded_images(
 ) -> None:
     pair = Pair("scene", files[a], files[b], files[reference] if reference else None)
     comparison = FolderComparison(random_model, ("new", "old"), 10**6, align)
-    found, images = comparison._compare(pair)
+    compared = comparison.compare(pair)
+    found, images = compared.result, compared.images
     paths = [files[name] for name in (a, b, reference) if name is not None]
     loaded = match_sizes([(str(path), load_image(path)) for path in paths], align)
     expected = random_model.compare(loaded[0], loaded[1], reference=loaded[2] if reference else None)

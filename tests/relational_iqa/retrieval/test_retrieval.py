@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+import relational_iqa
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS
 from distortion_engine.errors import UsageError
 from distortion_engine.masks import MaskSpec
@@ -21,6 +21,7 @@ from relational_iqa.retrieval.index import RecipeIndex, build_index, index_recip
 from relational_iqa.retrieval.near_duplicates import near_duplicates, thumbnail_embedding
 from relational_iqa.retrieval.recipe_words import describe, describe_step
 from relational_iqa.retrieval.relation_embedding import DIMENSION, embedding_of, relation_embedding, swapped_embedding
+from relational_iqa.tiling.stored_image import StoredImage
 
 
 def brute_force(vectors: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -243,32 +244,35 @@ def test_commands_answer_in_words(
     index: RecipeIndex, folders: tuple[list[Path], list[Path]], photo_paths: list[Path], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from relational_iqa.commands import explain as explain_command
-    from relational_iqa.commands import index as index_command
+    from relational_iqa.commands.explain import ExplainOptions, explain
+    from relational_iqa.commands.index import IndexOptions
+    from relational_iqa.commands.index import index as index_command
 
     class Model(Field):
-        def compare(self, a: Tensor, b: Tensor, names: tuple[str, str] = ("A", "B")) -> Comparison:
-            return super().compare(*(255 * x.permute(1, 2, 0).numpy() for x in (a, b)))
+        def compare(self, a: StoredImage, b: StoredImage, names: tuple[str, str] = ("A", "B")) -> Comparison:
+            return super().compare(*(255 * x.pixels().permute(1, 2, 0).numpy() for x in (a, b)))
 
     model = Model()
-    monkeypatch.setattr(explain_command, "load_model", lambda weights: model)
+    monkeypatch.setattr(relational_iqa, "load", lambda: model)
     index.save(tmp_path / "index")
     a, b = (str(path) for path in photo_paths[:2])
-    explain_command.explain(a, b, str(tmp_path / "index"), k=2, json=str(tmp_path / "out.json"))
+    known = str(tmp_path / "index")
+    explain(ExplainOptions(a=a, b=b, index=known, k=2, json=str(tmp_path / "out.json")))
     lines = capsys.readouterr().out.splitlines()
     assert sum(" is close to " in line and "distance" in line for line in lines) == 2
     content = json.loads((tmp_path / "out.json").read_text())
     assert len(content["nearest"]) == 2 and content["nearest"][0]["words"] in lines[0]
-    explain_command.explain(a, a, str(tmp_path / "index"))
+    explain(ExplainOptions(a=a, b=a, index=known))
     assert "are identical" in capsys.readouterr().out
     monkeypatch.setattr(model, "meta", {"sha256": "0" * 64}, raising=False)
     with pytest.raises(UsageError, match="made with weights ffffffffffff"):
-        explain_command.explain(a, b, str(tmp_path / "index"))
+        explain(ExplainOptions(a=a, b=b, index=known))
 
     ours, theirs = (str(paths[0].parent) for paths in folders)
-    index_command.index(ours, near_duplicates=theirs, split="all", json=str(tmp_path / "same.json"))
+    same = str(tmp_path / "same.json")
+    index_command(IndexOptions(photos=ours, near_duplicates=theirs, split="all", json=same))
     assert "3 of 5 photographs are in" in capsys.readouterr().out
     assert len(json.loads((tmp_path / "same.json").read_text())["duplicates"]) == 3
-    for options in (SimpleNamespace(out=None, other=None), SimpleNamespace(out="x", other=theirs)):
+    for out, other in ((None, None), ("x", theirs)):
         with pytest.raises(UsageError, match="not both"):
-            index_command.index(ours, options.out, near_duplicates=options.other)
+            IndexOptions(photos=ours, out=out, near_duplicates=other)

@@ -8,17 +8,7 @@ from typing import Any
 import pytest
 
 from relational_iqa import cli
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """The one line on stderr of a command that must end with exit code 2 and print nothing else."""
-    assert cli.main(argv) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("riqa: ") and said.err.count("\n") == 1
-    return said.err
-
-
-# pretrain
+from tests.relational_iqa.commands.helpers import Refusal
 
 
 @pytest.fixture
@@ -47,18 +37,16 @@ def test_pretrain_reads_the_file_and_replaces_values(runs: list[Any], tmp_path: 
     assert second.scoring["max_seconds"] == 1.5 and second.name == "tiny" and default == "auto"
 
 
-def test_pretrain_names_a_wrong_file_or_override(
-    runs: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pretrain_names_a_wrong_file_or_override(runs: list[Any], tmp_path: Path, refusal: Refusal) -> None:
     good, bad, text = tmp_path / "good.yaml", tmp_path / "bad.yaml", tmp_path / "list.yaml"
     good.write_text("scoring: {steps: 10}\nname: x\n")
     bad.write_text("a: [1,\n")
     text.write_text("- 1\n")
-    assert "no.yaml: no such file" in refusal(capsys, "pretrain", "--config", "no.yaml")
-    assert "bad.yaml: is not YAML" in refusal(capsys, "pretrain", "--config", str(bad))
-    assert "expected a YAML mapping" in refusal(capsys, "pretrain", "--config", str(text))
-    assert "expected key=value" in refusal(capsys, "pretrain", "--config", str(good), "steps")
-    assert "has no section 'scorin'" in refusal(capsys, "pretrain", "--config", str(good), "scorin.steps=3")
-    assert "has no section 'name'" in refusal(capsys, "pretrain", "--config", str(good), "name.steps=3")
-    assert "the value is not YAML" in refusal(capsys, "pretrain", "--config", str(good), "name=[1")
+    assert "no.yaml: no such file" in refusal("pretrain", "--config", "no.yaml")
+    assert "bad.yaml: is not YAML" in refusal("pretrain", "--config", str(bad))
+    assert "expected a YAML mapping" in refusal("pretrain", "--config", str(text))
+    assert "expected key=value" in refusal("pretrain", "--config", str(good), "steps")
+    assert "has no section 'scorin'" in refusal("pretrain", "--config", str(good), "scorin.steps=3")
+    assert "has no section 'name'" in refusal("pretrain", "--config", str(good), "name.steps=3")
+    assert "the value is not YAML" in refusal("pretrain", "--config", str(good), "name=[1")
     assert runs == []

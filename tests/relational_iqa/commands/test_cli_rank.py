@@ -14,6 +14,7 @@ from relational_iqa import cli
 from relational_iqa.results.comparison import Ranking
 from relational_iqa.results.league import League, games, play
 from relational_iqa.systems.pixel_perfect import RelationalIQA
+from tests.relational_iqa.commands.helpers import BrightnessModel
 
 NAMES = ["blurred.png", "noisy.png", "jpeg.png", "darker.png"]
 
@@ -120,3 +121,10 @@ def test_the_table_never_overwrites_an_image(files: list[str], capsys: pytest.Ca
     before = Path(files[1]).read_bytes()
     assert cli.main(["rank", *files, "--csv", files[1]]) == 2
     assert "is an input" in capsys.readouterr().err and Path(files[1]).read_bytes() == before
+
+
+def test_rank_orders_best_first_by_file_name(
+    model: BrightnessModel, dark: str, bright: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["rank", bright, dark]) == 0
+    assert capsys.readouterr().out.startswith("dark.png is best, then bright.png (")

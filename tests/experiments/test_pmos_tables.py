@@ -1,4 +1,4 @@
-"""The commands around pMOS: scoring single images, training, and the table of the experiment."""
+"""The tables of pMOS in experiments/pmos: maps against their truth, sets, people, and what their commands refuse."""
 
 import json
 import shutil
@@ -13,15 +13,13 @@ from torch import Tensor
 import experiments.pmos.evaluate as evaluate_command
 import experiments.pmos.train as train_command
 from distortion_engine.catalog import AXES, AXIS_INDEX
-from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.reading.image_io import load_image, save_image
+from distortion_engine.reading.image_io import save_image
 from distortion_engine.reading.photos import is_held_out
 from experiments.pixel_perfect.single_pairs import SinglePair
 from experiments.pixel_perfect.table import Row
 from experiments.pmos import maps
 from experiments.pmos.maps import MapScores, score_pairs
 from experiments.pmos.people import people_rows
-from relational_iqa.commands.score import ScoreOptions, score
 from relational_iqa.networks.pmos_head import MosMaps
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.pmos_weights import save_pmos_weights
@@ -29,7 +27,7 @@ from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -48,37 +46,6 @@ def model(weights: Path) -> PMOS:
 
 
 # -- riqa score IMAGE --------------------------------------------------------------------------------------------------
-
-
-def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
-    weights: Path, photo_paths: list[Path], model: PMOS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = [str(path) for path in photo_paths[:2]]
-    out = tmp_path / "r.json"
-    score(ScoreOptions(images=files, json=str(out), weights=str(weights), maps=str(tmp_path / "maps")))
-    lines = capsys.readouterr().out.splitlines()
-    content = json.loads(out.read_text())
-    assert [entry["file"] for entry in content["scores"]] == files
-    for line, entry, file in zip(lines, content["scores"], files, strict=False):
-        assert line == entry["sentence"] == model.score(file).summary() and " of 5 (" in line
-        assert load_image(entry["map"]).shape == load_image(file).shape
-    assert "maps" in lines[2]
-
-
-def test_score_refuses_to_write_over_its_inputs(weights: Path, photo_paths: list[Path], tmp_path: Path) -> None:
-    first, second = tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"
-    for path in (first, second):
-        path.parent.mkdir()
-        shutil.copy(photo_paths[0], path)
-    with pytest.raises(UsageError, match="same name"):
-        score(ScoreOptions(images=[str(first), str(second)], weights=str(weights), maps=str(tmp_path)))
-    shutil.copy(first, tmp_path / "x-pmos.png")
-    with pytest.raises(UsageError, match="write over"):
-        score(ScoreOptions(images=[str(first), str(tmp_path / "x-pmos.png")], weights=str(weights), maps=str(tmp_path)))
-    with pytest.raises(UsageError, match="is an input"):
-        score(ScoreOptions(images=[str(first)], json=str(first), weights=str(weights)))
-    with pytest.raises(ImageError, match="nowhere"):
-        score(ScoreOptions(images=[str(tmp_path / "nowhere.png")], weights=str(weights)))
 
 
 def test_picture_is_orange_where_mos_is_lost(model: PMOS) -> None:

@@ -1,0 +1,90 @@
+"""riqa compare with two images: verdict, margin, report, JSON, mask and sizes that differ."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from relational_iqa import cli
+from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, riqa
+
+SKYLINE = [str(DEMO / name) for name in ("skyline.jpg", "skyline.avif")]
+REFERENCE = str(DEMO / "skyline_reference.webp")
+LOBSTER = [str(DEMO / name) for name in ("lobster_nlm.webp", "lobster_median.webp")]
+
+
+def test_compare_says_the_verdict_the_margin_with_its_unit_and_where_the_report_is(
+    model: BrightnessModel, dark: str, bright: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, result = tmp_path / "new" / "report.html", tmp_path / "new" / "result.json"
+    assert cli.main(["compare", dark, bright, "--out", str(report), "--json", str(result)]) == 0
+    sentence, margin, where, where_json = capsys.readouterr().out.splitlines()
+    assert sentence.startswith("dark.png is ") and sentence.endswith(".")
+    assert margin.startswith("margin: +2.00 severity levels (positive: dark.png is better")
+    assert where == f"report: {report}" and where_json == f"json: {result}"
+    assert "<html" in report.read_text()
+    content = json.loads(result.read_text())
+    assert content["better"] == "a" and content["margin"] == pytest.approx(2)
+    assert content["files"] == {"a": dark, "b": bright} and content["names"] == {"a": "dark.png", "b": "bright.png"}
+
+
+def test_a_reference_adds_both_qualities(
+    model: BrightnessModel, dark: str, bright: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", dark, bright, "--reference", dark]) == 0
+    assert "quality: dark.png -0.20, bright.png -0.40 (0 equals the reference)" in capsys.readouterr().out
+
+
+def test_two_files_of_the_same_name_are_told_apart(
+    model: BrightnessModel, dark: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "dark.png"
+    Image.new("RGB", (40, 30), (99, 99, 99)).save(other)
+    assert cli.main(["compare", dark, str(other)]) == 0
+    assert "A (dark.png)" in capsys.readouterr().out
+    assert cli.main(["rank", dark, str(other)]) == 0
+    assert str(other) in capsys.readouterr().out
+
+
+def test_the_mask_reaches_the_model(model: BrightnessModel, dark: str, bright: str, tmp_path: Path) -> None:
+    mask = Image.new("L", (40, 30))
+    mask.paste(255, (0, 0, 20, 30))
+    mask.save(tmp_path / "mask.png")
+    assert cli.main(["compare", dark, bright, "--mask", str(tmp_path / "mask.png")]) == 0
+    (seen,) = model.masks
+    assert seen.shape == (3, 30, 40) and torch.equal(seen.pixels()[0, 0], (torch.arange(40) < 20).float())
+
+
+@pytest.mark.parametrize(("align", "size"), [("resize", (30, 40)), ("crop", (30, 40))])
+def test_align_brings_images_of_different_sizes_together_in_the_report_too(
+    model: BrightnessModel, dark: str, tmp_path: Path, align: str, size: tuple[int, int]
+) -> None:
+    Image.new("RGB", (50, 60), (90, 90, 90)).save(tmp_path / "large.png")
+    report, result = tmp_path / "r.html", tmp_path / "r.json"
+    argv = ["compare", dark, str(tmp_path / "large.png"), "--align", align, "--out", str(report), "--json", str(result)]
+    assert cli.main(argv) == 0
+    assert json.loads(result.read_text())["size"] == {"width": size[1], "height": size[0]} and report.exists()
+
+
+def test_riqa_compare_prefers_avif_to_jpeg_of_the_same_size_and_writes_the_report(tmp_path: Path) -> None:
+    report, result = tmp_path / "report.html", tmp_path / "result.json"
+    done = riqa("compare", *SKYLINE, "--reference", REFERENCE, "--out", str(report), "--json", str(result))
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("skyline.avif is ") and f"report: {report}" in done.stdout
+    content = json.loads(result.read_text())
+    assert content["better"] == "b" and content["has_reference"] and max(content["quality"].values()) < 0
+    page = report.read_text()
+    assert len(page) > 100_000 and 'src="http' not in page and "skyline.avif" in page
+
+
+def test_riqa_compare_without_reference_gives_a_verdict_and_swapping_negates_it() -> None:
+    contents = []
+    for pair in (LOBSTER, LOBSTER[::-1]):
+        done = riqa("compare", *pair, "--json", "-")
+        assert done.returncode == 0
+        contents.append(json.loads(done.stdout))
+    assert contents[0]["margin"] == pytest.approx(-contents[1]["margin"], rel=1e-6)
+    assert contents[0]["quality"] is None and contents[0]["axes"]

@@ -1,0 +1,83 @@
+"""riqa score: quality below a reference, or the MOS of single images with their maps."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.reading.image_io import load_image
+from relational_iqa import cli
+from relational_iqa.commands.score import ScoreOptions, score
+from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.storage.pmos_weights import save_pmos_weights
+from relational_iqa.systems.pmos import PMOS, load
+from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, riqa
+
+SKYLINE = [str(DEMO / name) for name in ("skyline.jpg", "skyline.avif")]
+REFERENCE = str(DEMO / "skyline_reference.webp")
+
+
+def test_score_says_a_sentence_for_each_image(
+    model: BrightnessModel, dark: str, bright: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["score", bright, dark, "--reference", dark]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("bright.png is ") and second.startswith("dark.png is identical")
+
+
+def test_riqa_rank_and_score_agree_on_the_demo_pair() -> None:
+    done = riqa("rank", *SKYLINE, REFERENCE, "--reference", REFERENCE)
+    assert done.returncode == 0 and done.stdout.startswith("skyline_reference.webp is best, then skyline.avif")
+    done = riqa("score", *SKYLINE, REFERENCE, "--reference", REFERENCE, "--json", "-")
+    jpeg, avif, same = (score["quality"] for score in json.loads(done.stdout)["scores"])
+    assert done.returncode == 0 and jpeg < avif < same == 0
+
+
+@pytest.fixture(scope="module")
+def weights(versions: list[Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
+    network.calibrate(torch.stack(versions))
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    save_pmos_weights(path, network)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pmos(weights: Path) -> PMOS:
+    return load(weights)
+
+
+def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
+    weights: Path, photo_paths: list[Path], pmos: PMOS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(path) for path in photo_paths[:2]]
+    out = tmp_path / "r.json"
+    score(ScoreOptions(images=files, json=str(out), weights=str(weights), maps=str(tmp_path / "maps")))
+    lines = capsys.readouterr().out.splitlines()
+    content = json.loads(out.read_text())
+    assert [entry["file"] for entry in content["scores"]] == files
+    for line, entry, file in zip(lines, content["scores"], files, strict=False):
+        assert line == entry["sentence"] == pmos.score(file).summary() and " of 5 (" in line
+        assert load_image(entry["map"]).shape == load_image(file).shape
+    assert "maps" in lines[2]
+
+
+def test_score_refuses_to_write_over_its_inputs(weights: Path, photo_paths: list[Path], tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"
+    for path in (first, second):
+        path.parent.mkdir()
+        shutil.copy(photo_paths[0], path)
+    with pytest.raises(UsageError, match="same name"):
+        score(ScoreOptions(images=[str(first), str(second)], weights=str(weights), maps=str(tmp_path)))
+    shutil.copy(first, tmp_path / "x-pmos.png")
+    with pytest.raises(UsageError, match="write over"):
+        score(ScoreOptions(images=[str(first), str(tmp_path / "x-pmos.png")], weights=str(weights), maps=str(tmp_path)))
+    with pytest.raises(UsageError, match="is an input"):
+        score(ScoreOptions(images=[str(first)], json=str(first), weights=str(weights)))
+    with pytest.raises(ImageError, match="nowhere"):
+        score(ScoreOptions(images=[str(tmp_path / "nowhere.png")], weights=str(weights)))
