@@ -7,6 +7,7 @@ from jaxtyping import install_import_hook
 CHECKED_SHAPES = (
     "relational_iqa.networks.blocks",
     "relational_iqa.results.colormaps",
+    "relational_iqa.training.losses",
 )
 install_import_hook(CHECKED_SHAPES, "beartype.beartype")
 

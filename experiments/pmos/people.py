@@ -8,7 +8,7 @@ from typing import Any
 from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import srcc
 from relational_iqa.systems.pmos import PMOS
-from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, read, summary
+from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, read
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, variants
 
 
@@ -23,14 +23,14 @@ def people_rows(
     whole = srcc(rated.features.before, rated.scores)
     results = cross_validate(variants(config), model, rated, log=log)
     name, count = rated.benchmark.name, len(rated.scores)
-    full = [row["srcc"] for row in results[FULL]]
+    full = results[FULL].values("srcc")
     rows = [Row(f"{name}: SRCC with people, opinion-unaware, as it is", whole, f"all {count} images")]
     for variant in (BEFORE, FULL, *(key for key in results if key not in (BEFORE, FULL, LINEAR)), LINEAR):
-        own = summary(results[variant])
-        better = sum(a > b["srcc"] for a, b in zip(full, results[variant], strict=True))
+        own = results[variant].medians()
+        better = int((full > results[variant].values("srcc")).sum())
         samples = f"median of {len(full)} splits, std {own['srcc_std']:.3f}, PLCC {own['plcc']:.3f}"
         note = "" if variant == FULL else f"the full system is ahead in {better} of {len(full)} splits"
         title = f"{name}: after fitting, full" if variant == FULL else variant
         rows.append(Row(title, own["srcc"], samples, note=note, part=variant != FULL))
     rows[1], rows[2] = rows[2], rows[1]  # the full system first, what it is compared with below it
-    return rows, {"all_images_before": whole, "splits": results}
+    return rows, {"all_images_before": whole, "splits": {name: verdict.rows() for name, verdict in results.items()}}

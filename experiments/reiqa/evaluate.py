@@ -65,7 +65,8 @@ def neighbour_rows(models: Sequence[tuple[str, ReIQA]], items: Items) -> list[di
 def probe_rows(model: ReIQA, rated: Path, log: Log) -> list[dict[str, Any]]:
     """The linear probe on a rated set: SRCC and PLCC over ten splits by scene, for every choice of features."""
     from relational_iqa.benchmarks.readers.rated import read_rated
-    from relational_iqa.benchmarks.regression import agreement_over_splits
+    from relational_iqa.benchmarks.regression import ridge
+    from relational_iqa.benchmarks.splits import cross_validate
     from relational_iqa.systems.reiqa import features_of_files
 
     images = read_rated(rated)
@@ -81,9 +82,10 @@ def probe_rows(model: ReIQA, rated: Path, log: Log) -> list[dict[str, Any]]:
         for what, part in (
             ("quality", features[:, :quality]), ("content", features[:, quality:]), ("both", features),
         ):  # fmt: skip
-            agreement = agreement_over_splits(part, scores, groups)
-            rows.append({"encoders": name, "features": what, "srcc": agreement.srcc, "plcc": agreement.plcc,
-                         "median_srcc": agreement.median_srcc, "median_plcc": agreement.median_plcc})  # fmt: skip
+            agreement = cross_validate(ridge(part, scores), scores, groups)
+            row = {"srcc": tuple(agreement.values("srcc")), "plcc": tuple(agreement.values("plcc_raw"))}
+            medians = {"median_srcc": agreement.median("srcc"), "median_plcc": agreement.median("plcc_raw")}
+            rows.append({"encoders": name, "features": what, **row, **medians})
     return rows
 
 

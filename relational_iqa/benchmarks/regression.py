@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from distortion_engine.errors import UsageError
-from relational_iqa.benchmarks.correlation import plcc, srcc
-from relational_iqa.benchmarks.splits import Predict, grouped_splits
+from relational_iqa.benchmarks.splits import Predict
 from relational_iqa.storage.regressor import Regressor
 
 # Wide enough that the chosen strength lies inside: for 1000 standardised features it is some hundreds.
@@ -57,41 +55,3 @@ def ridge(features: Array, observed: Array) -> Predict:
         return fitted[key].predict(features[indices])
 
     return predict
-
-
-@dataclass(frozen=True)
-class SplitAgreement:
-    """Agreement on the test shares of splits by scene: one SRCC and PLCC (raw) a split."""
-
-    srcc: tuple[float, ...]
-    plcc: tuple[float, ...]
-
-    @property
-    def median_srcc(self) -> float:
-        """Median over the splits, as the literature reports it."""
-        return float(np.median(self.srcc))
-
-    @property
-    def median_plcc(self) -> float:
-        """Median over the splits."""
-        return float(np.median(self.plcc))
-
-    def summary(self) -> str:
-        """One line."""
-        return (
-            f"SRCC {self.median_srcc:.3f}, PLCC {self.median_plcc:.3f} "
-            f"(medians of {len(self.srcc)} splits by scene; SRCC {min(self.srcc):.3f} to {max(self.srcc):.3f})"
-        )
-
-
-def agreement_over_splits(
-    features: Array, scores: Array, groups: Sequence[str], count: int = 10, seed: int = 0
-) -> SplitAgreement:
-    """Fits on 80 % of the groups and judges on the rest, `count` times; everything, also the strength of the ridge, is
-    chosen on the training share."""
-    rank, linear = [], []
-    for train, test in grouped_splits(groups, count, test_share=0.2, seed=seed):
-        predicted = fit_regressor(features[train], scores[train]).predict(features[test])
-        rank.append(srcc(predicted, scores[test]))
-        linear.append(plcc(predicted, scores[test]))
-    return SplitAgreement(tuple(rank), tuple(linear))

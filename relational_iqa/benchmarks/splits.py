@@ -77,6 +77,24 @@ class SplitVerdict:
         values = self.values(name)
         return float(np.nanmedian(values)) if np.isfinite(values).any() else NAN
 
+    def medians(self) -> dict[str, float]:
+        """Medians of "srcc", "krcc" and "plcc" (of predictions as they are), "srcc_std", and the number of "splits"."""
+        named = {"srcc": "srcc", "krcc": "krcc", "plcc": "plcc_raw"}
+        found = {name: self.median(value) for name, value in named.items()}
+        return found | {"srcc_std": float(np.std(self.values("srcc"))), "splits": len(self.splits)}
+
+    def rows(self) -> list[dict[str, float]]:
+        """ "srcc", "krcc" and "plcc" (of predictions as they are) of every split."""
+        return [{"srcc": one.srcc, "krcc": one.krcc, "plcc": one.plcc_raw} for one in self.splits]
+
+    def summary(self) -> str:
+        """One line."""
+        found = self.values("srcc")
+        return (
+            f"SRCC {self.median('srcc'):.3f}, PLCC {self.median('plcc_raw'):.3f} "
+            f"(medians of {len(found)} splits by scene; SRCC {found.min():.3f} to {found.max():.3f})"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Medians and every split, plain Python."""
         names = ("srcc", "krcc", "plcc", "plcc_raw", "rmse")

@@ -17,15 +17,14 @@ def fit_mos(options: FitMosOptions) -> None:
     settings = read_config(options.config, options.overrides)
 
     from relational_iqa.training.pmos.fit_mos import fit_mos as fit
-    from relational_iqa.training.pmos.fit_mos import summary
     from relational_iqa.training.pmos.fit_mos_config import parse_fit_config
 
     def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     path, results = fit(parse_fit_config(settings), options.resume, log)
-    for name, rows in results.items():
-        medians = summary(rows)
+    for name, verdict in results.items():
+        medians = verdict.medians()
         print(
             f"{name}: SRCC {medians['srcc']:.3f} (std {medians['srcc_std']:.3f}), PLCC {medians['plcc']:.3f}, "
             f"KRCC {medians['krcc']:.3f}; medians over {medians['splits']} splits"

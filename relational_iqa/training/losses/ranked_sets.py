@@ -3,14 +3,15 @@
 Signals, in the order of their authority: order by construction (within a set); pairs of the whole batch on which *all*
 conventional metrics agree; the mean consensus of the metrics as a regression target, which ties the scale to levels.
 
-Shapes: N sets of n + 1 members, the reference first; M conventional metrics. ranks (N, n + 1), lower is better; labels
-(N, n + 1, M), loss of quality as each metric judges it, in severity; certainty (N,) of the order by construction.
+The first member of a set is its reference. ranks: lower is better. labels: loss of quality as each conventional metric
+judges it, in severity. certainty: of the order by construction.
 """
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
@@ -25,28 +26,35 @@ HALF_WEIGHT_DISAGREEMENT = 0.15
 _HUBER = 0.05  # severity; errors below are squared
 
 
-def order_by_construction(ranks: Tensor, certainty: Tensor) -> Tensor:
-    """(N, n + 1, n + 1): 1 at [s, i, j] where member i of set s is better than member j by construction, else 0."""
+def order_by_construction(
+    ranks: Int[Tensor, "sets members"], certainty: Float[Tensor, " sets"]
+) -> Float[Tensor, "sets members members"]:
+    """1 at [s, i, j] where member i of set s is better than member j by construction, else 0."""
     return (ranks[:, :, None] < ranks[:, None, :]).float() * (certainty[:, None, None] >= CERTAIN)
 
 
-def share_in_order(difference: Tensor, weight: Tensor) -> Tensor:
+def share_in_order(difference: Float[Tensor, "*pairs"], weight: Float[Tensor, "*pairs"]) -> Float[Tensor, ""]:
     """Share of pairs whose difference (better minus worse) is above 0, weighted; 0 where all weights are 0."""
     return ((difference > 0).float() * weight).sum() / weight.sum().clamp_min(1)
 
 
-def certainty_weighted_mean(loss: Tensor, disagreement: Tensor) -> Tensor:
+def certainty_weighted_mean(loss: Float[Tensor, "*n"], disagreement: Float[Tensor, "*n"]) -> Float[Tensor, ""]:
     """Mean of a regression loss that counts less where the metrics disagree: the consensus is then an accident of which
     metrics were asked.
 
-    loss, disagreement: of one shape; the disagreement is the standard deviation of the metrics, in severity.
+    The disagreement is the standard deviation of the metrics, in severity.
     """
     weight = 1 / (1 + (disagreement / HALF_WEIGHT_DISAGREEMENT) ** 2)
     return (weight * loss).sum() / weight.sum().clamp_min(1e-6)
 
 
-def reference_losses(quality: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor) -> dict[str, Tensor]:
-    """Losses of scores with a reference. quality (N, n + 1) in levels, 0 for the reference; the rest: see the module.
+def reference_losses(
+    quality: Float[Tensor, "sets members"],
+    ranks: Int[Tensor, "sets members"],
+    labels: Float[Tensor, "sets members metrics"],
+    certainty: Float[Tensor, " sets"],
+) -> dict[str, Float[Tensor, ""]]:
+    """Losses of scores with a reference. quality: in levels, 0 for the reference; the rest: see the module.
 
     Returns:
         A dictionary of scalars:
@@ -73,24 +81,24 @@ def reference_losses(quality: Tensor, ranks: Tensor, labels: Tensor, certainty: 
 
 
 def pair_losses(
-    margin: Tensor,
-    embedding: Tensor,
-    pairs: Tensor,
-    ranks: Tensor,
-    labels: Tensor,
-    certainty: Tensor,
-    quality: Tensor,
-) -> dict[str, Tensor]:
+    margin: Float[Tensor, " rows"],
+    embedding: Float[Tensor, "rows e"],
+    pairs: Int[Tensor, "sets pairs 2"],
+    ranks: Int[Tensor, "sets members"],
+    labels: Float[Tensor, "sets members metrics"],
+    certainty: Float[Tensor, " sets"],
+    quality: Float[Tensor, "sets members"],
+) -> dict[str, Float[Tensor, ""]]:
     """Losses of margins without a reference.
 
     Args:
-        margin: (N P,) predicted margin of each pair, in levels, > 0 where its first member is better.
-        embedding: (N P, E) relation embedding of each pair.
-        pairs: (N, P, 2) members of each set that are compared.
+        margin: predicted margin of each pair of each set, in levels, > 0 where its first member is better.
+        embedding: relation embedding of each pair of each set.
+        pairs: members of each set that are compared.
         ranks: see the module.
         labels: see the module.
         certainty: see the module.
-        quality: (N, n + 1) scores of the same members with a reference, in levels; what gradients must not reach.
+        quality: scores of the same members with a reference, in levels; what gradients must not reach.
 
     Returns:
         A dictionary of scalars:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 
-def rank_logistic(difference: Tensor, weight: Tensor, temperature: float = 0.3) -> Tensor:
+def rank_logistic(
+    difference: Float[Tensor, "*pairs"], weight: Float[Tensor, "*pairs"], temperature: float = 0.3
+) -> Float[Tensor, ""]:
     """RankNet (Burges et al., 2005): weighted mean of -log sigmoid(difference / temperature).
 
     Args:
-        difference: (n,) score of the better minus score of the worse image, in levels.
-        weight: (n,) >= 0; the loss is 0 where all weights are.
+        difference: score of the better minus score of the worse image, in levels.
+        weight: 0 or more; the loss is 0 where all weights are.
         temperature: difference at which the loss of a pair in the wrong order begins to be linear.
     """
     return (weight * F.softplus(-difference / temperature)).sum() / weight.sum().clamp_min(1e-6)
 
 
-def rank_n_contrast(embedding: Tensor, label: Tensor, temperature: float = 0.5) -> Tensor:
+def rank_n_contrast(
+    embedding: Float[Tensor, "n e"], label: Float[Tensor, " n"], temperature: float = 0.5
+) -> Float[Tensor, ""]:
     """Rank-N-Contrast (Zha et al., NeurIPS 2023, arXiv:2210.01189, eq. 2), similarity being minus the L2 distance.
 
     For anchor i and positive j, the contrasts are all k whose label is at least as far from that of i as j's is.
 
     Args:
-        embedding: (n, E), n >= 3.
-        label: (n,).
+        embedding: a row an item, at least three.
+        label: the quantity that the embedding is ordered by.
         temperature: of the similarities.
     """
     n = embedding.shape[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 # Fields weaker than this together count as "none" in proportion.
@@ -17,17 +18,22 @@ _HUBER = 0.1  # severity; errors below are squared
 
 
 def distortion_losses(
-    maps: Tensor, type_logits: Tensor, magnitude: Tensor, direction: Tensor, target: Tensor, valid: Tensor
-) -> dict[str, Tensor]:
+    maps: Float[Tensor, "b k h w"],
+    type_logits: Float[Tensor, "b k+1 h w"],
+    magnitude: Float[Tensor, "b 1 h w"],
+    direction: Float[Tensor, "b k h w"],
+    target: Float[Tensor, "b k h w"],
+    valid: Float[Tensor, "b 1 h w"],
+) -> dict[str, Float[Tensor, ""]]:
     """Losses of predicted relation maps, each a mean over valid cells.
 
     Args:
-        maps: (B, K, h, w) predicted relation maps.
-        type_logits: (B, K + 1, h, w) logits of the axes, then of "none".
-        magnitude: (B, 1, h, w) predicted severity of all axes together.
-        direction: (B, K, h, w) in [-1, 1].
-        target: (B, K, h, w) true relation maps.
-        valid: (B, 1, h, w) in [0, 1].
+        maps: predicted relation maps.
+        type_logits: logits of the axes, then of "none".
+        magnitude: predicted severity of all axes together.
+        direction: predicted direction of each axis, in [-1, 1].
+        target: true relation maps.
+        valid: 1 where the truth is known, 0 where it is not, and between.
 
     Returns:
         A dictionary of scalars:

@@ -18,11 +18,10 @@ import numpy as np
 
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import load_image
-from relational_iqa.benchmarks.correlation import krcc, plcc, srcc
 from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.benchmarks.readers.items import Benchmark
 from relational_iqa.benchmarks.regression import MIN_RATED, fit_regressor
-from relational_iqa.benchmarks.splits import grouped_splits
+from relational_iqa.benchmarks.splits import SplitVerdict, grouped_splits, judge_held_out
 from relational_iqa.networks.pmos_head import PmosHead
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.storage.cards import WeightCard, write_card
@@ -91,8 +90,8 @@ def fit(config: FitConfig, model: PMOS, rated: Rated, index: np.ndarray, out: Pa
 
 def cross_validate(
     configs: Mapping[str, FitConfig], model: PMOS, rated: Rated, resume: str = "auto", log: Log = lambda text: None
-) -> dict[str, list[dict[str, float]]]:
-    """By variant, `LINEAR` and `BEFORE`: one {"srcc", "krcc", "plcc"} a split, on the images that were left out.
+) -> dict[str, SplitVerdict]:
+    """By variant, `LINEAR` and `BEFORE`: agreement on the images that each split left out.
 
     The splits are those of the first config, by scene; images without one are scenes of their own. UsageError where
     they leave too few images to fit to.
@@ -121,12 +120,8 @@ def cross_validate(
         predicted[BEFORE][number, test] = rated.features.before[test]
         log(f"split {number + 1} of {len(splits)}: fitted {', '.join(configs)}")
     _score_with_heads(model, rated, splits, heads, predicted, log)
-    measures = {"srcc": srcc, "krcc": krcc, "plcc": plcc}
     return {
-        name: [
-            {word: measure(values[number, test], rated.scores[test]) for word, measure in measures.items()}
-            for number, (_, test) in enumerate(splits)
-        ]
+        name: judge_held_out(splits, [values[number, test] for number, (_, test) in enumerate(splits)], rated.scores)
         for name, values in predicted.items()
     }
 
@@ -152,7 +147,7 @@ def _score_with_heads(
 
 def fit_mos(
     config: FitConfig, resume: str = "auto", log: Log = lambda text: None
-) -> tuple[Path, dict[str, list[dict[str, float]]]]:
+) -> tuple[Path, dict[str, SplitVerdict]]:
     """Measures on splits, fits on all images, writes `out`/`name`.safetensors with its card; returns path and table."""
     model = load(config.start_from or None)
     rated = read(config, model, log)
@@ -174,18 +169,10 @@ def fit_mos(
         command="riqa fit-mos --config CONFIG, with the config below",
         config=asdict(config),
         git_commit=git_commit(),
-        results={name: summary(rows) for name, rows in results.items()},
+        results={name: verdict.medians() for name, verdict in results.items()},
     )
     write_card(path, card)
     return path, results
-
-
-def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Medians over splits, and the standard deviation of the SRCC."""
-    if not rows:
-        return {}
-    medians = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
-    return medians | {"srcc_std": float(np.std([row["srcc"] for row in rows])), "splits": len(rows)}
 
 
 def _images_key(rated: Rated, index: np.ndarray) -> str:

@@ -13,7 +13,8 @@ import torch
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.photos import list_photos
 from relational_iqa.benchmarks.readers.rated import read_rated
-from relational_iqa.benchmarks.regression import agreement_over_splits, fit_regressor
+from relational_iqa.benchmarks.regression import fit_regressor, ridge
+from relational_iqa.benchmarks.splits import cross_validate
 from relational_iqa.networks.reiqa import EncoderSize, ImageEncoder, MomentumContrast, ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.resnet_state import load_resnet
@@ -139,16 +140,16 @@ def fit_to_opinions(
     features = features_of_files(model, [row.image for row in rows], experts)
     scores = np.array([row.score for row in rows])
     groups = [row.scene or (str(row.reference) if row.reference else "") for row in rows]
-    agreement = agreement_over_splits(features, scores, groups, splits, seed)
+    agreement = cross_validate(ridge(features, scores), scores, groups, splits, seed=seed)
     facts = {
         "experts": experts,
         "encoders": model.meta.get("name"),
         "encoders_sha256": model.meta.get("sha256"),
         "fitted_to": f"{len(rows)} images of {path.name}",
         "scores": [float(scores.min()), float(scores.max())],
-        "splits": len(agreement.srcc),
-        "median_srcc": agreement.median_srcc,
-        "median_plcc": agreement.median_plcc,
+        "splits": len(agreement.splits),
+        "median_srcc": agreement.median("srcc"),
+        "median_plcc": agreement.median("plcc_raw"),
         "agreement": agreement.summary(),
     }
     return fit_regressor(features, scores, facts)

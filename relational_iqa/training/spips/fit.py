@@ -14,10 +14,9 @@ import torch
 
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.photos import list_photos
-from relational_iqa.benchmarks.correlation import krcc, plcc, srcc
 from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.benchmarks.readers.items import RatedImage
-from relational_iqa.benchmarks.splits import grouped_splits
+from relational_iqa.benchmarks.splits import grouped_splits, judge_held_out
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.networks.spips import DEEP, SpipsArchitecture, SpipsNetwork
 from relational_iqa.networks.stage_features import ResNetBackbone
@@ -143,31 +142,28 @@ def new_network(config: SpipsConfig) -> tuple[SpipsNetwork, str]:
     return network, opinions
 
 
-def cross_validate(config: SpipsConfig, rated: Sequence[RatedImage], resume: str = "auto") -> dict[str, Any]:
+def cross_validate(
+    config: SpipsConfig, rated: Sequence[RatedImage], resume: str = "auto"
+) -> dict[str, dict[str, float]]:
     """Medians over splits by reference of SRCC, KRCC and PLCC on whole images whose references were not fitted to,
-    after the fit and before it."""
+    after the fit ("fitted") and before it ("before")."""
     people = _people(config)
     splits = grouped_splits([_scene(row) for row in rated], people.splits, people.test_share, config.train.seed)
-    rows: dict[str, list[dict[str, float]]] = {"fitted": [], "before": []}
+    tested: dict[str, list[np.ndarray]] = {"fitted": [], "before": []}
     for number, (training, test) in enumerate(splits):
-        for name in rows:
-            network, _ = new_network(config)
-            if name == "fitted":
-                fitted_to = [rated[int(i)] for i in training]
-                stage = _on_opinions(config, network, fitted_to)
-                train(stage, config.train, _folder(config) / f"split{number}" / _images_key(fitted_to), resume)
-            rows[name].append(_agreement(network, [rated[int(i)] for i in test]))
-    return {
-        name: {key: float(np.nanmedian([row[key] for row in found])) for key in found[0]} | {"splits": len(found)}
-        for name, found in rows.items()
-    }
+        fitted_to, held_out = ([rated[int(i)] for i in indices] for indices in (training, test))
+        tested["before"].append(_qualities(new_network(config)[0], held_out))
+        network, _ = new_network(config)
+        stage = _on_opinions(config, network, fitted_to)
+        train(stage, config.train, _folder(config) / f"split{number}" / _images_key(fitted_to), resume)
+        tested["fitted"].append(_qualities(network, held_out))
+    scores = np.array([row.score for row in rated], dtype=np.float64)
+    return {name: judge_held_out(splits, values, scores).medians() for name, values in tested.items()}
 
 
-def _agreement(network: SpipsNetwork, rated: Sequence[RatedImage]) -> dict[str, float]:
+def _qualities(network: SpipsNetwork, rated: Sequence[RatedImage]) -> np.ndarray:
     model = SPIPS(network, {})
-    predicted = [model.quality(*load_pair(row)) for row in rated]
-    scores = [row.score for row in rated]
-    return {name: measure(predicted, scores) for name, measure in (("srcc", srcc), ("krcc", krcc), ("plcc", plcc))}
+    return np.array([model.quality(*load_pair(row)) for row in rated])
 
 
 def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
-from relational_iqa.benchmarks.regression import ALPHAS, agreement_over_splits, fit_regressor
+from relational_iqa.benchmarks.regression import ALPHAS, fit_regressor, ridge
+from relational_iqa.benchmarks.splits import cross_validate
 from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.storage.regressor import load_regressor
@@ -164,10 +165,10 @@ def test_agreement_is_judged_on_scenes_that_were_not_fitted_to() -> None:
     groups = [f"scene {i // 4}" for i in range(80)]
     own = np.repeat(rng.normal(size=(20, 40)), 4, axis=0) + 0.01 * rng.normal(size=(80, 40))
     scores = np.repeat(rng.normal(size=20), 4)  # a scene's features are a fingerprint of it and say nothing else
-    agreement = agreement_over_splits(own, scores, groups)
-    assert len(agreement.srcc) == len(agreement.plcc) == 10 and abs(agreement.median_srcc) < 0.6
+    agreement = cross_validate(ridge(own, scores), scores, groups)
+    assert len(agreement.splits) == 10 and abs(agreement.median("srcc")) < 0.6
     features, good = rated_features(80)
-    assert agreement_over_splits(features, good, groups).median_srcc > 0.95
+    assert cross_validate(ridge(features, good), good, groups).median("srcc") > 0.95
     assert "10 splits by scene" in agreement.summary()
 
 

@@ -67,7 +67,9 @@ def test_the_sign_loss_falls_towards_the_true_direction_and_rises_away_from_it()
         one = torch.ones(1, 1, 1, 1)
         return float(distortion_losses(zero, torch.zeros(1, 3, 1, 1), one, direction, target, one)["sign"])
 
-    assert sign_loss(0.9, -0.9) < sign_loss(0.1, -0.1) < sign_loss(0, 0) < sign_loss(-0.1, 0.1) < sign_loss(-0.9, 0.9)
+    assert (
+        sign_loss(0.9, -0.9) < sign_loss(0.1, -0.1) < sign_loss(0.0, 0.0) < sign_loss(-0.1, 0.1) < sign_loss(-0.9, 0.9)
+    )
 
 
 def test_distortion_losses_equal_a_case_worked_by_hand() -> None:

@@ -22,7 +22,7 @@ from relational_iqa.commands.fit_mos import fit_mos as command
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS
-from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, fit, fit_mos, read, summary
+from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, fit, fit_mos, read
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, parse_fit_config, score_range, to_mos, variants
 
 ROOT = Path(__file__).parents[4]
@@ -117,33 +117,34 @@ def test_splits_judge_only_images_that_were_left_out(
 
     seen: list[set[int]] = []
     judged: list[set[float]] = []
-    fit_one, judge = module.fit, module.srcc
+    fit_one, judge = module.fit, module.judge_held_out
 
     def watched(config: Any, model: Any, rated: Any, index: Any, out: Any, resume: Any) -> Any:
         seen.append(set(rated.scores[index]))
         return fit_one(config, model, rated, index, out, resume)
 
-    def watching(predicted: Any, observed: Any) -> float:
-        judged.append(set(observed))
-        return judge(predicted, observed)
+    def watching(splits: Any, tested: Any, observed: Any) -> Any:
+        judged.append([set(observed[test]) for _, test in splits])
+        return judge(splits, tested, observed)
 
     monkeypatch.setattr(module, "fit", watched)
-    monkeypatch.setattr(module, "srcc", watching)
+    monkeypatch.setattr(module, "judge_held_out", watching)
     quick = replace(config, fit=replace(config.fit, steps=2))
     table = cross_validate({FULL: quick, "without ROI": replace(quick, roi=False)}, model, read(quick, model))
-    assert list(table) == [FULL, "without ROI", LINEAR, BEFORE] and all(len(rows) == 2 for rows in table.values())
-    assert len(seen) == 4 and len(judged) == 8
+    assert list(table) == [FULL, "without ROI", LINEAR, BEFORE]
+    assert all(len(verdict.splits) == 2 for verdict in table.values())
+    assert len(seen) == 4 and len(judged) == 4 and all(tests == judged[0] for tests in judged)
     for number in range(2):
-        training, test = seen[2 * number], judged[number]
+        training, test = seen[2 * number], judged[0][number]
         assert len(training) == 16 and len(test) == 4 and not training & test
-    medians = summary(table[LINEAR])
+    medians = table[LINEAR].medians()
     assert -1 <= medians["srcc"] <= 1 and medians["splits"] == 2 and medians["srcc_std"] >= 0
 
 
 def test_tuned_networks_are_measured_on_splits_as_well(config: FitConfig, model: PMOS) -> None:
     config = replace(config, encoder="tuned", crop_px=32, splits=1, fit=replace(config.fit, steps=1, batch_size=2))
     table = cross_validate({FULL: config}, model, read(config, model))
-    assert np.isfinite(table[FULL][0]["plcc"])
+    assert np.isfinite(table[FULL].rows()[0]["plcc"])
 
 
 def test_fit_writes_weights_that_say_whose_opinion_they_are(config: FitConfig, folder: Path) -> None:
