@@ -41,7 +41,9 @@ def splatted(points: list[tuple[float, float, float]]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("angle_deg", [0.0, 30.0, 120.0])
-@pytest.mark.parametrize(("decay", "bow", "anchor"), [(0.0, 0.0, 0.0), (2.0, 0.0, 0.0), (2.5, 1.0, 0.0), (1.5, 0.4, 1.0)])
+@pytest.mark.parametrize(
+    ("decay", "bow", "anchor"), [(0.0, 0.0, 0.0), (2.0, 0.0, 0.0), (2.5, 1.0, 0.0), (1.5, 0.4, 1.0)]
+)
 def test_motion_blur_is_the_path_of_the_exposure(angle_deg: float, decay: float, bow: float, anchor: float):
     length = 12.0
     path = np.linspace(-0.5, 0.5, 257)

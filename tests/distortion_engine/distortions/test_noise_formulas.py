@@ -93,7 +93,9 @@ def test_impulse_noise_makes_values_black_or_white_with_its_probability():
     result = noise.impulse_noise(image, 0.08, seeded())
     hit = result != image
     assert float(hit.float().mean()) == pytest.approx(0.08, rel=0.03)
-    assert set(result[hit].unique().tolist()) == {0.0, 1.0} and float(result[hit].mean()) == pytest.approx(0.5, abs=0.02)
+    assert set(result[hit].unique().tolist()) == {0.0, 1.0} and float(result[hit].mean()) == pytest.approx(
+        0.5, abs=0.02
+    )
     assert float(hit.all(dim=0).float().mean()) < 0.002  # each channel on its own
 
 
