@@ -23,8 +23,7 @@ from relational_iqa.report.pictures import (
     map_uri,
     previews,
 )
-from relational_iqa.report.views import scale_position
-from relational_iqa.results.colormaps import DIVERGING, colour_of, overlay, tint
+from relational_iqa.results.colormaps import tint
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.margins import MARGIN_WORDS
@@ -242,29 +241,6 @@ def test_previews_of_noise_keep_to_the_bytes_they_have_and_are_encoded_alike():
 def test_values_that_are_not_finite_are_refused():
     with pytest.raises(ImageError, match="image a has values that are not finite"):
         as_uint8(np.full((3, 16, 16), np.nan), "image a")
-
-
-def test_the_margin_scale_is_monotone_symmetric_and_clamped():
-    margins = [-9, -5, -3, -1.5, -0.5, -0.1, 0, 0.1, 0.5, 1.5, 3, 5, 9]
-    positions = [scale_position(m) for m in margins]
-    expected = [1, 1] + [k / 9 for k in (8, 7, 6, 5, 4.5, 4, 3, 2, 1, 0)] + [0]
-    assert positions == pytest.approx(expected)
-
-
-def test_blue_is_negative_orange_positive_and_zero_is_transparent():
-    colour, opacity = colour_of(np.array([-1.0, -0.3, 0.0, 0.3, 1.0, 7.0]))
-    assert (colour[:2, 2] > colour[:2, 0]).all() and (colour[3:, 0] > colour[3:, 2]).all()
-    assert opacity[2] == 0 and opacity[1] == opacity[3] and opacity[4] == opacity[5] > opacity[3]
-
-
-def test_the_palette_darkens_towards_both_ends():
-    luma = DIVERGING @ np.array([0.2126, 0.7152, 0.0722])
-    assert (np.diff(luma[:128]) > 0).all() and (np.diff(luma[128:]) < 0).all()
-
-
-def test_an_empty_map_shows_the_grey_picture(photo):
-    shown = overlay(flat(), photo)
-    assert shown.dtype == np.uint8 and (shown == shown[..., :1]).all()
 
 
 def test_a_negative_scale_swaps_the_colours():

@@ -132,3 +132,27 @@ def test_the_best_tile_is_the_one_with_the_least_work() -> None:
         assert overlap <= work(height, width, (square, square), halo)[0]
     assert best_tile(3008, 4000, 240, 3008 * 4000) == (3008, 4000)
     assert best_tile(3008, 4000, 240, 0.0) == (320, 320)  # no room: the least
+
+
+def test_tiles_of_a_small_image_by_hand() -> None:
+    tiles = [(tile.core, tile.outer) for tile in tiles_of(48, 80, 32, halo_px=16, whole_px=0)]
+    assert tiles == [
+        ((0, 0, 32, 32), (0, 0, 48, 48)),
+        ((0, 32, 32, 64), (0, 16, 48, 80)),
+        ((0, 64, 32, 80), (0, 48, 48, 80)),
+        ((32, 0, 48, 32), (16, 0, 48, 48)),
+        ((32, 32, 48, 64), (16, 16, 48, 80)),
+        ((32, 64, 48, 80), (16, 48, 48, 80)),
+    ]
+
+
+@pytest.mark.parametrize(("length", "padded"), [(1, 16), (15, 16), (16, 16), (17, 32), (30, 32), (33, 48)])
+def test_a_side_is_padded_to_the_next_multiple_of_the_grid(length: int, padded: int) -> None:
+    assert padded_size(length) == padded
+
+
+def test_shares_of_cells_at_the_border_by_hand() -> None:
+    share = inside_share(18, 21)[0, 0]
+    rows = [1.0, 1.0, 1.0, 1.0, 0.5, 0.0, 0.0, 0.0]  # 18 px are 4 cells and a half, padded to 8
+    columns = [1.0, 1.0, 1.0, 1.0, 1.0, 0.25, 0.0, 0.0]
+    assert torch.equal(share, torch.tensor([[y * x for x in columns] for y in rows]))

@@ -43,3 +43,21 @@ def test_the_order_of_images_does_not_matter() -> None:
 def test_an_unknown_alignment_is_named() -> None:
     with pytest.raises(UsageError, match="align is 'stretch': expected 'resize' or 'crop'"):
         match_sizes([("a", picture(20, 32))], "stretch")
+
+
+def test_resizing_reduces_by_an_antialiased_cubic_clamped_to_the_range() -> None:
+    stripes = torch.zeros(3, 32, 96)
+    stripes[:, :, ::2] = 1.0  # finer than the small image can show: without antialiasing stripes of another width
+    resized, _ = match_sizes([("a", stripes), ("b", picture(16, 32))], "resize")
+    assert resized.shape == (3, 16, 32)
+    assert (resized[:, :, 4:-4] - 0.5).abs().max() < 0.05
+    edge = torch.zeros(3, 32, 64)
+    edge[:, :, 32:] = 1.0
+    sharp, _ = match_sizes([("a", edge), ("b", picture(16, 32))], "resize")
+    assert float(sharp.min()) == 0.0 and float(sharp.max()) == 1.0  # a cubic overshoots beside an edge
+
+
+def test_cropping_an_odd_rest_leaves_the_larger_part_below_and_right() -> None:
+    a, b = picture(25, 37), picture(20, 30)
+    cropped, _ = match_sizes([("a", a), ("b", b)], "crop")
+    assert torch.equal(cropped, a[:, 2:22, 3:33])

@@ -1,0 +1,56 @@
+"""Crops and league page: what the reader is pointed at is where it is said to be."""
+
+import re
+
+import numpy as np
+
+from distortion_engine.catalog import AXES
+from relational_iqa.report import render_league, render_report, write_league
+from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, crop_origin
+from relational_iqa.results.comparison import Comparison, Ranking
+from relational_iqa.results.league import League
+from relational_iqa.results.map import Map
+
+
+def test_crops_stay_inside_and_centre_where_they_can():
+    assert crop_origin((1000, 1000), (500, 400)) == (500 - CROP_WIDTH_PX // 2, 400 - CROP_HEIGHT_PX // 2)
+    assert crop_origin((1000, 1000), (5, 998)) == (0, 1000 - CROP_HEIGHT_PX)
+    assert crop_origin((50, 60), (30, 20)) == (0, 0)
+
+
+def test_a_report_of_twelve_megapixels_of_noise_stays_under_five_megabytes():
+    generator = np.random.default_rng(0)
+    small = generator.integers(0, 256, (750, 1000, 3), dtype=np.uint8)
+    image = small.repeat(4, axis=0).repeat(4, axis=1)
+    rough = Map.from_array(generator.uniform(0, 1, (188, 250)).repeat(16, 0).repeat(16, 1)[:3000, :4000])
+    local = Map.from_array(3 * rough - 1)
+    result = Comparison(-1.0, {"noise": rough, "haze": -rough}, local, local, True, -1.0, -0.5)
+    page = render_report(result, image, image[::-1], image[:, ::-1])
+    assert len(page.encode()) < 5_000_000 and "reduced from 4000 × 3000" in page
+
+
+def league(qualities: list[float] | None) -> League:
+    pairwise = np.array([[0.0, -0.5, 0.05], [0.5, 0.0, 1.7], [-0.05, -1.7, 0.0]])
+    axes = {axis.name: np.zeros(3) for axis in AXES} | {"noise": np.array([0.4, -0.1, 0.0])}
+    names = ["a.png", "<b>.png", "c.png"]
+    return League(Ranking([1, 0, 2], names, [0.5, 0.05], qualities, pairwise, {"version": "1"}), pairwise.mean(1), axes)
+
+
+def test_the_league_page_has_order_scores_axes_and_every_margin(tmp_path):
+    page = write_league(league(None), tmp_path / "league.html").read_text(encoding="utf-8")
+    rows = re.findall(r'<th scope="row" title="[^"]*">(\d)\. ([^<]*)</th><td>([^<]*)</td><td>([^<]*)</td>', page)
+    assert rows == [
+        ("1", "&lt;b&gt;.png", "+0.73", "+0.50"), ("2", "a.png", "−0.15", "+0.05 (equal)"), ("3", "c.png", "−0.58", ""),
+    ]  # fmt: skip
+    assert "<b>" not in page and "+ noisier" in page and "hazier" not in page.split("<script")[0]
+    matrix = page[page.index('id="matrix"') :]
+    assert re.findall(r'<td class="cell-(a|b)" style="--s:\d+">([−+]\d\.\d\d)</td>', matrix) == [
+        ("a", "+0.50"), ("a", "+1.70"), ("b", "−0.50"), ("a", "+0.05"), ("b", "−1.70"), ("b", "−0.05"),
+    ]  # fmt: skip
+    assert "http" not in page.replace("http-equiv", "") and "levels off the differences" in page
+
+
+def test_the_league_page_links_where_it_has_addresses_and_knows_a_reference():
+    page = render_league(league([-1.0, -0.5, -1.1]), {(1, 0): "/result/x/1-0"}, back="/")
+    assert page.count('href="/result/x/1-0"') == 1 and 'href="/"' in page
+    assert "levels below the reference" in page and "levels off the differences" not in page

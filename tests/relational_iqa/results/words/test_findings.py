@@ -1,0 +1,127 @@
+"""Findings: the numbers of a slow literal version, the word of every axis and direction, and the limits of both."""
+
+import math
+
+import numpy as np
+import pytest
+
+from distortion_engine.catalog import AXES
+from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.map import Map
+from relational_iqa.results.words.findings import Finding, find, worth_saying
+from relational_iqa.results.words.places import place
+
+HEIGHT, WIDTH = 40, 50
+A, B = 1.0, -1.0  # margins: that image is better
+
+# axis -> what is said where B is worse and has more of it, where B is worse and has less, and the same of A
+WORDS = {
+    "sharpness": ("B is oversharpened", "B is blurrier"),
+    "pixelation": ("B is more pixelated", None),
+    "noise": ("B is noisier", None),
+    "chroma_noise": ("B is more colour-noisy", None),
+    "impulse": ("B is more specked", None),
+    "blocking": ("B is blockier", None),
+    "smearing": ("B is more smeared", None),
+    "brightness": ("B is brighter", "B is darker"),
+    "contrast": ("B is harsher", "B is flatter"),
+    "saturation": ("B is more saturated", "B is less saturated"),
+    "color_cast": ("B is warmer", "B is cooler"),
+    "chroma_defect": ("B is more colour-fringed", None),
+    "quantization": ("B is more banded", None),
+    "geometric": ("B is more warped", None),
+    "local_damage": ("B is more damaged", None),
+    "haze": ("B is hazier", None),
+}
+
+
+def flat(value: float) -> Map:
+    return Map.from_array(np.full((HEIGHT, WIDTH), value))
+
+
+def reasons(axis: str, value: float, margin: float) -> str:
+    return Comparison(margin, {axis: flat(value)}, flat(margin), flat(1.0)).reasons()
+
+
+def test_every_axis_has_its_words() -> None:
+    assert list(WORDS) == [axis.name for axis in AXES]
+
+
+@pytest.mark.parametrize("axis", list(WORDS))
+def test_the_sign_of_a_map_chooses_image_and_word(axis: str) -> None:
+    more, less = WORDS[axis]
+    assert reasons(axis, 0.4, A) == f"{more} (0.4, everywhere)"  # positive: b has more
+    assert reasons(axis, -0.4, B) == f"{more.replace('B', 'A', 1)} (0.4, everywhere)"
+    if less is None:  # the better image having more of a defect is no reason for the verdict
+        assert not reasons(axis, -0.4, A).startswith("B is") and not reasons(axis, 0.4, B).startswith("A is")
+    else:
+        assert reasons(axis, -0.4, A) == f"{less} (0.4, everywhere)"
+        assert reasons(axis, 0.4, B) == f"{less.replace('B', 'A', 1)} (0.4, everywhere)"
+
+
+def literal_areas(values: np.ndarray, local: np.ndarray, sign: int) -> tuple[float, float, float, str] | None:
+    """Intensity, share, evidence and place of one sign, pixel by pixel."""
+    mass, evidence, count = 0.0, 0.0, 0
+    kept = np.zeros_like(values)
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            strength = sign * float(values[y, x])
+            if strength > 0.1:
+                mass, evidence, count = mass + strength, evidence + strength * float(local[y, x]), count + 1
+                kept[y, x] = strength
+    return None if count == 0 else (mass / count, count / values.size, evidence / mass, place(kept))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_findings_have_the_numbers_of_a_literal_version(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    names = ("noise", "haze", "brightness", "color_cast")
+    # Steps of 1/16 that never meet the threshold, and whose sums are exact.
+    maps = {name: draw.integers(-5, 6, (HEIGHT, WIDTH)).astype(np.float32) / 16 for name in names}
+    local = draw.integers(-16, 17, (HEIGHT, WIDTH)).astype(np.float32) / 16
+    local[:, : WIDTH // 2] += 1.0
+    margin = float(local.mean())
+    found = find({name: Map.from_array(values) for name, values in maps.items()}, Map.from_array(local), margin)
+    expected = set()
+    for name in names:
+        for sign in (1, -1):
+            intensity, share, evidence, where = literal_areas(maps[name], local, sign) or pytest.fail("no area")
+            if name in ("noise", "haze"):
+                side = "b" if sign > 0 else "a"
+            else:  # told of the worse image, by the local margin where that says something
+                verdict = evidence if abs(evidence) >= 0.05 else margin
+                side = "b" if verdict > 0 else "a"
+            expected.add((name, side, round(sign * intensity, 9), round(share, 9), where))
+    assert {(f.axis, f.side, round(f.value, 9), round(f.share, 9), f.where) for f in found} == expected
+    saliences = [abs(f.value) * math.sqrt(f.share) for f in found]
+    assert [f.salience for f in found] == pytest.approx(saliences) and saliences == sorted(saliences, reverse=True)
+
+
+@pytest.mark.parametrize(("value", "counts"), [(0.09, False), (0.1, False), (0.105, True)])
+def test_a_pixel_counts_above_half_of_the_first_severity_level(value: float, counts: bool) -> None:
+    assert bool(find({"noise": flat(value)}, flat(1.0), 1.0)) == counts
+
+
+def finding(intensity: float, share: float, axis: str = "noise") -> Finding:
+    return Finding(axis, "b", "noisier", intensity, share, "everywhere")
+
+
+@pytest.mark.parametrize(
+    ("intensity", "share", "matters"),
+    [(0.12, 0.005, True), (0.119, 0.5, False), (0.9, 0.0049, False), (0.13, 0.006, True)],
+)
+def test_a_finding_matters_from_an_intensity_and_a_share_on(intensity: float, share: float, matters: bool) -> None:
+    assert finding(intensity, share).matters == matters
+
+
+def test_a_finding_of_a_quarter_of_the_strongest_is_still_said() -> None:
+    strongest, quarter, less = finding(0.8, 1.0), finding(0.4, 0.25, "haze"), finding(0.4, 0.24, "blocking")
+    assert quarter.salience == 0.25 * strongest.salience
+    assert worth_saying([strongest, quarter, less]) == [strongest, quarter]
+
+
+@pytest.mark.parametrize(("local", "word"), [(0.06, "brighter"), (0.04, "darker"), (-0.06, "darker")])
+def test_a_local_margin_decides_from_a_twentieth_of_a_level_on(local: float, word: str) -> None:
+    """B has more brightness. Where the local margin says that A is better there, B is the worse one: brighter. Where it
+    says too little the margin of the pair decides, by which A is the worse one here: darker."""
+    assert find({"brightness": flat(0.4)}, flat(local), -1.0)[0].word == word
