@@ -11,6 +11,7 @@ CHECKED_SHAPES = (
 )
 install_import_hook(CHECKED_SHAPES, "beartype.beartype")
 
+import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -37,8 +38,9 @@ settings.load_profile("house")
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
+    """One, or as many as `experiments.processors.run` asks for."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("RIQA_TEST_THREADS", "1")))
     yield
     torch.set_num_threads(before)
 
