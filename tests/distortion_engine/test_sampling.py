@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.masks import render_mask
+from distortion_engine.masks import MaskSpec, render_mask
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.recipe import SET_KINDS, RankedSet, Recipe, Step
 from distortion_engine.render import render
@@ -16,12 +16,12 @@ from distortion_engine.sampling import (
     CROSS_TYPE_CERTAINTY,
     DEFAULT_SAMPLING,
     EXTENT_CERTAINTY,
-    MIN_STEP,
     SamplingConfig,
     damage_of,
+    sample_mask,
     sample_set,
 )
-from distortion_engine.severity import amount_for, max_severity
+from distortion_engine.severity import amount_for, max_severity, min_severity
 
 PHOTO = load_image(Path(__file__).parents[1] / "images" / "photo_3.png")[:, :64, :64]
 SEEDS = range(40)
@@ -67,8 +67,9 @@ def test_a_ladder_differs_in_severity_alone_which_rises_in_visible_steps():
     for ranked in sets("ladder"):
         steps = [only(member) for member in ranked.members]
         severities = [step.severity for step in steps]
-        room = (max_severity(steps[0].distortion) - 0.06) / 3
-        assert min(np.diff(severities)) >= min(MIN_STEP, room) - 1e-9
+        least = max(0.06, min_severity(steps[0].distortion))
+        room = (max_severity(steps[0].distortion) - least) / 3
+        assert least <= severities[0] and min(np.diff(severities)) >= min(0.1, room) - 1e-9
         assert min(np.diff([step.amount for step in steps])) > 0
         assert len({repr(replace(step, severity=0.0, amount=0.0)) for step in steps}) == 1
 
@@ -168,3 +169,42 @@ def test_all_kinds_and_all_trained_distortions_turn_up():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(KeyError, match="pyramid"):
         sample_set(np.random.default_rng(0), kind="pyramid")
+
+
+def test_the_damage_of_a_recipe_is_severity_times_area_summed_over_its_steps():
+    whole, part = Step("jpeg", 0.5, 60.0), Step("darken", 0.8, 1.0, mask=MaskSpec("ramp", 0.25))
+    assert damage_of(Recipe((whole, part))) == pytest.approx(0.5 + 0.8 * 0.25)
+
+
+def test_compositions_follow_the_camera_optics_before_light_before_the_sensor_before_coding():
+    stages = {
+        "geometric": 0, "sharpness": 1, "pixelation": 2, "smearing": 3, "chroma_defect": 4, "haze": 5, "brightness": 6,
+        "contrast": 7, "saturation": 8, "color_cast": 9, "quantization": 10, "noise": 11, "chroma_noise": 12,
+        "impulse": 13, "blocking": 14, "local_damage": 15,
+    }  # fmt: skip
+    seen = set()
+    for seed in range(150):
+        for kind in ("dominance", "restoration"):
+            last = sample_set(np.random.default_rng(seed), kind=kind).members[-1]
+            specs = [DISTORTIONS[step.distortion] for step in last.steps]
+            places = [14 if spec.codec else stages[spec.axis] for spec in specs]
+            assert places == sorted(places)
+            seen |= {spec.name for spec in specs if spec.codec and spec.axis == "smearing"}
+    assert len(seen) >= 3  # codecs that smear come after the noise all the same
+
+
+def test_masks_are_drawn_in_the_share_that_was_asked_for():
+    config = SamplingConfig(mask_share=0.3)
+    masks = [sample_mask(np.random.default_rng(seed), config) for seed in range(600)]
+    parts = [mask for mask in masks if mask != MaskSpec()]
+    assert len(parts) / 600 == pytest.approx(0.3, abs=0.06)
+    extents = np.array([mask.extent for mask in parts])
+    assert 0.1 <= extents.min() < 0.15 and 0.75 < extents.max() <= 0.8
+    assert {mask.softness for mask in parts} == {0.0, 0.05, 0.2, 0.4} and "whole" not in {mask.kind for mask in parts}
+
+
+def test_the_certainty_of_a_cross_type_set_is_read_off_its_gaps():
+    gaps, shares = CROSS_TYPE_CERTAINTY
+    for ranked in sets("cross_type")[:10]:
+        between = np.diff([damage_of(member) for member in ranked.members])
+        assert ranked.certainty == pytest.approx(np.mean([np.interp(gap, gaps, shares) for gap in between]))

@@ -288,3 +288,32 @@ def test_photo_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     (tmp_path / kept).touch()
     with pytest.raises(UsageError, match='split "all"'):
         list_photos(tmp_path, "train")
+
+
+@EVERY_DISTORTION
+def test_between_knots_of_a_curve_amount_and_severity_are_linear(name: str) -> None:
+    curve = severity._tables()["curves"][name]
+    knots = list(zip(curve["amounts"], curve["severity"], strict=True))
+    for (low, mild), (high, bad) in zip(knots, knots[1:], strict=False):
+        if bad <= 1.0:
+            assert severity_for(name, 0.75 * low + 0.25 * high) == pytest.approx(0.75 * mild + 0.25 * bad, abs=1e-6)
+            assert amount_for(name, 0.75 * mild + 0.25 * bad) == pytest.approx(0.75 * low + 0.25 * high, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", CONSENSUS_METRICS)
+def test_between_knots_of_a_quantile_table_the_quantile_is_linear_in_the_damage(name: str) -> None:
+    table, better = severity._tables()["quantiles"][name], METRICS[name].higher_is_better
+    damage, shares = np.array(table["damage"]), np.array(table["quantile"])
+    places = 0.3 * damage[:-1] + 0.7 * damage[1:]
+    values = torch.from_numpy(table["identical"] + (-places if better else places))
+    np.testing.assert_allclose(metric_quantile(name, values).numpy(), 0.3 * shares[:-1] + 0.7 * shares[1:], atol=1e-6)
+
+
+def test_the_consensus_is_the_mean_quantile_on_the_scale_of_the_fit() -> None:
+    values, shares = {}, []
+    for place, name in enumerate(CONSENSUS_METRICS, 3):
+        table = severity._tables()["quantiles"][name]
+        sign = -1.0 if METRICS[name].higher_is_better else 1.0
+        values[name] = torch.tensor([table["identical"] + sign * table["damage"][place]])
+        shares.append(table["quantile"][place])
+    assert consensus(values).item() == pytest.approx(1.07724 * np.mean(shares), abs=1e-4)
