@@ -24,10 +24,10 @@ from PIL import Image
 from torch import Tensor
 
 from distortion_engine.catalog import AXES
+from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.systems.pixel_perfect import RelationalIQA
-from relational_iqa.training.data.set_cache import CachedSets
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -132,12 +132,12 @@ def random_model(random_networks: Networks) -> RelationalIQA:
 
 
 @pytest.fixture(scope="session")
-def tiny_sets() -> CachedSets:
+def tiny_sets() -> StoredSets:
     """Six invented sets of a reference and four members, 32 px; fields are random, those of references 0."""
     rng = np.random.default_rng(0)
     fields = rng.integers(-127, 128, (6, 5, len(AXES), 8, 8)).astype(np.int8)
     fields[:, 0] = 0
-    return CachedSets(
+    return StoredSets(
         images=rng.integers(0, 256, (6, 5, 3, 32, 32)).astype(np.uint8),
         fields=fields,
         validity=rng.integers(0, 256, (6, 5, 1, 8, 8)).astype(np.uint8),

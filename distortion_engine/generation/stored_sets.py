@@ -48,6 +48,9 @@ class StoredSets:
         labels: (N, n + 1, M) float32, one column for each metric of the judge.
         certainty: (N,) float32.
         kinds: (N,) int64, index in `SET_KINDS`.
+
+    Args:
+        source: what they show, in words.
     """
 
     images: SetArray
@@ -57,16 +60,25 @@ class StoredSets:
     labels: np.ndarray
     certainty: np.ndarray
     kinds: np.ndarray
+    source: str = "ranked sets"
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def first(self, count: int) -> StoredSets:
+        """The first `count` sets, or all where there are not more."""
+        if count >= len(self):
+            return self
+        arrays = {name: array[:count] for name, array in vars(self).items() if name != "source"}
+        _, _, of_photographs = self.source.partition(" ")
+        return StoredSets(**arrays, source=f"{count} {of_photographs}")
 
 
 class MappedArray:
     """One array for each set, all of one shape and type, inside uncompressed files.
 
     `a[3]` is the array of set 3, without a copy; `a[[3, 5]]` those of two sets, `a[[3, 5], [0, 2]]` row 0 of the first
-    and row 2 of the second, both as copies.
+    and row 2 of the second, both as copies; `a[:100]` is another `MappedArray`.
 
     Args:
         paths: the files.
@@ -87,7 +99,9 @@ class MappedArray:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, key: int | Sequence[int] | np.ndarray | tuple[Any, Any]) -> np.ndarray:
+    def __getitem__(self, key: int | slice | Sequence[int] | np.ndarray | tuple[Any, Any]) -> np.ndarray | MappedArray:
+        if isinstance(key, slice):
+            return MappedArray(self._paths, self._places[key], self._item_shape, self.dtype)
         if isinstance(key, tuple):
             sets, rows = key
             return np.stack([self._one(index)[row] for index, row in zip(sets, rows, strict=True)])
@@ -141,6 +155,7 @@ def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda 
         labels=np.array([record["labels"] or [[]] * (len(record["ranks"]) + 1) for record in records], np.float32),
         certainty=np.array([record["certainty"] for record in records], np.float32),
         kinds=np.array([SET_KINDS.index(record["kind"]) for record in records]),
+        source=f"{len(records)} ranked sets of {len(manifest.head['photos'])} photographs",
     )
 
 

@@ -30,8 +30,10 @@ from pathlib import Path
 
 import torch
 
+from distortion_engine.generation.manifest import MANIFEST_NAME, Manifest
 from relational_iqa.networks.pixel_perfect import Architecture
-from relational_iqa.training.data import set_cache
+from relational_iqa.training.data import training_sets
+from relational_iqa.training.data.training_sets import DataConfig
 from relational_iqa.training.loop.checkpoint import FILE_NAME, load_checkpoint
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.reporting import LOG_NAME
@@ -63,7 +65,7 @@ def tiny_config(folder: Path, photos: Path = PHOTOS) -> PretrainConfig:
         steps=5, batch_size=6, learning_rate=3e-3, warmup_steps=2, ema_decay=0.9, log_every=1, panel_every=3,
         checkpoint_every=1, accelerator="cpu", threads=1,
     )  # fmt: skip
-    data = set_cache.DataConfig(str(photos), 8, 32, 0.9, workers=0, cache_dir=str(folder / "cache"))
+    data = DataConfig(str(photos), 8, 32, 0.9, workers=0, cache_dir=str(folder / "cache"))
     small = Architecture(width=16, encoder_channels=8)
     return PretrainConfig("tiny", data, stage, replace(stage, steps=4, batch_size=8), str(folder / "run"), small)
 
@@ -73,13 +75,13 @@ def check_kills(kills: int, folder: Path, photos: Path = PHOTOS, seed: int = 0) 
     for heavy in ("lightning_fabric", "torch.utils.tensorboard"):  # for all forks: kills are to fall into the work
         importlib.import_module(heavy)
     torch.set_num_threads(1)
-    set_cache._BLOCK_SETS = 3  # so that eight sets are several blocks
+    training_sets.SETS_PER_SHARD = 3  # so that eight sets are several shards
     rng = random.Random(seed)
     begun = time.time()
     undisturbed = tiny_config(folder / "undisturbed", photos)
     wanted = _finished(undisturbed)
     length = time.time() - begun
-    rendering = next(Path(undisturbed.data.cache_dir).glob("*/complete")).stat().st_mtime - begun
+    rendering = next(Path(undisturbed.data.cache_dir).glob(f"*/{MANIFEST_NAME}")).stat().st_mtime - begun
     sent = run = 0
     while sent < kills:
         config = tiny_config(folder / f"killed_{run}", photos)
@@ -142,7 +144,7 @@ def _run_and_kill(config: PretrainConfig, after_s: float, mid_write: bool) -> tu
         return "", at_s
     if _partials(config) - stale:
         return PLACES[3], at_s
-    if not any(Path(config.data.cache_dir).glob("*/complete")):
+    if not any(Manifest.read(path).lines for path in Path(config.data.cache_dir).glob(f"*/{MANIFEST_NAME}")):
         return PLACES[0], at_s
     return PLACES[2 if (Path(config.out) / STAGES[1]).exists() else 1], at_s
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.reading.photos import list_photos
 from experiments.pixel_perfect.cross_type import cross_type_rows, measure_cross_type
 from experiments.pixel_perfect.evaluate import SEED
@@ -25,9 +26,9 @@ from experiments.pixel_perfect.table import Row
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
-from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
+from relational_iqa.training.data.judge import metric_judge
 from relational_iqa.training.data.pairs import SetBatch
-from relational_iqa.training.data.set_cache import CachedSets, DataConfig, cached_sets
+from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pixel_perfect.scoring_stage import DEFAULT_WEIGHTS, ScoringLossWeights, ScoringStage
@@ -92,7 +93,7 @@ class MutedStage(ScoringStage):
 
 def ablate(
     config: AblationConfig,
-    sets: CachedSets,
+    sets: StoredSets,
     photos: Sequence[Path],
     log: Callable[[str], None] = lambda text: None,
 ) -> dict[str, list[Row]]:
@@ -111,7 +112,7 @@ def ablate(
     return rows
 
 
-def train_variant(config: AblationConfig, sets: CachedSets, variant: Variant, out: Path) -> Networks:
+def train_variant(config: AblationConfig, sets: StoredSets, variant: Variant, out: Path) -> Networks:
     """The distortion network of the weights with a scoring network of its own, trained as `variant` says."""
     trained = load_weights(config.weights)[0]
     torch.manual_seed(config.scoring.seed)
@@ -139,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = _read(parser.parse_args(arguments).config)
         photos = Path(config.data.photos)
-        sets = cached_sets(config.data, list_photos(photos, "train"), metric_judge, JUDGE_COLUMNS)
+        sets = training_sets(config.data)
         rows = ablate(config, sets, list_photos(photos, "held_out"), lambda text: print(text, file=sys.stderr))
     except (UsageError, ImageError) as error:
         print(f"ablate: {error}", file=sys.stderr)

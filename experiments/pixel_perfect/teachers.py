@@ -1,6 +1,6 @@
 """How far a conventional metric can be trusted, asking no people: `python -m experiments.pixel_perfect.teachers`.
 
-Three answers on cached training sets, one row a metric:
+Three answers on training sets, one row a metric:
 
 - *construction*: share of pairs of two damaged images of a set whose order is sure that the metric sees that way round.
 - *majority*: share of pairs of different sets (other photograph, other distortion) on which it has the majority of the
@@ -27,11 +27,10 @@ import torch
 import torch.nn.functional as F
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.reading.photos import list_photos
+from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.recipe import SET_KINDS
 from relational_iqa.conventional import METRICS
-from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.data.set_cache import CachedSets, cached_sets
+from relational_iqa.training.data.training_sets import training_sets
 from relational_iqa.training.losses.ranked_sets import CERTAIN
 from relational_iqa.training.pixel_perfect.pretrain import parse_config
 
@@ -54,7 +53,7 @@ class Trust:
     spectral: float
 
 
-def damages(sets: CachedSets, index: Sequence[int], names: Sequence[str]) -> np.ndarray:
+def damages(sets: StoredSets, index: Sequence[int], names: Sequence[str]) -> np.ndarray:
     """(sets, members, metrics): what each metric says of every member against its reference, rising with damage.
     names: of metrics, with "@2" for those that see half the size."""
     result = np.zeros((len(index), sets.images.shape[1] - 1, len(names)))
@@ -131,15 +130,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.pixel_perfect.teachers", description=__doc__)
     default = Path("experiments/pixel_perfect/cpu.yaml")
     parser.add_argument("--config", type=Path, default=default, help="YAML of a pretraining: its sets are asked about")
-    parser.add_argument("--sets", type=int, default=500, metavar="N", help="cached sets to ask about")
+    parser.add_argument("--sets", type=int, default=500, metavar="N", help="sets to ask about")
     parser.add_argument("--out", type=Path, default=Path("out/teachers"))
     options = parser.parse_args(arguments)
     try:
         import yaml
 
         config = parse_config(yaml.safe_load(options.config.read_text(encoding="utf-8")))
-        photos = list_photos(Path(config.data.photos), "train")
-        sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
+        sets = training_sets(config.data)
         if options.sets < 2:
             raise UsageError(f"--sets {options.sets} is not valid; expected 2 or more")
         index = np.random.default_rng(0).permutation(len(sets))[: options.sets]

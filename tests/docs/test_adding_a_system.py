@@ -63,7 +63,7 @@ def test_every_file_exists_and_holds_the_symbols_that_stand_beside_it() -> None:
         module = importlib.import_module(path.replace("/", "."))
         for name in re.findall(r"`(\w+)", names):
             assert hasattr(module, name), (path, name)
-    calls = {"cached_sets(data, photos, metric_judge, JUDGE_COLUMNS)", "train(stage, config.train, out)",
+    calls = {"training_sets(data)", "train(stage, config.train, out)",
              "one_at_a_time(folder)"}  # fmt: skip
     assert all(f"`{call}`" in PAGE for call in calls)
     for path, names in beside:

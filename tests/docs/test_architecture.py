@@ -96,7 +96,7 @@ def test_every_room_stands_in_the_table_once():
     "module",
     ["relational_iqa.training.pixel_perfect.pretrain", "relational_iqa.training.pmos.pretrain",
      "relational_iqa.training.reiqa.stage",
-     "relational_iqa.training.data.judge", "relational_iqa.training.data.set_cache", "distortion_engine.severity",
+     "relational_iqa.training.data.judge", "relational_iqa.training.data.training_sets", "distortion_engine.severity",
      "relational_iqa.systems.pixel_perfect", "relational_iqa.systems.relational_loss"],
 )  # fmt: skip
 def test_what_is_called_pretrained_never_reaches_a_reader_of_human_scores(module: str):

@@ -38,6 +38,7 @@ TINY_RUN = (
     "data.sets=3 data.size_px=32 data.workers=0 distortion.steps=2 scoring.steps=2 distortion.batch_size=4 "
     "scoring.batch_size=4"
 )
+TINY_PREPARED = TINY_RUN.replace("data.sets=3 data.size_px=32", "data.sets=2 data.size_px=48")
 TINY_STEP = "train.steps=1 train.batch_size=4 train.warmup_steps=0 train.panel_every=0"
 TINY_SPIPS = f"data.photos=PHOTOS data.sets=2 data.size_px=32 data.min_scale=0.9 data.workers=0 {TINY_STEP}"
 TINY_PEOPLE = f"people.partial=true people.crop_px=48 {TINY_STEP}"
@@ -61,6 +62,7 @@ RULES = (  # the first that matches counts
     Rule(r"riqa evaluate csv ", "run", "--bootstrap 20 --workers 0"),
     Rule(r"riqa evaluate ", "parse"),  # published sets, which are not at hand
     Rule(r"riqa pretrain --config experiments/pixel_perfect/smoke.yaml data.photos=", "run", TINY_RUN),
+    Rule(r"riqa pretrain --config experiments/pixel_perfect/smoke.yaml data.sets_folder=", "run", TINY_PREPARED),
     Rule(r"riqa fit-mos .*rated=my_scores.csv ", "run", "fit.steps=1 fit.batch_size=4 splits=1 crop_px=32 cells=16"),
     Rule(r"riqa fit-reiqa --rated ", "run"),
     Rule(r"riqa fit-reiqa --config experiments/reiqa/(cpu|smoke).yaml ", "run", TINY_REIQA),

@@ -19,7 +19,7 @@ from relational_iqa import cli
 from relational_iqa.commands.parser import Parser
 from relational_iqa.networks.pixel_perfect import Architecture
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
-from relational_iqa.training.data.set_cache import DataConfig
+from relational_iqa.training.data.training_sets import DataConfig
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pixel_perfect.pretrain import PretrainConfig
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.stored_sets import StoredSets
 from experiments.pixel_perfect import ablate as module
 from experiments.pixel_perfect.ablate import VARIANTS, AblationConfig, ablate, main, markdown, train_variant
 from experiments.pixel_perfect.table import Row
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.storage.pixel_perfect_weights import save_weights
-from relational_iqa.training.data.set_cache import CachedSets, DataConfig
+from relational_iqa.training.data.training_sets import DataConfig
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pixel_perfect.scoring_stage import DEFAULT_WEIGHTS
 
@@ -36,7 +37,7 @@ def test_each_variant_leaves_out_one_thing() -> None:
 
 @pytest.mark.parametrize("name", ["everything", "without masked bands", "without similarity maps"])
 def test_muted_distances_stay_silent_and_the_distortion_network_as_it_was(
-    name: str, config: AblationConfig, tiny_sets: CachedSets, random_networks: Networks, tmp_path: Path
+    name: str, config: AblationConfig, tiny_sets: StoredSets, random_networks: Networks, tmp_path: Path
 ) -> None:
     networks = train_variant(config, tiny_sets, VARIANTS[name], tmp_path / "run")
     scorer = networks.scoring.reference
@@ -52,7 +53,7 @@ def test_muted_distances_stay_silent_and_the_distortion_network_as_it_was(
 
 
 def test_variants_are_measured_on_the_label_free_rows_of_the_score(
-    config: AblationConfig, tiny_sets: CachedSets, held_out: list[Path]
+    config: AblationConfig, tiny_sets: StoredSets, held_out: list[Path]
 ) -> None:
     rows = ablate(replace(config, variants=["everything", "without consensus"]), tiny_sets, held_out)
     assert list(rows) == ["everything", "without consensus"]
@@ -70,7 +71,7 @@ def test_the_table_has_a_line_a_variant() -> None:
 
 
 def test_the_command_reads_a_config_and_writes_the_table(
-    config: AblationConfig, tiny_sets: CachedSets, photo_folder: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+    config: AblationConfig, tiny_sets: StoredSets, photo_folder: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     path = tmp_path / "ablation.yaml"
     path.write_text(
@@ -79,7 +80,7 @@ def test_the_command_reads_a_config_and_writes_the_table(
         "scoring: {steps: 1, batch_size: 8, learning_rate: 1.0e-3, warmup_steps: 0, accelerator: cpu}\n",
         encoding="utf-8",
     )
-    monkeypatch.setattr(module, "cached_sets", lambda *arguments: tiny_sets)
+    monkeypatch.setattr(module, "training_sets", lambda *arguments: tiny_sets)
     assert main(["--config", str(path)]) == 0
     assert (Path(config.out) / "ablation.md").read_text(encoding="utf-8") in capsys.readouterr().out
     path.write_text("weights: w\nseconds: 3\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Pairs and sets drawn from the cache as batches: batch n is a function of (seed, n) alone."""
+"""Pairs and sets drawn from the training sets as batches: batch n is a function of (seed, n) alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.local_analysis import STRIDE
-from relational_iqa.training.data.set_cache import CachedSets
 
 # Share of pairs with the reference on one side, of pairs of an image with itself, and of pairs of an image with a
 # version of itself that nobody can tell from it: both of them say "nothing here".
@@ -47,7 +47,7 @@ class SetBatch(NamedTuple):
 
 
 def pair_batches(
-    sets: CachedSets, batch_size: int, seed: int, start: int, pairs_per_set: int = 3, crop_px: int = 0
+    sets: StoredSets, batch_size: int, seed: int, start: int, pairs_per_set: int = 3, crop_px: int = 0
 ) -> Iterator[PairBatch]:
     """Endless batches of `batch_size` pairs, `pairs_per_set` from each of the sets drawn, cut to a window of `crop_px`
     (a multiple of 16; 0: uncut) that lies elsewhere in every batch: smaller pairs, but more of them a second."""
@@ -83,7 +83,7 @@ def pair_batches(
 
 
 def set_batches(
-    sets: CachedSets, sets_per_batch: int, seed: int, start: int, pairs_per_set: int = 3
+    sets: StoredSets, sets_per_batch: int, seed: int, start: int, pairs_per_set: int = 3
 ) -> Iterator[SetBatch]:
     """Endless batches of whole sets, with the pairs on which the mode without reference is trained."""
     step = start

@@ -39,11 +39,6 @@ def git_commit() -> str:
     return done.stdout.strip()
 
 
-def ranked_sets_of(sets: int, photos: int, folder: str) -> str:
-    """What the card says of a run on ranked sets of the photographs in `folder`."""
-    return f"{sets} ranked sets of {photos} photographs (split 'train', {Path(folder).name})"
-
-
 def facts_of_stages(ended: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the card says of training: `seconds`, `hardware` and `stages`. ended: what `train` gave for each stage."""
     import torch

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from distortion_engine.catalog import AXES
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.training.data.pairs import PairBatch, pair_batches
-from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.losses.relation_maps import distortion_losses
 
 
@@ -57,7 +57,7 @@ class DistortionStage:
     def __init__(
         self,
         network: DistortionNetwork,
-        sets: CachedSets,
+        sets: StoredSets,
         batch_size: int,
         seed: int,
         crop_px: int = 0,

@@ -1,4 +1,4 @@
-"""`riqa pretrain`: photographs -> cached ranked sets -> distortion stage -> scoring stage -> weights and their card."""
+"""`riqa pretrain`: photographs -> ranked sets -> distortion stage -> scoring stage -> weights and their card."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any
 import torch
 
 from distortion_engine.errors import UsageError
-from distortion_engine.reading.photos import list_photos
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
 from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
-from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.data.set_cache import DataConfig, cached_sets
+from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.distributed import is_first_process
-from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run, ranked_sets_of
+from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pixel_perfect.distortion_stage import DistortionStage
 from relational_iqa.training.pixel_perfect.scoring_stage import ScoringStage
@@ -28,7 +26,7 @@ from relational_iqa.training.pixel_perfect.scoring_stage import ScoringStage
 class PretrainConfig:
     """A whole run. name: of the weights. data: what is trained on. architecture: sizes. distortion, scoring: the two
     stages. out: folder of checkpoints, logs and the result. start_from: weights to go on from, empty for none.
-    pair_crop_px: side of the windows that the distortion stage cuts from the cached crops, 0 for none."""
+    pair_crop_px: side of the windows that the distortion stage cuts from the crops, 0 for none."""
 
     name: str
     data: DataConfig
@@ -55,8 +53,7 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
         raise UsageError(f"distortion.devices and scoring.devices are {devices}: the same processes run both stages")
     commit = git_commit()
     out = Path(config.out)
-    photos = list_photos(Path(config.data.photos), "train")
-    sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
+    sets = training_sets(config.data)
     torch.manual_seed(config.distortion.seed)
     networks = load_weights(config.start_from)[0] if config.start_from else Networks(config.architecture)
     distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
@@ -71,12 +68,11 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     if not is_first_process():
         return path
     digest = save_weights(path, networks.cpu())
-    data = ranked_sets_of(config.data.sets, len(photos), config.data.photos)
     card = WeightCard(
         name=config.name,
         sha256=digest,
         licence=FREE_LICENCE,
-        data=f"{data}; {NO_HUMAN_SCORE}",
+        data=f"{sets.source}; {NO_HUMAN_SCORE}",
         command="riqa pretrain --config CONFIG, with the config below",
         config=asdict(config),
         git_commit=commit,

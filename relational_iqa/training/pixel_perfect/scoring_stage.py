@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, ScoringNetwork
 from relational_iqa.training.data.pairs import SetBatch, set_batches
-from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.losses.ranked_sets import pair_losses, reference_losses
 
 
@@ -95,7 +95,7 @@ class ScoringStage:
         self,
         distortion: DistortionNetwork,
         scoring: ScoringNetwork,
-        sets: CachedSets,
+        sets: StoredSets,
         batch_size: int,
         seed: int,
         pairs_per_set: int = 3,

@@ -1,7 +1,7 @@
 """Pseudo-labels of the pMOS system: what the engine did, on the five-grade scale. No human score.
 
 Severity 0 is MOS 5, severity 1 is MOS 1, and linear between. A pixel's severity is the 2-norm of its field over axes,
-cut at 1: on 2,000 cached crops of 128 px the mean 2-norm has the smallest bias against the consensus of the
+cut at 1: on 2,000 crops of training sets of 128 px the mean 2-norm has the smallest bias against the consensus of the
 conventional metrics where several distortions meet (-.009; 1-norm +.078, 4-norm -.063, 8-norm -.085), and norms of 2 to
 4 have the best rank correlation with it. An image's severity is that consensus.
 """
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN
 from relational_iqa.training.data.pairs import Flip, to_images
-from relational_iqa.training.data.set_cache import CachedSets
 
 NORM = 2.0
 # How often a member's thumbnail is that of its sound reference: in a large damaged image most damage is too fine to be
@@ -79,7 +79,7 @@ def mos_of(severity: Tensor) -> Tensor:
 
 
 def mos_batches(
-    sets: CachedSets, sets_per_batch: int, seed: int, start: int, recolour: Recolouring = NO_RECOLOURING
+    sets: StoredSets, sets_per_batch: int, seed: int, start: int, recolour: Recolouring = NO_RECOLOURING
 ) -> Iterator[MosBatch]:
     """Endless batches of whole sets; batch n is a function of (seed, n) alone."""
     step, members = start, sets.images.shape[1]

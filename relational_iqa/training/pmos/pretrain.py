@@ -1,4 +1,4 @@
-"""The opinion-unaware pMOS weights: photographs -> cached ranked sets -> pMOS stage -> weights and their card."""
+"""The opinion-unaware pMOS weights: photographs -> ranked sets -> pMOS stage -> weights and their card."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from typing import Any
 import torch
 
 from distortion_engine.errors import UsageError
-from distortion_engine.reading.photos import list_photos
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
 from relational_iqa.storage.opinions import NO_OPINIONS
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
-from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.data.set_cache import DataConfig, cached_sets
+from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run, ranked_sets_of
+from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, Recolouring
 from relational_iqa.training.pmos.stage import PmosLossWeights, PmosStage
@@ -29,7 +27,7 @@ SYSTEM = "pmos"
 
 @dataclass(frozen=True)
 class PmosConfig:
-    """A whole run. name: of the weights. data: what is trained on; the cache is shared with `riqa pretrain`. pmos: the
+    """A whole run. name: of the weights. data: what is trained on; the folder is shared with `riqa pretrain`. pmos: the
     stage. out: folder of checkpoints, logs and the result. encoder_from: weights of the core system whose learned first
     layers are taken over, empty for none. start_from: pMOS weights to go on from, empty for none. recolour: of the sets
     while training."""
@@ -56,8 +54,7 @@ def parse_pmos_config(values: Mapping[str, Any]) -> PmosConfig:
 def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     """Runs the stage and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
     commit, out = git_commit(), Path(config.out)
-    photos = list_photos(Path(config.data.photos), "train")
-    sets = cached_sets(config.data, photos, metric_judge, JUDGE_COLUMNS)
+    sets = training_sets(config.data)
     torch.manual_seed(config.pmos.seed)
     network = _unaware(config.start_from) if config.start_from else PmosNetwork(config.architecture)
     network.thaw()
@@ -70,12 +67,11 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     ended = train(stage, config.pmos, out / "pmos", resume)
     path = out / f"{config.name}.safetensors"
     digest = save_pmos_weights(path, network.cpu())
-    data = ranked_sets_of(config.data.sets, len(photos), config.data.photos)
     card = WeightCard(
         name=config.name,
         sha256=digest,
         licence=FREE_LICENCE,
-        data=f"{data}; {NO_HUMAN_SCORE}",
+        data=f"{sets.source}; {NO_HUMAN_SCORE}",
         command="python -m experiments.pmos.train --config CONFIG, with the config below",
         config=asdict(config),
         git_commit=commit,

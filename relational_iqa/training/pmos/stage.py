@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN, MosMaps, full_resolution, image_mos, thumbnail
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
-from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.losses.opinion_maps import dense_loss, map_correlation, roi_entropy_gap, roi_roughness
 from relational_iqa.training.losses.ranked_sets import order_by_construction, share_in_order
 from relational_iqa.training.losses.ranking import rank_logistic
@@ -90,7 +90,7 @@ class PmosStage:
     def __init__(
         self,
         network: PmosNetwork,
-        sets: CachedSets,
+        sets: StoredSets,
         batch_size: int,
         seed: int,
         weights: PmosLossWeights = DEFAULT_WEIGHTS,

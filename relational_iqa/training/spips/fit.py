@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from distortion_engine.errors import UsageError
-from distortion_engine.reading.photos import list_photos
 from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.benchmarks.readers.items import RatedImage
 from relational_iqa.benchmarks.splits import grouped_splits, judge_held_out
@@ -24,10 +23,9 @@ from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCar
 from relational_iqa.storage.opinions import NO_OPINIONS, joined_opinions
 from relational_iqa.storage.spips_weights import load_spips_weights, save_spips_weights
 from relational_iqa.systems.spips import SPIPS
-from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.data.set_cache import DataConfig, cached_sets
+from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run, ranked_sets_of
+from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.spips.data import load_pair, rated_batches, triplet_batches
 from relational_iqa.training.spips.stage import SpipsLossWeights, SpipsStage, mos_stage, ranked_stage, triplet_stage
@@ -170,11 +168,10 @@ def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str
     data = config.data
     if data is None:
         raise UsageError("mode 'ranked' needs a section 'data' in the config")
-    photos = list_photos(Path(data.photos), "train")
-    sets = cached_sets(data, photos, metric_judge, JUDGE_COLUMNS)
+    sets = training_sets(data)
     size, seed = config.train.batch_size, config.train.seed
     stage = ranked_stage(network, sets, size, seed, config.loss, bool(config.start_from))
-    return stage, ranked_sets_of(data.sets, len(photos), data.photos)
+    return stage, sets.source
 
 
 def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import SpipsNetwork
 from relational_iqa.training.data.pairs import SetBatch, set_batches
-from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.losses.ranked_sets import reference_losses
 from relational_iqa.training.losses.ranking import rank_logistic
 from relational_iqa.training.spips.data import RatedBatch, TripletBatch
@@ -163,7 +163,7 @@ class SpipsStage:
 
 def ranked_stage(
     network: SpipsNetwork,
-    sets: CachedSets,
+    sets: StoredSets,
     batch_size: int,
     seed: int,
     weights: SpipsLossWeights,

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from distortion_engine.catalog import AXES
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.training.data.pairs import REFERENCE_SHARE, PairBatch, pair_batches, set_batches
-from relational_iqa.training.data.set_cache import CachedSets
 
 # The eight symmetries of the square, as (flipped axes, transposed).
 SYMMETRIES = [(flips, swap) for flips in ((), (-1,), (-2,), (-1, -2)) for swap in (False, True)]
@@ -19,7 +19,7 @@ def moved(x: np.ndarray, symmetry: tuple[tuple[int, ...], bool]) -> np.ndarray:
     return x.swapaxes(-1, -2) if symmetry[1] else x
 
 
-def origin(sets: CachedSets, image: torch.Tensor) -> list[tuple[int, int, tuple[tuple[int, ...], bool]]]:
+def origin(sets: StoredSets, image: torch.Tensor) -> list[tuple[int, int, tuple[tuple[int, ...], bool]]]:
     """(set, member, symmetry) of the cached images of which this is a copy."""
     pixels = (image * 255).round().byte().numpy()
     return [
@@ -35,7 +35,7 @@ def assert_same(a: tuple[torch.Tensor, ...], b: tuple[torch.Tensor, ...]) -> Non
     assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_batch_depends_on_seed_and_number_alone(tiny_sets: CachedSets) -> None:
+def test_batch_depends_on_seed_and_number_alone(tiny_sets: StoredSets) -> None:
     for batches in (pair_batches, set_batches):
         run = list(islice(batches(tiny_sets, 4, 7, 0), 6))
         assert_same(next(batches(tiny_sets, 4, 7, 5)), run[5])
@@ -52,7 +52,7 @@ def is_lossless_twin(a: Tensor, b: Tensor) -> bool:
     return not torch.equal(a, b) and float((a - b).abs().mean()) < 0.03
 
 
-def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_sets: CachedSets) -> None:
+def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_sets: StoredSets) -> None:
     symmetries = set()
     for batch in islice(pair_batches(tiny_sets, 7, 1, 0), 12):
         assert batch.a.shape == batch.b.shape == (7, 3, 32, 32)
@@ -72,7 +72,7 @@ def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_set
     assert len(symmetries) > 4
 
 
-def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: CachedSets) -> None:
+def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: StoredSets) -> None:
     places = set()
     for batch in islice(pair_batches(tiny_sets, 3, 1, 0, crop_px=16), 8):
         assert batch.a.shape == (3, 3, 16, 16) and batch.valid.shape == (3, 1, 4, 4)
@@ -105,7 +105,7 @@ def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: CachedSe
     assert len(places) > 4
 
 
-def test_pairs_are_of_every_kind(tiny_sets: CachedSets) -> None:
+def test_pairs_are_of_every_kind(tiny_sets: StoredSets) -> None:
     kinds = {"identical": 0, "lossless": 0, "reference first": 0, "reference second": 0, "members": 0}
     for batch in islice(pair_batches(tiny_sets, 24, 3, 0), 12):
         for a, b, target in zip(batch.a, batch.b, batch.target, strict=True):
@@ -126,12 +126,12 @@ def test_pairs_are_of_every_kind(tiny_sets: CachedSets) -> None:
     assert min(kinds["reference first"], kinds["reference second"]) > 0.2 * total
 
 
-def test_every_set_gives_several_pairs_of_a_batch(tiny_sets: CachedSets) -> None:
+def test_every_set_gives_several_pairs_of_a_batch(tiny_sets: StoredSets) -> None:
     batch: PairBatch = next(pair_batches(tiny_sets, 6, 3, 0))
     assert [origin(tiny_sets, a)[0][0] for a in batch.a[::3]] == [origin(tiny_sets, a)[0][0] for a in batch.a[2::3]]
 
 
-def test_set_batches_keep_sets_whole_and_their_truth_beside_them(tiny_sets: CachedSets) -> None:
+def test_set_batches_keep_sets_whole_and_their_truth_beside_them(tiny_sets: StoredSets) -> None:
     for batch in islice(set_batches(tiny_sets, 3, 5, 0), 4):
         assert batch.images.shape == (3, 5, 3, 32, 32) and batch.pairs.shape == (3, 3, 2)
         assert batch.lossless.shape == (1, 2, 3, 32, 32) and is_lossless_twin(*batch.lossless[0])
@@ -146,7 +146,7 @@ def test_set_batches_keep_sets_whole_and_their_truth_beside_them(tiny_sets: Cach
             assert len(set(pairs)) == 3 and all(0 <= i < j < 5 for i, j in pairs)
 
 
-def test_batches_leave_the_cache_as_it_is_and_work_when_it_is_smaller_than_a_batch(tiny_sets: CachedSets) -> None:
+def test_batches_leave_the_cache_as_it_is_and_work_when_it_is_smaller_than_a_batch(tiny_sets: StoredSets) -> None:
     before = tiny_sets.images.copy()
     for batch in (next(pair_batches(tiny_sets, 50, 0, 0)), next(set_batches(tiny_sets, 20, 0, 0))):
         batch[0].zero_()

@@ -232,7 +232,7 @@ def test_torchrun_has_the_loss_curve_of_one_process_with_twice_the_batch(
 
 def test_only_the_first_process_renders_logs_and_writes(by_torchrun: tuple[Path, str]) -> None:
     folder, said = by_torchrun
-    assert said.count("rendered 6/6 sets") == 1 and said.count("distortion  step 4/4") == 1
+    assert said.count("generating 6 ranked sets in") == 1 and said.count("distortion  step 4/4") == 1
     for stage in ("distortion", "scoring"):
         assert len(list((folder / "run" / stage / "tensorboard").iterdir())) == 1
         assert sorted(p.name for p in (folder / "run" / stage).iterdir()) == ["last.pt", "scalars.jsonl", "tensorboard"]

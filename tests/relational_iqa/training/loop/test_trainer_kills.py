@@ -1,6 +1,5 @@
 """A killed run: what it has saved is whole, and what it ends with is what it would have ended with."""
 
-import json
 import multiprocessing
 import os
 import signal
@@ -15,14 +14,13 @@ from torch import Tensor
 
 from distortion_engine.jobs.safe_files import is_partial, remove_partials
 from experiments.fuzz.kill_train import PLACES
-from relational_iqa.training.data import set_cache
-from relational_iqa.training.data.judge import JUDGE_COLUMNS
-from relational_iqa.training.data.set_cache import DataConfig, cached_sets
+from relational_iqa.training.data import training_sets
+from relational_iqa.training.data.training_sets import DataConfig
 from relational_iqa.training.loop import checkpoint
 from relational_iqa.training.loop.checkpoint import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).parents[4]
-PHOTOS = sorted((ROOT / "tests" / "images").glob("*.png"))
+PHOTOS = str(ROOT / "tests" / "images")
 STATE: dict[str, Any] = {"stage": "x", "seconds": 1.0, "config": {}, "model": {}, "ema": {}, "optimizer": {}}
 
 
@@ -65,15 +63,11 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_old_one(tmp_path: Path)
     assert load_checkpoint(path, "x")["step"] == 3 and [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
 
-# -- the cache of sets -------------------------------------------------------------------------------------------------
+# -- the folder of sets ------------------------------------------------------------------------------------------------
 
 
-def no_opinion(test: Tensor, reference: Tensor) -> Tensor:
-    return torch.zeros(len(test), JUDGE_COLUMNS)
-
-
-def render(folder: Path, die_at: int = -1, workers: int = 0) -> int:
-    """Renders seven sets in `folder`, killed at the judging of set `die_at`; returns how many were judged."""
+def render(folder: Path, die_at: int = -1) -> int:
+    """Generates seven sets in `folder`, killed at the judging of set `die_at`; returns how many were judged."""
     judged = 0
 
     def judge(test: Tensor, reference: Tensor) -> Tensor:
@@ -81,9 +75,9 @@ def render(folder: Path, die_at: int = -1, workers: int = 0) -> int:
         if judged == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         judged += 1
-        return no_opinion(test, reference)
+        return torch.zeros(len(test), 1)
 
-    cached_sets(DataConfig("", 7, 32, 0.9, workers=workers, cache_dir=str(folder)), PHOTOS, judge, JUDGE_COLUMNS)
+    training_sets.training_sets(DataConfig(PHOTOS, 7, 32, 0.9, workers=0, cache_dir=str(folder)), judge)
     return judged
 
 
@@ -91,29 +85,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_killed_rendering_goes_on_from_its_last_block_to_the_same_bytes(
+def test_a_killed_rendering_continues_after_its_last_whole_shard_to_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(set_cache, "_BLOCK_SETS", 3)
+    monkeypatch.setattr(training_sets, "SETS_PER_SHARD", 3)
     assert render(tmp_path / "whole") >= 7
-    for die_at in (2, 5, 3):  # before the first block, in the second, in the third
+    for die_at, shards in ((2, 0), (5, 1), (3, 2)):  # in the first shard, in the second, in the third
         assert forked(render, tmp_path / "killed", die_at) == -signal.SIGKILL
-    noted = json.loads(next((tmp_path / "killed").rglob("progress.json")).read_text())
-    assert noted["sets"] == 6
+        assert len(list((tmp_path / "killed").rglob("ranked-*.tar"))) == shards
     assert render(tmp_path / "killed") < 4
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
     assert render(tmp_path / "killed") == 0
-
-
-def test_a_damaged_progress_note_means_rendering_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(set_cache, "_BLOCK_SETS", 3)
-    render(tmp_path / "whole")
-    for damage in ("note", "array"):
-        assert forked(render, tmp_path / damage, 5) == -signal.SIGKILL
-        path = next((tmp_path / damage).rglob("progress.json" if damage == "note" else "labels.npy"))
-        path.write_bytes(path.read_bytes()[:9])
-        assert render(tmp_path / damage) >= 7
-        assert contents(tmp_path / damage) == contents(tmp_path / "whole")
 
 
 def test_processes_that_start_together_render_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -129,4 +111,4 @@ def test_processes_that_start_together_render_once(tmp_path: Path, capfd: pytest
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0, 0]
-    assert capfd.readouterr().err.count("rendered 7/7 sets") == 1
+    assert capfd.readouterr().err.count("generating 7 ranked sets in") == 1

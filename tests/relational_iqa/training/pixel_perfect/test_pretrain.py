@@ -15,13 +15,15 @@ import yaml
 from torch import Tensor, nn
 
 import relational_iqa
+from distortion_engine.dataset import RankedSetDataset
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.severity import provenance
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
-from relational_iqa.training.data.set_cache import CachedSets, cached_sets
+from relational_iqa.training.data.training_sets import training_sets
 from relational_iqa.training.pixel_perfect import pretrain as pretrain_module
 from relational_iqa.training.pixel_perfect.distortion_stage import DistortionStage
 from relational_iqa.training.pixel_perfect.pretrain import PretrainConfig, parse_config, pretrain
@@ -108,7 +110,7 @@ def gradient_sizes(loss: Tensor, module: nn.Module) -> dict[str, float]:
     return sizes
 
 
-def test_distortion_loss_reaches_every_parameter(random_networks: Networks, tiny_sets: CachedSets) -> None:
+def test_distortion_loss_reaches_every_parameter(random_networks: Networks, tiny_sets: StoredSets) -> None:
     network = copy.deepcopy(random_networks).distortion.requires_grad_(True)
     stage = DistortionStage(network, tiny_sets, 6, seed=0)
     batch = next(stage.batches(0))
@@ -121,7 +123,7 @@ def test_distortion_loss_reaches_every_parameter(random_networks: Networks, tiny
 
 
 def test_scoring_loss_reaches_every_parameter_of_the_scorer_and_none_of_the_frozen_network(
-    random_networks: Networks, tiny_sets: CachedSets
+    random_networks: Networks, tiny_sets: StoredSets
 ) -> None:
     networks = copy.deepcopy(random_networks).requires_grad_(True)
     stage = ScoringStage(networks.distortion, networks.scoring, tiny_sets, 12, seed=0)
@@ -137,7 +139,7 @@ def test_scoring_loss_reaches_every_parameter_of_the_scorer_and_none_of_the_froz
     gradient_sizes(stage.loss(stage.model, equal, 0)[0], networks)
 
 
-def test_panels_are_pictures(random_networks: Networks, tiny_sets: CachedSets) -> None:
+def test_panels_are_pictures(random_networks: Networks, tiny_sets: StoredSets) -> None:
     networks = copy.deepcopy(random_networks)
     stages = (
         DistortionStage(networks.distortion, tiny_sets, 6, seed=0),
@@ -158,33 +160,23 @@ def test_judge_calls_the_worse_image_worse_and_the_reference_untouched(versions:
     assert metric_judge(reference, reference).max() < 0.01  # rounding inside HaarPSI leaves .006
 
 
-# -- the cache of sets -------------------------------------------------------------------------------------------------
+# -- the sets ----------------------------------------------------------------------------------------------------------
 
 
-def test_cache_holds_what_the_config_asks_for_and_is_rendered_once(tiny: PretrainConfig, finished: Path) -> None:
-    photos = sorted((ROOT / "tests/images").glob("*.png"))
-
-    def no_judge(*_: Tensor) -> Tensor:
+def test_sets_are_what_the_config_asks_for_and_are_rendered_once(
+    tiny: PretrainConfig, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rendered_again(*_: object) -> None:
         raise AssertionError("rendered again")
 
-    sets = cached_sets(tiny.data, photos, no_judge, JUDGE_COLUMNS)
-    assert len(sets) == 6 and sets.images.shape == (6, 5, 3, 48, 48) and sets.images.dtype == "uint8"
-    assert sets.fields.shape[-2:] == (12, 12) and not sets.fields[:, 0].any() and sets.fields[:, 1:].any()
+    monkeypatch.setattr(RankedSetDataset, "__getitem__", rendered_again)
+    sets = training_sets(tiny.data)
+    assert len(sets) == 6 and sets.images.shape == (6, 5, 3, 48, 48) and sets.fields.shape[-2:] == (12, 12)
+    for index in range(6):
+        assert not sets.fields[index][0].any() and sets.fields[index][1:].any()
     assert not sets.labels[:, 0].any() and sets.labels.max() > 0 and (sets.ranks[:, 0] == -1).all()
     with pytest.raises(AssertionError, match="rendered again"):
-        cached_sets(replace(tiny.data, seed=99, sets=2), photos, no_judge, JUDGE_COLUMNS)
-    again = cached_sets(replace(tiny.data, seed=99, sets=2), photos, metric_judge, JUDGE_COLUMNS)
-    assert len(again) == 2 and (again.images != sets.images[:2]).any()
-
-
-def test_rendering_leaves_the_number_of_threads_alone(tiny: PretrainConfig) -> None:
-    photos = sorted((ROOT / "tests/images").glob("*.png"))
-    torch.set_num_threads(2)
-    try:
-        cached_sets(replace(tiny.data, seed=98, sets=1), photos, metric_judge, JUDGE_COLUMNS)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(1)
+        training_sets(replace(tiny.data, seed=99, sets=2))
 
 
 # -- the whole run -----------------------------------------------------------------------------------------------------

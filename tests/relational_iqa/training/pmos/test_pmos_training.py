@@ -15,12 +15,12 @@ from torch import Tensor
 import relational_iqa.systems.pmos as pmos
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.jobs.safe_files import file_sha256
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.pmos_head import thumbnail
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.pixel_perfect_weights import save_weights
-from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos import pretrain as pmos_pretrain
@@ -45,7 +45,7 @@ def test_untouched_is_five_and_full_severity_is_one() -> None:
     assert severity_of(field).max() == 1 and mos_of(torch.tensor([1.3])).item() == 1
 
 
-def test_batches_carry_the_labels_of_the_cache_and_depend_on_seed_and_step_alone(tiny_sets: CachedSets) -> None:
+def test_batches_carry_the_labels_of_the_cache_and_depend_on_seed_and_step_alone(tiny_sets: StoredSets) -> None:
     sets = replace(tiny_sets, fields=(tiny_sets.fields // 5).astype(np.int8))
     batches = mos_batches(sets, 3, 7, 0)
     first, second = next(batches), next(batches)
@@ -62,7 +62,7 @@ def test_batches_carry_the_labels_of_the_cache_and_depend_on_seed_and_step_alone
         assert np.abs(labels - row).max(1).min() < 1e-5
 
 
-def test_maps_stay_on_their_images_when_a_batch_is_turned(tiny_sets: CachedSets) -> None:
+def test_maps_stay_on_their_images_when_a_batch_is_turned(tiny_sets: StoredSets) -> None:
     images = np.zeros_like(tiny_sets.images)
     fields = np.zeros_like(tiny_sets.fields)
     images[..., :8, 4:16] = 255
@@ -79,7 +79,7 @@ def test_maps_stay_on_their_images_when_a_batch_is_turned(tiny_sets: CachedSets)
 # -- losses ------------------------------------------------------------------------------------------------------------
 
 
-def test_loss_reaches_every_parameter(tiny_sets: CachedSets) -> None:
+def test_loss_reaches_every_parameter(tiny_sets: StoredSets) -> None:
     torch.manual_seed(0)
     network = PmosNetwork(TINY).thaw()
     with torch.no_grad():
@@ -101,7 +101,7 @@ def test_loss_reaches_every_parameter(tiny_sets: CachedSets) -> None:
 # -- learning ----------------------------------------------------------------------------------------------------------
 
 
-def noisy_squares(versions: list[Tensor], size: int = 48) -> CachedSets:
+def noisy_squares(versions: list[Tensor], size: int = 48) -> StoredSets:
     """Four sets of a smooth picture with a square of noise that grows in strength from member to member."""
     rng = np.random.default_rng(0)
     images = np.zeros((4, 3, 3, size, size), np.uint8)
@@ -118,7 +118,7 @@ def noisy_squares(versions: list[Tensor], size: int = 48) -> CachedSets:
     labels = np.tile(np.array([0, 0.15, 0.4], np.float32)[None, :, None], (4, 1, 2))
     ones = np.full((4, 3, 1, size // 4, size // 4), 255, np.uint8)
     ranks = np.tile(np.arange(-1, 2), (4, 1))
-    return CachedSets(images, fields, ones, ranks, labels, np.ones(4, np.float32), np.zeros(4, np.int64))
+    return StoredSets(images, fields, ones, ranks, labels, np.ones(4, np.float32), np.zeros(4, np.int64))
 
 
 def test_maps_learn_to_fall_where_the_damage_is(versions: list[Tensor], tmp_path: Path) -> None:
@@ -166,9 +166,9 @@ def test_wrong_or_missing_key_is_named(key: str, value: Any) -> None:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, tiny_sets: CachedSets, monkeypatch: pytest.MonkeyPatch) -> PmosConfig:
+def tiny(tmp_path: Path, tiny_sets: StoredSets, monkeypatch: pytest.MonkeyPatch) -> PmosConfig:
     """The smoke config with invented sets and a few steps."""
-    monkeypatch.setattr(pmos_pretrain, "cached_sets", lambda *_: tiny_sets)
+    monkeypatch.setattr(pmos_pretrain, "training_sets", lambda *_: tiny_sets)
     values = values_of(CONFIGS[1]) | {"out": str(tmp_path / "run")}
     values["data"] |= {"photos": str(ROOT / "tests/images")}
     values["pmos"] |= {"steps": 3, "log_every": 3, "panel_every": 2, "batch_size": 5, "checkpoint_every": 1}

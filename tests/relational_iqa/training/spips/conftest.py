@@ -10,8 +10,8 @@ import torch
 import yaml
 from torch import Tensor
 
+from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.reading.image_io import save_image
-from relational_iqa.training.data.set_cache import CachedSets
 
 ROOT = Path(__file__).parents[4]
 SMOKE = ROOT / "experiments/spips/smoke.yaml"
@@ -32,7 +32,7 @@ def tiny() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def sets(photos: list[Tensor]) -> CachedSets:
+def sets(photos: list[Tensor]) -> StoredSets:
     """Twelve sets of crops of the photographs with rising noise, blur or darkness; labels rise alike."""
     rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
@@ -46,7 +46,7 @@ def sets(photos: list[Tensor]) -> CachedSets:
         damaged = ((crop + 0.15 * noise).clamp(0, 1), blurred, 0.5 * crop)[index % 3]
         images.append(torch.stack([torch.lerp(crop, damaged, share) for share in (0, 0.25, 0.5, 0.75, 1.0)]))
     labels = np.tile(np.arange(5, dtype=np.float32)[None, :, None] / 5, (12, 1, 3))
-    return CachedSets(
+    return StoredSets(
         images=(torch.stack(images) * 255).round().byte().numpy(),
         fields=np.zeros((12, 5, 1, 12, 12), dtype=np.int8),
         validity=np.zeros((12, 5, 1, 12, 12), dtype=np.uint8),

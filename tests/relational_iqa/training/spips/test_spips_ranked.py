@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
-from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.spips.stage import (
     RankedObjective,
     SpipsLossWeights,
@@ -18,7 +18,7 @@ from relational_iqa.training.spips.stage import (
 
 @pytest.mark.parametrize("shares_from", ["pair", "reference"])
 def test_ranked_loss_reaches_every_parameter_and_is_finite_for_equal_images(
-    sets: CachedSets, shares_from: Literal["pair", "reference"]
+    sets: StoredSets, shares_from: Literal["pair", "reference"]
 ) -> None:
     torch.manual_seed(0)
     network = SpipsNetwork(SpipsArchitecture(width=4, hidden=8, shares_from=shares_from))
@@ -38,7 +38,7 @@ def test_ranked_loss_reaches_every_parameter_and_is_finite_for_equal_images(
     assert all(p.grad is None or p.grad.isfinite().all() for p in stage.model.parameters())
 
 
-def test_ranked_training_learns_the_scale_and_keeps_the_order(sets: CachedSets) -> None:
+def test_ranked_training_learns_the_scale_and_keeps_the_order(sets: StoredSets) -> None:
     torch.manual_seed(0)
     network = SpipsNetwork(SpipsArchitecture(width=4, hidden=8))
     stage = ranked_stage(network, sets, 24, 0, SpipsLossWeights())
@@ -69,7 +69,7 @@ def test_content_is_learned_only_by_a_backbone_that_is_trained_for_the_semantic_
     assert RankedObjective(SpipsNetwork(SpipsArchitecture(("psnr", "ssim"))), weights).content is None
 
 
-def test_panels_are_pictures(sets: CachedSets) -> None:
+def test_panels_are_pictures(sets: StoredSets) -> None:
     stage = ranked_stage(SpipsNetwork(SpipsArchitecture(width=4, hidden=8)), sets, 8, 0, SpipsLossWeights())
     picture = stage.panels(next(stage.batches(0)))["difference"]
     assert picture.shape == (3, 96, 192) and picture.min() >= 0 and picture.max() <= 1

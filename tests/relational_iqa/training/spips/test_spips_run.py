@@ -11,13 +11,13 @@ import torch
 import yaml
 
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.jobs.safe_files import file_sha256
 from relational_iqa.commands.fit_spips import FitSpipsOptions, fit_spips
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
 from relational_iqa.storage.spips_weights import save_spips_weights
 from relational_iqa.systems import spips
-from relational_iqa.training.data.set_cache import CachedSets
 from relational_iqa.training.spips import fit as spips_fit
 from relational_iqa.training.spips.fit import fit, new_network, parse_config
 
@@ -26,9 +26,9 @@ Tiny = Callable[..., dict[str, Any]]
 
 
 def test_a_run_writes_weights_with_a_card_and_resumes_to_the_same_bytes(
-    tiny: Tiny, tmp_path: Path, sets: CachedSets, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny, tmp_path: Path, sets: StoredSets, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(spips_fit, "cached_sets", lambda *_: sets)
+    monkeypatch.setattr(spips_fit, "training_sets", lambda *_: sets)
     values = tiny(tmp_path / "run")
     values["data"]["photos"] = str(ROOT / "tests/images")
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -72,9 +72,9 @@ def test_a_resnet_by_path_becomes_the_backbone_with_its_own_size(tiny: Tiny, tmp
 
 
 def test_weights_fitted_to_one_group_of_people_after_another_name_them_all(
-    tiny: Tiny, rated: Path, triplets: Path, sets: CachedSets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, rated: Path, triplets: Path, sets: StoredSets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spips_fit, "cached_sets", lambda *_: sets)
+    monkeypatch.setattr(spips_fit, "training_sets", lambda *_: sets)
     start = tmp_path / "start.safetensors"
     save_spips_weights(start, SpipsNetwork(SpipsArchitecture(width=4, hidden=8)))
     scores, pairs = "36 rated images of csv, rated", "24 judged pairs of bapps, train"
