@@ -59,7 +59,7 @@ coverage: $(READY)
 LIBRARY_TESTS := tests/distortion_engine/test_render.py tests/distortion_engine/test_dataset.py \
 	tests/distortion_engine/reading tests/relational_iqa/networks tests/relational_iqa/storage \
 	tests/relational_iqa/systems/test_reference_results.py tests/relational_iqa/systems/test_onnx.py \
-	tests/relational_iqa/commands/test_cli_program.py tests/relational_iqa/retrieval tests/relational_iqa/report/test_report.py \
+	tests/relational_iqa/commands/test_cli.py tests/relational_iqa/retrieval tests/relational_iqa/report/test_report.py \
 	tests/relational_iqa/web/test_web.py tests/relational_iqa/training/loop/test_trainer.py
 
 # The lowest versions that pyproject.toml declares, in an environment of their own; needs uv. LOWEST_TORCH= another torch,
@@ -69,7 +69,7 @@ LOWEST_TORCH ?= 2.6.0
 test-lowest:
 	$(if $(UV),,$(error make test-lowest needs uv))
 	test -x $(LOWEST)/bin/python || $(UV) venv --quiet --python 3.11 $(LOWEST)
-	echo "torch==$(LOWEST_TORCH)" > out/lowest-torch.txt
+	mkdir -p out && echo "torch==$(LOWEST_TORCH)" > out/lowest-torch.txt
 	$(call install_torch,$(LOWEST),torch==$(LOWEST_TORCH))
 	$(call install,$(LOWEST),--resolution lowest-direct --overrides out/lowest-torch.txt --group test -e ".[$(EXTRAS)]")
 	$(LOWEST)/bin/python -m pytest -q -n 2 -W default $(LIBRARY_TESTS)   # old versions warn of what newer ones below them changed

@@ -122,6 +122,13 @@ def test_a_workflow_parses_and_calls_what_is_there(path: Path):
         assert set(filter(None, [job.get("needs")])) <= set(workflow["jobs"])
 
 
+def test_the_tests_of_the_lowest_versions_are_there():
+    paths = re.findall(r"\btests/[\w/.]+", read("Makefile"))
+    assert len(paths) >= 8 and all((ROOT / path).exists() for path in paths), [
+        p for p in paths if not (ROOT / p).exists()
+    ]
+
+
 def test_the_workflows_cover_tests_lint_lowest_versions_python_313_documentation_and_release():
     texts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml")}
     assert set(texts) == {"test", "docs", "release"}

@@ -110,7 +110,8 @@ def test_the_command_draws_five_small_pictures_even_of_untrained_networks(
     drawn = sorted((tmp_path / "out").iterdir())
     assert [file.stem for file in drawn] == names and len(capsys.readouterr().out.splitlines()) == 5
     for file in drawn:
-        assert file.stat().st_size < plots.MOST_BYTES and min(Image.open(file).size) > 100
+        with Image.open(file) as picture:
+            assert file.stat().st_size < plots.MOST_BYTES and min(picture.size) > 100
 
 
 def test_plots_refuse_another_models_result_and_what_is_none(
@@ -134,5 +135,6 @@ def test_a_picture_is_drawn_coarser_until_it_is_small_enough(tmp_path: Path, mon
     for most in (400_000, 12_000):
         monkeypatch.setattr(plots, "MOST_BYTES", most)
         plots.save(figure, tmp_path / "x.png")
-        sizes.append(Image.open(tmp_path / "x.png").size[0])
+        with Image.open(tmp_path / "x.png") as picture:
+            sizes.append(picture.size[0])
     assert sizes[0] == 220 and sizes[1] < 220 and (tmp_path / "x.png").stat().st_size < 12_000

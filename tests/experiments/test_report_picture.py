@@ -21,7 +21,8 @@ def test_the_report_in_the_picture_is_that_of_make_demo() -> None:
 
 def test_the_picture_in_the_docs_has_the_size_that_the_command_gives() -> None:
     size = tuple(round(report.SCALE * side) for side in report.WINDOW_PX)
-    assert Image.open(ROOT / "docs" / "report.png").size == size
+    with Image.open(ROOT / "docs" / "report.png") as picture:
+        assert picture.size == size
 
 
 def test_without_a_browser_one_line_says_what_to_install(
