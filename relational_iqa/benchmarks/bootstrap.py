@@ -1,4 +1,9 @@
-"""Confidence intervals by the bootstrap over scenes: what another draw of scenes would have said."""
+"""Confidence intervals by the bootstrap over scenes: what another draw of scenes would have said.
+
+The intervals are those of `scipy.stats.bootstrap` (percentile method) on the names of scenes, which the tests compare.
+Drawn here because one draw has to serve every statistic of every metric, so that differences are paired, and because a
+statistic may have no value in some draws.
+"""
 
 from __future__ import annotations
 
