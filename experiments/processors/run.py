@@ -122,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="experiments.processors.run", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default=",".join(known), metavar="NAME,...", help="some of the variations")
     parser.add_argument("--list", action="store_true", help="print the variations and their environment, run nothing")
-    options, rest = parser.parse_known_args(arguments)
+    parser.add_argument("pytest", nargs=argparse.REMAINDER, help="arguments of pytest, a path first")
+    options = parser.parse_args(arguments)
     unknown = [name for name in options.only.split(",") if name not in known]
     if unknown:
         parser.error(f"variation {unknown[0]!r}: expected some of {', '.join(known)}")
@@ -135,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     outcomes = []
     for variation in chosen:
-        outcomes.append(run(variation, rest))
+        outcomes.append(run(variation, options.pytest))
         console.print(f"{variation.name}: {outcomes[-1].seconds:.0f} s", style="dim")
     console.print(table(outcomes))
     for outcome in outcomes:
