@@ -1,11 +1,11 @@
-"""Reading images: what is refused, in one line that names the file and the remedy."""
+"""What is refused: in one line that names the file and the remedy."""
 
 import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -13,35 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from distortion_engine.errors import ImageError
 from distortion_engine.reading.image_io import MIN_SIDE_PX, load_image
 
 pytestmark = pytest.mark.filterwarnings("error")  # nothing of Pillow's leaks: no DecompressionBombWarning, no metadata
 
-DEMO = Path(__file__).parents[3] / "experiments" / "demo"
-HEIGHT, WIDTH = 24, 40
+ROOT = Path(__file__).parents[3]
+DEMO = ROOT / "experiments" / "demo"
 
 
-@pytest.fixture
-def pixels() -> np.ndarray:
-    """A small picture (24, 40, 3) uint8 with a ramp, so that codecs and turns have something to keep."""
-    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
-    return np.stack([x * 6, y * 10, (x + y) * 3], axis=-1).astype(np.uint8)
-
-
-def failure(source: Any, **options: int) -> str:
-    """The message of the ImageError; one line always."""
-    with pytest.raises(ImageError) as caught:
-        load_image(source, **options)
-    message = str(caught.value)
-    assert "\n" not in message and len(message) < 400
-    return message
-
-
-# What is refused
-
-
-def test_missing_folder_empty_and_text_say_so(tmp_path: Path) -> None:
+def test_missing_folder_empty_and_text_say_so(tmp_path: Path, failure: Callable[..., str]) -> None:
     assert f"{tmp_path}/no.png: no such file" in failure(tmp_path / "no.png")
     assert "is a folder; give the image files" in failure(tmp_path)
     (tmp_path / "empty.png").touch()
@@ -56,7 +36,9 @@ def test_missing_folder_empty_and_text_say_so(tmp_path: Path) -> None:
     "suffix", [".png", ".jpg", ".webp", ".avif", ".jp2", ".jxl", ".tif", ".gif", ".bmp", ".16.png", ".16.tif"]
 )
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_file_cut_short_is_never_read_as_if_whole(tmp_path: Path, suffix: str, share: float) -> None:
+def test_a_file_cut_short_is_never_read_as_if_whole(
+    tmp_path: Path, suffix: str, share: float, failure: Callable[..., str]
+) -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = tmp_path / f"x{suffix}"
@@ -92,13 +74,13 @@ def test_a_damaged_file_gives_nothing_on_stderr_but_our_line(tmp_path: Path, pix
         [sys.executable, "-W", "error", "-c", code, *files],
         capture_output=True,
         text=True,
-        cwd=DEMO.parents[1],
+        cwd=ROOT,
         check=True,
     )
     assert done.stderr == "" and len(done.stdout.splitlines()) == 3
 
 
-def test_every_signature_followed_by_rubbish_is_an_image_error(tmp_path: Path) -> None:
+def test_every_signature_followed_by_rubbish_is_an_image_error(tmp_path: Path, failure: Callable[..., str]) -> None:
     rng = np.random.default_rng(1)
     starts = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\0\0\1\0WEBPVP8 ", b"II*\0\x08\0\0\0"]
     starts += [
@@ -116,25 +98,31 @@ def test_every_signature_followed_by_rubbish_is_an_image_error(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif", ".avif"])
-def test_animations_and_pages_are_refused(tmp_path: Path, pixels: np.ndarray, suffix: str) -> None:
+def test_animations_and_pages_are_refused(
+    tmp_path: Path, pixels: np.ndarray, suffix: str, failure: Callable[..., str]
+) -> None:
     frames = [Image.fromarray(np.roll(pixels, shift, axis=1)) for shift in (0, 3, 9)]
     frames[0].save(tmp_path / f"x{suffix}", save_all=True, append_images=frames[1:])
     assert "is an animation or has several pages; save one frame as PNG" in failure(tmp_path / f"x{suffix}")
 
 
-def test_an_animated_jpeg_xl_is_refused_before_decoding(tmp_path: Path, pixels: np.ndarray) -> None:
+def test_an_animated_jpeg_xl_is_refused_before_decoding(
+    tmp_path: Path, pixels: np.ndarray, failure: Callable[..., str]
+) -> None:
     frames = np.stack([np.roll(pixels, shift, axis=1) for shift in (0, 3, 9)])
     (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(frames))
     assert "is an animation" in failure(tmp_path / "x.jxl")
 
 
-def test_heic_names_the_way_out(tmp_path: Path) -> None:
+def test_heic_names_the_way_out(tmp_path: Path, failure: Callable[..., str]) -> None:
     (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
     assert "x.heic: HEIC is not read" in failure(tmp_path / "x.heic") and "PNG" in failure(tmp_path / "x.heic")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (MIN_SIDE_PX - 1, 400), (400, MIN_SIDE_PX - 1)])
-def test_too_small_images_are_refused_and_the_smallest_is_read(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_too_small_images_are_refused_and_the_smallest_is_read(
+    tmp_path: Path, size: tuple[int, int], failure: Callable[..., str]
+) -> None:
     Image.new("RGB", size).save(tmp_path / "x.png")
     assert f"x.png: {size[0]}x{size[1]} px" in failure(tmp_path / "x.png")
     Image.new("RGB", (MIN_SIDE_PX, MIN_SIDE_PX)).save(tmp_path / "ok.png")
@@ -143,7 +131,9 @@ def test_too_small_images_are_refused_and_the_smallest_is_read(tmp_path: Path, s
     assert "at least 16 px" in failure(torch.zeros(3, 0, 0))
 
 
-def test_huge_images_are_refused_before_decoding_and_name_the_option(tmp_path: Path) -> None:
+def test_huge_images_are_refused_before_decoding_and_name_the_option(
+    tmp_path: Path, failure: Callable[..., str]
+) -> None:
     (tmp_path / "huge.png").write_bytes(png_header(60000, 50000))
     message = failure(tmp_path / "huge.png")
     assert "huge.png: 60000x50000 px are 3000000000 pixels, over the limit of 200000000" in message
@@ -155,20 +145,20 @@ def test_huge_images_are_refused_before_decoding_and_name_the_option(tmp_path: P
     assert "over the limit of 10" in failure(np.zeros((20, 20, 3), np.uint8), max_pixels=10)
 
 
-def test_a_huge_jpeg_xl_is_refused_before_decoding(tmp_path: Path) -> None:
+def test_a_huge_jpeg_xl_is_refused_before_decoding(tmp_path: Path, failure: Callable[..., str]) -> None:
     for height, width in ((20, 40), (64, 64), (33, 700), (700, 33), (256, 192), (1000, 1600)):
         (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(np.zeros((height, width, 3), np.uint8), effort=1))
         assert f"x.jxl: {width}x{height} px" in failure(tmp_path / "x.jxl", max_pixels=99)
 
 
-def test_pillows_own_limit_neither_warns_nor_changes(tmp_path: Path) -> None:
+def test_pillows_own_limit_neither_warns_nor_changes(tmp_path: Path, failure: Callable[..., str]) -> None:
     before = Image.MAX_IMAGE_PIXELS
     (tmp_path / "x.png").write_bytes(png_header(14000, 14000))  # 196 megapixels: an error of Pillow's, allowed here
     assert "damaged or cut short" in failure(tmp_path / "x.png")
     assert Image.MAX_IMAGE_PIXELS == before
 
 
-def test_nan_infinity_and_range_are_named() -> None:
+def test_nan_infinity_and_range_are_named(failure: Callable[..., str]) -> None:
     for bad in (np.nan, np.inf, -np.inf):
         array = np.full((20, 20, 3), 0.5, np.float32)
         array[3, 4, 1] = bad
@@ -178,7 +168,7 @@ def test_nan_infinity_and_range_are_named() -> None:
     assert "expected [0, 1]" in failure(torch.full((3, 20, 20), -0.5))
 
 
-def test_float_tiff_is_checked_like_an_array(tmp_path: Path) -> None:
+def test_float_tiff_is_checked_like_an_array(tmp_path: Path, failure: Callable[..., str]) -> None:
     grey = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
     Image.fromarray(grey).save(tmp_path / "x.tif")
     assert torch.equal(load_image(tmp_path / "x.tif"), torch.from_numpy(np.stack([grey] * 3)))
@@ -205,7 +195,7 @@ def test_float_tiff_is_checked_like_an_array(tmp_path: Path) -> None:
         (None, "NoneType is not an image"),
     ],
 )
-def test_wrong_shapes_and_types_are_named(source: object, said: str) -> None:
+def test_wrong_shapes_and_types_are_named(source: object, said: str, failure: Callable[..., str]) -> None:
     assert said in failure(source)
 
 

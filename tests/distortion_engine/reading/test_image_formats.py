@@ -1,0 +1,130 @@
+"""What people have: every format, depth and layout is read as it is, and memory as the file would be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from distortion_engine.reading.image_io import load_image
+
+pytestmark = pytest.mark.filterwarnings("error")  # nothing of Pillow's leaks: no DecompressionBombWarning, no metadata
+
+ROOT = Path(__file__).parents[3]
+DEMO = ROOT / "experiments" / "demo"
+SIZE = (24, 40)  # of the fixture `pixels`
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
+def test_eight_bit_files_are_read_exactly(
+    tmp_path: Path, pixels: np.ndarray, suffix: str, expected: Callable[..., torch.Tensor]
+) -> None:
+    Image.fromarray(pixels).save(tmp_path / f"x{suffix}")
+    image = load_image(tmp_path / f"x{suffix}")
+    assert image.shape == (3, *SIZE) and image.dtype == torch.float32
+    assert torch.equal(image, expected(pixels))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".avif", ".jp2", ".jxl"])
+def test_lossy_files_are_read_closely(
+    tmp_path: Path, pixels: np.ndarray, suffix: str, expected: Callable[..., torch.Tensor]
+) -> None:
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".jxl":
+        path.write_bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
+    else:
+        Image.fromarray(pixels).save(path, quality=95)
+    assert (load_image(str(path)) - expected(pixels)).abs().mean() < 0.02
+
+
+def test_a_file_is_known_by_its_bytes_not_its_suffix(
+    tmp_path: Path, pixels: np.ndarray, expected: Callable[..., torch.Tensor]
+) -> None:
+    Image.fromarray(pixels).save(tmp_path / "x.jpg", format="PNG")
+    assert torch.equal(load_image(tmp_path / "x.jpg"), expected(pixels))
+
+
+def test_grey_alpha_palette_and_one_bit_become_rgb(
+    tmp_path: Path, pixels: np.ndarray, expected: Callable[..., torch.Tensor]
+) -> None:
+    grey = pixels[:, :, 0]
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    assert torch.equal(load_image(tmp_path / "grey.png"), expected(np.dstack([grey] * 3)))
+    Image.fromarray(np.dstack([grey, np.zeros_like(grey)])).save(tmp_path / "clear.png")  # LA, fully transparent
+    assert torch.equal(load_image(tmp_path / "clear.png"), torch.ones(3, *SIZE))
+    palette = Image.fromarray(pixels).quantize(16)
+    palette.save(tmp_path / "palette.png")
+    assert torch.equal(load_image(tmp_path / "palette.png"), expected(np.asarray(palette.convert("RGB"))))
+    palette.save(tmp_path / "palette.gif")
+    assert torch.equal(load_image(tmp_path / "palette.gif"), expected(np.asarray(palette.convert("RGB"))))
+    palette.save(tmp_path / "clear_palette.png", transparency=bytes([0] * 16))
+    assert torch.equal(load_image(tmp_path / "clear_palette.png"), torch.ones(3, *SIZE))
+    Image.fromarray(grey > 100).save(tmp_path / "bits.png")
+    assert torch.equal(load_image(tmp_path / "bits.png"), expected(np.dstack([grey > 100] * 3), 1))
+
+
+@pytest.mark.parametrize(
+    "name", ["rgb.png", "grey.png", "alpha.png", "rgb.tif", "planes.tif", "lzw.tif", "grey.tif", "x.jxl"]
+)
+def test_sixteen_bit_files_keep_their_precision(
+    tmp_path: Path, name: str, expected: Callable[..., torch.Tensor], tiff16: Callable[..., bytes]
+) -> None:
+    deep = (np.arange(SIZE[0] * SIZE[1] * 3, dtype=np.uint32) * 22 % 65536).astype(np.uint16).reshape(*SIZE, 3)
+    path = tmp_path / name
+    data = np.ascontiguousarray(deep[:, :, 0]) if name.startswith("grey") else deep
+    if name == "alpha.png":
+        path.write_bytes(imagecodecs.png_encode(np.dstack([deep, np.full(SIZE, 65535, np.uint16)])))
+    elif path.suffix == ".png":
+        path.write_bytes(imagecodecs.png_encode(data))
+    elif name == "x.jxl":
+        path.write_bytes(imagecodecs.jpegxl_encode(data, lossless=True))
+    elif name == "planes.tif":
+        path.write_bytes(tiff16(data, planar=True))
+    elif name == "lzw.tif":
+        path.write_bytes(imagecodecs.tiff_encode(data, compression="lzw", photometric="rgb"))
+    else:
+        path.write_bytes(tiff16(data))
+    wanted = expected(np.dstack([data] * 3) if data.ndim == 2 else data, 65535)
+    assert torch.equal(load_image(path), wanted)
+
+
+def test_a_phone_picture_with_a_depth_map_is_its_first_picture(
+    tmp_path: Path, pixels: np.ndarray, expected: Callable[..., torch.Tensor]
+) -> None:
+    main, second = Image.fromarray(pixels), Image.new("RGB", SIZE[::-1])
+    main.save(tmp_path / "x.jpg", format="MPO", save_all=True, append_images=[second], quality=95)
+    assert (load_image(tmp_path / "x.jpg") - expected(pixels)).abs().mean() < 0.02
+
+
+def test_arrays_tensors_and_pil_images_give_the_same_as_the_file(
+    tmp_path: Path, pixels: np.ndarray, expected: Callable[..., torch.Tensor]
+) -> None:
+    wanted = expected(pixels)
+    kinds = [pixels, pixels.astype(np.uint16) * 257, pixels / 255, (pixels / 255).astype(np.float32)]
+    kinds += [Image.fromarray(pixels), np.dstack([pixels, np.full(SIZE, 255, np.uint8)])]
+    kinds += [torch.from_numpy(pixels).permute(2, 0, 1), wanted, wanted[None], wanted.double()]
+    for source in kinds:
+        assert torch.equal(load_image(source), wanted)
+    assert torch.equal(load_image(pixels[:, :, 0]), expected(np.dstack([pixels[:, :, 0]] * 3)))
+
+
+def test_the_source_is_neither_written_nor_shared(pixels: np.ndarray, expected: Callable[..., torch.Tensor]) -> None:
+    array, tensor = (pixels / 255).astype(np.float32), expected(pixels)
+    for source, keep in ((array, array.copy()), (tensor, tensor.clone())):
+        load_image(source).zero_()
+        assert (torch.as_tensor(source) == torch.as_tensor(keep)).all()
+    assert load_image(expected(pixels).requires_grad_()).requires_grad is False
+
+
+def test_rounding_beyond_the_range_is_clamped() -> None:
+    image = load_image(np.full((16, 16, 3), 1 + 1e-6))
+    assert image.max() == 1
+
+
+def test_the_shipped_demo_images_are_read() -> None:
+    for path in sorted(p for p in DEMO.iterdir() if p.suffix in {".png", ".jpg", ".webp", ".avif", ".jxl"}):
+        image = load_image(path)
+        assert image.shape[0] == 3 and 0 <= image.min() < image.max() <= 1
