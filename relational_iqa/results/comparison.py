@@ -24,13 +24,22 @@ __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two images compared. `margin` > 0: a is better, in severity levels (1.0: one level of a five-level ladder).
+    """Two images compared.
 
-    maps: axis name -> float32 (H, W) in [-1, 1], positive where b has more; local_margin: float32 (H, W) levels,
-    positive where a is better; weight: float32 (H, W) > 0, for the pooling; quality_a, quality_b: <= 0 levels,
-    0 equals the reference, only where one was given; names: how to call the two; meta: version, weights, seconds ...
-    Maps of the model are kept on a grid of 1/4 of the size: each look at one enlarges it anew.
-    Raises ValueError if the margin is not finite, an axis is unknown or the sizes of the arrays differ.
+    Args:
+        margin: severity levels, positive where a is better; 1.0 is one level of a five-level distortion ladder.
+        maps: axis -> map (H, W) in [-1, 1], positive where b has more.
+        local_margin: map (H, W) in levels, positive where a is better.
+        weight: map (H, W) > 0: how much each pixel counts in the margin.
+        has_reference: whether the pristine image was given.
+        quality_a: levels <= 0, 0 equals the reference; None without a reference.
+        quality_b: the same of b.
+        names: what to call the two images.
+        meta: version, weights, size, device, seconds.
+
+    Raises:
+        ValueError: for a margin that is not finite, an unknown axis, an array in place of a map, or maps of different
+            sizes.
     """
 
     margin: float

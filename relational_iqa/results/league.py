@@ -25,9 +25,13 @@ _NAME_WIDTH = 32
 
 @dataclass(frozen=True)
 class League:
-    """ranking: order and pairwise margins. scores (n,), in severity levels, in the order of the names, not of the
-    ranks: <= 0 below the reference, or without one of mean 0. axes: axis -> (n,) mean signed value, more than the
-    reference or than the mean of the images. misfit: root mean square of margin_ij - (score_i - score_j), levels."""
+    """The table of several images of one scene; rows are in the order of the names, not of the ranks.
+
+    Args:
+        ranking: order and pairwise margins.
+        scores: (n,) levels: <= 0 below the reference, or without a reference of mean 0.
+        axes: axis -> (n,) mean signed value, compared with the reference or with the mean of the images.
+    """
 
     ranking: Ranking
     scores: np.ndarray
@@ -35,7 +39,7 @@ class League:
 
     @property
     def misfit(self) -> float:
-        """0 with a reference."""
+        """Root mean square of margin_ij - (score_i - score_j), levels; 0 with a reference."""
         rest = self.ranking.pairwise - np.subtract.outer(self.scores, self.scores)
         count = len(self.scores)
         return float(np.sqrt((rest**2).sum() / max(count * (count - 1), 1)))
@@ -106,8 +110,15 @@ def play(
     reference: Any = None,
     tick: Callable[[], None] = lambda: None,
 ) -> League:
-    """The league of images (3, H, W) of one scene and size. model: has `score` and `compare` of RelationalIQA; every
-    image or pair goes through it once, `tick` is called after each."""
+    """The league of several images of one scene and size.
+
+    Args:
+        model: has `score` and `compare` as RelationalIQA has them; every image, or pair, goes through it once.
+        images: (3, H, W) each.
+        names: what to call them.
+        reference: the pristine image, if there is one.
+        tick: is called after each image or pair.
+    """
     count = len(images)
     axes = {axis.name: np.zeros(count) for axis in AXES}
     if reference is not None:

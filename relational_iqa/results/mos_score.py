@@ -24,10 +24,18 @@ _CLOSE_TO_EXTREME = 0.05  # share of pixels left out at either end, so that no s
 
 @dataclass(frozen=True)
 class MosScore:
-    """One image by itself. mos: 1 (bad) to 5 (excellent), exactly sum(roi * pmos) / sum(roi) over the two maps.
+    """One image by itself.
 
-    pmos: float32 (H, W) in [1, 5]; roi: float32 (H, W) > 0, only ratios matter; opinions: whose scores the weights were
-    fitted to, "none" if nobody's. Raises ValueError for a score that is not finite or maps of different sizes.
+    Args:
+        mos: 1 (bad) to 5 (excellent), exactly sum(roi * pmos) / sum(roi) over the two maps.
+        pmos: MOS of every pixel, float32 (H, W) in [1, 5].
+        roi: how much every pixel counts, float32 (H, W) > 0; only ratios matter.
+        name: what to call the image.
+        opinions: whose scores the weights were fitted to, "none" if nobody's.
+        meta: version, weights, size, device, seconds.
+
+    Raises:
+        ValueError: for a score that is not finite, or maps of different sizes.
     """
 
     mos: float

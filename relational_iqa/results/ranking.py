@@ -17,8 +17,16 @@ from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
 class Ranking:
     """Several images, best first.
 
-    order: indices into names; margins: of each in order over the next one (n - 1 of them); pairwise: (n, n), [i, j] > 0
-    where i is better than j, antisymmetric; qualities: one for each of `names`, or None without a reference.
+    Args:
+        order: indices into `names`, best first.
+        names: what to call the images.
+        margins: n - 1 levels, of each image in `order` over the next one.
+        qualities: one for each of `names`, or None without a reference.
+        pairwise: (n, n) levels, antisymmetric; [i, j] > 0 where i is better than j.
+        meta: version, weights, size, device, seconds.
+
+    Raises:
+        ValueError: where order, names and margins do not fit together.
     """
 
     order: Sequence[int]

@@ -1,8 +1,9 @@
 """The worst regions of a pair: the boxes in which one kind of distortion sets the two images apart most.
 
-Square windows of three sizes slide over every map whose finding matters; a window's rank is its mean one-signed
-intensity times sqrt(side / shorter side of the image), so that a strong small spot comes before a faint large field and
-a field as strong all over is shown by a large box. Windows are taken greedily and never overlap: one place, one box.
+Square windows of three sizes slide over the map of every finding that matters. The rank of a window is the mean
+intensity of the finding's sign in it, times sqrt(side / shorter side of the image): a strong small spot comes before a
+faint large field, and a field that is equally strong everywhere gets a large box. Windows are taken in the order of
+their rank, and one that overlaps an earlier one is left out.
 """
 
 from collections.abc import Iterator

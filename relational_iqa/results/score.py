@@ -16,11 +16,20 @@ from relational_iqa.results.words.sentences import MAX_DEFECTS, UNEXPLAINED, joi
 
 @dataclass(frozen=True)
 class Score:
-    """One image against its reference. `quality` <= 0 levels, 0: no difference; higher is better; -5 is about the
-    strongest level of the engine, compositions of distortions can fall below it.
+    """One image against its reference.
 
-    local_quality: float32 (H, W) levels, <= 0 where the image is worse; distortions: axis -> mean signed value; maps:
-    axis -> float32 (H, W) in [-1, 1], positive where the image has more than the reference.
+    Args:
+        quality: levels <= 0, 0 for no difference; higher is better. -5 is about the strongest level of one distortion;
+            several at once can fall below it.
+        local_quality: map (H, W) in levels, <= 0 where the image is worse.
+        distortions: axis -> mean signed value over the image.
+        maps: axis -> map (H, W) in [-1, 1], positive where the image has more than the reference.
+        name: what to call the image.
+        meta: version, weights, size, device, seconds.
+
+    Raises:
+        ValueError: for a quality that is not finite, an unknown axis, an array in place of a map, or maps of different
+            sizes.
     """
 
     quality: float

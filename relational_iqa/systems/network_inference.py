@@ -1,7 +1,7 @@
-"""What the networks say of one tile: the boundary between tiles and networks.
+"""Runs the networks of the core on one tile: the boundary between tiling and networks.
 
-Tensors in, tensors out, no size larger than a tile; whatever runs the networks (torch here, another runtime elsewhere)
-has to answer `pair` and `against`, and pooled sums with `margin` and `quality`.
+Tensors in, tensors out, none larger than a tile. Another runtime would have to offer the same four functions: `pair`
+and `against` for the maps and sums of a tile, `margin` and `quality` for the pooled sums.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
 
 @dataclass(frozen=True)
 class TileResult:
-    """maps (B, K, h, w) in [-1, 1], local (B, 1, h, w) in levels, weight (B, 1, h, w) > 0, all float32 on the 1/4 grid,
-    and sums over the cells that count."""
+    """What the networks give for one tile, float32 on the 1/4 grid.
+
+    Args:
+        maps: (B, K, h, w) in [-1, 1].
+        local: (B, 1, h, w) levels.
+        weight: (B, 1, h, w) > 0.
+        sums: over the cells that count.
+    """
 
     maps: Tensor
     local: Tensor
@@ -37,8 +43,8 @@ class TileResult:
 class NetworkInference:
     """The two networks, on their device and in their precision.
 
-    dtype: of the arithmetic of the trunks. Statistics of faint differences would round to nothing in 16 bits, so what
-    looks at pixels or statistics computes in float32 whatever `dtype` is, and so do the sums.
+    dtype: precision of the trunks. Modules that look at pixels or statistics, and the sums, always compute in float32,
+    because statistics of faint differences would round to nothing in 16 bits.
     """
 
     def __init__(self, networks: Networks, dtype: torch.dtype = torch.float32) -> None:

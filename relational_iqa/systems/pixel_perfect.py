@@ -82,9 +82,17 @@ class RelationalIQA:
     ) -> Comparison:
         """Which of two images of one scene is better, by how much, where and in what way.
 
-        reference: the pristine image, if there is one. mask: an image, white where the comparison counts. align: what
-        to do when sizes differ, "resize" or "crop" everything to the smallest; None raises ImageError. Raises
-        ImageError for anything that is no usable image.
+        Args:
+            a: one image.
+            b: the other one.
+            reference: the pristine image, if there is one.
+            mask: an image, white where the comparison counts.
+            align: what to do when sizes differ: "resize" or "crop" everything to the smallest; None refuses that.
+            names: what to call the two images, by default their file names.
+            max_pixels: largest width x height that is decoded.
+
+        Raises:
+            ImageError: for anything that is no usable image, and for different sizes without `align`.
         """
         start = time.perf_counter()
         images = self._open([a, b] + ([] if reference is None else [reference]), align, max_pixels)
@@ -120,7 +128,7 @@ class RelationalIQA:
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Score:
-        """Quality of one image against its reference: `quality` <= 0 levels, 0 for no difference."""
+        """How far an image is below its reference, where and in what way; arguments and errors as for `compare`."""
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels)
         tiled = self._tiler.run(images, self._networks.judge_one, REFERENCE_HALO_PX)
@@ -143,8 +151,8 @@ class RelationalIQA:
         align: Alignment | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Ranking:
-        """Several versions of one scene, best first. With a reference by quality (transitive by construction), without
-        by the mean margin over all others (Borda). UsageError for fewer than two images."""
+        """Several versions of one scene, best first: with a reference by quality, which is transitive by construction,
+        without by the mean margin over all other images (Borda). Raises UsageError for fewer than two images."""
         if len(images) < 2:
             raise UsageError(f"ranking needs two images or more, got {len(images)}")
         start = time.perf_counter()

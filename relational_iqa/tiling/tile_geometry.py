@@ -25,7 +25,12 @@ _LEAST_PX = 320  # side of a core: below that a tile would be all halo
 
 @dataclass(frozen=True)
 class Tile:
-    """A core rectangle and the same with its halo, cut at the borders of the padded image; pixels, on the grid."""
+    """One tile of a padded image, in pixels, as (top, left, bottom, right) on the grid.
+
+    Args:
+        core: the part of the image that this tile answers for.
+        outer: the core with its halo, cut at the borders of the padded image.
+    """
 
     core: tuple[int, int, int, int]
     outer: tuple[int, int, int, int]
@@ -44,7 +49,7 @@ class Tile:
         return own[..., top:bottom, left:right]
 
     def own_share_of(self, height: int, width: int) -> Tensor:
-        """The same (1, 1, h, w) of an image of that size without a mask, made of its two sides alone."""
+        """`own_share` (1, 1, h, w) of an image of this size without a mask, computed from its two sides alone."""
         (top, left, bottom, right), (first, start, last, end) = self.core, self.outer
         rows, columns = _side_share(height, top, bottom, first, last), _side_share(width, left, right, start, end)
         return (rows[:, None] * columns)[None, None]
@@ -69,8 +74,15 @@ def tiles_of(
     halo_px: int = HALO_PX,
     whole_px: int | None = None,
 ) -> Iterator[Tile]:
-    """Tiles that cover a padded image, row by row; one if it has at most `whole_px` pixels, by default those of two.
-    tile_px: side of a square core, or its height and width."""
+    """Tiles whose cores cover a padded image, row by row.
+
+    Args:
+        height: of the padded image, px.
+        width: of the padded image, px.
+        tile_px: side of a square core, or height and width of a core.
+        halo_px: width of the halo.
+        whole_px: an image of at most this many pixels is one tile; by default the pixels of two cores.
+    """
     tall, wide = tile_px if isinstance(tile_px, tuple) else (tile_px, tile_px)
     if height * width <= (2 * tall * wide if whole_px is None else whole_px):
         yield Tile((0, 0, height, width), (0, 0, height, width))
@@ -89,8 +101,15 @@ def tiles_of(
 
 
 def best_tile(height: int, width: int, halo_px: int, most_px: float) -> tuple[int, int]:
-    """Height and width of the cores with which a padded image takes the least work: tiles with their halos have at most
-    `most_px` pixels, where cores of _LEAST_PX allow that, and as few pixels as can be lie in more than one."""
+    """Height and width of the cores that minimise the overlap between tiles.
+
+    Args:
+        height: of the padded image, px.
+        width: of the padded image, px.
+        halo_px: width of the halo.
+        most_px: largest number of pixels of a tile with its halo. Cores are never shorter than _LEAST_PX, even where
+            that makes larger tiles.
+    """
     best = (float("inf"), (min(_LEAST_PX, height), min(_LEAST_PX, width)))
     for rows in range(1, -(-height // _LEAST_PX) + 1):
         for columns in range(1, -(-width // _LEAST_PX) + 1):
@@ -126,8 +145,15 @@ def inside_share(height: int, width: int) -> Tensor:
 
 
 def _side_share(length: int, start: int, stop: int, outer_start: int, outer_stop: int) -> Tensor:
-    """How much of each cell between two outer edges lies within the `length` pixels of a side, 0 for cells that are not
-    between `start` and `stop`."""
+    """Share of each cell of one side of a tile that lies inside the image.
+
+    Args:
+        length: side of the image, px.
+        start: of the core; cells outside of the core have share 0.
+        stop: of the core.
+        outer_start: of the core with its halo.
+        outer_stop: of the core with its halo.
+    """
     edge = torch.arange(outer_start, outer_stop, CELL_PX)
     share = (length - edge).clamp(0, CELL_PX) / CELL_PX
     return share * ((edge >= start) & (edge < stop))

@@ -38,8 +38,12 @@ Judge = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, tuple[Sums, ...]]]
 
 @dataclass(frozen=True)
 class TiledResult:
-    """maps: float32 (C, h, w) on the 1/4 grid of the padded image, or None where they were not wanted; sums: as many as
-    the judge gives, over the whole image."""
+    """What a function of tiles gives for whole images.
+
+    Args:
+        maps: float32 (C, h, w) on the 1/4 grid of the padded image; None where they were not wanted.
+        sums: those that the function gives, over the whole image.
+    """
 
     maps: np.ndarray | None
     sums: tuple[Sums, ...]
@@ -47,8 +51,13 @@ class TiledResult:
 
 @dataclass(frozen=True)
 class TileRunner:
-    """How images are cut: side of a tile (None: what memory allows), the size up to which an image is one tile, and the
-    device tiles go to."""
+    """Cuts images into tiles and runs a function over them.
+
+    Args:
+        tile_px: side of the core of a tile, None for the largest that MEMORY_BYTES allows.
+        whole_px: an image of at most this many pixels is one tile.
+        device: where tiles are computed.
+    """
 
     tile_px: int | None
     whole_px: int
@@ -63,8 +72,18 @@ class TileRunner:
         region: StoredImage | None = None,
         want_maps: bool = True,
     ) -> TiledResult:
-        """`judge` over all tiles of images of one size, each with a halo that is as wide as the judge sees. region: an
-        image, white where it counts. Raises ImageError where nothing counts."""
+        """Runs `judge` over all tiles of images of one size.
+
+        Args:
+            images: of one size.
+            judge: (tiles (1, 3, H, W) of the images, share of each cell) -> (maps on the grid of the tile, sums).
+            halo_px: width of the halo, as far as the judge sees.
+            region: an image, white where it counts; None where everything does.
+            want_maps: whether the maps are kept.
+
+        Raises:
+            ImageError: where nothing counts.
+        """
         if region is not None and region.mean() == 0:
             raise ImageError("the mask is black everywhere: make white what should count")
         _, height, width = images[0].shape
@@ -103,7 +122,7 @@ class TileRunner:
 
 
 def tile_px_within(images: Sequence[StoredImage]) -> float:
-    """How many pixels a tile with its halo may have so that comparing these images stays within MEMORY_BYTES."""
+    """The largest number of pixels of a tile with its halo with which comparing these images takes MEMORY_BYTES."""
     _, height, width = images[0].shape
     maps = _MAPS_BYTES * height * width
     free = float(MEMORY_BYTES - _PROCESS_BYTES - sum(image.memory_bytes for image in images))
