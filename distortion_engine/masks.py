@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions.color_conversion import LUMA
@@ -31,7 +32,7 @@ class MaskSpec:
     seed: int = 0
 
 
-def render_mask(spec: MaskSpec, reference: Tensor) -> Tensor:
+def render_mask(spec: MaskSpec, reference: Float[Tensor, "3 h w"]) -> Float[Tensor, "1 h w"]:
     """Mask (1, H, W) in [0, 1] of `spec` for an image (3, H, W); float32 on the image's device.
 
     Raises KeyError for an unknown kind and ValueError for an extent outside (0, 1].

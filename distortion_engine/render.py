@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS
@@ -28,12 +29,12 @@ class Rendered:
     severity x where it acts, cut at 1; validity (1, H, W) in {0, 1}: 0 where a step claims a severity but changed
     nothing that can be measured."""
 
-    image: Tensor
-    field: Tensor
-    validity: Tensor
+    image: Float[Tensor, "3 h w"]
+    field: Float[Tensor, "axes h w"]
+    validity: Float[Tensor, "1 h w"]
 
 
-def render(reference: Tensor, recipe: Recipe) -> Rendered:
+def render(reference: Float[Tensor, "3 h w"], recipe: Recipe) -> Rendered:
     """Applies the steps of `recipe` to `reference` (3, H, W) in [0, 1] on its device; the input is not written.
 
     KeyError for a distortion that the catalog does not have.
@@ -53,7 +54,9 @@ def render(reference: Tensor, recipe: Recipe) -> Rendered:
     return Rendered(image, field.clamp(-1.0, 1.0), validity)
 
 
-def apply_step(image: Tensor, step: Step, reference: Tensor) -> tuple[Tensor, Tensor]:
+def apply_step(
+    image: Float[Tensor, "3 h w"], step: Step, reference: Float[Tensor, "3 h w"]
+) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "1 h w"]]:
     """One step on `image` (3, H, W): (image, weight (1, H, W) >= 0 by which its severity holds at a pixel). Pixels
     outside the mask stay bit-equal. Image-driven masks look at `reference`, so that all members of a set share them.
 

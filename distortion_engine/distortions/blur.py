@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.color_conversion import luma
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import convolve, gaussian
 
 MOTION_SAMPLES = 257  # points along the path; a fixed number keeps the kernel continuous in its length
@@ -16,13 +16,13 @@ DETAIL_OFFSET_PX2 = 1.2  # in the gain r^2 / (r^2 + this) of what a Gaussian of 
 
 
 @distortion
-def gaussian_blur(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def gaussian_blur(image: Image, amount: float, generator: Generator) -> Image:
     """Gaussian blur; amount = sigma in px."""
     return gaussian(image, amount)
 
 
 @distortion
-def lens_blur(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def lens_blur(image: Image, amount: float, generator: Generator) -> Image:
     """Out-of-focus blur by a uniform disk; amount = radius in px.
 
     The rim falls off linearly over one pixel beyond the radius, so that the kernel grows continuously from a point.
@@ -49,7 +49,7 @@ def _exposure(decay: float, bow: float, anchor: float) -> tuple[Tensor, Tensor]:
 
 @distortion
 def motion_blur(
-    image: Tensor,
+    image: Image,
     amount: float,
     generator: Generator,
     *,
@@ -57,7 +57,7 @@ def motion_blur(
     decay: float = 0.0,
     bow: float = 0.0,
     anchor: float = 0.0,
-) -> Tensor:
+) -> Image:
     """Straight motion at any angle (0 = horizontal); amount = length in px of an evenly exposed path.
 
     decay: by how much the exposure fades along the path, 0 even, 3 a trail; bow: from an exponential (0) to half a
@@ -91,8 +91,8 @@ def _unsharp(image: Tensor, gain: float, radius_px: float, all_channels: float) 
 
 @distortion
 def sharpen(
-    image: Tensor, amount: float, generator: Generator, *, radius_px: float = 1.0, all_channels: float = 0.0
-) -> Tensor:
+    image: Image, amount: float, generator: Generator, *, radius_px: float = 1.0, all_channels: float = 0.0
+) -> Image:
     """Unsharp masking with a Gaussian of sigma `radius_px`; amount = gain on the detail at 1 px, at other radii the
     one that adds about as much. all_channels: 0 sharpens luma, 1 each channel by itself."""
     scale = (radius_px**2 + DETAIL_OFFSET_PX2) / ((1.0 + DETAIL_OFFSET_PX2) * radius_px**2)
@@ -101,8 +101,8 @@ def sharpen(
 
 @distortion
 def halo_sharpen(
-    image: Tensor, amount: float, generator: Generator, *, radius_px: float, all_channels: float = 0.0
-) -> Tensor:
+    image: Image, amount: float, generator: Generator, *, radius_px: float, all_channels: float = 0.0
+) -> Image:
     """Unsharp masking with a wide radius, which draws halos along edges; amount = gain on the detail.
 
     all_channels: 0 sharpens luma, 1 each channel by itself."""

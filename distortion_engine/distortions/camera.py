@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.color_conversion import from_linear, to_linear
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import convolve, gaussian, pad_symmetric, pixel_grid, self_guided
 from distortion_engine.distortions.frame import frame_coordinates, profile_coordinates, with_mean_one
 from distortion_engine.distortions.random_fields import unit_normal
@@ -25,20 +26,20 @@ def _haze_depth(y: Tensor, x: Tensor, angle_deg: float) -> Tensor:
 
 
 @distortion
-def haze(image: Tensor, amount: float, generator: Generator, *, angle_deg: float, airlight: float) -> Tensor:
+def haze(image: Image, amount: float, generator: Generator, *, angle_deg: float, airlight: float) -> Image:
     """Atmospheric scattering (Koschmieder), denser towards `angle_deg`; amount = optical depth at the centre."""
     transmission = torch.exp(-amount * _haze_depth(*frame_coordinates(image), angle_deg))
     return airlight + (image - airlight) * transmission
 
 
-def haze_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Tensor:
+def haze_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Float[Tensor, "h w"]:
     """Share of the light at each pixel that is airlight, over its mean."""
     depth = _haze_depth(*profile_coordinates(height, width), params["angle_deg"])
     return with_mean_one(-torch.expm1(-amount * depth))
 
 
 @distortion
-def veiling_glare(image: Tensor, amount: float, generator: Generator, *, glare_px: float) -> Tensor:
+def veiling_glare(image: Image, amount: float, generator: Generator, *, glare_px: float) -> Image:
     """Light scattered in the lens, screened over the picture; amount = its share, at most 1."""
     veil = gaussian(image, glare_px)
     return 1.0 - (1.0 - image) * (1.0 - min(amount, 1.0) * veil)
@@ -50,20 +51,20 @@ def _corner_distance_squared(y: Tensor, x: Tensor) -> Tensor:
 
 
 @distortion
-def vignetting(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def vignetting(image: Image, amount: float, generator: Generator) -> Image:
     """Light fall-off towards the corners, 1 / (1 + amount r^2)^2 of linear light with r = 1 at the corner."""
     distance = _corner_distance_squared(*frame_coordinates(image))
     weakening = 1.0 + amount * distance
     return from_linear(to_linear(image) / (weakening * weakening))
 
 
-def vignetting_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Tensor:
+def vignetting_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Float[Tensor, "h w"]:
     """Stops of light lost at each pixel, over their mean."""
     return with_mean_one(torch.log1p(amount * _corner_distance_squared(*profile_coordinates(height, width))))
 
 
 @distortion
-def demosaic_errors(image: Tensor, amount: float, generator: Generator, *, phase: float) -> Tensor:
+def demosaic_errors(image: Image, amount: float, generator: Generator, *, phase: float) -> Image:
     """Zipper and false colour of bilinear demosaicing of a Bayer mosaic; amount = gain on the error, 1 = as it is."""
     row, column = pixel_grid(image)
     corner = int(phase) % 4
@@ -78,7 +79,7 @@ def demosaic_errors(image: Tensor, amount: float, generator: Generator, *, phase
 
 
 @distortion
-def denoise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def denoise(image: Image, amount: float, generator: Generator) -> Image:
     """Sensor noise taken out by a bilateral filter, and texture with it; amount = range sigma of the filter."""
     noisy = (image + NOISE_SHARE * amount * unit_normal(image.shape, generator, image)).clamp(0.0, 1.0)
     radius, (height, width) = BILATERAL_RADIUS_PX, image.shape[1:]
@@ -96,6 +97,6 @@ def denoise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 
 @distortion
-def guided_smooth(image: Tensor, amount: float, generator: Generator, *, radius_px: float) -> Tensor:
+def guided_smooth(image: Image, amount: float, generator: Generator, *, radius_px: float) -> Image:
     """Edge-keeping smoothing that wipes out texture; amount = sqrt(eps) of the self-guided filter (He et al. 2010)."""
     return self_guided(image, max(1, round(radius_px)), amount)

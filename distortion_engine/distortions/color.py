@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.color_conversion import LUMA, from_linear, luma, to_linear, with_chroma
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import gaussian, pixel_grid, shift, warp
 from distortion_engine.distortions.frame import profile_coordinates, with_mean_one
 from distortion_engine.distortions.random_fields import unit_uniform
@@ -33,14 +34,14 @@ def _grey(image: Tensor, lightness: float, mean: float) -> Tensor:
 
 @distortion
 def saturate(
-    image: Tensor,
+    image: Image,
     amount: float,
     generator: Generator,
     *,
     lightness: float = 0.0,
     mean: float = 0.0,
     bounded: float = 0.0,
-) -> Tensor:
+) -> Image:
     """Multiply the distance from grey by 1 + amount.
 
     lightness, mean: shares of (largest + smallest) / 2 and of the mean of the channels in that grey, the rest is luma.
@@ -58,8 +59,8 @@ def saturate(
 
 @distortion
 def desaturate(
-    image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0, mean: float = 0.0
-) -> Tensor:
+    image: Image, amount: float, generator: Generator, *, lightness: float = 0.0, mean: float = 0.0
+) -> Image:
     """Multiply the distance from grey by 1 - amount; 1 is grey. lightness, mean: as in `saturate`."""
     return torch.lerp(_grey(image, lightness, mean), image, 1.0 - min(amount, 1.0))
 
@@ -77,13 +78,13 @@ def _hue_rotated(image: Tensor, angle_deg: float, lightness: float) -> Tensor:
 
 
 @distortion
-def hue_rotate_warm(image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0) -> Tensor:
+def hue_rotate_warm(image: Image, amount: float, generator: Generator, *, lightness: float = 0.0) -> Image:
     """Turn hues red -> yellow -> green; amount = angle in degrees. lightness: 0 keeps luma, 1 HSL lightness."""
     return _hue_rotated(image, amount, lightness)
 
 
 @distortion
-def hue_rotate_cool(image: Tensor, amount: float, generator: Generator, *, lightness: float = 0.0) -> Tensor:
+def hue_rotate_cool(image: Image, amount: float, generator: Generator, *, lightness: float = 0.0) -> Image:
     """Turn hues red -> magenta -> blue; amount = angle in degrees. lightness: 0 keeps luma, 1 HSL lightness."""
     return _hue_rotated(image, -amount, lightness)
 
@@ -97,19 +98,19 @@ def _white_balanced(image: Tensor, stops: float) -> Tensor:
 
 
 @distortion
-def white_balance_warm(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def white_balance_warm(image: Image, amount: float, generator: Generator) -> Image:
     """Warm cast; amount = stops of red over blue."""
     return _white_balanced(image, amount)
 
 
 @distortion
-def white_balance_cool(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def white_balance_cool(image: Image, amount: float, generator: Generator) -> Image:
     """Cool cast; amount = stops of blue over red."""
     return _white_balanced(image, -amount)
 
 
 @distortion
-def color_diffusion(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def color_diffusion(image: Image, amount: float, generator: Generator) -> Image:
     """Colours that bleed over edges: chroma blurred, luma kept; amount = sigma in px."""
     tone = luma(image)
     red, blue = gaussian(torch.cat([image[0:1], image[2:3]]) - tone, amount)
@@ -124,7 +125,7 @@ def _with_luma(tone: Tensor, red: Tensor, blue: Tensor) -> Tensor:
 
 @distortion
 def chroma_shift(
-    image: Tensor,
+    image: Image,
     amount: float,
     generator: Generator,
     *,
@@ -133,7 +134,7 @@ def chroma_shift(
     blue: float = -1.0,
     chroma: float = 0.0,
     crisp: float = 0.0,
-) -> Tensor:
+) -> Image:
     """Misregistered channels: red and blue read from elsewhere along `angle_deg`; amount = px by which each moves.
 
     red, blue: of the amount, with the sign of the direction: 1 and -1 part them, 0 leaves one in place. chroma: from
@@ -152,7 +153,7 @@ def chroma_shift(
 
 
 @distortion
-def radial_fringing(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def radial_fringing(image: Image, amount: float, generator: Generator) -> Image:
     """Lateral chromatic aberration: red magnified and blue shrunk about the centre; amount = px at the corner."""
     row, column = pixel_grid(image)
     centre_y, centre_x = 0.5 * (image.shape[1] - 1), 0.5 * (image.shape[2] - 1)
@@ -161,27 +162,29 @@ def radial_fringing(image: Tensor, amount: float, generator: Generator) -> Tenso
     return torch.cat([warp(image[0:1], -down, -right), image[1:2], warp(image[2:3], down, right)])
 
 
-def radial_fringing_profile(amount: float, params: Mapping[str, float], height: int, width: int) -> Tensor:
+def radial_fringing_profile(
+    amount: float, params: Mapping[str, float], height: int, width: int
+) -> Float[Tensor, "h w"]:
     """Distance between red and blue at each pixel, over its mean: rises with the distance from the centre."""
     y, x = profile_coordinates(height, width)
     return with_mean_one(torch.hypot(y * (height - 1), x * (width - 1)))
 
 
 @distortion
-def quantize(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def quantize(image: Image, amount: float, generator: Generator) -> Image:
     """Uniform quantisation of each channel; amount = step as a share of the range, so 1 / (levels - 1)."""
     return (image / amount).round_().mul_(amount)
 
 
 @distortion
-def quantize_dither(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def quantize_dither(image: Image, amount: float, generator: Generator) -> Image:
     """Uniform quantisation with uniform random dither; amount = step as a share of the range."""
     dither = unit_uniform(image.shape, generator, image) - 0.5
     return (image / amount).add_(dither).round_().mul_(amount)
 
 
 @distortion
-def banding(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def banding(image: Image, amount: float, generator: Generator) -> Image:
     """False contours in smooth regions: only the low frequencies are quantised; amount = step, share of the range."""
     smooth = gaussian(image, BANDING_SIGMA_PX)
     return image + (smooth / amount).round() * amount - smooth

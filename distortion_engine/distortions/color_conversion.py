@@ -5,6 +5,7 @@ import functools
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions.filters import fast_path
@@ -17,7 +18,7 @@ def _image_plane(image: Tensor) -> np.ndarray:
     return image.detach().contiguous().numpy().reshape(-1, image.shape[-1])
 
 
-def luma(image: Tensor) -> Tensor:
+def luma(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "1 h w"]:
     """BT.601 luma `(1, H, W)` of `(3, H, W)`."""
     red, green, blue = LUMA
     if fast_path(image):
@@ -29,7 +30,7 @@ def luma(image: Tensor) -> Tensor:
     return rgb_to_grayscale(image, image.new_tensor(LUMA))
 
 
-def mean_luma(image: Tensor) -> Tensor:
+def mean_luma(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "1 1 1"]:
     """Mean BT.601 luma of `(3, H, W)`, a tensor of shape (1, 1, 1)."""
     if fast_path(image):
         means = [cv2.mean(plane)[0] for plane in image.numpy()]
@@ -37,7 +38,9 @@ def mean_luma(image: Tensor) -> Tensor:
     return luma(image).mean(dim=(1, 2), keepdim=True)
 
 
-def with_chroma(image: Tensor, blue_difference: Tensor, red_difference: Tensor) -> Tensor:
+def with_chroma(
+    image: Float[Tensor, "3 h w"], blue_difference: Float[Tensor, "h w"], red_difference: Float[Tensor, "h w"]
+) -> Float[Tensor, "3 h w"]:
     """`(3, H, W)` with these `(H, W)` amounts added to Cb and Cr at constant luma.
 
     With the six digits of the JFIF matrix; kornia's `ycbcr_to_rgb` has three, which would not keep luma.
@@ -52,7 +55,7 @@ def with_chroma(image: Tensor, blue_difference: Tensor, red_difference: Tensor) 
     )
 
 
-def power(image: Tensor, exponent: float) -> Tensor:
+def power(image: Float[Tensor, "*shape"], exponent: float) -> Float[Tensor, "*shape"]:
     """`image ** exponent` of values >= 0: by OpenCV on the CPU, elsewhere by way of float64.
 
     The float32 power of PyTorch differs in the last bit between its vector loop and the remainder, so its result would
@@ -84,7 +87,7 @@ def _looked_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
     return cv2.LUT(np.clip(index, 0.0, 65535.0, out=index).astype(np.uint16), table)
 
 
-def to_linear(image: Tensor) -> Tensor:
+def to_linear(image: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """sRGB code values in [0, 1] to linear light (IEC 61966-2-1); from a table on the CPU, error below 2e-5."""
     if fast_path(image):
         return torch.from_numpy(_looked_up(_linear_of_code(), _image_plane(image))).reshape(image.shape)
@@ -93,7 +96,7 @@ def to_linear(image: Tensor) -> Tensor:
     return rgb_to_linear_rgb(image)
 
 
-def from_linear(light: Tensor) -> Tensor:
+def from_linear(light: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Linear light, clamped to [0, 1], to sRGB code values (IEC 61966-2-1); from a table on the CPU, error 2e-5."""
     if fast_path(light):
         root = np.sqrt(np.maximum(_image_plane(light), np.float32(0.0)))

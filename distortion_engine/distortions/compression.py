@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.random_fields import unit_normal
 
 # Scale of JPEG's quantisation tables over the standard deviation of the noise: a middling step of the luma table
@@ -85,13 +85,13 @@ def _jpegxl(pixels: np.ndarray, distance: float) -> np.ndarray:
 
 
 @distortion
-def jpeg(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def jpeg(image: Image, amount: float, generator: Generator) -> Image:
     """Baseline JPEG, 4:2:0, libjpeg quality scale; amount = 100 - quality."""
     return _through(_jpeg, image, 100.0 - amount)
 
 
 @distortion
-def double_jpeg(image: Tensor, amount: float, generator: Generator, *, shift_px: float) -> Tensor:
+def double_jpeg(image: Image, amount: float, generator: Generator, *, shift_px: float) -> Image:
     """JPEG twice with the block grid moved by `shift_px` in between, as after a crop; amount = 100 - second quality.
 
     The first pass is milder: 0.7 of the amount.
@@ -102,25 +102,25 @@ def double_jpeg(image: Tensor, amount: float, generator: Generator, *, shift_px:
 
 
 @distortion
-def jpeg2000(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def jpeg2000(image: Image, amount: float, generator: Generator) -> Image:
     """JPEG 2000, irreversible wavelet; amount = 60 dB - the PSNR asked of the encoder."""
     return _through(_jpeg2000, image, 60.0 - amount)
 
 
 @distortion
-def webp(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def webp(image: Image, amount: float, generator: Generator) -> Image:
     """Lossy WebP (VP8); amount = 100 - quality."""
     return _through(_webp, image, 100.0 - amount)
 
 
 @distortion
-def avif(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def avif(image: Image, amount: float, generator: Generator) -> Image:
     """AVIF (AV1), 4:2:0, fastest speed; amount = 100 - quality."""
     return _through(_avif, image, 100.0 - amount)
 
 
 @distortion
-def jpegxl(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def jpegxl(image: Image, amount: float, generator: Generator) -> Image:
     """Lossy JPEG XL (VarDCT); amount = Butteraugli distance asked of the encoder.
 
     At most 19.9: from 20 on libjxl halves the resolution first, and the damage drops.
@@ -129,7 +129,7 @@ def jpegxl(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 
 @distortion
-def noisy_compression(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def noisy_compression(image: Image, amount: float, generator: Generator) -> Image:
     """A noisy picture coded so that most of the noise is quantised away, and detail with it: white noise, then JPEG
     with tables in proportion to it. amount = standard deviation of the noise."""
     scale = TABLE_SCALE_OF_NOISE * amount

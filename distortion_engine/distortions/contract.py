@@ -3,14 +3,17 @@
 import functools
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.threads import one_thread
 from distortion_engine.errors import UsageError
 
+Image: TypeAlias = Float[Tensor, "3 h w"]  # float32 in sRGB, [0, 1]
 # (image (3, H, W), amount, generator, **params) -> (3, H, W)
 Apply = Callable[..., Tensor]
 # (amount, generator, height, width, **params) -> (H, W): the weight of the pixels that a distortion touches

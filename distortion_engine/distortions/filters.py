@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions import opencv_filters
@@ -42,7 +43,7 @@ def each_plane(image: Tensor, work: Callable[[np.ndarray], np.ndarray]) -> Tenso
     return torch.from_numpy(result)
 
 
-def pad_symmetric(image: Tensor, rows: int, columns: int) -> Tensor:
+def pad_symmetric(image: Float[Tensor, "c h w"], rows: int, columns: int) -> Float[Tensor, "c rows columns"]:
     """Mirror `(C, H, W)` about its edges, edge pixel repeated; the margin may be wider than the image itself."""
     if fast_path(image):
         return each_plane(image, lambda plane: opencv_filters.padded(plane, rows, columns))
@@ -54,7 +55,7 @@ def _mirrored(size: int, margin: int, like: Tensor) -> Tensor:
     return torch.where(index < size, index, 2 * size - 1 - index)
 
 
-def convolve(image: Tensor, kernel: Tensor) -> Tensor:
+def convolve(image: Float[Tensor, "c h w"], kernel: Float[Tensor, "rows columns"]) -> Float[Tensor, "c h w"]:
     """Correlate each channel of `(C, H, W)` with an odd-sized `(h, w)` kernel, mirrored borders, same size out."""
     rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
     if fast_path(image):
@@ -84,7 +85,7 @@ def gaussian_energy(sigma_px: float) -> float:
     return float((gaussian_kernel(sigma_px) ** 2).sum())
 
 
-def gaussian(image: Tensor, sigma_px: float) -> Tensor:
+def gaussian(image: Float[Tensor, "c h w"], sigma_px: float) -> Float[Tensor, "c h w"]:
     """Blur `(C, H, W)` with a Gaussian of standard deviation `sigma_px` > 0."""
     if fast_path(image):
         return each_plane(image, lambda plane: opencv_filters.gaussian(plane, sigma_px))
@@ -96,7 +97,7 @@ def gaussian(image: Tensor, sigma_px: float) -> Tensor:
         return _without_margin(gaussian_blur2d(padded, side, (sigma_px, sigma_px)), side // 2)
 
 
-def box(image: Tensor, radius_px: int) -> Tensor:
+def box(image: Float[Tensor, "c h w"], radius_px: int) -> Float[Tensor, "c h w"]:
     """Mean of `(C, H, W)` over a square of side `2 * radius_px + 1`."""
     if fast_path(image):
         return each_plane(image, lambda plane: opencv_filters.box(plane, radius_px))
@@ -111,7 +112,7 @@ def _without_margin(image: Tensor, margin: int) -> Tensor:
     return image[0, :, margin : height - margin, margin : width - margin]
 
 
-def self_guided(image: Tensor, radius_px: int, deviation: float) -> Tensor:
+def self_guided(image: Float[Tensor, "c h w"], radius_px: int, deviation: float) -> Float[Tensor, "c h w"]:
     """Guided filter of `(C, H, W)` with each channel as its own guide (He et al. 2010, eq. 5 to 8): smooths where the
     local standard deviation is well below `deviation`, the square root of their epsilon."""
     mean = box(image, radius_px)
@@ -120,14 +121,14 @@ def self_guided(image: Tensor, radius_px: int, deviation: float) -> Tensor:
     return box(slope, radius_px) * image + box(mean - slope * mean, radius_px)
 
 
-def pixel_grid(image: Tensor) -> tuple[Tensor, Tensor]:
+def pixel_grid(image: Float[Tensor, "c h w"]) -> tuple[Float[Tensor, "h 1"], Float[Tensor, "1 w"]]:
     """Row and column index of every pixel of `(C, H, W)`: `(H, 1)` and `(1, W)` float32."""
     rows = torch.arange(image.shape[1], dtype=torch.float32, device=image.device)
     columns = torch.arange(image.shape[2], dtype=torch.float32, device=image.device)
     return rows[:, None], columns[None, :]
 
 
-def warp(image: Tensor, down_px: Tensor | float, right_px: Tensor | float) -> Tensor:
+def warp(image: Float[Tensor, "c h w"], down_px: Tensor | float, right_px: Tensor | float) -> Float[Tensor, "c h w"]:
     """Pixel (y, x) of the result is `image` at (y + down_px, x + right_px), bilinear, edges repeated."""
     height, width = image.shape[1:]
     if fast_path(image, down_px, right_px):
@@ -145,7 +146,7 @@ def warp(image: Tensor, down_px: Tensor | float, right_px: Tensor | float) -> Te
     return remap(image[None], columns, rows, mode="bilinear", padding_mode="border", align_corners=True)[0]
 
 
-def shift(image: Tensor, down_px: float, right_px: float, crisp: float = 0.0) -> Tensor:
+def shift(image: Float[Tensor, "c h w"], down_px: float, right_px: float, crisp: float = 0.0) -> Float[Tensor, "c h w"]:
     """`warp` by the same offset everywhere; crisp from 0, bilinear, to 1, bicubic (Catmull and Rom), which does not
     blur what lies between pixels."""
     if crisp == 0.0:
@@ -180,7 +181,9 @@ class Sampling:
         return opencv_filters.banded(self.index, self.weights, self.size)
 
 
-def resample(image: Tensor, rows: Sequence[Sampling], columns: Sequence[Sampling]) -> Tensor:
+def resample(
+    image: Float[Tensor, "c h w"], rows: Sequence[Sampling], columns: Sequence[Sampling]
+) -> Float[Tensor, "c rows columns"]:
     """Samples the columns of `(C, H, W)` by each of `rows` in turn, then its rows by each of `columns`."""
     if fast_path(image):
         down, across = [one.sparse() for one in rows], [one.sparse() for one in columns]

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.color_conversion import luma
-from distortion_engine.distortions.contract import distortion, support
+from distortion_engine.distortions.contract import Image, distortion, support
 from distortion_engine.distortions.filters import fast_path, gaussian, gaussian_energy, pixel_grid, warp
 from distortion_engine.distortions.random_fields import unit_normal
 
@@ -22,14 +23,14 @@ LONGEST_SLICE = 8  # macroblocks lost in a row
 
 
 @distortion
-def jitter(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def jitter(image: Image, amount: float, generator: Generator) -> Image:
     """Each pixel fetched from a random place near by; amount = standard deviation of the offset in px."""
     offset = amount * unit_normal((2, *image.shape[1:]), generator, image)
     return warp(image, offset[0], offset[1])
 
 
 @distortion
-def wobble(image: Tensor, amount: float, generator: Generator, *, wavelength_px: float) -> Tensor:
+def wobble(image: Image, amount: float, generator: Generator, *, wavelength_px: float) -> Image:
     """Smooth local warping, as of heat haze; amount = standard deviation of the offset in px."""
     sigma_px = 0.25 * wavelength_px
     offset = gaussian(unit_normal((2, *image.shape[1:]), generator, image), sigma_px)
@@ -92,7 +93,7 @@ def _painted(
 
 
 @distortion
-def displaced_patches(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def displaced_patches(image: Image, amount: float, generator: Generator) -> Image:
     """Patches of 16 px replaced by what lies half to one and a half patches away; amount = per cent of the area."""
     height, width = image.shape[1:]
     side = _patch_side(height, width)
@@ -110,7 +111,7 @@ def displaced_patches(image: Tensor, amount: float, generator: Generator) -> Ten
 
 
 @support
-def displaced_patches_support(amount: float, generator: Generator, height: int, width: int) -> Tensor:
+def displaced_patches_support(amount: float, generator: Generator, height: int, width: int) -> Float[Tensor, "h w"]:
     """Weight `(H, W)` of the pixels that `displaced_patches` replaces."""
     return torch.from_numpy(_scattered(amount, generator, height, width, _patch_side(height, width))[1])
 
@@ -120,7 +121,7 @@ def _block_side(side_px: float, height: int, width: int) -> int:
 
 
 @distortion
-def color_blocks(image: Tensor, amount: float, generator: Generator, *, side_px: float) -> Tensor:
+def color_blocks(image: Image, amount: float, generator: Generator, *, side_px: float) -> Image:
     """Squares of random colour; amount = per cent of the area."""
     height, width = image.shape[1:]
     side = _block_side(side_px, height, width)
@@ -131,7 +132,9 @@ def color_blocks(image: Tensor, amount: float, generator: Generator, *, side_px:
 
 
 @support
-def color_blocks_support(amount: float, generator: Generator, height: int, width: int, *, side_px: float) -> Tensor:
+def color_blocks_support(
+    amount: float, generator: Generator, height: int, width: int, *, side_px: float
+) -> Float[Tensor, "h w"]:
     """Weight `(H, W)` of the pixels that `color_blocks` covers."""
     return torch.from_numpy(_scattered(amount, generator, height, width, _block_side(side_px, height, width))[1])
 
@@ -156,7 +159,7 @@ def _lost(
 
 
 @distortion
-def dropped_blocks(image: Tensor, amount: float, generator: Generator, *, copied: float) -> Tensor:
+def dropped_blocks(image: Image, amount: float, generator: Generator, *, copied: float) -> Image:
     """Lost macroblocks in runs, grey (`copied` 0) or filled by a wrong motion vector (1); amount = per cent of them."""
     height, width = image.shape[1:]
     boxes, weight = _lost(amount, generator, height, width)
@@ -164,19 +167,21 @@ def dropped_blocks(image: Tensor, amount: float, generator: Generator, *, copied
         return _painted(image, boxes, weight, lambda source, i, rows, columns: 0.5)
     draw = torch.rand(2, generator=generator)
     distance, angle = PATCH_PX * (0.5 + float(draw[0])), 2.0 * math.pi * float(draw[1])
-    moved = warp(image, round(distance * math.sin(angle)), round(distance * math.cos(angle)))
+    moved = warp(image, float(round(distance * math.sin(angle))), float(round(distance * math.cos(angle))))
     filling: Any = moved.numpy() if fast_path(image) else moved
     return _painted(image, boxes, weight, lambda source, i, rows, columns: filling[:, rows, columns])
 
 
 @support
-def dropped_blocks_support(amount: float, generator: Generator, height: int, width: int, *, copied: float) -> Tensor:
+def dropped_blocks_support(
+    amount: float, generator: Generator, height: int, width: int, *, copied: float
+) -> Float[Tensor, "h w"]:
     """Weight `(H, W)` of the pixels that `dropped_blocks` replaces."""
     return torch.from_numpy(_lost(amount, generator, height, width)[1])
 
 
 @distortion
-def checkerboard(image: Tensor, amount: float, generator: Generator, *, period_px: float) -> Tensor:
+def checkerboard(image: Image, amount: float, generator: Generator, *, period_px: float) -> Image:
     """Pattern of transposed convolutions whose kernels overlap unevenly (Odena et al. 2016); amount = amplitude."""
     period = max(2, round(period_px))
     row, column = pixel_grid(image)

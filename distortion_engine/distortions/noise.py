@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.color_conversion import from_linear, luma, to_linear, with_chroma
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import (
     box,
     fast_path,
@@ -29,19 +29,19 @@ TEXTURE_RANGE = 0.15
 
 
 @distortion
-def white_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def white_noise(image: Image, amount: float, generator: Generator) -> Image:
     """Independent Gaussian noise in R, G and B; amount = standard deviation."""
     return torch.add(image, unit_normal(image.shape, generator, image), alpha=amount)
 
 
 @distortion
-def multiplicative_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def multiplicative_noise(image: Image, amount: float, generator: Generator) -> Image:
     """Speckle: each value times (1 + noise); amount = standard deviation of that noise."""
     return torch.addcmul(image, image, unit_normal(image.shape, generator, image), value=amount)
 
 
 @distortion
-def raw_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def raw_noise(image: Image, amount: float, generator: Generator) -> Image:
     """Poisson-Gaussian sensor noise in linear light (Foi et al. 2008); amount = its standard deviation at white."""
     light = to_linear(image)
     deviation = amount * torch.sqrt(light + READ_NOISE**2)
@@ -49,7 +49,7 @@ def raw_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 
 @distortion
-def high_frequency_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def high_frequency_noise(image: Image, amount: float, generator: Generator) -> Image:
     """White noise less its low frequencies, one field for all channels; amount = standard deviation."""
     sigma_px = 1.0
     field = unit_normal((1, *image.shape[1:]), generator, image)
@@ -59,7 +59,7 @@ def high_frequency_noise(image: Tensor, amount: float, generator: Generator) -> 
 
 
 @distortion
-def film_grain(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
+def film_grain(image: Image, amount: float, generator: Generator, *, grain_px: float) -> Image:
     """Monochrome grain, correlated over `grain_px`, strongest in the mid-tones; amount = standard deviation there."""
     field = gaussian(unit_normal((1, *image.shape[1:]), generator, image), grain_px)
     field = field / gaussian_energy(grain_px)  # of unit variance again
@@ -68,7 +68,7 @@ def film_grain(image: Tensor, amount: float, generator: Generator, *, grain_px: 
 
 
 @distortion
-def masked_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def masked_noise(image: Image, amount: float, generator: Generator) -> Image:
     """White noise in proportion to the texture that masks it: none in flat regions; amount = standard deviation in
     strong texture."""
     tone = luma(image)
@@ -79,7 +79,7 @@ def masked_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 
 @distortion
-def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def comfort_noise(image: Image, amount: float, generator: Generator) -> Image:
     """Texture taken out and noise of the same local energy put in its place, as a decoder does that synthesises what
     the encoder left out; edges stay. amount = amplitude of the noise over that of the texture: from 1 on no texture is
     left and only the noise grows."""
@@ -92,7 +92,7 @@ def comfort_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 
 @distortion
-def chroma_noise(image: Tensor, amount: float, generator: Generator, *, grain_px: float) -> Tensor:
+def chroma_noise(image: Image, amount: float, generator: Generator, *, grain_px: float) -> Image:
     """Noise in Cb and Cr with luma kept; amount = standard deviation; `grain_px` > 0 makes blotches of that size."""
     field = gaussian(unit_normal((2, *image.shape[1:]), generator, image), grain_px)
     field = field * (amount / gaussian_energy(grain_px))
@@ -111,7 +111,7 @@ def _replaced(image: Tensor, places: np.ndarray, values: np.ndarray) -> Tensor:
 
 
 @distortion
-def impulse_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def impulse_noise(image: Image, amount: float, generator: Generator) -> Image:
     """Salt and pepper in each channel on its own; amount = probability that a value is hit."""
     places, words = hits(image.numel(), amount, generator)
     salt = (words & np.uint64(1)).astype(np.float32)
@@ -119,7 +119,7 @@ def impulse_noise(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 
 @distortion
-def dead_pixels(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def dead_pixels(image: Image, amount: float, generator: Generator) -> Image:
     """Whole pixels of random colour, as from defective photosites; amount = probability that a pixel is hit."""
     places, words = hits(image[0].numel(), amount, generator)
     colour = np.stack([(words >> np.uint64(16 * channel)) & np.uint64(0xFFFF) for channel in range(3)])

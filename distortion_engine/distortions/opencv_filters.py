@@ -112,7 +112,7 @@ def taps(part: float, crisp: float) -> np.ndarray:
 def shifted(plane: Plane, down_px: float, right_px: float, crisp: float = 0.0) -> Plane:
     """The plane read at (y + down_px, x + right_px), edges repeated; bilinear, or as sharp as `taps` says."""
     height, width = plane.shape
-    down_px, right_px = min(max(down_px, -height), height), min(max(right_px, -width), width)
+    down_px, right_px = float(min(max(down_px, -height), height)), float(min(max(right_px, -width), width))
     down, right = math.floor(down_px), math.floor(right_px)
     rows, columns = taps(down_px - down, crisp), taps(right_px - right, crisp)
     more = len(rows) - 1  # pixels read beyond the first

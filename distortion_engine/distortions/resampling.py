@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from distortion_engine.distortions import opencv_filters
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import Sampling, each_plane, fast_path, resample
 from distortion_engine.distortions.interpolation import CUBIC, LANCZOS, LINEAR, Kernel, enlarging, shrinking
 from distortion_engine.distortions.onset import eased
@@ -32,7 +32,7 @@ def _block_means(size: int, side: float) -> tuple[Sampling, Tensor]:
 
 @eased(NEAREST_FULL_FROM)
 @distortion
-def pixelate(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def pixelate(image: Image, amount: float, generator: Generator) -> Image:
     """Mosaic: the mean of each square block; amount = side of a block in px, less 1."""
     rows, row = _block_means(image.shape[1], 1.0 + amount)
     columns, column = _block_means(image.shape[2], 1.0 + amount)
@@ -49,7 +49,7 @@ def _picked(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 @eased(NEAREST_FULL_FROM)
 @distortion
-def resize_nearest(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def resize_nearest(image: Image, amount: float, generator: Generator) -> Image:
     """Down and up with nearest neighbours, aliased and blocky; amount = factor less 1."""
     factor = 1.0 + amount
 
@@ -70,20 +70,20 @@ def _down_up(image: Tensor, factor: float, kernel: Kernel) -> Tensor:
 
 @eased(SMOOTH_FULL_FROM)
 @distortion
-def resize_bilinear(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def resize_bilinear(image: Image, amount: float, generator: Generator) -> Image:
     """Down and up with the triangle filter, antialiased; amount = factor less 1."""
     return _down_up(image, 1.0 + amount, LINEAR)
 
 
 @eased(SMOOTH_FULL_FROM)
 @distortion
-def resize_bicubic(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def resize_bicubic(image: Image, amount: float, generator: Generator) -> Image:
     """Down and up with Keys' cubic, antialiased; amount = factor less 1."""
     return _down_up(image, 1.0 + amount, CUBIC)
 
 
 @eased(SMOOTH_FULL_FROM)
 @distortion
-def resize_lanczos(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def resize_lanczos(image: Image, amount: float, generator: Generator) -> Image:
     """Down and up with the three-lobed Lanczos window, antialiased, slight ringing; amount = factor less 1."""
     return _down_up(image, 1.0 + amount, LANCZOS)

@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import gaussian, pad_symmetric
 from distortion_engine.distortions.random_fields import unit_uniform
 
@@ -46,7 +46,7 @@ def shrunk(image: Tensor, threshold: float, down: int, right: int, *, hard: bool
 
 
 @distortion
-def sparse_sampling(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def sparse_sampling(image: Image, amount: float, generator: Generator) -> Image:
     """Random pixels lost and rebuilt by iterated shrinkage of DCT coefficients (Guleryuz 2006); amount = % lost."""
     lost = min(0.01 * amount, 0.999)
     known = unit_uniform((1, *image.shape[1:]), generator, image) >= lost

@@ -8,7 +8,7 @@ are the factor less one. Below a factor of 1.5 the result is mixed with the orig
 import torch
 from torch import Generator, Tensor
 
-from distortion_engine.distortions.contract import distortion
+from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import gaussian, resample, warp
 from distortion_engine.distortions.interpolation import CUBIC, enlarging, shrinking
 from distortion_engine.distortions.onset import eased
@@ -35,7 +35,7 @@ def _enlarged(image: Tensor, factor: float, width: float) -> Tensor:
 
 @eased(FULL_FROM)
 @distortion
-def sr_sharpened(image: Tensor, amount: float, generator: Generator, *, gain: float) -> Tensor:
+def sr_sharpened(image: Image, amount: float, generator: Generator, *, gain: float) -> Image:
     """Shrunk, enlarged and sharpened to make up for it: soft detail inside wide halos. `gain` of the unsharp mask,
     whose width follows the factor; amount = factor less 1."""
     factor = 1.0 + amount
@@ -45,14 +45,14 @@ def sr_sharpened(image: Tensor, amount: float, generator: Generator, *, gain: fl
 
 @eased(FULL_FROM)
 @distortion
-def sr_aliased(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def sr_aliased(image: Image, amount: float, generator: Generator) -> Image:
     """Shrunk without a filter and enlarged smoothly: staircases and moire in soft pixels; amount = factor less 1."""
     return _enlarged(image, 1.0 + amount, 1.0)
 
 
 @eased(FULL_FROM)
 @distortion
-def sr_painted(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def sr_painted(image: Image, amount: float, generator: Generator) -> Image:
     """Enlarged and redrawn with crisp edges and no texture, as networks trained on pixel errors do: each pixel takes
     the mean of the most even of four sectors next to it (Papari et al. 2007); amount = factor less 1."""
     factor = 1.0 + amount
@@ -70,7 +70,7 @@ def sr_painted(image: Tensor, amount: float, generator: Generator) -> Tensor:
 
 @eased(FULL_FROM)
 @distortion
-def sr_back_projection(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def sr_back_projection(image: Image, amount: float, generator: Generator) -> Image:
     """Enlarged by iterated back-projection (Irani and Peleg 1991) that takes the filter of the small image for wider
     than it was, the usual error of blind super-resolution: ringing at every edge; amount = factor less 1."""
     factor = 1.0 + amount
@@ -85,7 +85,7 @@ def sr_back_projection(image: Tensor, amount: float, generator: Generator) -> Te
 
 
 @distortion
-def denoise_residual(image: Tensor, amount: float, generator: Generator) -> Tensor:
+def denoise_residual(image: Image, amount: float, generator: Generator) -> Image:
     """Noise taken out by thresholding a block DCT: what is left of it are blotches and stray waves, and fine texture
     is gone; amount = standard deviation of the noise."""
     noisy = image + amount * unit_normal(image.shape, generator, image)
