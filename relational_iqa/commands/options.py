@@ -129,7 +129,7 @@ def add_options(parser: ArgumentParser, kind: type) -> None:
     positional argument that is not given has no value there: the default of its field counts."""
     for option in options_of(kind):
         given: dict[str, Any] = {"help": option.help}
-        if option.default is not MISSING:
+        if option.flags and option.default is not MISSING:
             given["default"] = option.default
         if option.is_switch:
             given["action"] = "store_true"

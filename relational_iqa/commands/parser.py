@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, NoReturn, TypeVar
 
-from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import add_options
@@ -62,7 +62,7 @@ def build_parser(commands: Mapping[str, Command[Any]]) -> Parser:
         group.add_subcommand(name, subparser, help=about.split("\n\n")[0].rstrip("."))
         command.add_options(subparser)
         if "config" not in (field.name for field in fields(command.options)):
-            subparser.add_argument("--config", action=ActionConfigFile, metavar="F.yaml", help=CONFIG_HELP)
+            subparser.add_argument("--config", action="config", metavar="F.yaml", help=CONFIG_HELP)
     return parser
 
 

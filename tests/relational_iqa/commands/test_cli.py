@@ -73,7 +73,7 @@ def test_wrong_usage_is_one_line(dark: str, refusal: Refusal) -> None:
     cases: list[tuple[list[str], str]] = [
         ([], "compare,rank,score,generate,pretrain"),
         (["compere"], "invalid choice: 'compere'"),
-        (["compare", dark], "required: compare.b"),
+        (["compare", dark], "compare.b"),
         (["compare", dark, dark, "--align", "stretch"], "choose from 'resize', 'crop'"),
         (["compare", dark, dark, "--max-pixels", "many"], "max_pixels"),
         (["compare", dark, dark, "--max-pixels", "0"], "max_pixels"),
