@@ -70,18 +70,14 @@ def _compare_images(options: CompareOptions) -> None:
     inputs, out = options.inputs, options.out
     check_outputs((out, options.json), [*inputs.values(), *([] if options.mask is None else [options.mask])])
 
-    from relational_iqa.folders.compared_files import compare_files
+    from relational_iqa.folders.compared_files import compare_stored
+    from relational_iqa.tiling.stored_image import open_images
 
-    compared = compare_files(
-        load_system("pixel_perfect", options.weights, options.device, options.precision),
-        options.a,
-        options.b,
-        options.reference,
-        names=(Path(options.a).name, Path(options.b).name),
-        mask=options.mask,
-        align=options.align,
-        max_pixels=options.max_pixels,
-    )
+    images = open_images(list(inputs.values()), options.max_pixels, options.align)
+    mask = None if options.mask is None else open_images([options.mask], options.max_pixels)[0]
+    model = load_system("pixel_perfect", options.weights, options.device, options.precision)
+    names = (Path(options.a).name, Path(options.b).name)
+    compared = compare_stored(model, images, names, mask, options.align)
     result = compared.result
     lines = [result.summary(), _margin_line(result)]
     if out is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from relational_iqa.report import write_report
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.tiling.stored_image import StoredImage, open_images
+from relational_iqa.tiling.stored_image import StoredImage
 
 File = str | os.PathLike[str]
 
@@ -31,38 +31,22 @@ class ComparedFiles:
         return write_report(self.result, a, b, path, reference=reference[0] if reference else None, command=command)
 
 
-def compare_files(
+def compare_stored(
     model: Any,
-    a: File,
-    b: File,
-    reference: File | None = None,
-    *,
+    images: Sequence[StoredImage],
     names: tuple[str, str],
-    mask: File | None = None,
+    mask: StoredImage | None = None,
     align: str | None = None,
-    max_pixels: int | None = None,
 ) -> ComparedFiles:
-    """The comparison of two image files by a model of the core.
+    """The comparison of two images by a model of the core.
 
     Args:
         model: a RelationalIQA.
-        a, b, reference: image files of one scene.
+        images: a, b and, where there is one, the reference; all of one size, as `open_images` gives them.
         names: what sentences call a and b.
-        mask: image file; white pixels count, black ones do not.
-        align: "resize" or "crop" for images of different sizes; None refuses them.
-        max_pixels: largest width x height to decode; None for the usual limit.
-
-    Raises:
-        ImageError: for a file that is no usable image, and for sizes that differ.
-        OSError: for a file that cannot be read.
+        mask: white pixels count, black ones do not.
+        align: how the images were brought to one size; the mask is then resized to it.
     """
-    images = open_images([a, b] if reference is None else [a, b, reference], max_pixels, align)
-    result = model.compare(
-        images[0],
-        images[1],
-        reference=None if reference is None else images[2],
-        mask=None if mask is None else open_images([mask], max_pixels)[0],
-        align=align,
-        names=names,
-    )
+    a, b, *reference = images
+    result = model.compare(a, b, reference=reference[0] if reference else None, mask=mask, align=align, names=names)
     return ComparedFiles(result, images)

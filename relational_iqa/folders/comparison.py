@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError
-from relational_iqa.folders.compared_files import ComparedFiles, compare_files
+from relational_iqa.folders.compared_files import ComparedFiles, compare_stored
 from relational_iqa.folders.pairing import Pair, printable
+from relational_iqa.tiling.stored_image import open_images
 
 COLUMNS = (
     "name", "verdict", "margin", "quality_a", "quality_b", "width", "height",
@@ -78,11 +79,9 @@ class FolderComparison:
     align: str | None = None
 
     def compare(self, pair: Pair) -> ComparedFiles:
-        """The comparison of a pair with its images. Raises what `compare_files` raises."""
-        return compare_files(
-            self.model, pair.a, pair.b, pair.reference,
-            names=self.labels, align=self.align, max_pixels=self.max_pixels,
-        )  # fmt: skip
+        """The comparison of a pair with its images. Raises ImageError and OSError for its files."""
+        paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
+        return compare_stored(self.model, open_images(paths, self.max_pixels, self.align), self.labels)
 
     def row(self, pair: Pair) -> Row:
         """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised."""
