@@ -52,14 +52,19 @@ class Parser(ArgumentParser):
         raise UsageError(f"{said}; see {self.prog.replace(' [options]', '')} --help")
 
 
-def build_parser(commands: Mapping[str, Command[Any]]) -> Parser:
-    """The parser of all `commands` (name -> command); destinations are the fields of their options."""
+def build_parser(commands: Mapping[str, Command[Any]], with_options: bool = True) -> Parser:
+    """The parser of all `commands` (name -> command); destinations are the fields of their options.
+
+    with_options=False: of their names and summaries alone, which is all that `riqa --help` shows.
+    """
     parser = Parser(prog="riqa", description="Which of two processed images is better, by how much, where and why.")
     group = parser.add_subcommands(required=True, dest="command", metavar="COMMAND")
     for name, command in commands.items():
         about = str(command.run.__doc__)
         subparser = Parser(description=about)
         group.add_subcommand(name, subparser, help=about.split("\n\n")[0].rstrip("."))
+        if not with_options:
+            continue
         command.add_options(subparser)
         if "config" not in (field.name for field in fields(command.options)):
             subparser.add_argument("--config", action="config", metavar="F.yaml", help=CONFIG_HELP)
@@ -69,10 +74,11 @@ def build_parser(commands: Mapping[str, Command[Any]]) -> Parser:
 def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[str, Any]:
     """The name of the command that `argv` asks for, and its options. Raises UsageError for what does not fit.
 
-    Only the parser of that command is built where the command comes first: the parsers of all cost ten times as much.
+    Only the options of that command are built: those of all cost ten times as much.
     """
     asked = {argv[0]: commands[argv[0]]} if argv and argv[0] in commands else commands
-    chosen = build_parser(asked).parse_args(list(argv)).as_dict()
+    parser = build_parser(asked, with_options=any(word in commands for word in argv))
+    chosen = parser.parse_args(list(argv)).as_dict()
     name = chosen["command"]
     kind = commands[name].options
     return name, kind(**{field.name: chosen[name][field.name] for field in fields(kind) if field.name in chosen[name]})
