@@ -160,7 +160,7 @@ class RankedSetDataset(Dataset[RankedItem]):
         ranked = sample_set(rng, self.sampling)
         top, left = (int(offset) for offset in rng.integers(0, GRID_MARGIN_PX + 1, 2))
         crop = Crop(crop_seed, self.size_px + GRID_MARGIN_PX, self.min_scale, top, left, self.size_px)
-        images, fields, validity = render_set(_read(photo), crop, ranked)
+        images, fields, validity = render_set(read_photo(photo), crop, ranked)
         return RankedItem(
             images,
             fields,
@@ -200,7 +200,8 @@ def _indistinct(item: RankedItem) -> bool:
 _photo_cache: OrderedDict[Path, np.ndarray] = OrderedDict()
 
 
-def _read(photo: Path) -> np.ndarray:
+def read_photo(photo: Path) -> np.ndarray:
+    """The pixels (H, W, 3) uint8 of a photograph; those that were read last are kept, up to a number of bytes."""
     pixels = _photo_cache.pop(photo, None)
     if pixels is None:
         pixels = to_uint8(load_image(photo))

@@ -9,6 +9,8 @@ from typing import Any
 from distortion_engine.masks import MaskSpec
 
 SET_KINDS = ("ladder", "dominance", "extent", "restoration", "cross_type", "tie")
+# The kind of a set whose order is not known: versions by different distortions, see `VersionsDataset`.
+UNORDERED = "versions"
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,11 @@ class Recipe:
 class RankedSet:
     """Versions of one photograph with a known order.
 
-    kind: one of `SET_KINDS`. members: recipes. ranks: one a member, 0 is best, equal ranks are ties; the reference is
-    better than every member. certainty: (0, 1], how sure the order is by construction.
+    Args:
+        kind: one of `SET_KINDS`, or `UNORDERED`.
+        members: their recipes.
+        ranks: one for each member, 0 is best, equal ranks are ties; the reference is better than every member.
+        certainty: how sure the order is by construction, in (0, 1]; 0 where none is known.
     """
 
     kind: str

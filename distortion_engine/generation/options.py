@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Dataset
+
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.dataset import GRID_MARGIN_PX, Judge, RankedSetDataset
+from distortion_engine.dataset import GRID_MARGIN_PX, Judge, RankedItem, RankedSetDataset
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.choices import IMAGE_FORMATS
 from distortion_engine.generation.encoding import CELL_PX
@@ -18,6 +20,8 @@ from distortion_engine.reading.image_io import MIN_SIDE_PX
 from distortion_engine.reading.photos import SPLITS
 from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig
+from distortion_engine.severity import LEVELS
+from distortion_engine.versions import VersionsDataset
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,9 @@ class GenerateOptions:
         min_scale: photographs are first shrunk by a factor drawn from [min_scale, 1].
         mask_share: share of steps that act on a part of the image.
         kinds: weight of each kind of set, none for the engine's own mixture.
+        versions: 0 for ranked sets; else each set is a region and so many versions of it in no order, see
+            `VersionsDataset`.
+        weakest: of versions, the lowest of the five levels that is drawn.
 
     Raises:
         UsageError: for values out of range.
@@ -53,9 +60,11 @@ class GenerateOptions:
     min_scale: float = 0.5
     mask_share: float = 0.5
     kinds: Mapping[str, float] = field(default_factory=dict)
+    versions: int = 0
+    weakest: float = LEVELS[0]
 
     def __post_init__(self) -> None:
-        least = {"sets": 1, "seed": 0, "size_px": MIN_SIDE_PX, "sets_per_shard": 1}
+        least = {"sets": 1, "seed": 0, "size_px": MIN_SIDE_PX, "sets_per_shard": 1, "versions": 0}
         for name, low in least.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
@@ -69,6 +78,13 @@ class GenerateOptions:
             raise UsageError(f"min_scale {self.min_scale!r}: expected a number above 0, up to 1")
         if not 0 <= self.mask_share <= 1:
             raise UsageError(f"mask_share {self.mask_share!r}: expected a number from 0 to 1")
+        types = sum(spec.trained for spec in DISTORTIONS.values())
+        if self.versions > types:
+            raise UsageError(f"versions {self.versions}: expected {types} or fewer, the types there are")
+        if self.versions and (self.kinds or self.distortions):
+            raise UsageError("kinds and distortions are for ranked sets: leave them out, or versions")
+        if self.weakest not in LEVELS:
+            raise UsageError(f"weakest {self.weakest!r}: expected one of {', '.join(map(str, LEVELS))}")
         check_names(self.distortions)
         check_kinds(self.kinds)
 
@@ -80,7 +96,7 @@ class GenerateOptions:
     @property
     def least_side_px(self) -> int:
         """Side below which a photograph would have to be enlarged."""
-        return self.size_px + GRID_MARGIN_PX
+        return self.size_px if self.versions else self.size_px + GRID_MARGIN_PX
 
     def indices(self, shard: int) -> range:
         """The sets of a shard."""
@@ -95,8 +111,12 @@ class GenerateOptions:
             kinds.pop("tie", None)
         return replace(DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions, mask_share=self.mask_share)
 
-    def dataset(self, photos: Sequence[Path], judge: Judge | None) -> RankedSetDataset:
+    def dataset(self, photos: Sequence[Path], judge: Judge | None) -> Dataset[RankedItem]:
         """The sets, rendered when they are asked for."""
+        if self.versions:
+            return VersionsDataset(
+                photos, self.size_px, self.seed, self.sets, self.versions, self.weakest, self.min_scale
+            )
         sampling = self.sampling()
         return RankedSetDataset(photos, self.size_px, self.seed, self.sets, sampling, judge, self.min_scale)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.manifest import MANIFEST_NAME, Manifest
-from distortion_engine.recipe import SET_KINDS
+from distortion_engine.recipe import SET_KINDS, UNORDERED
 
 # Arrays that are read in place, in the order in which they lie in a shard.
 MAPPED = ("images", "fields", "validity")
@@ -47,7 +47,7 @@ class StoredSets:
         ranks: (N, n + 1) int64, -1 for the reference.
         labels: (N, n + 1, M) float32, one column for each metric of the judge.
         certainty: (N,) float32.
-        kinds: (N,) int64, index in `SET_KINDS`.
+        kinds: (N,) int64, index in `SET_KINDS`; -1 for versions in no order.
 
     Args:
         source: what they show, in words.
@@ -154,7 +154,7 @@ def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda 
         ranks=np.array([[-1, *record["ranks"]] for record in records]),
         labels=np.array([record["labels"] or [[]] * (len(record["ranks"]) + 1) for record in records], np.float32),
         certainty=np.array([record["certainty"] for record in records], np.float32),
-        kinds=np.array([SET_KINDS.index(record["kind"]) for record in records]),
+        kinds=np.array([(UNORDERED, *SET_KINDS).index(record["kind"]) - 1 for record in records]),
         source=f"{len(records)} ranked sets of {len(manifest.head['photos'])} photographs",
     )
 

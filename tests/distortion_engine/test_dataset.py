@@ -165,10 +165,10 @@ def test_an_unreadable_photograph_is_an_image_error_that_names_it(tmp_path: Path
 
 def test_decoded_photographs_are_kept_up_to_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_photo_cache", type(module._photo_cache)())
-    size = module._read(PHOTOS[0]).nbytes
+    size = module.read_photo(PHOTOS[0]).nbytes
     monkeypatch.setattr(module, "_PHOTO_CACHE_BYTES", 2 * size)
     for photo in (*PHOTOS, PHOTOS[1]):
-        module._read(photo)
+        module.read_photo(photo)
     assert list(module._photo_cache) == [PHOTOS[2], PHOTOS[1]]
 
 

@@ -89,29 +89,32 @@ def training_sets(config: DataConfig, judge: Judge = metric_judge) -> StoredSets
         sets = sets.first(config.sets) if config.sets != DataConfig.sets else sets
         return replace(sets, source=f"{sets.source} (split {SPLIT!r}, {folder.name})")
     photos = list_photos(config.photos, SPLIT)
-    folder = cache_folder(config, photos, judge)
-    sets = _generated(config, photos, folder, judge).first(config.sets)
+    sets = generated_sets(config.options(), photos, config.cache_dir, judge, config.workers)
     return replace(sets, source=f"{sets.source} (split {SPLIT!r}, {Path(config.photos).name})")
 
 
-def cache_folder(config: DataConfig, photos: Sequence[Path], judge: Judge = metric_judge) -> Path:
-    """The folder of `config` in its cache; it does not depend on how many sets are asked for."""
-    options = {**config.options().to_dict(), "sets": None}
-    key = [options, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_name(judge)]
-    return Path(config.cache_dir) / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+def generated_sets(
+    options: GenerateOptions, photos: Sequence[Path], cache_dir: str, judge: Judge | None, workers: int
+) -> StoredSets:
+    """Opens the folder of `options` below `cache_dir`, after completing it where it is not there or too small."""
+    folder = cache_folder(options, photos, cache_dir, judge)
+    ready = _ready(folder, options.sets)
+    if ready is None:
+        with one_at_a_time(folder):
+            ready = _ready(folder, options.sets)  # by now another process may have generated it
+            if ready is None:
+                what = "ranked sets" if not options.versions else "regions and their versions"
+                print(f"generating {options.sets} {what} in {folder}", file=sys.stderr, flush=True)
+                complete_folder(list(photos), folder, options, judge, Workforce(workers=workers))
+                ready = open_sets(folder)
+    return ready.first(options.sets)
 
 
-def _generated(config: DataConfig, photos: list[Path], folder: Path, judge: Judge) -> StoredSets:
-    ready = _ready(folder, config.sets)
-    if ready is not None:
-        return ready
-    with one_at_a_time(folder):
-        ready = _ready(folder, config.sets)  # by now another process may have generated it
-        if ready is not None:
-            return ready
-        print(f"generating {config.sets} ranked sets in {folder}", file=sys.stderr, flush=True)
-        complete_folder(photos, folder, config.options(), judge, Workforce(workers=config.workers))
-    return open_sets(folder)
+def cache_folder(options: GenerateOptions, photos: Sequence[Path], cache_dir: str, judge: Judge | None) -> Path:
+    """The folder of `options` below `cache_dir`; it does not depend on how many sets are asked for."""
+    drawn = {**options.to_dict(), "sets": None}
+    key = [drawn, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_name(judge)]
+    return Path(cache_dir) / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
 def _ready(folder: Path, sets: int) -> StoredSets | None:

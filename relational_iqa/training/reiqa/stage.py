@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.reiqa import MomentumContrast
 from relational_iqa.networks.resnet import half_scale
-from relational_iqa.training.reiqa.data import ChunkDataset, ContentDataset, ReIQAData, cached_chunks, endless
+from relational_iqa.training.reiqa.data import ChunkImages, ContentDataset, ReIQAData, endless, stored_chunks
 from relational_iqa.training.reiqa.overlap_crops import largest_window, overlapping_crops, swapped
 
 
@@ -110,15 +110,15 @@ class QualityStage(_MocoStage):
         self.photos, self.data, self.patch_px, self.seed = photos, data, patch_px, seed
 
     def batches(self, start_step: int) -> Iterator[ViewBatch]:
-        """Chunks from the cache, drawn at random, or new ones in turn; crops are new in every batch."""
-        cached = cached_chunks(self.data, self.photos) if self.data.chunks else None
+        """Stored chunks, drawn at random, or new ones in turn; crops are new in every batch."""
+        cached = stored_chunks(self.data, self.photos) if self.data.chunks else None
         fresh: Iterator[Any] = iter(())
         if cached is None:  # its workers start to render at once
-            fresh = endless(ChunkDataset(self.photos, self.data), self.chunks_per_batch, start_step, self.data.workers)
+            fresh = endless(ChunkImages(self.photos, self.data), self.chunks_per_batch, start_step, self.data.workers)
         for step in count(start_step):
             rng = np.random.default_rng([self.seed, step, 13])
             if cached is None:
-                chunks = [item["images"] for item in next(fresh)]
+                chunks = next(fresh)
             else:
                 chosen = rng.choice(len(cached), self.chunks_per_batch, replace=len(cached) < self.chunks_per_batch)
                 chunks = [torch.from_numpy(np.array(cached[index])) for index in chosen]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distortion_engine.dataset import RankedSetDataset
+from distortion_engine.dataset import Judge, RankedSetDataset
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.generate import generate
 from distortion_engine.generation.options import GenerateOptions
@@ -66,12 +66,16 @@ def test_arrays_are_those_of_the_dataset_with_fields_pooled_as_the_networks_pool
 
 def test_another_mixture_is_another_folder_and_numbers_of_workers_and_sets_are_not(tmp_path: Path) -> None:
     photos = list_photos(IMAGES, "train")
-    base = cache_folder(small(tmp_path), photos)
+
+    def folder(photos: list[Path] = photos, judge: Judge = metric_judge, **options: object) -> Path:
+        return cache_folder(small(tmp_path, **options).options(), photos, str(tmp_path), judge)
+
+    base = folder()
     for options in ({"workers": 1}, {"sets": 9}):
-        assert cache_folder(small(tmp_path, **options), photos) == base
+        assert folder(**options) == base
     for options in ({"kinds": {"tie": 1.0}}, {"seed": 5}, {"size_px": 48}, {"mask_share": 0.4}, {"min_scale": 0.8}):
-        assert cache_folder(small(tmp_path, **options), photos) != base
-    assert base != cache_folder(small(tmp_path), photos[:1]) != cache_folder(small(tmp_path), photos, no_judge)
+        assert folder(**options) != base
+    assert len({base, folder(photos[:1]), folder(judge=no_judge)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,21 @@ batch."""
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from distortion_engine.catalog import DISTORTIONS
+from distortion_engine.dataset import RankedItem
 from distortion_engine.errors import UsageError
+from distortion_engine.versions import VersionsDataset
 from relational_iqa.networks.reiqa import ImageEncoder, MomentumContrast
 from relational_iqa.networks.resnet import ResNet, half_scale
 from relational_iqa.training.reiqa.data import (
-    ChunkDataset,
+    ChunkImages,
     ContentDataset,
     ReIQAData,
-    cached_chunks,
-    distorted_versions,
-    shuffled_index,
+    stored_chunks,
 )
 from relational_iqa.training.reiqa.overlap_crops import largest_window, overlap_offsets, overlapping_crops, swapped
 from relational_iqa.training.reiqa.stage import ContentStage, QualityStage, ViewBatch, chunk_views
@@ -133,52 +130,29 @@ def data(photo_paths: list[Path], tmp_path: Path) -> ReIQAData:
     )  # fmt: skip
 
 
-def test_a_chunk_is_the_pristine_region_and_other_types_each_once(photos: list[Tensor]) -> None:
-    region = photos[0][:, :64, :64]
-    images, types, severities = distorted_versions(region, 6, np.random.default_rng(0))
-    assert images.shape == (7, 3, 64, 64) and images.dtype == torch.uint8
-    assert torch.equal(images[0], (region * 255).round().to(torch.uint8))
-    assert types[0] == -1 and len(set(types)) == 7 and severities[0] == 0 and min(severities[1:]) > 0
-    assert all(not torch.equal(image, images[0]) for image in images[1:])
-    names = list(DISTORTIONS)
-    drawn = {
-        names[t]
-        for seed in range(3)
-        for t in distorted_versions(region[:, :16, :16], 3, np.random.default_rng(seed))[1][1:]
-    }
-    assert len(drawn) > 5 and all(DISTORTIONS[name].trained for name in drawn)
-
-
-def test_chunks_are_functions_of_seed_and_number(data: ReIQAData, photo_paths: list[Path]) -> None:
-    one, same = (ChunkDataset(photo_paths, data)[3] for _ in range(2))
-    assert torch.equal(one["images"], same["images"]) and one["types"] == same["types"]
-    other = ChunkDataset(photo_paths, replace(data, seed=1))[3]
-    assert not torch.equal(one["images"], other["images"])
-    cached = cached_chunks(data, photo_paths)
-    assert cached.shape == (4, 4, 3, 72, 72) and np.array_equal(cached[3], one["images"].numpy())
+def test_stored_chunks_are_the_chunks_that_are_rendered_afresh(data: ReIQAData, photo_paths: list[Path]) -> None:
+    stored, fresh = stored_chunks(data, photo_paths), ChunkImages(photo_paths, replace(data, chunks=0))
+    assert stored.shape == (4, 4, 3, 72, 72)
+    assert all(np.array_equal(stored[index], fresh[index].numpy()) for index in range(4))
+    assert not np.array_equal(stored[3], ChunkImages(photo_paths, replace(data, seed=1))[3].numpy())
 
 
 def test_ranks_that_start_at_once_render_the_chunks_once(
     data: ReIQAData, photo_paths: list[Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rendered: list[int] = []
-    render = ChunkDataset.__getitem__
+    render = VersionsDataset.__getitem__
 
-    def watched(self: ChunkDataset, index: int) -> dict[str, Any]:
+    def watched(self: VersionsDataset, index: int) -> RankedItem:
         rendered.append(index)
         return render(self, index)
 
-    monkeypatch.setattr(ChunkDataset, "__getitem__", watched)
+    monkeypatch.setattr(VersionsDataset, "__getitem__", watched)
     with ThreadPoolExecutor(3) as ranks:  # a lock belongs to an open folder, so threads wait as processes do
-        chunks = list(ranks.map(lambda _: cached_chunks(data, photo_paths).tobytes(), range(3)))
+        chunks = list(ranks.map(lambda _: stored_chunks(data, photo_paths)[3].tobytes(), range(3)))
     assert rendered == [0, 1, 2, 3] and chunks[0] == chunks[1] == chunks[2]
-    assert capfd.readouterr().err.count("waiting for another process that renders") == 2
-
-
-def test_every_photograph_comes_once_an_epoch() -> None:
-    order = [shuffled_index(i, 7, 0) for i in range(21)]
-    assert all(sorted(order[i : i + 7]) == list(range(7)) for i in (0, 7, 14))
-    assert order[:7] != order[7:14]
+    said = capfd.readouterr().err
+    assert said.count("waiting for another process that renders") == 2 and "generating 4 regions" in said
 
 
 def contrast() -> MomentumContrast:
