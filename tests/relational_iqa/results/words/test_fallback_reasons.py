@@ -176,3 +176,10 @@ def test_maps_on_the_grid_give_the_same_sentence_and_lead():
     lead = find_advantage(local, "a")
     assert lead == find_advantage(whole, "a")
     assert lead.ahead == pytest.approx((local.full() >= 0.1).mean()) and lead.behind > 0
+
+
+@pytest.mark.parametrize(("columns", "is_reason"), [(18, False), (24, True)])
+def test_a_faint_defect_needs_a_third_of_the_lead(columns: int, is_reason: bool) -> None:
+    """The lead is even, so its share is that of the columns: 0.3 and 0.4."""
+    why = compare(0.7, noise=flat(0.05, (slice(None), slice(0, columns)))).reasons()
+    assert why.startswith("B is faintly noisier (0.05" if is_reason else UNEXPLAINED)
