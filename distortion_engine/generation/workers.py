@@ -72,7 +72,12 @@ class Workforce:
 
 
 def run_local(task: Task, indices: Sequence[int], workers: int, tick: Tick) -> Results:
-    """(index, result) of every task, by `workers` processes; 0: by this one."""
+    """Yields (index, result) of every task, done by `workers` processes; 0: by this one.
+
+    Why not `concurrent.futures.ProcessPoolExecutor`: it cannot end tasks that run (before Python 3.14), so an error or
+    Ctrl-C would wait for shards of minutes; its workers outlive a parent that was killed, since each of them holds both
+    ends of the queue of calls; a worker that was killed is a `BrokenProcessPool` without the signal.
+    """
     if workers == 0:
         yield from _run_here(task, indices, tick)
         return
