@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = "README.md"
 """The repository's README stands for the front page of the site, which is docs/README.md."""
 OUTSIDE_PAGES = (
+    "AGENTS.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",

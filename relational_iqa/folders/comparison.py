@@ -26,7 +26,8 @@ class Row:
         error: why they could not be compared, one line; then all that follows is empty.
         verdict: which is better.
         margin: in severity levels, positive where A is better.
-        quality_a, quality_b: severity levels below the reference, None without one.
+        quality_a: severity levels of A below the reference, None without one.
+        quality_b: the same of B.
         size: width and height in pixels.
         axes: axis -> mean signed value over the image, in [-1, 1], positive where B has more.
         sentence: the verdict with its reasons.

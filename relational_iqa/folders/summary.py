@@ -51,8 +51,11 @@ class FolderSummary:
 
     Args:
         compared: number of those pairs.
-        margin, median: in severity levels, positive where A is better.
-        better_a, ties, better_b: numbers of pairs.
+        margin: mean margin in severity levels, positive where A is better.
+        median: median margin.
+        better_a: number of pairs in which A is better.
+        ties: number of ties.
+        better_b: number of pairs in which B is better.
         quality: mean quality of A and of B in severity levels below the reference; None without references.
         axes: axis -> mean over pairs, positive where B has more.
         worst: the rows with the lowest margins, lowest first.
