@@ -5,6 +5,7 @@ from jaxtyping import install_import_hook
 # Rooms whose annotated shapes are checked while the tests run, at every call and every dataclass made. The hook acts
 # on modules that are imported after it, so it comes before all other imports; outside of pytest nothing is checked.
 CHECKED_SHAPES = (
+    "relational_iqa.conventional",
     "relational_iqa.networks.blocks",
     "relational_iqa.results.colormaps",
     "relational_iqa.training.losses",

@@ -1,7 +1,15 @@
 """Human-rated data sets and agreement with them.
 
-items, files, matlab, xlsx: what readers give and what they read with; a reader a file (kadid10k, tid, csiq, live,
-live_wild, koniq10k, spaq, pipal, agiqa3k, pieapp, bapps, rated); catalog: READERS by name. metrics: METRICS by name;
-scoring, shrinking: scores of metrics on a set; correlation, logistic, forced_choice, bootstrap, splits,
-regression, agreement, evaluation: the numbers; tables, results, scatter: how they are shown and written.
+readers         one data set a file; catalog: READERS by name; items: what every reader gives
+metrics         METRICS by name: what `riqa evaluate` can judge
+scoring         scores of metrics on all images or pairs of a set; shrinking: the one change of size
+splits          splits by scene, cross-validation on what they leave out
+regression      ridge regression from features to opinion
+agreement       how far a metric agrees with people: overall, by distortion, by scene, with intervals
+correlation     SRCC, KRCC, PLCC
+logistic        the four-parameter curve of VQEG
+forced_choice   2AFC score, pairs of one scene, standings from margins
+bootstrap       intervals over scenes
+evaluation      from scores to a report
+tables          the report on the terminal; results: as CSV and JSON; scatter: as plots
 """

@@ -14,8 +14,18 @@ from relational_iqa.conventional.wavelet import haarpsi
 
 @dataclass(frozen=True)
 class Metric:
-    """One full-reference metric. `range`: lowest and highest value on real images; `identical`: the value for two equal
-    images; `function(test, reference)`: (B, 3, H, W) x 2 -> (B,)."""
+    """One full-reference metric, and what its number means.
+
+    Args:
+        name: key of `METRICS`.
+        function: (test (B, 3, H, W), reference (B, 3, H, W)) -> (B,), both sRGB in [0, 1].
+        higher_is_better: direction of the value.
+        range: lowest and highest value that a pair of images can have.
+        identical: the value of two equal images, exactly.
+        unit: of the value, for tables.
+        differentiable: whether gradients are real and finite, so that it can be a loss.
+        source: the paper, and which variant of it.
+    """
 
     name: str
     function: Callable[[Tensor, Tensor], Tensor]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
@@ -42,15 +43,15 @@ def check_pair(test: Tensor, reference: Tensor) -> None:
         raise ImageError(f"test {tuple(test.shape)} and reference {tuple(reference.shape)} differ: resize or crop one")
 
 
-def checked_pair(test: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+def checked_pair(test: Tensor, reference: Tensor) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 h w"]]:
     """Both images after `check_pair`, in one type and one memory layout, so that equal pixels take the same path."""
     check_pair(test, reference)
     dtype = torch.promote_types(test.dtype, reference.dtype)
     return test.to(dtype).contiguous(), reference.to(dtype).contiguous()
 
 
-def mix_channels(image: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
-    """Linear colour transform: (B, 3, H, W) and an n x 3 matrix give (B, n, H, W).
+def mix_channels(image: Float[Tensor, "b 3 h w"], matrix: Sequence[Sequence[float]]) -> Float[Tensor, "b n h w"]:
+    """Linear colour transform by an n x 3 matrix.
 
     Sums of planes and not a matrix product, whose last bits may depend on where in memory an image begins.
     """
@@ -59,7 +60,7 @@ def mix_channels(image: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
     return torch.cat(mixed, dim=1)
 
 
-def shrink(image: Tensor, factor: int, pad: str = "none") -> Tensor:
+def shrink(image: Float[Tensor, "b c _ _"], factor: int, pad: str = "none") -> Float[Tensor, "b c _ _"]:
     """Average over `factor` x `factor` blocks, with the borders that the published codes of the metrics have.
 
     pad: "none" drops an incomplete last block; "end" adds a row and a column of zeros for an odd side; "centre" adds
@@ -85,9 +86,13 @@ def viewing_factor(image: Tensor) -> int:
     return max(1, round(min(image.shape[-2:]) / 256))
 
 
-def gradients(image: Tensor, taps: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Horizontal and vertical derivative, (B, C, H, W) each: central difference across, 3-tap smoothing along, zeros
-    outside. Shifted sums instead of a convolution: several times faster for one channel on a CPU."""
+def gradients(
+    image: Float[Tensor, "b c h w"], taps: Sequence[float]
+) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+    """Horizontal and vertical derivative: central difference across, 3-tap smoothing along, zeros outside.
+
+    Shifted sums instead of a convolution: several times faster for one channel on a CPU.
+    """
     padded = F.pad(image, (1, 1, 1, 1))
     outer, inner, _ = taps
     rows = outer * (padded[..., :-2, :] + padded[..., 2:, :]) + inner * padded[..., 1:-1, :]
@@ -95,12 +100,12 @@ def gradients(image: Tensor, taps: Sequence[float]) -> tuple[Tensor, Tensor]:
     return rows[..., :, 2:] - rows[..., :, :-2], columns[..., 2:, :] - columns[..., :-2, :]
 
 
-def safe_sqrt(value: Tensor) -> Tensor:
+def safe_sqrt(value: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """Square root with gradient 0 (not infinite) at 0, so that metrics stay usable as losses on equal pixels."""
     return safe_power(value, 0.5)
 
 
-def safe_power(value: Tensor, exponent: float) -> Tensor:
+def safe_power(value: Float[Tensor, "*any"], exponent: float) -> Float[Tensor, "*any"]:
     """value ** exponent for value >= 0 and 0 < exponent < 1, exactly 0 with gradient 0 where value is 0."""
     if not value.requires_grad:
         return _power(value, exponent)
@@ -123,13 +128,15 @@ def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor, values_per_p
     return torch.cat([function(chunk) for chunk in images.split(count)])
 
 
-def gradient_magnitude(image: Tensor, taps: Sequence[float]) -> Tensor:
-    """Length of the gradient of `gradients`, same shape as the image."""
+def gradient_magnitude(image: Float[Tensor, "b c h w"], taps: Sequence[float]) -> Float[Tensor, "b c h w"]:
+    """Length of the gradient of `gradients`."""
     horizontal, vertical = gradients(image, taps)
     return safe_sqrt(horizontal * horizontal + vertical * vertical)
 
 
-def dissimilarity(x: Tensor, y: Tensor, constant: float, alpha: float = 0.0) -> Tensor:
+def dissimilarity(
+    x: Float[Tensor, "*any"], y: Float[Tensor, "*any"], constant: float, alpha: float = 0.0
+) -> Float[Tensor, "*any"]:
     """1 minus the similarity ((2 - alpha) xy + c) / (x^2 + y^2 - alpha xy + c) that all these metrics share.
 
     Written as (x - y)^2 / (x^2 + y^2 - alpha xy + c): exactly 0 where x and y are equal, at most 1 where both are
@@ -139,15 +146,15 @@ def dissimilarity(x: Tensor, y: Tensor, constant: float, alpha: float = 0.0) -> 
     return (x - y).square() / ((power - alpha * (x * y) if alpha else power) + constant)
 
 
-def real_power(value: Tensor, exponent: float) -> Tensor:
+def real_power(value: Float[Tensor, "*any"], exponent: float) -> Float[Tensor, "*any"]:
     """Real part of value ** exponent; a negative base turns by pi * exponent, as MATLAB's real(x .^ e) does."""
     magnitude = safe_power(value.abs(), exponent)
     return torch.where(value < 0, magnitude * math.cos(math.pi * exponent), magnitude)
 
 
-def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of (B, C, H, W) per image with weights >= 0 of the same shape; plain mean where all weights are 0, which a
-    constant image gives to saliency or phase weights. Returns (B,)."""
+def weighted_mean(values: Float[Tensor, "b c h w"], weights: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
+    """Mean of each image with weights >= 0; plain mean where all weights are 0, which a constant image gives to
+    saliency or phase weights."""
     total = weights.sum(dim=(1, 2, 3))
     empty = total <= 0
     weighted = (values * weights).sum(dim=(1, 2, 3)) / torch.where(empty, torch.ones_like(total), total)

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.conventional.common import (
@@ -34,13 +35,13 @@ MDSI_AXES = ((0.2989, 0.5870, 0.1140), *RGB_TO_LMN[1:])
 MDSI_POWER = 0.25
 
 
-def gmsd(test: Tensor, reference: Tensor) -> Tensor:
+def gmsd(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Gradient magnitude similarity deviation (Xue et al. 2014). (B, 3, H, W) x 2 -> (B,), 0 for equal, worst
     about .35."""
     return safe_sqrt(_variance(_gradient_dissimilarity(test, reference)))
 
 
-def gmsd_map(test: Tensor, reference: Tensor) -> Tensor:
+def gmsd_map(test: Tensor, reference: Tensor) -> Float[Tensor, "b 1 h w"]:
     """Gradient magnitude similarity of luma at half resolution, (B, 1, ceil(H/2), ceil(W/2)), 1 where equal."""
     return 1 - _gradient_dissimilarity(test, reference)
 
@@ -53,7 +54,7 @@ def _gradient_dissimilarity(test: Tensor, reference: Tensor) -> Tensor:
     return dissimilarity(x, y, GMSD_CONSTANT)
 
 
-def ms_gmsd(test: Tensor, reference: Tensor) -> Tensor:
+def ms_gmsd(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Multi-scale GMSD with chromatic error (Zhang, Sun, Xie 2017). (B, 3, H, W) x 2 -> (B,), 0 for equal, lower is
     better."""
     x, y = (mix_channels(image, RGB_TO_YIQ) * 255 for image in checked_pair(test, reference))
@@ -69,7 +70,7 @@ def ms_gmsd(test: Tensor, reference: Tensor) -> Tensor:
     return share * structure + (1 - share) * MS_GMSD_CHROMA * chroma
 
 
-def mdsi(test: Tensor, reference: Tensor) -> Tensor:
+def mdsi(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Mean deviation similarity index (Nafchi et al. 2016), gradient plus chroma, sum form. (B, 3, H, W) x 2 -> (B,),
     0 for equal, lower is better, worst about .7. Not symmetric: edges of the mean image are held against the test's."""
     factor = viewing_factor(test)

@@ -4,6 +4,7 @@ import math
 from functools import lru_cache
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.conventional.common import (
@@ -32,7 +33,7 @@ LOW_PASS_CUTOFF, LOW_PASS_ORDER = 0.45, 15
 EPSILON = 1e-4
 
 
-def fsim(test: Tensor, reference: Tensor) -> Tensor:
+def fsim(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Feature similarity index, chromatic form. (B, 3, H, W) x 2 -> (B,), in [0, 1], 1 for equal."""
     factor = viewing_factor(test)
     x, y = (mix_channels(shrink(image, factor) * 255, RGB_TO_YIQ) for image in checked_pair(test, reference))
@@ -47,8 +48,8 @@ def fsim(test: Tensor, reference: Tensor) -> Tensor:
     return 1 - weighted_mean(1 - local, torch.maximum(phase_x, phase_y))
 
 
-def phase_congruency(luma: Tensor) -> Tensor:
-    """Phase congruency of (B, 1, H, W) luma in [0, 255], same shape, in [0, 1]: features whatever their contrast."""
+def phase_congruency(luma: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """Phase congruency in [0, 1] of luma in [0, 255]: features whatever their contrast."""
     height, width = luma.shape[-2:]
     filters, noise_gains = _bank(height, width, luma.dtype, luma.device)
     spectrum = torch.view_as_real(torch.fft.fft2(luma))

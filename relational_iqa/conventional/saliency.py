@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.conventional.common import (
@@ -32,7 +33,7 @@ WHITE = (0.9642, 1.0, 0.8251)
 CHROMA_RANGE_MIN = 1e-2  # CIELAB units; below it an image is grey and a, b hold rounding noise only
 
 
-def vsi(test: Tensor, reference: Tensor) -> Tensor:
+def vsi(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Visual saliency-induced index. (B, 3, H, W) x 2 -> (B,), in [0, 1], 1 for equal."""
     pair = checked_pair(test, reference)
     factor = viewing_factor(test)
@@ -48,9 +49,9 @@ def vsi(test: Tensor, reference: Tensor) -> Tensor:
     return 1 - weighted_mean(1 - local, torch.maximum(salient_x, salient_y))
 
 
-def saliency(image: Tensor) -> Tensor:
-    """SDSP saliency of (B, 3, H, W) in [0, 1]: band-pass energy in CIELAB x centre prior x warm-colour prior, computed
-    at 256 x 256, (B, 1, H, W) in [0, 1]. A grey image has no colour prior: the formula would amplify rounding."""
+def saliency(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """SDSP saliency in [0, 1] of an image in [0, 1]: band-pass energy in CIELAB x centre prior x warm-colour prior,
+    computed at 256 x 256. A grey image has no colour prior: the formula would amplify rounding."""
     small = F.interpolate(image, (SALIENCY_SIDE_PX, SALIENCY_SIDE_PX), mode="bilinear", align_corners=False)
     lab = _cielab(small)
     spectrum = torch.fft.rfft2(lab) * _log_gabor(lab)

@@ -4,6 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.conventional.common import checked_pair, shrink, viewing_factor
@@ -16,13 +17,13 @@ IDENTICAL_DB = 80.0  # what equal images give instead of infinity
 MSE_FLOOR = 10 ** (-IDENTICAL_DB / 10)
 
 
-def psnr(test: Tensor, reference: Tensor) -> Tensor:
+def psnr(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Peak signal-to-noise ratio in dB over all three channels, peak 1. (B, 3, H, W) x 2 -> (B,), at most 80."""
     test, reference = checked_pair(test, reference)
     return _decibels((test - reference).square().mean(dim=(1, 2, 3)))
 
 
-def psnr_map(test: Tensor, reference: Tensor) -> Tensor:
+def psnr_map(test: Tensor, reference: Tensor) -> Float[Tensor, "b 1 h w"]:
     """PSNR of every pixel on its own, in dB, (B, 1, H, W); equal pixels 80."""
     test, reference = checked_pair(test, reference)
     return _decibels((test - reference).square().mean(dim=1, keepdim=True))
@@ -33,7 +34,7 @@ def _decibels(mse: Tensor) -> Tensor:
     return (IDENTICAL_DB - 10 / math.log(10) * torch.log1p(mse / MSE_FLOOR)).clamp_min(0)
 
 
-def ssim(test: Tensor, reference: Tensor, *, downsample: bool = True) -> Tensor:
+def ssim(test: Tensor, reference: Tensor, *, downsample: bool = True) -> Float[Tensor, " b"]:
     """Structural similarity, mean of the three channels (Wang et al. 2004). (B, 3, H, W) x 2 -> (B,), in (-1, 1].
 
     `downsample`: average blocks first so that the shorter side is near 256 px, the authors' rule for viewing distance.
@@ -42,7 +43,7 @@ def ssim(test: Tensor, reference: Tensor, *, downsample: bool = True) -> Tensor:
     return 1 - damage.mean(dim=(1, 2, 3))
 
 
-def ssim_map(test: Tensor, reference: Tensor, *, downsample: bool = False) -> Tensor:
+def ssim_map(test: Tensor, reference: Tensor, *, downsample: bool = False) -> Float[Tensor, "b 1 h w"]:
     """SSIM of the window around every pixel, (B, 1, H, W) at the input's size, in (-1, 1]; borders repeat the last
     complete window."""
     damage = _either(*_ssim_losses(*_at_viewing_scale(test, reference, downsample)))
@@ -52,7 +53,7 @@ def ssim_map(test: Tensor, reference: Tensor, *, downsample: bool = False) -> Te
     return framed if framed.shape[-2:] == test.shape[-2:] else F.interpolate(framed, test.shape[-2:], mode="bilinear")
 
 
-def ms_ssim(test: Tensor, reference: Tensor) -> Tensor:
+def ms_ssim(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Multi-scale SSIM (Wang, Simoncelli, Bovik 2003), mean of the three channels. (B, 3, H, W) x 2 -> (B,), in [0, 1].
 
     Images below 176 px have no room for five scales of an 11-px window: the finest scales that fit are used, with

@@ -4,6 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.conventional.common import (
@@ -20,7 +21,7 @@ CONSTANT = 30.0  # C of the paper, for values in [0, 255]
 ALPHA = 4.2  # slope of the logistic that maps similarities before pooling
 
 
-def haarpsi(test: Tensor, reference: Tensor) -> Tensor:
+def haarpsi(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     """Haar wavelet perceptual similarity index, with colour. (B, 3, H, W) x 2 -> (B,), in [0, 1], 1 for equal."""
     x, y = (shrink(mix_channels(image, RGB_TO_YIQ) * 255, 2, pad="end") for image in checked_pair(test, reference))
     details = [(_haar(x[:, :1], 2**scale).abs(), _haar(y[:, :1], 2**scale).abs()) for scale in range(1, SCALES + 1)]
