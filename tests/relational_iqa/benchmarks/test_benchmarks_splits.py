@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from distortion_engine.errors import UsageError
+from relational_iqa.benchmarks.logistic import fit_logistic
 from relational_iqa.benchmarks.splits import cross_validate, grouped_splits, judge_held_out
 
 GROUPS = [f"scene{i // 7}" for i in range(70)]
@@ -43,6 +44,16 @@ def test_cross_validation_never_shows_what_it_tests() -> None:
     assert np.isnan(verdict.values("plcc")).all() and np.isnan(verdict.values("rmse")).all()
     curved = cross_validate(predict, observed, GROUPS, 6, seed=2, with_curve=True)
     assert curved.median("plcc") > 0.98 and 0 < curved.median("rmse") < 0.5
+
+
+def test_the_curve_of_a_split_is_fitted_to_its_training_share() -> None:
+    rng = np.random.default_rng(6)
+    observed = rng.normal(size=70)
+    predicted = observed + rng.normal(size=70)
+    verdict = cross_validate(lambda train, indices: predicted[indices], observed, GROUPS, 3, seed=2, with_curve=True)
+    for (train, test), found in zip(grouped_splits(GROUPS, 3, seed=2), verdict.splits, strict=True):
+        mapped = fit_logistic(predicted[train], observed[train])(predicted[test])
+        assert found.rmse == pytest.approx(np.sqrt(np.mean((mapped - observed[test]) ** 2)))
 
 
 def test_agreement_on_splits_is_that_of_each_test_share_alone() -> None:
