@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from distortion_engine.catalog import AXES
 from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
+from relational_iqa.networks.spips import STREAMS, SpipsArchitecture, SpipsNetwork
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 
 IMAGES = Path(__file__).parent / "images"
@@ -147,3 +149,26 @@ def tiny_sets() -> StoredSets:
         certainty=np.array([1, 1, 1, 0.6, 1, 1], dtype=np.float32),
         kinds=np.zeros(6, dtype=np.int64),
     )
+
+
+@pytest.fixture(scope="session")
+def random_spips(versions: list[Tensor]) -> Callable[..., SpipsNetwork]:
+    """random_spips(streams, width, resnet_depth, shares_from): an untrained network, calibrated, with fusion weights
+    that differ from place to place."""
+
+    def make(
+        streams: tuple[str, ...] = STREAMS,
+        width: int = 6,
+        resnet_depth: int = 0,
+        shares_from: Literal["pair", "reference"] = "pair",
+    ) -> SpipsNetwork:
+        torch.manual_seed(0)
+        network = SpipsNetwork(SpipsArchitecture(streams, width, resnet_depth, hidden=8, shares_from=shares_from))
+        with torch.no_grad():
+            for parameter in network.fusion.last.parameters():
+                parameter.copy_(0.8 * torch.randn_like(parameter))
+        test = torch.stack(versions[1:])
+        network.calibrate(test, versions[0].expand_as(test))
+        return network.eval()
+
+    return make
