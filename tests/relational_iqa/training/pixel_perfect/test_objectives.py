@@ -34,7 +34,7 @@ class Darkness(ScoringObjective):
 @pytest.fixture
 def batch() -> dict[str, Tensor]:
     """Two sets of a grey reference and three darker and darker members; all metrics see that."""
-    severity = torch.tensor([[0.0, 0.1, 0.3, 0.6], [0.0, 0.2, 0.5, 0.7]])
+    severity = torch.tensor([[0.0, 0.1, 0.3, 0.6], [0.0, 0.2, 0.45, 0.75]])
     images = (0.9 - severity)[:, :, None, None, None].expand(-1, -1, 3, 16, 16)
     return {
         "images": images,
@@ -50,7 +50,7 @@ def test_the_scoring_loss_is_the_weighted_sum_of_its_parts(random_networks: Netw
     loss, parts = Darkness(random_networks)(**batch)
     quality = -5 * batch["labels"].mean(-1)
     expected: dict[str, Tensor] = reference_losses(quality, batch["ranks"], batch["labels"], batch["certainty"])
-    better = torch.tensor([0.1, -0.3, 0.5, -0.5]) * 5  # the first member of each pair is better by so much
+    better = torch.tensor([0.1, -0.3, 0.55, -0.45]) * 5  # the first member of each pair is better by so much
     rest = batch["ranks"], batch["labels"], batch["certainty"], quality
     expected |= pair_losses(better, better[:, None].expand(-1, 3), batch["pairs"], *rest)
     expected["nothing"] = torch.tensor(0.1**2)  # squared error over 2 beta, beta half a level
