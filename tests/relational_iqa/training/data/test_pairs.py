@@ -1,5 +1,6 @@
 """Batches of pairs and sets: functions of (seed, n), with targets that belong to their images."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -152,3 +153,14 @@ def test_batches_leave_the_cache_as_it_is_and_work_when_it_is_smaller_than_a_bat
         batch[0].zero_()
         assert len(batch[0]) in (50, 20)
     assert np.array_equal(tiny_sets.images, before)
+
+
+def test_six_of_ten_pairs_have_the_reference_on_one_side_and_the_others_any_two_members(tiny_sets: StoredSets) -> None:
+    images = np.minimum(tiny_sets.images, 200)
+    images[:, 0] = 255
+    batches = islice(pair_batches(replace(tiny_sets, images=images), 64, 3, 0), 40)
+    sides = [torch.stack([batch.a.mean((1, 2, 3)), batch.b.mean((1, 2, 3))]) > 0.9 for batch in batches]
+    with_reference = torch.cat([pair.any(0) for pair in sides]).double().mean()
+    # .94 pairs differ: .6 by drawing the reference, else two of five members; .06 show one image twice.
+    expected = 0.94 * (0.6 + 0.4 * 2 / 5) + 0.06 * (0.6 / 2 + 0.4 / 5)
+    assert abs(float(with_reference) - expected) < 0.03  # three standard errors of 2,560 pairs; .4 for .6 is .11 off
