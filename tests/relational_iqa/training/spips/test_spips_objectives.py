@@ -36,7 +36,7 @@ def test_the_preference_for_p1_is_the_logistic_of_its_lead() -> None:
     for lead, people in ((5 * 0.1, 0.75), (-5 * 0.3, 0.5)):  # quality of p1 minus that of p0
         prefer = 1 / (1 + math.exp(-2 * lead))
         total -= people * math.log(prefer) + (1 - people) * math.log(1 - prefer)
-    assert float(loss) == pytest.approx(total / 2, rel=1e-4)
+    assert loss.item() == pytest.approx(total / 2, rel=1e-4)
     assert float(parts["agreement"]) == pytest.approx((0.75 + 0.5) / 2)
     agreeing, _ = objective(reference, p0, p1, torch.tensor([1.0, 0.0]))
     opposing, _ = objective(reference, p0, p1, torch.tensor([0.0, 1.0]))
