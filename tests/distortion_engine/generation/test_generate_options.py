@@ -24,7 +24,7 @@ def test_ties_are_not_drawn_from_distortions_that_have_no_seed():
         ({"seed": "7"}, "seed '7'"),
         ({"seed": 1.5}, "seed 1.5"),
         ({"sets_per_shard": 0}, "sets_per_shard 0"),
-        ({"split": "half"}, "train, held_out, all"),
+        ({"split": "half"}, "all, train, held_out"),
         ({"image_format": "jpg"}, "png, webp, npy"),
         ({"image_format": "npy", "size_px": 50}, "size_px 50: expected a multiple of 4"),
         ({"min_scale": 0}, "min_scale 0"),
