@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.catalog import DISTORTIONS
@@ -82,9 +83,12 @@ def severity_spread(name: str, amount: float) -> tuple[float, float]:
 
 
 def at_viewing_scales(
-    name: str, function: Callable[[Tensor, Tensor], Tensor], test: Tensor, reference: Tensor
-) -> Tensor:
-    """Values (B,) of metric `name`, averaged over its viewing scales: what `consensus` and the curves are made for.
+    name: str,
+    function: Callable[[Tensor, Tensor], Tensor],
+    test: Float[Tensor, "b 3 h w"],
+    reference: Float[Tensor, "b 3 h w"],
+) -> Float[Tensor, " b"]:
+    """Values of metric `name`, averaged over its viewing scales: what `consensus` and the curves are made for.
 
     function: the metric, (test, reference), each (B, 3, H, W), -> (B,). Images whose side would fall below
     SMALLEST_VIEW_PX are judged at full size alone. Raises UsageError for a metric that has no part in the consensus.
@@ -99,10 +103,10 @@ def at_viewing_scales(
     return torch.stack([function(*view) for view in views]).mean(dim=0)
 
 
-def consensus(metrics: Mapping[str, Tensor]) -> Tensor:
-    """Severity in [0, CONSENSUS_MAX] that conventional metrics see in test images, (B,); 0 for identical images.
+def consensus(metrics: Mapping[str, Float[Tensor, " b"]]) -> Float[Tensor, " b"]:
+    """Severity in [0, CONSENSUS_MAX] that conventional metrics see in test images; 0 for identical images.
 
-    `metrics`: values (B,) by `at_viewing_scales` of any of CONSENSUS_METRICS. Each is put on the common
+    `metrics`: values by `at_viewing_scales` of any of CONSENSUS_METRICS. Each is put on the common
     quantile scale of the fit by a monotone piecewise-linear table, then the mean is scaled to severity.
     Raises UsageError for no metric or one without a table.
     """
@@ -113,8 +117,8 @@ def consensus(metrics: Mapping[str, Tensor]) -> Tensor:
     return (quantiles * scale).clamp(0.0, CONSENSUS_MAX)
 
 
-def metric_quantile(name: str, values: Tensor) -> Tensor:
-    """Share of the fit's pool of distorted images that metric `name` calls less damaged than `values`, same shape:
+def metric_quantile(name: str, values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Share of the fit's pool of distorted images that metric `name` calls less damaged than `values`:
     0 for identical images, 1 at the worst of the pool, linear with the last slope beyond, up to CONSENSUS_MAX.
 
     Raises UsageError for a metric without a table.

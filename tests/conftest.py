@@ -5,12 +5,18 @@ from jaxtyping import install_import_hook
 # Rooms whose annotated shapes are checked while the tests run, at every call and every dataclass made. The hook acts
 # on modules that are imported after it, so it comes before all other imports; outside of pytest nothing is checked.
 CHECKED_SHAPES = (
+    "distortion_engine.distortions",
+    "distortion_engine.masks",
+    "distortion_engine.render",
+    "distortion_engine.restoration",
+    "distortion_engine.severity",
     "relational_iqa.conventional",
     "relational_iqa.networks.blocks",
     "relational_iqa.results.colormaps",
     "relational_iqa.training.losses",
 )
-install_import_hook(CHECKED_SHAPES, "beartype.beartype")
+# An int may stand for a float, as type checkers have it (PEP 484).
+install_import_hook(CHECKED_SHAPES, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import os
 from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from distortion_engine.distortions import opencv_filters
@@ -32,8 +32,8 @@ def fast_path(*values: Tensor | float) -> bool:
     )
 
 
-def each_plane(image: Tensor, work: Callable[[np.ndarray], np.ndarray]) -> Tensor:
-    """`work` on every channel of a CPU tensor `(C, H, W)`, as a new tensor."""
+def each_plane(image: Float[Tensor, "c _ _"], work: Callable[[np.ndarray], np.ndarray]) -> Float[Tensor, "c _ _"]:
+    """`work` on every channel of a CPU tensor, as a new tensor; `work` may change the size."""
     planes = image.detach().contiguous().numpy()
     first = work(planes[0])
     result = np.empty((len(planes), *first.shape), np.float32)
@@ -43,8 +43,10 @@ def each_plane(image: Tensor, work: Callable[[np.ndarray], np.ndarray]) -> Tenso
     return torch.from_numpy(result)
 
 
-def pad_symmetric(image: Float[Tensor, "c h w"], rows: int, columns: int) -> Float[Tensor, "c rows columns"]:
-    """Mirror `(C, H, W)` about its edges, edge pixel repeated; the margin may be wider than the image itself."""
+def pad_symmetric(
+    image: Float[Tensor, "c h w"], rows: int, columns: int
+) -> Float[Tensor, "c h+2*{rows} w+2*{columns}"]:
+    """Mirrors an image about its edges, edge pixel repeated; the margin may be wider than the image itself."""
     if fast_path(image):
         return each_plane(image, lambda plane: opencv_filters.padded(plane, rows, columns))
     return image[:, _mirrored(image.shape[1], rows, image)][:, :, _mirrored(image.shape[2], columns, image)]
@@ -55,8 +57,8 @@ def _mirrored(size: int, margin: int, like: Tensor) -> Tensor:
     return torch.where(index < size, index, 2 * size - 1 - index)
 
 
-def convolve(image: Float[Tensor, "c h w"], kernel: Float[Tensor, "rows columns"]) -> Float[Tensor, "c h w"]:
-    """Correlate each channel of `(C, H, W)` with an odd-sized `(h, w)` kernel, mirrored borders, same size out."""
+def convolve(image: Float[Tensor, "c h w"], kernel: Float[Tensor, "_ _"]) -> Float[Tensor, "c h w"]:
+    """Correlates each channel with a kernel of odd sides; borders are mirrored."""
     rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
     if fast_path(image):
         parts = opencv_filters.bands(kernel.to(torch.float32).numpy())
@@ -74,7 +76,7 @@ def _single_precision(image: Tensor) -> AbstractContextManager[object]:
     return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
-def gaussian_kernel(sigma_px: float) -> Tensor:
+def gaussian_kernel(sigma_px: float) -> Float[Tensor, " taps"]:
     """One-dimensional normalised Gaussian, cut off at four standard deviations, odd length, float32."""
     return torch.from_numpy(opencv_filters.gaussian_kernel(sigma_px))
 
@@ -128,7 +130,9 @@ def pixel_grid(image: Float[Tensor, "c h w"]) -> tuple[Float[Tensor, "h 1"], Flo
     return rows[:, None], columns[None, :]
 
 
-def warp(image: Float[Tensor, "c h w"], down_px: Tensor | float, right_px: Tensor | float) -> Float[Tensor, "c h w"]:
+def warp(
+    image: Float[Tensor, "c h w"], down_px: Float[Tensor, "#h #w"] | float, right_px: Float[Tensor, "#h #w"] | float
+) -> Float[Tensor, "c h w"]:
     """Pixel (y, x) of the result is `image` at (y + down_px, x + right_px), bilinear, edges repeated."""
     height, width = image.shape[1:]
     if fast_path(image, down_px, right_px):
@@ -166,12 +170,12 @@ def shift(image: Float[Tensor, "c h w"], down_px: float, right_px: float, crisp:
 class Sampling:
     """A banded matrix: output i is the sum of `weights[i, k]` times input `index[i, k]` of `size`."""
 
-    index: np.ndarray
-    weights: np.ndarray
+    index: Int[np.ndarray, "n taps"]
+    weights: Float[np.ndarray, "n taps"]
     size: int
 
-    def dense(self) -> Tensor:
-        """The matrix `(n, size)` float32."""
+    def dense(self) -> Float[Tensor, "n {self.size}"]:
+        """The matrix in float32."""
         matrix = torch.zeros(len(self.index), self.size, dtype=torch.float64)
         matrix.scatter_add_(1, torch.from_numpy(self.index), torch.from_numpy(self.weights))
         return matrix.to(torch.float32)
@@ -182,9 +186,9 @@ class Sampling:
 
 
 def resample(
-    image: Float[Tensor, "c h w"], rows: Sequence[Sampling], columns: Sequence[Sampling]
-) -> Float[Tensor, "c rows columns"]:
-    """Samples the columns of `(C, H, W)` by each of `rows` in turn, then its rows by each of `columns`."""
+    image: Float[Tensor, "c _ _"], rows: Sequence[Sampling], columns: Sequence[Sampling]
+) -> Float[Tensor, "c _ _"]:
+    """Samples the columns of an image by each of `rows` in turn, then its rows by each of `columns`."""
     if fast_path(image):
         down, across = [one.sparse() for one in rows], [one.sparse() for one in columns]
         return each_plane(image, lambda plane: opencv_filters.resampled(plane, down, across))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from distortion_engine.distortions.filters import Sampling
 
@@ -37,7 +38,7 @@ def _lanczos3(x: np.ndarray) -> np.ndarray:
 LINEAR, CUBIC, LANCZOS = Kernel(_triangle, 1), Kernel(_keys_cubic, 2), Kernel(_lanczos3, 3)
 
 
-def sampling(positions: np.ndarray, size: int, width: float, kernel: Kernel) -> Sampling:
+def sampling(positions: Float[np.ndarray, " n"], size: int, width: float, kernel: Kernel) -> Sampling:
     """Samples a signal of `size` at real `positions` with the kernel stretched by `width`; weights sum to 1."""
     reach = math.ceil(kernel.reach * width)
     index = np.floor(positions).astype(np.int64)[:, None] + np.arange(-reach, reach + 2)

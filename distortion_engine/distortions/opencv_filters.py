@@ -7,9 +7,8 @@ import math
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Int
 from scipy import sparse
-
-Plane = np.ndarray
 
 MIRROR = cv2.BORDER_REFLECT  # the edge pixel is repeated
 # From 130 coefficients on OpenCV turns to the Fourier transform, slower than these mostly empty kernels need.
@@ -18,13 +17,13 @@ DIRECT_COEFFICIENTS = 129
 PYRAMID_SIGMA_PX = 4.0
 
 
-def padded(plane: Plane, rows: int, columns: int) -> Plane:
+def padded(plane: Float[np.ndarray, "h w"], rows: int, columns: int) -> Float[np.ndarray, "h+2*{rows} w+2*{columns}"]:
     """The plane with mirrored margins, which may be wider than the plane itself."""
     return cv2.copyMakeBorder(plane, rows, rows, columns, columns, MIRROR)
 
 
-def bands(kernel: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
-    """An `(h, w)` kernel cut into strips without empty margins that OpenCV computes directly: (top, left, strip)."""
+def bands(kernel: Float[np.ndarray, "_ _"]) -> list[tuple[int, int, Float[np.ndarray, "_ _"]]]:
+    """A kernel cut into strips without empty margins that OpenCV computes directly: (top, left, strip)."""
     parts = []
     rows_left = np.flatnonzero(kernel.any(axis=1))
     top, bottom = int(rows_left[0]), int(rows_left[-1]) + 1
@@ -47,7 +46,9 @@ def _width(rows: np.ndarray) -> tuple[int, int]:
     return (int(columns[0]), int(columns[-1] - columns[0]) + 1) if len(columns) else (0, 1)
 
 
-def correlated(plane: Plane, parts: list[tuple[int, int, np.ndarray]], rows: int, columns: int) -> Plane:
+def correlated(
+    plane: Float[np.ndarray, "h w"], parts: list[tuple[int, int, Float[np.ndarray, "_ _"]]], rows: int, columns: int
+) -> Float[np.ndarray, "h w"]:
     """Correlation with the `(2 rows + 1, 2 columns + 1)` kernel that was cut into `parts`."""
     (height, width), source, total = plane.shape, padded(plane, rows, columns), None
     for top, left, strip in parts:
@@ -58,11 +59,11 @@ def correlated(plane: Plane, parts: list[tuple[int, int, np.ndarray]], rows: int
     return np.ascontiguousarray(total)
 
 
-def _separable(plane: Plane, kernel: np.ndarray) -> Plane:
+def _separable(plane: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return cv2.sepFilter2D(plane, -1, kernel, kernel, borderType=MIRROR)
 
 
-def gaussian_kernel(sigma_px: float) -> np.ndarray:
+def gaussian_kernel(sigma_px: float) -> Float[np.ndarray, " taps"]:
     """One-dimensional normalised Gaussian, cut off at four standard deviations, odd length, float32."""
     radius = max(1, math.ceil(4.0 * sigma_px))
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
@@ -70,7 +71,7 @@ def gaussian_kernel(sigma_px: float) -> np.ndarray:
     return kernel
 
 
-def gaussian(plane: Plane, sigma_px: float) -> Plane:
+def gaussian(plane: Float[np.ndarray, "h w"], sigma_px: float) -> Float[np.ndarray, "h w"]:
     """Gaussian blur. Wide ones on a Laplacian-pyramid grid (Burt and Adelson 1983): its 5-tap binomial filters, of
     variance 1 each way and level, are part of the Gaussian, the rest is blurred on the small grid."""
     if sigma_px < PYRAMID_SIGMA_PX:
@@ -89,14 +90,14 @@ def gaussian(plane: Plane, sigma_px: float) -> Plane:
     return small[margin : margin + height, margin : margin + width]
 
 
-def box(plane: Plane, radius_px: int) -> Plane:
+def box(plane: Float[np.ndarray, "h w"], radius_px: int) -> Float[np.ndarray, "h w"]:
     """Mean over a square of side `2 radius_px + 1`."""
     source = padded(plane, radius_px, radius_px)
     mean = cv2.boxFilter(source, -1, (2 * radius_px + 1,) * 2)
     return mean[radius_px:-radius_px, radius_px:-radius_px] if radius_px else mean
 
 
-def taps(part: float, crisp: float) -> np.ndarray:
+def taps(part: float, crisp: float) -> Float[np.ndarray, " taps"]:
     """Weights float32 of the pixels around a place `part` in [0, 1) of the way from one to the next: of these two by
     linear interpolation (crisp 0), of four by the cubic of Catmull and Rom (crisp 1), or of four by a mixture."""
     linear = np.array([1.0 - part, part])
@@ -109,7 +110,9 @@ def taps(part: float, crisp: float) -> np.ndarray:
     return np.array([crisp * outer[0], *inner, crisp * outer[1]], np.float32)
 
 
-def shifted(plane: Plane, down_px: float, right_px: float, crisp: float = 0.0) -> Plane:
+def shifted(
+    plane: Float[np.ndarray, "h w"], down_px: float, right_px: float, crisp: float = 0.0
+) -> Float[np.ndarray, "h w"]:
     """The plane read at (y + down_px, x + right_px), edges repeated; bilinear, or as sharp as `taps` says."""
     height, width = plane.shape
     down_px, right_px = float(min(max(down_px, -height), height)), float(min(max(right_px, -width), width))
@@ -124,18 +127,22 @@ def shifted(plane: Plane, down_px: float, right_px: float, crisp: float = 0.0) -
     return cv2.sepFilter2D(window, -1, columns, rows, anchor=(0, 0))[:height, :width]
 
 
-def remapped(plane: Plane, y: Plane, x: Plane) -> Plane:
+def remapped(
+    plane: Float[np.ndarray, "_ _"], y: Float[np.ndarray, "h w"], x: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, "h w"]:
     """The plane read at rows `y` and columns `x` (H, W) float32, bilinear, edges repeated."""
     return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def banded(index: np.ndarray, weights: np.ndarray, size: int) -> sparse.csr_matrix:
-    """The matrix `(n, size)` with `weights` (n, taps) at columns `index` (n, taps); equal columns add up."""
+def banded(index: Int[np.ndarray, "n taps"], weights: Float[np.ndarray, "n taps"], size: int) -> sparse.csr_matrix:
+    """The matrix `(n, size)` with `weights` at columns `index`; equal columns add up."""
     ends = np.arange(0, index.size + 1, index.shape[1])
     return sparse.csr_matrix((weights.astype(np.float32).ravel(), index.ravel(), ends), shape=(len(index), size))
 
 
-def resampled(plane: Plane, rows: list[sparse.csr_matrix], columns: list[sparse.csr_matrix]) -> Plane:
+def resampled(
+    plane: Float[np.ndarray, "_ _"], rows: list[sparse.csr_matrix], columns: list[sparse.csr_matrix]
+) -> Float[np.ndarray, "_ _"]:
     """Matrices applied one after the other to the rows, then to the columns."""
     for matrices in (rows, columns):
         for matrix in matrices:
@@ -144,7 +151,9 @@ def resampled(plane: Plane, rows: list[sparse.csr_matrix], columns: list[sparse.
     return plane
 
 
-def picked(plane: Plane, rows: np.ndarray, columns: np.ndarray) -> Plane:
+def picked(
+    plane: Float[np.ndarray, "_ _"], rows: Int[np.ndarray, " h"], columns: Int[np.ndarray, " w"]
+) -> Float[np.ndarray, "h w"]:
     """The pixels at these row and column indices; columns as rows of the transpose, which are copied whole."""
     gathered: np.ndarray = cv2.transpose(cv2.transpose(plane)[columns])[rows]
     return gathered

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, Int64, UInt64
 from scipy.special import ndtri
 from torch import Generator, Tensor
 
@@ -23,12 +24,12 @@ def bit_stream(generator: Generator) -> np.random.SFC64:
     return np.random.SFC64(int(torch.randint(2**62, (1,), generator=generator)))
 
 
-def unit_normal(shape: Sequence[int], generator: Generator, like: Tensor) -> Tensor:
+def unit_normal(shape: Sequence[int], generator: Generator, like: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Standard normal noise, float32, of variance 1 and cut off at 4.2, where `like` is."""
     return _looked_up(_normal_values(), shape, generator).to(like.device)
 
 
-def unit_uniform(shape: Sequence[int], generator: Generator, like: Tensor) -> Tensor:
+def unit_uniform(shape: Sequence[int], generator: Generator, like: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Uniform noise in (0, 1), float32, where `like` is."""
     return _looked_up(_uniform_values(), shape, generator).to(like.device)
 
@@ -53,11 +54,13 @@ def _normal_values() -> np.ndarray:
     return row
 
 
-def hits(count: int, probability: float, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `count` places are hit, each with `probability`, and a random word (uint64) for each of them.
+def hits(
+    count: int, probability: float, generator: Generator
+) -> tuple[Int64[np.ndarray, " n"], UInt64[np.ndarray, " n"]]:
+    """Which of `count` places are hit, each with `probability`, and a random word for each of them.
 
     Places are drawn one after the other, with replacement, and the probability says how many draws are made; so what is
-    hit at a low probability is hit, with the same word, at a higher one. Returns int64 places and their words; a place
+    hit at a low probability is hit, with the same word, at a higher one. Returns places and their words; a place
     may come twice, and its first word counts.
     """
     # Of n draws from N places a place is missed with probability (1 - 1 / N)^n.

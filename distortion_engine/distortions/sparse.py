@@ -4,6 +4,7 @@ import functools
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from distortion_engine.distortions.contract import Image, distortion
@@ -26,9 +27,11 @@ def _dct_matrix(size: int) -> Tensor:
     return matrix
 
 
-def shrunk(image: Tensor, threshold: float, down: int, right: int, *, hard: bool = False) -> Tensor:
-    """`(3, H, W)` with its block DCT coefficients drawn towards 0 by `threshold`, or those below it set to 0 when
-    `hard`; means are kept. Blocks of 8 px start `down`, `right` px outside the image."""
+def shrunk(
+    image: Float[Tensor, "3 h w"], threshold: float, down: int, right: int, *, hard: bool = False
+) -> Float[Tensor, "3 h w"]:
+    """The image with its block DCT coefficients drawn towards 0 by `threshold`, or those below it set to 0 when `hard`;
+    means are kept. Blocks of 8 px start `down`, `right` px outside the image."""
     height, width = image.shape[1:]
     padded = pad_symmetric(image, BLOCK_PX, BLOCK_PX)[:, BLOCK_PX - down :, BLOCK_PX - right :]
     rows, columns = math.ceil((height + down) / BLOCK_PX), math.ceil((width + right) / BLOCK_PX)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Float32, Int
 from scipy.fft import dctn, idctn
 from scipy.linalg import hadamard
 from torch import Tensor
@@ -25,8 +26,8 @@ _OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32) / np.sqrt(
 _STACK = (hadamard(GROUP) / np.sqrt(GROUP)).astype(np.float32)
 
 
-def bm3d(image: Tensor, deviation: float) -> Tensor:
-    """White noise of this standard deviation removed from (3, H, W)."""
+def bm3d(image: Float[Tensor, "3 h w"], deviation: float) -> Float[Tensor, "3 h w"]:
+    """Removes white noise of this standard deviation."""
     noisy = to_array(image) @ _OPPONENT.T
     margin = BLOCK_PX
     padded = np.pad(noisy, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
@@ -51,8 +52,8 @@ class Blocks:
         last = side - BLOCK_PX
         return np.unique(np.append(np.arange(0, last, STEP_PX), last))
 
-    def matches(self, plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Top and left (N, GROUP) of the blocks most similar to each reference block, itself first."""
+    def matches(self, plane: Float[np.ndarray, "h w"]) -> tuple[Int[np.ndarray, "n group"], Int[np.ndarray, "n group"]]:
+        """Top and left of the blocks most similar to each reference block, itself first."""
         height, width = self.size
         tops, lefts = (grid.ravel() for grid in np.meshgrid(self.tops, self.lefts, indexing="ij"))
         shifts = [(y, x) for y in range(-SEARCH_PX, SEARCH_PX + 1) for x in range(-SEARCH_PX, SEARCH_PX + 1)]
@@ -75,8 +76,12 @@ class Blocks:
         return tops[:, None] + offsets[best, 0], lefts[:, None] + offsets[best, 1]
 
     def filtered(
-        self, noisy: np.ndarray, guide: np.ndarray | None, matches: tuple[np.ndarray, np.ndarray], deviation: float
-    ) -> np.ndarray:
+        self,
+        noisy: Float[np.ndarray, "h w 3"],
+        guide: Float[np.ndarray, "h w 3"] | None,
+        matches: tuple[Int[np.ndarray, "n group"], Int[np.ndarray, "n group"]],
+        deviation: float,
+    ) -> Float32[np.ndarray, "h w 3"]:
         """One stage: hard thresholds without a guide, Wiener shrinkage by the spectrum of `guide` with one."""
         tops, lefts = matches
         rows = tops[..., None, None] + np.arange(BLOCK_PX)[:, None]

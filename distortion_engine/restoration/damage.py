@@ -11,6 +11,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 from torch import Generator, Tensor
 
@@ -55,7 +56,7 @@ class Sensor:
     quality_jpeg: int = 0
 
 
-def camera(image: Tensor, sensor: Sensor, generator: Generator) -> Tensor:
+def camera(image: Float[Tensor, "3 h w"], sensor: Sensor, generator: Generator) -> Float[Tensor, "3 h w"]:
     """The photograph taken again with `sensor`: linear light, Bayer mosaic (RGGB), shot and read noise, demosaicing,
     white balance, sRGB (Foi et al., "Practical Poissonian-Gaussian noise modeling", TIP 2008)."""
     red, blue = sensor.gains
@@ -70,24 +71,24 @@ def camera(image: Tensor, sensor: Sensor, generator: Generator) -> Tensor:
     return jpeg(picture, sensor.quality_jpeg) if sensor.quality_jpeg else picture.clamp(0.0, 1.0)
 
 
-def bayer_mosaic(light: Tensor) -> Tensor:
-    """The samples (H, W) that an RGGB sensor takes of (3, H, W)."""
+def bayer_mosaic(light: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:
+    """The samples that an RGGB sensor takes of an image."""
     mosaic = light[1].clone()
     mosaic[0::2, 0::2] = light[0, 0::2, 0::2]
     mosaic[1::2, 1::2] = light[2, 1::2, 1::2]
     return mosaic
 
 
-def demosaic_bilinear(mosaic: Tensor) -> Tensor:
-    """(H, W) RGGB -> (3, H, W): missing samples are the mean of their nearest neighbours of the same colour."""
+def demosaic_bilinear(mosaic: Float[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
+    """Bilinear demosaicing of RGGB: missing samples are the mean of their nearest neighbours of the same colour."""
     kernel = torch.from_numpy(_TENT.astype(np.float32))
     sampled = _sampled(mosaic)
     filled = convolve(mosaic * sampled, kernel) / convolve(sampled, kernel)
     return torch.where(sampled > 0.5, mosaic, filled)
 
 
-def demosaic_malvar(mosaic: Tensor) -> Tensor:
-    """(H, W) RGGB -> (3, H, W) by the gradient-corrected linear filters of Malvar, He and Cutler (2004)."""
+def demosaic_malvar(mosaic: Float[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
+    """Demosaicing of RGGB by the gradient-corrected linear filters of Malvar, He and Cutler (2004)."""
     red, green, blue = _sampled(mosaic) > 0.5
     rows_of_red = torch.zeros_like(red)
     rows_of_red[0::2] = True
@@ -122,17 +123,21 @@ def _sampled(mosaic: Tensor) -> Tensor:
     return sampled
 
 
-def white_noise(image: Tensor, deviation: float, generator: Generator) -> Tensor:
+def white_noise(image: Float[Tensor, "3 h w"], deviation: float, generator: Generator) -> Float[Tensor, "3 h w"]:
     """Independent Gaussian noise in every value."""
     return (image + deviation * unit_normal(image.shape, generator, image)).clamp(0.0, 1.0)
 
 
-def correlated_noise(image: Tensor, deviation: float, grain_px: float, generator: Generator) -> Tensor:
+def correlated_noise(
+    image: Float[Tensor, "3 h w"], deviation: float, grain_px: float, generator: Generator
+) -> Float[Tensor, "3 h w"]:
     """Gaussian noise of this standard deviation, correlated by a Gaussian of `grain_px`, as after resampling."""
     return (image + deviation * _correlated(image.shape, grain_px, generator, image)).clamp(0.0, 1.0)
 
 
-def correlated_chroma_noise(image: Tensor, deviation: float, grain_px: float, generator: Generator) -> Tensor:
+def correlated_chroma_noise(
+    image: Float[Tensor, "3 h w"], deviation: float, grain_px: float, generator: Generator
+) -> Float[Tensor, "3 h w"]:
     """Blotches of colour: correlated noise without its mean over the channels, which is left to the eye as luma."""
     noise = _correlated(image.shape, grain_px, generator, image)
     chroma = (noise - noise.mean(0, keepdim=True)) * math.sqrt(1.5)  # three values less their mean keep 2/3 of variance
@@ -144,8 +149,10 @@ def _correlated(shape: torch.Size, grain_px: float, generator: Generator, like: 
     return field / float((gaussian_kernel(grain_px) ** 2).sum())
 
 
-def shrink(image: Tensor, factor: int, kernel: ShrinkKernel, sigma_px: float = 0.0) -> Tensor:
-    """(3, H, W) -> (3, H // factor, W // factor).
+def shrink(
+    image: Float[Tensor, "3 h w"], factor: int, kernel: ShrinkKernel, sigma_px: float = 0.0
+) -> Float[Tensor, "3 h//{factor} w//{factor}"]:
+    """The image at 1 / `factor` of its size.
 
     aliased: the values at the centres of the new pixels, without any filter. area: block means. bilinear, bicubic,
     lanczos: antialiased, as Pillow does it. gaussian: blurred by `sigma_px`, then as aliased (the "BD" damage of the
@@ -169,7 +176,7 @@ def shrink(image: Tensor, factor: int, kernel: ShrinkKernel, sigma_px: float = 0
     return torch.from_numpy(np.stack(planes)).clamp(0.0, 1.0)
 
 
-def jpeg(image: Tensor, quality_jpeg: int) -> Tensor:
+def jpeg(image: Float[Tensor, "3 h w"], quality_jpeg: int) -> Float[Tensor, "3 h w"]:
     """Coded at 8 bits by libjpeg and decoded again, chroma subsampled."""
     pixels = (image.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
     stream = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions.filters import convolve, gaussian, pad_symmetric
@@ -10,7 +11,7 @@ from distortion_engine.distortions.filters import convolve, gaussian, pad_symmet
 EPSILON = 1e-4  # below it a quotient of Richardson-Lucy is taken for rounding
 
 
-def richardson_lucy(image: Tensor, sigma_px: float, iterations: int) -> Tensor:
+def richardson_lucy(image: Float[Tensor, "3 h w"], sigma_px: float, iterations: int) -> Float[Tensor, "3 h w"]:
     """Maximum likelihood under Poisson noise (Richardson 1972, Lucy 1974): detail first, then noise and ringing."""
     estimate = image.clamp_min(EPSILON)
     for _ in range(iterations):
@@ -19,7 +20,9 @@ def richardson_lucy(image: Tensor, sigma_px: float, iterations: int) -> Tensor:
     return estimate.clamp(0.0, 1.0)
 
 
-def wiener_deconvolution(image: Tensor, sigma_px: float, noise_to_signal: float) -> Tensor:
+def wiener_deconvolution(
+    image: Float[Tensor, "3 h w"], sigma_px: float, noise_to_signal: float
+) -> Float[Tensor, "3 h w"]:
     """Division by the transfer function, held back where it is small: H / (H^2 + noise_to_signal) in the Fourier domain
     of the mirrored image (Wiener 1949). Small values ring and lift noise."""
     margin = int(4 * sigma_px) + 1
@@ -38,12 +41,14 @@ def _transfer(sigma_px: float, size: int) -> Tensor:
     return transfer
 
 
-def unsharp_mask(image: Tensor, sigma_px: float, gain: float) -> Tensor:
+def unsharp_mask(image: Float[Tensor, "3 h w"], sigma_px: float, gain: float) -> Float[Tensor, "3 h w"]:
     """The image plus `gain` times its difference from a Gaussian blur."""
     return (image + gain * (image - gaussian(image, sigma_px))).clamp(0.0, 1.0)
 
 
-def blurred(image: Tensor, sigma_px: float, angle_deg: float = 0.0, ratio: float = 1.0) -> Tensor:
+def blurred(
+    image: Float[Tensor, "3 h w"], sigma_px: float, angle_deg: float = 0.0, ratio: float = 1.0
+) -> Float[Tensor, "3 h w"]:
     """The damage that these undo: a Gaussian, `ratio` times as long along `angle_deg` as across."""
     if ratio == 1.0:
         return gaussian(image, sigma_px).clamp(0.0, 1.0)

@@ -6,20 +6,21 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions.filters import box
 from distortion_engine.restoration.planes import to_array, to_bytes, to_image
 
 
-def non_local_means(image: Tensor, deviation: float, search_px: int = 21) -> Tensor:
+def non_local_means(image: Float[Tensor, "3 h w"], deviation: float, search_px: int = 21) -> Float[Tensor, "3 h w"]:
     """Means over similar patches (Buades, Coll and Morel, CVPR 2005), in CIELAB, at 8 bits, by OpenCV."""
     strength = 255.0 * deviation
     pixels = cv2.fastNlMeansDenoisingColored(to_bytes(image), None, strength, strength, 7, search_px)
     return to_image(np.asarray(pixels))
 
 
-def total_variation(image: Tensor, deviation: float) -> Tensor:
+def total_variation(image: Float[Tensor, "3 h w"], deviation: float) -> Float[Tensor, "3 h w"]:
     """Minimises total variation at a weight in proportion to the noise (Chambolle 2004), by scikit-image."""
     from skimage.restoration import denoise_tv_chambolle
 
@@ -27,7 +28,9 @@ def total_variation(image: Tensor, deviation: float) -> Tensor:
     return to_image(denoise_tv_chambolle(to_array(image), weight, max_num_iter=60, channel_axis=-1))  # type: ignore[no-untyped-call]
 
 
-def wavelet_shrinkage(image: Tensor, deviation: float, wavelet: str = "sym4", soft: bool = True) -> Tensor:
+def wavelet_shrinkage(
+    image: Float[Tensor, "3 h w"], deviation: float, wavelet: str = "sym4", soft: bool = True
+) -> Float[Tensor, "3 h w"]:
     """BayesShrink thresholds of wavelet coefficients (Chang, Yu and Vetterli, TIP 2000) in YCbCr, by scikit-image."""
     from skimage.restoration import denoise_wavelet
 
@@ -39,12 +42,12 @@ def wavelet_shrinkage(image: Tensor, deviation: float, wavelet: str = "sym4", so
     return to_image(cleaned)
 
 
-def bilateral(image: Tensor, deviation: float, sigma_px: float = 2.0) -> Tensor:
+def bilateral(image: Float[Tensor, "3 h w"], deviation: float, sigma_px: float = 2.0) -> Float[Tensor, "3 h w"]:
     """Bilateral filter (Tomasi and Manduchi, ICCV 1998), its range three times the noise, by OpenCV."""
     return to_image(cv2.bilateralFilter(to_array(image), -1, 3.0 * deviation, sigma_px))
 
 
-def guided(image: Tensor, deviation: float, radius_px: int = 3) -> Tensor:
+def guided(image: Float[Tensor, "3 h w"], deviation: float, radius_px: int = 3) -> Float[Tensor, "3 h w"]:
     """Self-guided filter (He, Sun and Tang, ECCV 2010), eps four times the variance of the noise."""
     mean = box(image, radius_px)
     variance = (box(image * image, radius_px) - mean**2).clamp_min(0.0)
@@ -52,12 +55,12 @@ def guided(image: Tensor, deviation: float, radius_px: int = 3) -> Tensor:
     return (box(slope, radius_px) * image + box(mean - slope * mean, radius_px)).clamp(0.0, 1.0)
 
 
-def median(image: Tensor, side_px: int) -> Tensor:
+def median(image: Float[Tensor, "3 h w"], side_px: int) -> Float[Tensor, "3 h w"]:
     """Median of every channel over squares of 3 or 5 px, by OpenCV."""
     return torch.from_numpy(np.stack([cv2.medianBlur(plane, side_px) for plane in image.numpy()]))
 
 
-def local_wiener(image: Tensor, deviation: float, radius_px: int = 2) -> Tensor:
+def local_wiener(image: Float[Tensor, "3 h w"], deviation: float, radius_px: int = 2) -> Float[Tensor, "3 h w"]:
     """Lee's adaptive filter: the local mean plus the share of the local variance that is not noise (Lee, PAMI 1980)."""
     mean = box(image, radius_px)
     variance = (box(image * image, radius_px) - mean**2).clamp_min(0.0)

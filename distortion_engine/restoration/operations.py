@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions.filters import pad_symmetric
@@ -71,8 +72,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def apply(image: Tensor, operations: Sequence[Operation]) -> Tensor:
-    """The operations one after the other on (3, H, W) in [0, 1]; a new image of the same size.
+def apply(image: Float[Tensor, "3 h w"], operations: Sequence[Operation]) -> Float[Tensor, "3 h w"]:
+    """Applies the operations one after the other to an image in [0, 1]; gives a new image of the same size.
 
     The image is mirrored beyond its right and lower border to whole multiples of `SIZE_STEP` first and cut afterwards.
     Raises KeyError for a name that is not in `OPERATIONS`, ValueError where the size does not come back.

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -20,19 +21,21 @@ _PILLOW = {
 }
 
 
-def enlarge(image: Tensor, factor: int, interpolation: Interpolation) -> Tensor:
-    """(3, h, w) -> (3, factor h, factor w), as Pillow does it in float."""
+def enlarge(
+    image: Float[Tensor, "3 h w"], factor: int, interpolation: Interpolation
+) -> Float[Tensor, "3 h*{factor} w*{factor}"]:
+    """Enlarges as Pillow does it in float."""
     return _resized(image, factor, interpolation).clamp(0.0, 1.0)
 
 
 def back_projected(
-    small: Tensor,
+    small: Float[Tensor, "3 h w"],
     factor: int,
     interpolation: Interpolation,
     kernel: ShrinkKernel,
     iterations: int,
     sigma_px: float = 1.0,
-) -> Tensor:
+) -> Float[Tensor, "3 h*{factor} w*{factor}"]:
     """Iterated back-projection (Irani and Peleg, 1991): the enlarged image is corrected until, shrunk by `kernel`, it
     equals `small`. A `kernel` that is not the one of the damage gives ringing or softness."""
     estimate = _resized(small, factor, interpolation)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from distortion_engine.distortions.filters import gaussian, pad_symmetric
 from relational_iqa.networks.blocks import enlarge
 from relational_iqa.results.colormaps import overlay
 
@@ -20,6 +21,15 @@ def test_sizes_that_must_be_equal_and_are_not_are_refused() -> None:
 def test_a_wrong_kind_of_number_is_refused() -> None:
     with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'x'"):
         enlarge(torch.zeros(1, 2, 3, 3, dtype=torch.uint8), torch.zeros(1, 2, 6, 6))
+
+
+def test_a_missing_axis_is_refused() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'image'"):
+        pad_symmetric(torch.zeros(8, 8), 2, 2)
+
+
+def test_an_int_may_stand_for_a_float() -> None:
+    assert gaussian(torch.zeros(3, 8, 8), 1).shape == (3, 8, 8)
 
 
 def test_outside_of_tests_nothing_is_checked_and_the_checker_is_not_loaded() -> None:
