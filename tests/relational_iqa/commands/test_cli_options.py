@@ -3,10 +3,9 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -14,14 +13,17 @@ import yaml
 from relational_iqa import cli
 from relational_iqa.benchmarks.readers.catalog import READERS
 from relational_iqa.commands.compare_folders import WORST
-from relational_iqa.commands.options import Metavar, Option, Positional, PositiveInt, add_options, options_of
-from relational_iqa.commands.parser import Command, Parser, build_parser, parse
+from relational_iqa.commands.options import Option, options_of
+from relational_iqa.commands.parser import Command, Parser
 from relational_iqa.retrieval.near_duplicates import SAME_PHOTO
 from relational_iqa.systems.devices import DEVICES
 from tests.relational_iqa.commands.helpers import Refusal
 
 OPTIONS = [(name, option) for name, command in cli.COMMANDS.items() for option in options_of(command.options)]
+
+
 EACH = pytest.mark.parametrize(("name", "option"), OPTIONS, ids=[f"{name} {option.name}" for name, option in OPTIONS])
+
 
 # A command line of each command that asks for as little as it can; then those that some options need beside them.
 LEAST = {
@@ -39,6 +41,8 @@ LEAST = {
     "export": "out.onnx",
     "serve": "",
 }
+
+
 FOR_SOME = {
     ("score", "maps"): "a.png",
     ("generate", "catalog"): "",
@@ -51,6 +55,8 @@ FOR_SOME = {
     ("index", "threshold"): "PHOTOS --near-duplicates OTHER",
     ("index", "json"): "PHOTOS --near-duplicates OTHER",
 }
+
+
 # Values that not every text can stand for.
 VALUES: dict[str, tuple[str, Any]] = {
     "plot": ("plot.svg", "plot.svg"),
@@ -165,9 +171,6 @@ def test_an_unknown_option_is_one_line(name: str, refusal: Refusal, received: li
     assert "--no-such" in refusal(name, *LEAST[name].split(), "--no-such") and received == []
 
 
-# -- YAML --------------------------------------------------------------------------------------------------------------
-
-
 @EACH
 def test_a_yaml_file_sets_what_the_command_line_sets(
     name: str, option: Option, received: list[Any], tmp_path: Path
@@ -199,9 +202,6 @@ def test_options_after_a_file_replace_its_values_and_what_is_wrong_in_it_is_one_
     assert "'stretch'" in refusal("compare", "a", "b", "--config", str(bad))
     assert "worstt" in refusal("compare", "a", "b", "--config", str(unknown))
     assert "no.yaml" in refusal("compare", "a", "b", "--config", "no.yaml")
-
-
-# -- what help texts repeat of the code --------------------------------------------------------------------------------
 
 
 def help_of(name: str, option: str) -> str:
@@ -239,61 +239,6 @@ def test_defaults_of_generate_are_those_of_the_generator() -> None:
         "workers",
     )
     assert {name: defaults[name] for name in same} == {name: own[names.get(name, name)] for name in same}
-
-
-# -- how a dataclass becomes options -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shared:
-    """A group of options."""
-
-    weights: Annotated[str | None, Metavar("W")] = None
-    """Weights, of 100 % or
-    less."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example(Shared):
-    """Options of an example."""
-
-    count: PositiveInt = 2
-    """How many."""
-    files: Annotated[Sequence[str], Positional("FILES")] = ()
-    """Any files."""
-    kind: Literal["a", "b"]
-    """Which kind."""
-
-
-def test_a_dataclass_with_a_shared_group_is_a_parser() -> None:
-    assert [option.name for option in options_of(Example)] == ["files", "count", "kind", "weights"]
-    files, count, kind, weights = options_of(Example)
-    assert (files.flags, files.takes_several, kind.choices) == ((), True, ("a", "b"))
-    assert (count.shown_value, kind.shown_value, weights.shown_value) == ("", "{a,b}", "W")
-    assert weights.help == "Weights, of 100 % or less."
-    parser = Parser()
-    add_options(parser, Example)
-    assert Example(**parser.parse_args(["x", "y", "--kind", "b"]).as_dict()) == Example(files=["x", "y"], kind="b")
-    assert "100 % or less" in " ".join(parser.format_help().split())
-
-
-def test_a_field_without_a_docstring_is_refused() -> None:
-    @dataclass(frozen=True)
-    class Bare:
-        count: int = 1
-
-    with pytest.raises(TypeError, match=r"Bare\.count: write a docstring"):
-        options_of(Bare)
-
-
-def test_only_the_parser_of_the_command_that_is_asked_for_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[Any] = []
-    monkeypatch.setattr(Command, "add_options", lambda self, parser: built.append(self.options))
-    with pytest.raises(Exception, match="a.png"):
-        parse(cli.COMMANDS, ["compare", "a.png"])
-    assert built == [cli.COMMANDS["compare"].options]
-    build_parser(cli.COMMANDS)
-    assert len(built) == 1 + len(cli.COMMANDS)
 
 
 def test_every_choice_is_a_literal_of_the_room_that_knows_it() -> None:

@@ -1,0 +1,45 @@
+"""What a run reports: scalars, panels, and the time spent waiting for data."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from relational_iqa.training.loop.trainer import train
+from tests.relational_iqa.training.loop.toy_stage import CONFIG, ToyStage, logged
+
+
+def test_scalars_and_panels_are_logged(finished: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    lines = logged(finished)
+    assert [line["step"] for line in lines] == [5, 10, 12]
+    assert {"seconds", "loss", "error", "jitter", "grad_norm", "learning_rate", "items_per_s"} <= lines[0].keys()
+    events = EventAccumulator(str(finished / "tensorboard")).Reload()
+    assert [e.step for e in events.Scalars("loss")] == [5, 10, 12]
+    assert events.Scalars("loss")[-1].value == pytest.approx(lines[-1]["loss"])
+    assert [e.step for e in events.Images("input")] == [10]
+    train(ToyStage(), CONFIG, tmp_path)
+    err = capsys.readouterr().err
+    assert re.search(r"toy  step 5/12  loss .* items/s  data_wait \d+\.\d%  ETA 0:00:0", err)
+
+
+def test_time_spent_waiting_for_data_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = train(ToyStage(), CONFIG, tmp_path / "ready")
+    assert all(0 <= line["data_wait"] <= 1 for line in logged(tmp_path / "ready"))
+    stage = ToyStage()
+    batches = stage.batches
+
+    def late(start_step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in batches(start_step):
+            time.sleep(0.2)  # a step takes milliseconds, on a busy machine some dozens
+            yield batch
+
+    monkeypatch.setattr(stage, "batches", late)
+    slow = train(stage, replace(CONFIG, panel_every=0), tmp_path / "slow")
+    assert slow["data_wait"] > 0.5 and slow["losses"]["data_wait"] > 0.5
+    assert 0 < ready["data_wait"] < slow["data_wait"]

@@ -1,0 +1,63 @@
+"""A run that was stopped or killed resumes bit for bit."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from distortion_engine.errors import UsageError
+from relational_iqa.training.loop.trainer import train
+from tests.relational_iqa.training.loop.toy_stage import CONFIG, ToyStage, assert_same_bits, logged, state_of
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_run_stopped_by_a_signal_resumes_bit_for_bit(
+    number: int, error: type[BaseException], tmp_path: Path, finished: Path
+) -> None:
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with pytest.raises(error):
+        train(ToyStage(signal_at=(6, number)), CONFIG, tmp_path)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    assert state_of(tmp_path)["step"] == 7, "the step in progress is finished before saving"
+    stage = ToyStage()
+    with torch.no_grad():
+        stage.first.weight.zero_()  # the checkpoint, not the fresh model, must count
+    torch.manual_seed(99)
+    summary = train(stage, CONFIG, tmp_path)
+    assert summary["resumed_from"] == 7 and stage.started_at == 7 and stage.calibrated == 0
+    assert_same_bits(state_of(tmp_path), state_of(finished))
+
+
+def test_run_killed_outright_resumes_bit_for_bit_and_logs_no_step_twice(tmp_path: Path, finished: Path) -> None:
+    code = (
+        "from dataclasses import replace\n"
+        "from relational_iqa.training.loop.trainer import train\n"
+        "from tests.relational_iqa.training.loop.toy_stage import CONFIG, ToyStage\n"
+        f"train(ToyStage(signal_at=(8, 9)), replace(CONFIG, checkpoint_every=3, log_every=1), {str(tmp_path)!r})\n"
+    )
+    root = Path(__file__).parents[4]
+    killed = subprocess.run([sys.executable, "-c", code], cwd=root, timeout=120, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert state_of(tmp_path)["step"] == 6
+    train(ToyStage(), replace(CONFIG, log_every=1), tmp_path)
+    assert_same_bits(state_of(tmp_path), state_of(finished))
+    assert [line["step"] for line in logged(tmp_path)] == list(range(1, 13))
+
+
+def test_finished_run_is_not_trained_again_but_yields_its_weights(finished: Path) -> None:
+    stage = ToyStage()
+    summary = train(stage, CONFIG, finished)
+    assert summary["resumed_from"] == 12 and summary["steps"] == 12
+    assert torch.equal(stage.last.weight, state_of(finished)["ema"]["3.weight"])
+
+
+def test_never_starts_anew_and_a_folder_can_be_named(tmp_path: Path, finished: Path) -> None:
+    assert train(ToyStage(), replace(CONFIG, steps=2), tmp_path)["steps"] == 2
+    assert train(ToyStage(), replace(CONFIG, steps=3), tmp_path, resume="never")["resumed_from"] is None
+    assert train(ToyStage(), replace(CONFIG, steps=14), tmp_path, resume=finished)["resumed_from"] == 12
+    with pytest.raises(UsageError, match="no checkpoint at .*nowhere"):
+        train(ToyStage(), CONFIG, tmp_path, resume=tmp_path / "nowhere")
