@@ -60,8 +60,10 @@ LIBRARY_TESTS := tests/distortion_engine/test_render.py tests/distortion_engine/
 	tests/distortion_engine/reading tests/relational_iqa/networks tests/relational_iqa/storage \
 	tests/relational_iqa/systems/test_reference_results.py tests/relational_iqa/systems/test_onnx.py \
 	tests/relational_iqa/commands/test_cli.py tests/relational_iqa/retrieval tests/relational_iqa/web/test_web.py \
-	$(addprefix tests/relational_iqa/report/,test_report.py test_report_files.py test_report_pictures.py) \
-	$(addprefix tests/relational_iqa/training/loop/test_,trainer.py trainer_resume.py checkpoints.py reporting.py)
+	tests/relational_iqa/report/test_report.py tests/relational_iqa/report/test_report_files.py \
+	tests/relational_iqa/report/test_report_pictures.py tests/relational_iqa/training/loop/test_trainer.py \
+	tests/relational_iqa/training/loop/test_trainer_resume.py tests/relational_iqa/training/loop/test_checkpoints.py \
+	tests/relational_iqa/training/loop/test_reporting.py
 
 # The lowest versions that pyproject.toml declares, in an environment of their own; needs uv. LOWEST_TORCH= another torch,
 # where the declared one is not offered.
