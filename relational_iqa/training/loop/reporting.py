@@ -4,24 +4,33 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from distortion_engine.jobs.progress import eta, terminal_bar
+
 if TYPE_CHECKING:
+    from rich.progress import Progress
     from torch.utils.tensorboard import SummaryWriter
 
 LOG_NAME = "scalars.jsonl"
 
 
 class Reporter:
-    """Context manager. `add` every step, `write` every so often; losses are means over the steps since the last write.
+    """Context manager: call `add` at every step and `write` now and then, which reports means since the last `write`.
 
-    A run resumed at `start_step`, with the share `done` behind it, drops what its killed predecessor logged beyond that
-    step, so that no step is told twice. Not `active` (all processes of a distributed run but the first): silent.
-    average: mean over the processes of a distributed run; all of them call `write` at the same steps.
+    A resumed run drops the log lines of its killed predecessor after `start_step`, so no step is logged twice.
+
+    Args:
+        out_dir: folder of the log.
+        name: of the stage, stands in every line.
+        steps: length of the run.
+        start_step: step that the run begins or resumes at.
+        done: share of the run, 0 to 1, that lies behind it then.
+        active: whether anything is reported; in a distributed run only by the first process.
+        average: mean over the processes of a distributed run; all of them call `write` at the same steps.
     """
 
     def __init__(
@@ -39,7 +48,7 @@ class Reporter:
         self._begun_at, self._begun, self.active = done, time.monotonic(), active
         self.scalars: dict[str, float] = {}  # what was written last
         self._writer: SummaryWriter | None = None
-        self._bar: Any = None
+        self._bar: Progress | None = None
         self._restart_window()
 
     def __enter__(self) -> "Reporter":
@@ -47,7 +56,8 @@ class Reporter:
             self.out_dir.mkdir(parents=True, exist_ok=True)
             _drop_after(self.out_dir / LOG_NAME, self.start_step)
             if sys.stderr.isatty():
-                self._bar = _start_bar(self.name)
+                self._bar = terminal_bar(self.name, 1.0, counted=False)
+                self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,12 +104,11 @@ class Reporter:
             file.write(json.dumps({"step": step, "seconds": round(seconds, 3), **self.scalars}) + "\n")
         for key, value in self.scalars.items():
             self._tensorboard().add_scalar(key, value, step)
-        gained = done - self._begun_at
-        left = (time.monotonic() - self._begun) * (1 - done) / gained if gained > 0 else 0.0
+        left = eta(time.monotonic() - self._begun, done - self._begun_at, 1 - done)
         losses = "  ".join(f"{key} {means[key]:.4g}" for key in own)
-        status = f"{losses}  {rate:.1f} items/s  data_wait {wait:.1%}  ETA {timedelta(seconds=round(left))}"
+        status = f"{losses}  {rate:.1f} items/s  data_wait {wait:.1%}  ETA {left}"
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], status=f"{step}/{self.steps}  {status}")
+            self._bar.update(self._bar.task_ids[0], text=f"{step}/{self.steps}  {status}")
         else:
             self.say(f"{self.name}  step {step}/{self.steps}  {status}")
 
@@ -119,18 +128,6 @@ class Reporter:
     def _restart_window(self) -> None:
         self._sums: dict[str, tuple[Any, int]] = {}
         self._items, self._waited, self._since = 0, 0.0, time.monotonic()
-
-
-def _start_bar(name: str) -> Any:
-    """A rich progress bar over the share of the run that is done; its status text is refreshed by `write`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[status]}")
-    bar = Progress(*columns, console=Console(stderr=True))
-    bar.add_task(name, total=1.0, status="")
-    bar.start()
-    return bar
 
 
 def _drop_after(path: Path, step: int) -> None:

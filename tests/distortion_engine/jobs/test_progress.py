@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from distortion_engine.jobs import progress as module
-from distortion_engine.jobs.progress import progress
+from distortion_engine.jobs.progress import eta, progress
 
 
 class Clock:
@@ -50,3 +50,8 @@ def test_a_terminal_gets_a_bar_where_there_is_something_to_do(
             tick()
     said = capsys.readouterr().err
     assert ("2/2" in said and "/s" in said) if total else said == ""
+
+
+def test_the_time_left_is_that_of_the_rate_so_far():
+    assert eta(30.0, 10, 20) == eta(30.0, 0.1, 0.2) == "0:01:00"
+    assert eta(7.0, 0, 25) == eta(7.0, 25, 0) == "0:00:00"
