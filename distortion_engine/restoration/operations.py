@@ -72,8 +72,10 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def apply(image: Float[Tensor, "3 h w"], operations: Sequence[Operation]) -> Float[Tensor, "3 h w"]:
+def apply(image: Float[Tensor, "3 h w"], operations: Sequence[Operation], whole: bool = True) -> Float[Tensor, "3 a b"]:
     """Applies the operations one after the other to an image in [0, 1]; gives a new image of the same size.
+
+    whole: whether the size has to come back; False gives what was shrunk as it is.
 
     The image is mirrored beyond its right and lower border to whole multiples of `SIZE_STEP` first and cut afterwards.
     Raises KeyError for a name that is not in `OPERATIONS`, ValueError where the size does not come back.
@@ -84,6 +86,8 @@ def apply(image: Float[Tensor, "3 h w"], operations: Sequence[Operation]) -> Flo
     for operation in operations:
         generator = torch.Generator().manual_seed(operation.seed)
         result = OPERATIONS[operation.name](result, generator, **operation.params).contiguous()
+    if not whole:
+        return result
     if result.shape[-2] < height or result.shape[-1] < width:
         names = ", ".join(operation.name for operation in operations)
         raise ValueError(f"{names}: {tuple(result.shape)} came out of {tuple(image.shape)}; what is shrunk is enlarged")

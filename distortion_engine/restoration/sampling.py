@@ -49,13 +49,16 @@ class Output:
 def sample_damage(rng: np.random.Generator) -> Damaged:
     """A damage as users have it, half of all times camera noise or white noise."""
     draw = rng.random()
-    if draw < 0.3:
-        return _camera_noise(rng)
     if draw < 0.5:
-        return _plain_noise(rng)
+        return sample_noise(rng)
     if draw < 0.65:
         return _blur(rng)
-    return _shrunk(rng)
+    return sample_shrinking(rng, int(rng.choice([2, 3, 4])))
+
+
+def sample_noise(rng: np.random.Generator) -> Damaged:
+    """Noise of a camera, or plain white or correlated noise."""
+    return _camera_noise(rng) if rng.random() < 0.6 else _plain_noise(rng)
 
 
 def sample_outputs(
@@ -110,8 +113,8 @@ def _blur(rng: np.random.Generator) -> Damaged:
     return Damaged("blur", (blur, noise), deviation, sigma_px * ratio**0.5)
 
 
-def _shrunk(rng: np.random.Generator) -> Damaged:
-    factor = int(rng.choice([2, 3, 4]))
+def sample_shrinking(rng: np.random.Generator, factor: int) -> Damaged:
+    """Down-sampling by `factor` with any kernel, sometimes with noise or compression after it."""
     kernel = str(rng.choice(SHRINK_KERNELS))
     sigma_px = float(rng.uniform(0.4, 0.7)) * factor
     operations = [Operation("shrink", {"factor": factor, "kernel": kernel, "sigma_px": sigma_px})]

@@ -86,3 +86,10 @@ def test_strengths_go_from_too_little_to_too_much():
         if operation.name in ("guided", "total_variation", "bm3d")
     ]
     assert 0.29 < min(ratios) < 0.4 and 2.5 < max(ratios) < 3.01
+
+
+def test_the_seed_of_an_operation_decides_its_noise_and_nothing_else_does():
+    first, again, other = (
+        apply(PHOTO, (Operation("white_noise", {"deviation": 0.1}, seed),)) - PHOTO for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and float((first - other).abs().mean()) > 0.05

@@ -1,0 +1,1 @@
+"""Restoration networks: trained here, shipped with the engine as makers of outputs."""
