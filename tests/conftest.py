@@ -11,7 +11,7 @@ CHECKED_SHAPES = (
     "distortion_engine.restoration",
     "distortion_engine.severity",
     "relational_iqa.conventional",
-    "relational_iqa.networks.blocks",
+    "relational_iqa.networks",
     "relational_iqa.results.colormaps",
     "relational_iqa.training.losses",
 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 STEM_CHANNELS = 32
@@ -97,7 +98,7 @@ class SameConvolution(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, padding=0, groups=groups)
         self.before = (kernel - stride) // 2
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Float[Tensor, "b {self.in_channels} _ _"]) -> Float[Tensor, "b {self.out_channels} _ _"]:
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1:
             return super().forward(input)
@@ -117,7 +118,7 @@ class InvertedResidual(nn.Module):
         self.project = SameConvolution(inner, shape.outputs, 1)
         self.residual = shape.stride == 1 and shape.inputs == shape.outputs
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b _ _ _"]:
         inner = x if self.expand is None else F.relu6(self.expand(x))
         out = self.project(F.relu6(self.depthwise(inner)))
         result: Tensor = x + out if self.residual else out
@@ -140,7 +141,7 @@ class EfficientNetLite(nn.Module):
         self.channels = tuple(STEM_CHANNELS if tap < 0 else shapes[tap].outputs for tap in architecture.taps)
         self.strides, self.reach_px = _geometry(shapes, architecture.taps)
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         x = F.relu6(self.stem((image * 255.0 - CODE_MEAN) / CODE_SPREAD))
         taps = set(self.architecture.taps)
         found = [x] if -1 in taps else []
@@ -173,11 +174,11 @@ def _geometry(shapes: Sequence[BlockShape], taps: Sequence[int]) -> tuple[tuple[
 
 
 @torch.no_grad()
-def random_weights(network: EfficientNetLite, images: Tensor, seed: int) -> None:
+def random_weights(network: EfficientNetLite, images: Float[Tensor, "b 3 h w"], seed: int) -> None:
     """A start from nothing: orthogonal weights, then each convolution scaled to zero mean and unit variance on `images`
     (layer-sequential unit variance, Mishkin and Matas, ICLR 2016), which does the work of batch normalisation.
 
-    images: (B, 3, H, W) in [0, 1], a few photographs.
+    images: a few photographs, in [0, 1].
     """
     generator = torch.Generator().manual_seed(seed)
     for convolution in network.convolutions():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, Stem, accept_former_names, enlarge
@@ -20,21 +21,28 @@ from relational_iqa.networks.pair_statistics import GridStatistics, PairStatisti
 
 @dataclass(frozen=True)
 class Relation:
-    """What the network says of a pair (a, b), on the 1/4 grid where nothing else is said.
+    """What the network says of a pair (a, b) of images, on the 1/4 grid; for the scorers, features on the 1/8 grid.
 
-    maps (B, K, h, w) in [-1, 1]: M(a, b), positive where b has more. type_logits (B, K + 1, h, w): axes, then "none";
-    even. magnitude (B, 1, h, w) >= 0, even. direction (B, K, h, w) in [-1, 1], odd. On the 1/8 grid, for the scorers:
-    even (B, width, h/2, w/2) and odd features, features of each image alone (B, 2E, h/2, w/2), and the statistics.
+    Args:
+        maps: M(a, b) in [-1, 1], one channel an axis, positive where b has more; odd.
+        type_logits: of the axes, then of "none"; even.
+        magnitude: severity of all axes together, >= 0; even.
+        direction: of each axis, in [-1, 1]; odd.
+        even: features of the pair that do not change when the images change places.
+        odd: features of the pair that change sign then.
+        encoded_a: features of a alone.
+        encoded_b: features of b alone.
+        statistics: fixed statistics of the pair.
     """
 
-    maps: Tensor
-    type_logits: Tensor
-    magnitude: Tensor
-    direction: Tensor
-    even: Tensor
-    odd: Tensor
-    encoded_a: Tensor
-    encoded_b: Tensor
+    maps: Float[Tensor, "b k h w"]
+    type_logits: Float[Tensor, "b k+1 h w"]
+    magnitude: Float[Tensor, "b 1 h w"]
+    direction: Float[Tensor, "b k h w"]
+    even: Float[Tensor, "b width h//2 w//2"]
+    odd: Float[Tensor, "b odd_width h//2 w//2"]
+    encoded_a: Float[Tensor, "b encoded h//2 w//2"]
+    encoded_b: Float[Tensor, "b encoded h//2 w//2"]
     statistics: GridStatistics
 
 
@@ -69,7 +77,7 @@ class DistortionNetwork(nn.Module):
         self.sign = nn.Conv2d(fine, axes, 1, bias=False)
         accept_former_names(self, {"enter": "stem", "leave": "project", "odd_enter": "odd_stem"})
 
-    def forward(self, a: Tensor, b: Tensor) -> Relation:
+    def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Relation:
         found = self.statistics(a, b)
         quarter, eighth = self.encoder(found.padded)
         of_difference = self.difference_encoder(with_margin(torch.log1p(found.difference.abs() * 255) / 3))
@@ -90,7 +98,7 @@ class DistortionNetwork(nn.Module):
         return Relation(maps, logits, magnitude, direction, features, odd_features, eighth_a, eighth_b, statistics)
 
     @torch.no_grad()
-    def calibrate(self, a: Tensor, b: Tensor) -> None:
+    def calibrate(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> None:
         """Data-dependent scales from one batch of pairs, before training."""
         statistics = self.statistics(a, b)
         self.trunk.calibrate(statistics)

@@ -10,6 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.conventional.common import check_pair
@@ -22,9 +23,9 @@ PSNR_FLOOR = (1 / 255) ** 2
 _LEAST_SIMILARITY = 0.01
 
 
-def conventional_maps(test: Tensor, reference: Tensor) -> Tensor:
-    """(B, 3, H, W) twice, sRGB in [0, 1] -> (B, 3, H, W) in [0, 1], one channel a name in `CONVENTIONAL`; exactly 0
-    where nothing within the reach of a map differs. Differentiable. Raises ImageError for shapes that are no pair.
+def conventional_maps(test: Tensor, reference: Tensor) -> Float[Tensor, "b 3 h w"]:
+    """Images (B, 3, H, W), sRGB in [0, 1] -> maps in [0, 1], one channel a name in `CONVENTIONAL`; exactly 0 where
+    nothing within the reach of a map differs. Differentiable. Raises ImageError for shapes that are no pair.
 
     psnr: PSNR of the pixel's error over RGB with floor `PSNR_FLOOR`, its range put on [0, 1] and inverted. ssim:
     (1 - SSIM) / 2 of the window around the pixel (Wang et al. 2004, mean over RGB, border repeated). ms_ssim: 1 - the

@@ -7,6 +7,7 @@ even stream never sees a sign. Local: windows only, no statistic over the image.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import SpatialBlock, Stem, accept_former_names, enlarge
@@ -41,7 +42,12 @@ class EvenOddTrunk(nn.Module):
         self.odd_mix = nn.Conv2d(2 * odd_width, odd_width, 1, bias=False)
         accept_former_names(self, {"enter": "stem", "enter_deep": "stem_deep", "leave": "project"})
 
-    def forward(self, statistics: GridStatistics, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        statistics: GridStatistics,
+        even: Float[Tensor, "b {self.learned.in_channels} h w"],
+        odd: Float[Tensor, "b {self.odd_learned.in_channels} h w"],
+    ) -> tuple[Float[Tensor, "b {self.learned.out_channels} h w"], Float[Tensor, "b {self.odd_width} h w"]]:
         fine = self.block(self.stem(statistics.even8) + self.learned(even))
         deep = self.deep(self.to_deep(pool(fine, 2)) + self.stem_deep(statistics.even16))
         deep = deep + self.context(box5(deep))

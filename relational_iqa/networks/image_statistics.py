@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.local_analysis import Analysis, window
@@ -18,12 +19,12 @@ from relational_iqa.networks.pair_statistics import comb, log_energy, single_fea
 
 @dataclass(frozen=True)
 class SingleStatistics:
-    """Channels on the grids of 1/4, 1/8 and 1/16, and the image `with_margin` (B, 3, H + 4, W + 4)."""
+    """Channels on the grids of 1/4, 1/8 and 1/16, and the image `with_margin`."""
 
-    cells4: Tensor
-    cells8: Tensor
-    cells16: Tensor
-    padded: Tensor
+    cells4: Float[Tensor, "b _ h w"]
+    cells8: Float[Tensor, "b _ h//2 w//2"]
+    cells16: Float[Tensor, "b _ h//4 w//4"]
+    padded: Float[Tensor, "b 3 4*h+4 4*w+4"]
 
 
 class ImageStatistics(nn.Module):
@@ -37,7 +38,7 @@ class ImageStatistics(nn.Module):
             name: getattr(sizes, name).shape[1] for name in ("cells4", "cells8", "cells16")
         }
 
-    def forward(self, image: Tensor) -> SingleStatistics:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> SingleStatistics:
         found = self.analysis(image)
         fine, coarse = found.fine.square(), found.coarse.square()
         moments = torch.cat([found.means, found.means.square()], 1)

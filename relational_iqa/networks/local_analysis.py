@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 STRIDE = 4
@@ -29,13 +30,13 @@ _FLAT = 0.25 * LSB
 _WHITE, _BLACK = 0.985, 0.015
 
 
-def opponent(image: Tensor) -> Tensor:
-    """(B, 3, H, W) sRGB -> luma, blue-yellow, red-green, same shape."""
+def opponent(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Luma, blue-yellow and red-green of sRGB."""
     return F.conv2d(image, image.new_tensor(_OPPONENT)[:, :, None, None])
 
 
-def analysis_filters() -> Tensor:
-    """(bands, 3, 8, 8): zero-mean windowed cosines on sRGB channels, luma first."""
+def analysis_filters() -> Float[Tensor, "bands 3 8 8"]:
+    """Zero-mean windowed cosines on sRGB channels, luma first."""
     colour = torch.tensor(_OPPONENT, dtype=torch.float64)
     bands = []
     for plane, orders in ((0, _LUMA_ORDERS), (1, _CHROMA_ORDERS), (2, _CHROMA_ORDERS)):
@@ -60,25 +61,27 @@ def _windowed_cosines(orders: Sequence[float]) -> Tensor:
     return torch.stack(waves)
 
 
-def with_margin(image: Tensor) -> Tensor:
-    """(B, C, H, W) with two more rows and columns on every side, border repeated: what `patches` wants."""
+def with_margin(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h+4 w+4"]:
+    """The image with two more rows and columns on every side, border repeated: what `patches` wants."""
     margin = (_PATCH - STRIDE) // 2
     return F.pad(image, (margin,) * 4, mode="replicate")
 
 
-def patches(padded: Tensor, filters: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Correlation of (B, 3, H, W), given `with_margin`, with 8x8 filters at every fourth pixel: (B, C, H/4, W/4)."""
+def patches(
+    padded: Float[Tensor, "b 3 h w"], filters: Float[Tensor, "n 3 8 8"], bias: Float[Tensor, " n"] | None = None
+) -> Float[Tensor, "b n h//4-1 w//4-1"]:
+    """Correlation of images, given `with_margin`, with filters at every fourth pixel: a quarter of their size."""
     # Contiguous: weights with channels last in memory would have the whole image copied into that order first.
     return F.conv2d(padded, filters.contiguous(), bias, stride=STRIDE)
 
 
-def halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    """First and second half of a batch (2B, ...)."""
+def halves(x: Float[Tensor, "n ..."]) -> tuple[Float[Tensor, "n//2 ..."], Float[Tensor, "n//2 ..."]]:
+    """First and second half of a batch of an even number."""
     count = x.shape[0] // 2
     return x[:count], x[count:]
 
 
-def pool(x: Tensor, size: int) -> Tensor:
+def pool(x: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c h//{size} w//{size}"]:
     """Mean over size x size blocks. By slices: several times faster than `avg_pool2d` on a CPU."""
     if torch.jit.is_tracing():  # for ONNX, here and below: one node instead of a dozen, the same values
         return F.avg_pool2d(x, size)
@@ -91,7 +94,7 @@ def pool(x: Tensor, size: int) -> Tensor:
     return out * (1.0 / size**2)
 
 
-def peak(x: Tensor, size: int) -> Tensor:
+def peak(x: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c h//{size} w//{size}"]:
     """Largest value of size x size blocks, by slices."""
     if torch.jit.is_tracing():
         return F.max_pool2d(x, size)
@@ -104,7 +107,7 @@ def peak(x: Tensor, size: int) -> Tensor:
     return out
 
 
-def window(x: Tensor) -> Tensor:
+def window(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h//2 w//2"]:
     """Mean over 4x4 cells, weights 1 3 3 1 along each side, at every second cell, border repeated: half the size."""
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     if torch.jit.is_tracing():  # three means of two make 1 3 3 1
@@ -114,7 +117,7 @@ def window(x: Tensor) -> Tensor:
     return out * (1.0 / 64)
 
 
-def box5(x: Tensor) -> Tensor:
+def box5(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """Mean over 5x5 cells around each, border repeated, by slices."""
     x = F.pad(x, (2, 2, 2, 2), mode="replicate")
     if torch.jit.is_tracing():
@@ -129,8 +132,8 @@ def box5(x: Tensor) -> Tensor:
     return out * (1.0 / 25)
 
 
-def steps(y: Tensor) -> tuple[Tensor, Tensor]:
-    """Absolute differences of (B, C, H, W) to the right and to the lower neighbour, the last ones repeated: a zero
+def steps(y: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+    """Absolute differences to the right and to the lower neighbour, the last ones repeated: a zero
     there would look like the edge of a block."""
     right = (y[..., :-1] - y[..., 1:]).abs()
     down = (y[..., :-1, :] - y[..., 1:, :]).abs()
@@ -139,26 +142,35 @@ def steps(y: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class LocalAnalysis:
-    """padded (B, 3, H + 4, W + 4): the image `with_margin`. planes (B, 3, H, W): opponent channels. fine
-    (B, bands, H/4, W/4) and coarse (B, bands, H/8, W/8): coefficients of the image and of the same at half size. half
-    (B, 1, H/2, W/2): luma. means (B, 3, H/4, W/4). right, down (B, 1, H, W): steps of luma. cues (B, 8, H/4, W/4):
-    share of flat pixels, mean steps right and down, darkest and lightest channel, shares of white and black pixels,
-    largest step."""
+    """What `Analysis` finds in images.
 
-    padded: Tensor
-    planes: Tensor
-    fine: Tensor
-    coarse: Tensor
-    half: Tensor
-    means: Tensor
-    right: Tensor
-    down: Tensor
-    cues: Tensor
+    Args:
+        padded: the images `with_margin`.
+        planes: their opponent channels.
+        fine: coefficients of the bands.
+        coarse: the same of the images at half size.
+        half: luma at half size.
+        means: opponent channels at a quarter of the size.
+        right: steps of luma to the right neighbour.
+        down: steps of luma to the lower neighbour.
+        cues: share of flat pixels, mean steps right and down, darkest and lightest channel, shares of white and of
+            black pixels, largest step.
+    """
 
-    def split(self, count: int) -> tuple[LocalAnalysis, LocalAnalysis]:
-        """The first `count` images and the others."""
-        values = [getattr(self, name) for name in self.__dataclass_fields__]
-        return LocalAnalysis(*(v[:count] for v in values)), LocalAnalysis(*(v[count:] for v in values))
+    padded: Float[Tensor, "b 3 _ _"]
+    planes: Float[Tensor, "b 3 h w"]
+    fine: Float[Tensor, "b bands h//4 w//4"]
+    coarse: Float[Tensor, "b bands h//8 w//8"]
+    half: Float[Tensor, "b 1 h//2 w//2"]
+    means: Float[Tensor, "b 3 h//4 w//4"]
+    right: Float[Tensor, "b 1 h w"]
+    down: Float[Tensor, "b 1 h w"]
+    cues: Float[Tensor, "b 8 h//4 w//4"]
+
+    def halves(self) -> tuple[LocalAnalysis, LocalAnalysis]:
+        """Those of the first and of the second half of the batch."""
+        pairs = [halves(value) for value in vars(self).values()]
+        return LocalAnalysis(*(first for first, _ in pairs)), LocalAnalysis(*(second for _, second in pairs))
 
 
 class Analysis(nn.Module):
@@ -170,7 +182,7 @@ class Analysis(nn.Module):
         self.register_buffer("filters", analysis_filters(), persistent=False)
         self.bands = self.filters.shape[0]
 
-    def forward(self, image: Tensor) -> LocalAnalysis:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> LocalAnalysis:
         planes = opponent(image)
         half = pool(image, 2)
         half_planes = opponent(half)

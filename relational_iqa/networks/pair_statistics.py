@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.local_analysis import LSB, STRIDE, Analysis, LocalAnalysis, box5, peak, pool, steps, window
@@ -23,31 +24,44 @@ _UNCHANGED = 0.4 * LSB
 
 @dataclass(frozen=True)
 class GridStatistics:
-    """Even and odd channels on the grids of 1/4, 1/8 and 1/16; for the scorers the energies of the bands on the 1/8
-    grid: of each image (B, 2 bands, h, w), fine then coarse, and of the difference; the mean differences of the three
-    planes on the 1/8 grid; cues of each image alone on the 1/8 grid."""
+    """Statistics of a pair (a, b) on small grids.
 
-    even4: Tensor
-    odd4: Tensor
-    even8: Tensor
-    odd8: Tensor
-    even16: Tensor
-    odd16: Tensor
-    energy_a: Tensor
-    energy_b: Tensor
-    energy_d: Tensor
-    mean_d: Tensor
-    single_a: Tensor
-    single_b: Tensor
+    Args:
+        even4: even channels on the grid of 1/4.
+        odd4: odd channels on the same grid.
+        even8: even channels on the grid of 1/8.
+        odd8: odd channels on the same grid.
+        even16: even channels on the grid of 1/16.
+        odd16: odd channels on the same grid.
+        energy_a: energies of the bands of a, fine then coarse, on the grid of 1/8.
+        energy_b: the same of b.
+        energy_d: the same of the difference.
+        mean_d: mean differences of the three planes on the grid of 1/8.
+        single_a: cues of a alone on the grid of 1/8.
+        single_b: the same of b.
+    """
+
+    even4: Float[Tensor, "b even4 h w"]
+    odd4: Float[Tensor, "b odd4 h w"]
+    even8: Float[Tensor, "b even8 h//2 w//2"]
+    odd8: Float[Tensor, "b odd8 h//2 w//2"]
+    even16: Float[Tensor, "b even16 h//4 w//4"]
+    odd16: Float[Tensor, "b odd16 h//4 w//4"]
+    energy_a: Float[Tensor, "b bands h//2 w//2"]
+    energy_b: Float[Tensor, "b bands h//2 w//2"]
+    energy_d: Float[Tensor, "b bands h//2 w//2"]
+    mean_d: Float[Tensor, "b 3 h//2 w//2"]
+    single_a: Float[Tensor, "b single h//2 w//2"]
+    single_b: Float[Tensor, "b single h//2 w//2"]
 
 
 @dataclass(frozen=True)
 class Statistics(GridStatistics):
-    """And at full size, for the learned encoders: the difference (B, 3, H, W) of the planes, and both images, a before
-    b, `with_margin` (2B, 3, H + 4, W + 4)."""
+    """And at full size, for the learned encoders: the difference of the planes, and both images, a before b,
+    `with_margin`."""
 
-    difference: Tensor
-    padded: Tensor
+    difference: Float[Tensor, "b 3 4*h 4*w"]
+    padded: Float[Tensor, "2*b 3 4*h+4 4*w+4"]
 
     def on_grids(self) -> GridStatistics:
         """Without what is at full size, which is most of the memory."""
@@ -65,9 +79,9 @@ class PairStatistics(nn.Module):
         names = ("even4", "odd4", "even8", "odd8", "even16", "odd16", "energy_d", "single_a")
         self.channels: dict[str, int] = {name: getattr(sizes, name).shape[1] for name in names}
 
-    def forward(self, a: Tensor, b: Tensor) -> Statistics:
+    def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Statistics:
         both = self.analysis(torch.cat([a, b]))
-        one, two = both.split(a.shape[0])
+        one, two = both.halves()
         difference = two.planes - one.planes
         cells = _difference_cells(difference)
         d_mean, mean = two.means - one.means, (one.means + two.means) / 2
@@ -123,7 +137,7 @@ def _joined(channels: list[Tensor]) -> Tensor:
     return torch.cat(channels, 1).contiguous(memory_format=torch.channels_last)
 
 
-def log_energy(x: Tensor) -> Tensor:
+def log_energy(x: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """Logarithm of energies of code values in [0, 1], with a floor where nothing can be seen."""
     return torch.log(x.clamp_min(0) + NOTHING) + 6.0
 
@@ -204,7 +218,7 @@ def _moments(pair: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     return even, odd
 
 
-def single_features(cues: Tensor) -> Tensor:
+def single_features(cues: Float[Tensor, "b 8 h w"]) -> Float[Tensor, "b 10 h w"]:
     """Features of one image alone, from local means of its cues."""
     flat, right, down, smallest, largest, white, black, top = cues.split(1, 1)
     step = right + down
@@ -233,9 +247,9 @@ def _combs(one: LocalAnalysis, two: LocalAnalysis, d_luma: Tensor) -> tuple[list
     return [a + b, (b - a).abs(), d], b - a
 
 
-def comb(step: Tensor, axis: int) -> Tensor:
-    """(B, C, H, W) steps between neighbours along `axis` (-1: columns) -> (largest phase - mean of phases) and that
-    over the mean, (B, 2C, H/8, W/8)."""
+def comb(step: Float[Tensor, "b c h w"], axis: int) -> Float[Tensor, "b 2*c h//8 w//8"]:
+    """Of steps between neighbours along `axis` (-1: columns) and the eight phases of their grid: the largest phase less
+    the mean of the phases, and that over the mean."""
     batch, channels, height, width = step.shape
     if axis == -1:
         phases = pool_rows(step, 8).view(batch, channels, height // 8, width // 8, 8).permute(0, 1, 4, 2, 3)
@@ -248,7 +262,7 @@ def comb(step: Tensor, axis: int) -> Tensor:
     return torch.cat([torch.log1p(top * 255), top / (mean + 0.5 * LSB)], 1)
 
 
-def pool_rows(x: Tensor, size: int) -> Tensor:
+def pool_rows(x: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c h//{size} w"]:
     """Mean of every `size` rows, by slices."""
     if torch.jit.is_tracing():
         return F.avg_pool2d(x, (size, 1))

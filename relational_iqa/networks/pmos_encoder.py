@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import (
@@ -52,7 +53,7 @@ class PmosEncoder(nn.Module):
             {"enter": "stem", "enter_middle": "stem_middle", "enter_deep": "stem_deep", "leave": "project"},
         )
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {self.width} h//4 w//4"]:
         found = self.statistics(image)
         quarter, eighth = self.learned(found.padded)
         middle = self.middle(self.stem_middle(_last(found.cells8)) + self.eighth(eighth))
@@ -64,7 +65,7 @@ class PmosEncoder(nn.Module):
         return features
 
     @torch.no_grad()
-    def calibrate(self, images: Tensor) -> None:
+    def calibrate(self, images: Float[Tensor, "b 3 h w"]) -> None:
         """Data-dependent scales of the fixed statistics from one batch of images, before training."""
         found = self.statistics(images)
         self.stem.calibrate(found.cells4)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import SpatialBlock
@@ -24,14 +25,14 @@ _FIRST_LOGIT = 0.5  # maps begin at MOS 3.5, near the mean of the pseudo-labels
 
 
 class MosMaps(NamedTuple):
-    """mos (B, 1, h, w) in [1, 5]; roi (B, 1, h, w) > 0, of which only ratios matter."""
+    """mos in [1, 5]; roi > 0, of which only ratios matter."""
 
-    mos: Tensor
-    roi: Tensor
+    mos: Float[Tensor, "b 1 h w"]
+    roi: Float[Tensor, "b 1 h w"]
 
 
-def thumbnail(image: Tensor) -> Tensor:
-    """(B, 3, H, W) -> (B, 3, 96, 96) by area means; the aspect ratio is given up, small images are enlarged."""
+def thumbnail(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 96 96"]:
+    """Images of THUMBNAIL_PX by area means; the aspect ratio is given up, small images are enlarged."""
     return F.adaptive_avg_pool2d(image, THUMBNAIL_PX)
 
 
@@ -42,8 +43,8 @@ def full_resolution(maps: MosMaps, height: int, width: int) -> MosMaps:
     return MosMaps(both[:, :1], both[:, 1:])
 
 
-def image_mos(maps: MosMaps) -> Tensor:
-    """MOS of the images (B,): sum(roi * mos) / sum(roi) over the maps as they are."""
+def image_mos(maps: MosMaps) -> Float[Tensor, " b"]:
+    """MOS of the images: sum(roi * mos) / sum(roi) over the maps as they are."""
     return (maps.roi * maps.mos).sum((1, 2, 3)) / maps.roi.sum((1, 2, 3))
 
 
@@ -59,7 +60,7 @@ class ThumbnailEncoder(nn.Module):
         self.blocks = nn.Sequential(SpatialBlock(5 * width), SpatialBlock(5 * width))
         self.out = nn.Linear(5 * width, size)
 
-    def forward(self, thumbnails: Tensor) -> Tensor:
+    def forward(self, thumbnails: Float[Tensor, "b 3 96 96"]) -> Float[Tensor, "b {self.out.out_features}"]:
         x = 4 * (opponent(thumbnails) - _GREY.to(thumbnails))
         for layer in (self.stem, self.second, self.third, self.fourth):
             x = F.silu(layer(x))
@@ -86,7 +87,11 @@ class PmosHead(nn.Module):
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.roi.weight)
 
-    def forward(self, features: Tensor, embedding: Tensor) -> MosMaps:
+    def forward(
+        self,
+        features: Float[Tensor, "b {self.local.in_channels} h w"],
+        embedding: Float[Tensor, "b {self.film.in_features}"],
+    ) -> MosMaps:
         local = self.local(features)
         if self.use_film:
             gain, offset = self.film(embedding)[:, :, None, None].chunk(2, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import channels_last
@@ -38,12 +39,12 @@ class PmosNetwork(nn.Module):
         self.head = PmosHead(architecture.width, architecture.embedding, architecture.film, architecture.roi)
         channels_last(self)
 
-    def forward(self, image: Tensor, thumbnails: Tensor) -> MosMaps:
+    def forward(self, image: Float[Tensor, "b 3 h w"], thumbnails: Float[Tensor, "b 3 96 96"]) -> MosMaps:
         maps: MosMaps = self.head(self.encoder(image), self.embed(thumbnails))
         return maps
 
-    def embed(self, thumbnails: Tensor) -> Tensor:
-        """High-level embedding (B, size) of thumbnails."""
+    def embed(self, thumbnails: Float[Tensor, "b 3 96 96"]) -> Float[Tensor, "b {self.architecture.embedding}"]:
+        """High-level embedding of thumbnails."""
         scene: Tensor = self.thumbnail(thumbnails)
         return scene
 
@@ -59,6 +60,6 @@ class PmosNetwork(nn.Module):
         return self
 
     @torch.no_grad()
-    def calibrate(self, images: Tensor) -> None:
+    def calibrate(self, images: Float[Tensor, "b 3 h w"]) -> None:
         """Data-dependent scales of the fixed statistics from a first batch of images."""
         self.encoder.calibrate(images)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
@@ -41,12 +42,12 @@ class ImageEncoder(nn.Module):
         self.normalise = normalise
         self.features = backbone.features
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {self.features}"]:
         features: Tensor = self.backbone(imagenet_normalised(images) if self.normalise else images)
         return features
 
-    def two_scales(self, images: Tensor) -> Tensor:
-        """Features at full and at half scale, (B, 2 `features`)."""
+    def two_scales(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 2*{self.features}"]:
+        """Features at full and at half scale."""
         return torch.cat([self(images), self(half_scale(images))], 1)
 
 
@@ -104,9 +105,14 @@ class MomentumContrast(nn.Module):
         self.register_buffer("queue", F.normalize(noise, dim=1))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
 
-    def forward(self, queries: Tensor, keys: Tensor, family: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """queries, keys (N, 3, P, P) in [0, 1], row i of both from one image; family (N,): rows of one family are
-        negatives of each other within this batch (versions of one photograph), None for the queue alone.
+    def forward(
+        self,
+        queries: Float[Tensor, "n 3 h w"],
+        keys: Float[Tensor, "n 3 h w"],
+        family: Int[Tensor, " n"] | None = None,
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """queries, keys: images in [0, 1], row i of both from one image; family: rows of one family are negatives of
+        each other within this batch (versions of one photograph), None for the queue alone.
 
         Returns InfoNCE and three scalars to log:
             found: share of queries whose key is nearer than every negative.

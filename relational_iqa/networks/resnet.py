@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
@@ -30,7 +31,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.downsample = _shortcut(inputs, channels, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b _ _ _"]:
         y = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(y)) + (x if self.downsample is None else self.downsample(x)))
 
@@ -51,7 +52,7 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(outputs)
         self.downsample = _shortcut(inputs, outputs, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b _ _ _"]:
         y = F.relu(self.bn1(self.conv1(x)))
         y = F.relu(self.bn2(self.conv2(y)))
         return F.relu(self.bn3(self.conv3(y)) + (x if self.downsample is None else self.downsample(x)))
@@ -86,7 +87,14 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def pyramid(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def pyramid(
+        self, images: Float[Tensor, "b 3 h w"]
+    ) -> tuple[
+        Float[Tensor, "b _ _ _"],
+        Float[Tensor, "b _ _ _"],
+        Float[Tensor, "b _ _ _"],
+        Float[Tensor, "b {self.features} _ _"],
+    ]:
         """Outputs of the four stages, at 1/4, 1/8, 1/16 and 1/32 of the resolution (rounded up)."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(images))), 3, stride=2, padding=1)
         stages = []
@@ -95,7 +103,7 @@ class ResNet(nn.Module):
             stages.append(x)
         return stages[0], stages[1], stages[2], stages[3]
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {self.features}"]:
         return self.pyramid(images)[-1].mean((2, 3))
 
 
@@ -114,13 +122,13 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def imagenet_normalised(images: Tensor) -> Tensor:
-    """sRGB (B, 3, H, W) in [0, 1] -> what networks trained on ImageNet expect: minus its mean, over its spread."""
+def imagenet_normalised(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """sRGB in [0, 1] -> what networks trained on ImageNet expect: minus its mean, over its spread."""
     mean, std = (images.new_tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (images - mean) / std
 
 
-def half_scale(images: Tensor) -> Tensor:
-    """(B, 3, H, W) in [0, 1] at half the resolution (rounded down): bicubic with anti-aliasing, as Pillow resizes."""
+def half_scale(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 _ _"]:
+    """Images in [0, 1] at half the resolution (rounded down): bicubic with anti-aliasing, as Pillow resizes."""
     height, width = (max(1, side // 2) for side in images.shape[-2:])
     return F.interpolate(images, (height, width), mode="bicubic", antialias=True).clamp(0.0, 1.0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, enlarge
@@ -44,8 +45,8 @@ class Monotone(nn.Module):
         self.second = nn.Parameter(torch.randn(hidden) * 0.3 - 4.5)
         self.direct = nn.Parameter(torch.full((inputs,), -4.0))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., inputs) >= 0 -> (...) >= 0, 0 at 0."""
+    def forward(self, x: Float[Tensor, "*any {self.direct.shape[0]}"]) -> Float[Tensor, "*any"]:
+        """Values >= 0 of inputs >= 0; 0 where all inputs are 0."""
         rise = self._active(F.linear(x, F.softplus(self.first), self.bias)) - self._active(self.bias)
         value = rise @ F.softplus(self.second) + x @ F.softplus(self.direct)
         # The last bit of an activation may depend on where threads cut a loop; 0 has to stay 0.
@@ -59,12 +60,12 @@ class Monotone(nn.Module):
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over pixels that pool a local result: of weights (B, 1), weighted values (B, G) and weighted squares (B, G).
-    Sums of tiles add."""
+    """Sums over pixels that pool a local result: of weights, weighted values and weighted squares of some or all of
+    them. Sums of tiles add."""
 
-    weight: Tensor
-    value: Tensor
-    square: Tensor
+    weight: Float[Tensor, "b 1"]
+    value: Float[Tensor, "b values"]
+    square: Float[Tensor, "b squares"]
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.weight + other.weight, self.value + other.value, self.square + other.square)
@@ -72,13 +73,13 @@ class Sums:
 
 @dataclass(frozen=True)
 class LocalQuality:
-    """Reference mode before pooling, on the 1/4 grid: visibility (B, G, h, w) >= 0, weight (B, 1, h, w) > 0."""
+    """Reference mode before pooling, on the 1/4 grid: visibility >= 0 in groups, weight > 0."""
 
-    visibility: Tensor
-    weight: Tensor
+    visibility: Float[Tensor, "b groups h w"]
+    weight: Float[Tensor, "b 1 h w"]
 
-    def sums(self, inside: Tensor) -> Sums:
-        """Sums over the pixels where `inside` (1 or B, 1, h, w) says how much of a cell counts, 0 to 1."""
+    def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:
+        """Sums over the pixels where `inside`, of one image or of each, says how much of a cell counts, 0 to 1."""
         weight = self.weight * inside
         return Sums(
             weight.sum((2, 3)), (weight * self.visibility).sum((2, 3)), (weight * self.visibility**2).sum((2, 3))
@@ -87,14 +88,13 @@ class LocalQuality:
 
 @dataclass(frozen=True)
 class LocalMargin:
-    """Without reference, before pooling: q (B, 1, h, w), odd, > 0 where a is better; weight, even; embedding
-    (B, E, h, w), odd."""
+    """Without reference, before pooling: margin, odd, > 0 where a is better; weight, even; embedding, odd."""
 
-    margin: Tensor
-    weight: Tensor
-    embedding: Tensor
+    margin: Float[Tensor, "b 1 h w"]
+    weight: Float[Tensor, "b 1 h w"]
+    embedding: Float[Tensor, "b e h w"]
 
-    def sums(self, inside: Tensor) -> Sums:
+    def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:
         """As `LocalQuality.sums`; the squares keep the sign of the margin."""
         weight = self.weight * inside
         values = torch.cat([self.margin, self.embedding], 1)
@@ -126,7 +126,9 @@ class ReferenceScorer(nn.Module):
         nn.init.zeros_(self.gates.weight)
         nn.init.zeros_(self.weight.weight)
 
-    def local(self, test: Tensor, reference: Tensor, relation: Relation) -> LocalQuality:
+    def local(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], relation: Relation
+    ) -> LocalQuality:
         """Local visibilities of `test` against `reference`; `relation` is that of (reference, test)."""
         distances, cues = self._distances(test, reference, relation)
         scaled = distances * self.gain
@@ -137,14 +139,14 @@ class ReferenceScorer(nn.Module):
         weight = torch.exp(self.weight(hidden).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
         return LocalQuality(enlarge(visibility, relation.maps), enlarge(weight, relation.maps))
 
-    def quality(self, sums: Sums) -> Tensor:
-        """Pooled sums -> quality (B,) in levels, <= 0."""
+    def quality(self, sums: Sums) -> Float[Tensor, " b"]:
+        """Pooled sums -> quality in levels, <= 0."""
         mean = sums.value / sums.weight
         quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(torch.cat([mean, _safe_root(sums.square / sums.weight)], 1))
         return quality
 
-    def local_quality(self, local: LocalQuality) -> Tensor:
-        """Quality (B, 1, h, w) that an image would have which looked like this place everywhere; <= 0, in levels."""
+    def local_quality(self, local: LocalQuality) -> Float[Tensor, "b 1 h w"]:
+        """Quality that an image would have which looked like this place everywhere; <= 0, in levels."""
         visibility = local.visibility.permute(0, 2, 3, 1)
         pooled = torch.cat([visibility, _safe_root(visibility**2)], -1)
         quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(pooled)[:, None]
@@ -166,7 +168,9 @@ class ReferenceScorer(nn.Module):
         return torch.cat([similarity, *own], 1), cues
 
     @torch.no_grad()
-    def calibrate(self, test: Tensor, reference: Tensor, relation: Relation) -> None:
+    def calibrate(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], relation: Relation
+    ) -> None:
         """Scales every distance to rms .7 on a first batch."""
         distances, _ = self._distances(test, reference, relation)
         self.gain.copy_(0.7 / distances.square().mean((0, 2, 3)).sqrt().clamp_min(1e-4)[:, None, None])
@@ -211,16 +215,16 @@ class PairScorer(nn.Module):
         like = relation.maps
         return LocalMargin(enlarge(margin, like), enlarge(weight, like), enlarge(self.embed(odd_features), like))
 
-    def margin(self, sums: Sums) -> Tensor:
-        """Pooled sums -> margin (B,) in levels: a blend of the mean and of the root of the signed mean square."""
+    def margin(self, sums: Sums) -> Float[Tensor, " b"]:
+        """Pooled sums -> margin in levels: a blend of the mean and of the root of the signed mean square."""
         mean = sums.value[:, 0] / sums.weight[:, 0]
         square = sums.square[:, 0] / sums.weight[:, 0]
         root = torch.sign(square) * _safe_root(square.abs())
         share = torch.sigmoid(self.blend)
         return share * mean + (1 - share) * root
 
-    def embedding(self, sums: Sums) -> Tensor:
-        """Relation embedding e(a, b) (B, E), odd."""
+    def embedding(self, sums: Sums) -> Float[Tensor, "b e"]:
+        """Relation embedding e(a, b), odd."""
         return sums.value[:, 1:] / sums.weight
 
     @torch.no_grad()

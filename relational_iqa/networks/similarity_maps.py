@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.local_analysis import halves, opponent, pool
@@ -29,7 +30,7 @@ def _mean3(x: Tensor) -> Tensor:
     return (x[..., :-2] + x[..., 1:-1] + x[..., 2:]) * (1 / 9)
 
 
-def soft_root(x: Tensor) -> Tensor:
+def soft_root(x: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """Square root of x >= 0 with a finite slope at 0 and exactly 0 there."""
     return x / (torch.sqrt(x + 1e-6) + 1e-3)
 
@@ -80,7 +81,9 @@ class SimilarityMaps(nn.Module):
     channels = 2 * 8 * SCALES
     cues = 2 * SCALES + 3
 
-    def forward(self, test: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b {self.channels} h//8 w//8"], Float[Tensor, "b {self.cues} h//8 w//8"]]:
         planes = opponent(pool(torch.cat([test, reference]), 2))
         maps: list[Tensor] = []
         cues: list[Tensor] = []

@@ -8,10 +8,10 @@ the sizes, a monotone MLP that maps "no difference" to 0, pooling by sums over p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
@@ -44,7 +44,7 @@ class SpipsArchitecture:
     resnet_depth: int = 0
     imagenet_input: bool = True
     hidden: int = 32
-    shares_from: Literal["pair", "reference"] = "pair"
+    shares_from: str = "pair"
 
     def __post_init__(self) -> None:
         if not self.streams or len(set(self.streams)) != len(self.streams) or not set(self.streams) <= set(STREAMS):
@@ -57,20 +57,20 @@ class SpipsArchitecture:
 
 @dataclass(frozen=True)
 class LocalDifference:
-    """Before pooling, S streams. conventional (B, <= 3, H, W): the conventional maps at full resolution. maps, fusion
-    (B, S, H/4, W/4): all maps in [0, 1], 0 where nothing differs, and their shares, which sum to 1 over S."""
+    """Before pooling. conventional: the conventional maps in use, at full resolution. maps: all maps in [0, 1], 0 where
+    nothing differs, on the 1/4 grid. fusion: their shares, which sum to 1 over the streams."""
 
-    conventional: Tensor
-    maps: Tensor
-    fusion: Tensor
+    conventional: Float[Tensor, "b used h w"]
+    maps: Float[Tensor, "b streams h//4 w//4"]
+    fusion: Float[Tensor, "b streams h//4 w//4"]
 
     @property
-    def fused(self) -> Tensor:
-        """The fused difference map (B, 1, H/4, W/4) in [0, 1]."""
+    def fused(self) -> Float[Tensor, "b 1 h w"]:
+        """The fused difference map in [0, 1], on the 1/4 grid."""
         return (self.maps * self.fusion).sum(1, keepdim=True)
 
-    def sums(self, inside: Tensor) -> Sums:
-        """Sums over the cells of which `inside` (1 or B, 1, H/4, W/4) says how much counts, 0 to 1."""
+    def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:
+        """Sums over the cells of which `inside`, of one image or of each, says how much counts, 0 to 1."""
         weighted = self.maps * self.fusion
         count = inside.expand(len(weighted), -1, -1, -1)
         return Sums(count.sum((2, 3)), (count * weighted).sum((2, 3)), (count * weighted.square()).sum((2, 3)))
@@ -84,8 +84,7 @@ class FeatureDifference(nn.Module):
         super().__init__()
         self.share = nn.Parameter(torch.zeros(channels, 1, 1))
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """(B, C, h, w) twice -> (B, 1, h, w)."""
+    def forward(self, x: Float[Tensor, "b c h w"], y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
         weights = torch.softmax(self.share.flatten(), 0).view_as(self.share)
         distance = (weights * (_unit(x) - _unit(y)).square()).sum(1, keepdim=True)
         return distance / (1 + distance)
@@ -105,8 +104,13 @@ class FusionWeights(nn.Module):
             for parameter in self.last.parameters():
                 parameter.zero_()
 
-    def forward(self, test: Tensor, reference: Tensor, maps: Tensor) -> Tensor:
-        """Images (B, 3, H, W), maps (B, S, H/4, W/4) -> shares (B, S, H/4, W/4), positive, of sum 1 over S."""
+    def forward(
+        self,
+        test: Float[Tensor, "b 3 h w"],
+        reference: Float[Tensor, "b 3 h w"],
+        maps: Float[Tensor, "b streams h//4 w//4"],
+    ) -> Float[Tensor, "b streams h//4 w//4"]:
+        """Shares of the maps, positive, of sum 1 over the streams."""
         y = opponent(reference)
         if self.pair:
             x = opponent(test)
@@ -148,12 +152,12 @@ class SpipsNetwork(nn.Module):
         self.mos_range: Tensor
         self.register_buffer("mos_range", torch.full((2,), float("nan")))
 
-    def forward(self, test: Tensor, reference: Tensor) -> Tensor:
-        """test (B, 3, H, W), reference (B or B / m, 3, H, W) -> quality (B,)."""
+    def forward(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " b"]:
+        """Quality of b tests, whose number is a multiple of that of the references."""
         local = self.local(test, reference)
         return self.quality(local.sums(torch.ones_like(local.maps[:1, :1])))
 
-    def local(self, test: Tensor, reference: Tensor) -> LocalDifference:
+    def local(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> LocalDifference:
         """The maps and their fusion, with nothing pooled: tiles give what the whole image gives."""
         whole = reference.repeat_interleave(len(test) // len(reference), 0)
         conventional = test[:, :0]
@@ -179,8 +183,8 @@ class SpipsNetwork(nn.Module):
                 parts[_stream_of(index)].append(_on_grid(self.differences[str(index)](x, whole), grid))
         return {name: torch.stack(found).mean(0) for name, found in parts.items() if found}
 
-    def quality(self, sums: Sums) -> Tensor:
-        """Pooled sums (B, S) -> quality (B,): mean and root mean square of every weighted map, through a function that
+    def quality(self, sums: Sums) -> Float[Tensor, " b"]:
+        """Pooled sums -> quality: mean and root mean square of every weighted map, through a function that
         falls in each of them."""
         quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(self._pooled(sums) * self.gain)
         return quality
@@ -190,7 +194,7 @@ class SpipsNetwork(nn.Module):
         return torch.cat([sums.value / sums.weight, safe_sqrt(sums.square / sums.weight)], 1)
 
     @torch.no_grad()
-    def calibrate(self, test: Tensor, reference: Tensor) -> None:
+    def calibrate(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> None:
         """Scales every pooled value to rms .7 on a first batch: streams differ in size by orders of magnitude."""
         local = self.local(test, reference)
         pooled = self._pooled(local.sums(torch.ones_like(local.maps[:1, :1])))

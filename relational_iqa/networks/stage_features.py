@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.local_analysis import opponent
@@ -25,7 +26,7 @@ class Backbone(nn.Module):
     channels: tuple[int, ...]
     local: bool = False
 
-    def features(self, image: Tensor) -> list[Tensor]:
+    def features(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """One tensor a stage, finest first."""
         raise NotImplementedError
 
@@ -50,7 +51,7 @@ class SmallBackbone(Backbone):
         )
         self.refine = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=False) for width in self.channels[1:])
 
-    def features(self, image: Tensor) -> list[Tensor]:
+    def features(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         planes = opponent(image)
         luma = planes[:, :1]
         local_mean = F.avg_pool2d(luma, 5, stride=1, padding=2, count_include_pad=False)
@@ -78,5 +79,5 @@ class ResNetBackbone(Backbone):
         super().train(False)
         return self
 
-    def features(self, image: Tensor) -> list[Tensor]:
+    def features(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         return list(self.network.pyramid(imagenet_normalised(image) if self.imagenet_input else image))
