@@ -32,7 +32,7 @@ COMMANDS: dict[str, Command[Any]] = {
     "compare": Command(compare.compare, compare.CompareOptions),
     "rank": Command(rank.rank, rank.RankOptions),
     "score": Command(score.score, score.ScoreOptions),
-    "generate": Command(generate.generate, generate.GenerateOptions),
+    "generate": Command(generate.generate, generate.GenerateCommandOptions),
     "pretrain": Command(pretrain.pretrain, pretrain.PretrainOptions),
     "evaluate": Command(evaluate.evaluate, evaluate.EvaluateOptions),
     "fit-mos": Command(fit_mos.fit_mos, fit_mos.FitMosOptions),

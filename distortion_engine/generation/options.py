@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.dataset import GRID_MARGIN_PX, Judge, RankedItem, RankedSetDataset
 from distortion_engine.errors import UsageError
-from distortion_engine.generation.choices import IMAGE_FORMATS
+from distortion_engine.generation.choices import IMAGE_FORMATS, MASK_SHARE, MIN_SCALE, SETS_PER_SHARD, SIZE_PX
 from distortion_engine.generation.encoding import CELL_PX
 from distortion_engine.reading.image_io import MIN_SIDE_PX
 from distortion_engine.reading.photos import SPLITS
@@ -51,14 +51,14 @@ class GenerateOptions:
 
     sets: int
     seed: int = 0
-    size_px: int = 256
+    size_px: int = SIZE_PX
     split: str = "all"
-    sets_per_shard: int = 64
+    sets_per_shard: int = SETS_PER_SHARD
     dense: bool = False
     image_format: str = "png"
     distortions: tuple[str, ...] = ()
-    min_scale: float = 0.5
-    mask_share: float = 0.5
+    min_scale: float = MIN_SCALE
+    mask_share: float = MASK_SHARE
     kinds: Mapping[str, float] = field(default_factory=dict)
     versions: int = 0
     weakest: float = LEVELS[0]

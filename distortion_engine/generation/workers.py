@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.generation.choices import ENGINES
+from distortion_engine.generation.choices import WORKER_KINDS, WORKERS
 
 Tick = Callable[[], None]
 Task = Callable[[int, Tick], Any]
@@ -41,7 +41,7 @@ class Workforce:
     """Who renders; no byte depends on it.
 
     Args:
-        engine: "local" or "ray".
+        kind: "local" or "ray"; the option --engine.
         workers: processes, 0 for this one alone; with Ray: CPUs of a cluster that is started here.
         address: of a Ray cluster, see `run_ray`.
 
@@ -49,24 +49,24 @@ class Workforce:
         UsageError: for values out of range, and where Ray is asked for and not installed.
     """
 
-    engine: str = "local"
-    workers: int = 2
+    kind: str = "local"
+    workers: int = WORKERS
     address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise UsageError(f"engine {self.engine!r}: expected one of {', '.join(ENGINES)}")
+        if self.kind not in WORKER_KINDS:
+            raise UsageError(f"engine {self.kind!r}: expected one of {', '.join(WORKER_KINDS)}")
         workers: Any = self.workers  # may come from a configuration file
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
             raise UsageError(f"workers {self.workers!r}: expected a whole number of 0 or more")
-        if self.address is not None and self.engine != "ray":
+        if self.address is not None and self.kind != "ray":
             raise UsageError(f"address {self.address}: needs engine ray; add --engine ray")
-        if self.engine == "ray":
+        if self.kind == "ray":
             load_ray()  # before any work
 
     def run(self, task: Task, indices: Sequence[int], tick: Tick) -> Results:
         """Yields (index, result) of every task, in any order."""
-        if self.engine == "ray" and indices:
+        if self.kind == "ray" and indices:
             return run_ray(task, indices, self.address, self.workers, tick)
         return run_local(task, indices, self.workers, tick)
 

@@ -48,7 +48,7 @@ def table(photos: Sequence[Path], tile_px: int) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for with_reference, halos in HALOS_PX.items():
-        judge = networks.judge_both if with_reference else networks.judge_pair
+        function = networks.both_against_on_tiles if with_reference else networks.pair_on_tiles
 
         def margin(tiled: TiledResult, scored: bool = with_reference) -> float:
             if scored:
@@ -62,9 +62,10 @@ def table(photos: Sequence[Path], tile_px: int) -> str:
             a, b = damaged(photo, first, SEVERITIES[0], 1), damaged(photo, second, SEVERITIES[1], 2)
             b[..., : SIZE[1] * 2 // 5] = photo[..., : SIZE[1] * 2 // 5]
             images = [StoredImage(x, "") for x in ((a, b, photo) if with_reference else (a, b))]
-            whole = TileRunner(None, SIZE[0] * SIZE[1], model.device).run(images, judge, 0)
+            whole = TileRunner(None, SIZE[0] * SIZE[1], model.device).run(images, function, 0)
             for halo in halos:
-                tiled = TileRunner(tile_px, 0, model.device).run(images, judge, halo)
+                tiled = TileRunner(tile_px, 0, model.device).run(images, function, halo)
+                assert tiled.maps is not None and whole.maps is not None  # wanted by default
                 gap = np.abs(tiled.maps - whole.maps)
                 found = abs(margin(tiled) - margin(whole)), gap[:-2].max(), gap[:-2].mean(), gap[-2].max()
                 worst[halo] = np.maximum(worst[halo], found)

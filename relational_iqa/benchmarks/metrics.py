@@ -127,12 +127,13 @@ def _given(second: Tensor | None, name: str) -> Tensor:
     return second
 
 
-_LEVELS = "severity levels below the reference"
+_BELOW_REFERENCE = "severity levels below the reference"
 
 METRICS: dict[str, QualityMetric] = {
     metric.name: metric
     for metric in (
-        QualityMetric("ours", _ours, True, (-INFINITE, 0.0), _LEVELS, False, "reference", "RelationalIQA.quality"),
+        QualityMetric("ours", _ours, True, (-INFINITE, 0.0), _BELOW_REFERENCE, False, "reference",
+                      "RelationalIQA.quality"),
         QualityMetric("ours-nr", _ours_nr, True, (-INFINITE, INFINITE), "severity levels of margin", False, "partner",
                       "RelationalIQA.compare without a reference"),
         QualityMetric("pmos", _pmos, True, (1.0, 5.0), "MOS", False, "nothing",
@@ -140,7 +141,7 @@ METRICS: dict[str, QualityMetric] = {
         QualityMetric("reiqa", _reiqa, True, (-INFINITE, INFINITE), "unit of the opinion", False, "nothing",
                       "relational_iqa.systems.reiqa, ridge regression on the training share of each split",
                       fitted=True),
-        QualityMetric("spips", _spips, True, (-INFINITE, 0.0), _LEVELS, True, "reference",
+        QualityMetric("spips", _spips, True, (-INFINITE, 0.0), _BELOW_REFERENCE, True, "reference",
                       "relational_iqa.systems.spips"),
         *(
             QualityMetric(m.name.replace("_", "-"), partial(_conventional, m.name), m.higher_is_better, m.range, m.unit,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from distortion_engine.errors import ImageError, UsageError
-from distortion_engine.generation.choices import Engine, ImageFormat
+from distortion_engine.generation.choices import MASK_SHARE, MIN_SCALE, SETS_PER_SHARD, WORKERS, ImageFormat, WorkerKind
 from distortion_engine.jobs.resume import Resume
 from distortion_engine.reading.photos import Split
 from relational_iqa.commands.common import check_outputs
@@ -15,7 +15,7 @@ from relational_iqa.commands.shared_options import CropSizeOption
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateOptions(CropSizeOption):
+class GenerateCommandOptions(CropSizeOption):
     """Options of `riqa generate`. Raises UsageError for options that do not go together."""
 
     photos: Annotated[str | None, Positional("PHOTOS")] = None
@@ -30,21 +30,21 @@ class GenerateOptions(CropSizeOption):
     """Which share of the photographs to use."""
     distortions: Annotated[str | None, Metavar("A,B,...")] = None
     """Draws from these distortions alone."""
-    sets_per_shard: Annotated[PositiveInt, Metavar("M")] = 64
+    sets_per_shard: Annotated[PositiveInt, Metavar("M")] = SETS_PER_SHARD
     """How many sets one tar file holds."""
     format: ImageFormat = "png"
     """Format of the images: png and webp are lossless files, npy are arrays that training reads in place."""
     dense: bool = False
     """Writes the fields and the validity at full resolution too."""
-    min_scale: Annotated[PositiveFloat, Metavar("F")] = 0.5
+    min_scale: Annotated[PositiveFloat, Metavar("F")] = MIN_SCALE
     """Shrinks each photograph by a factor that is drawn from F to 1."""
-    mask_share: Annotated[float, Metavar("F")] = 0.5
+    mask_share: Annotated[float, Metavar("F")] = MASK_SHARE
     """Share of the steps that act on a part of the image."""
     kinds: Annotated[str | None, Metavar("K=W,...")] = None
     """Weights of the kinds of sets, as in ladder=0.3,tie=1; the engine's own if not given."""
-    workers: Annotated[NonNegativeInt, Metavar("W")] = 2
+    workers: Annotated[NonNegativeInt, Metavar("W")] = WORKERS
     """Number of processes, 0 for this one; the bytes are the same for any number."""
-    engine: Engine = "local"
+    engine: WorkerKind = "local"
     """Who renders: processes of this machine, or a Ray cluster (extra [ray])."""
     address: Annotated[str | None, Metavar("A")] = None
     """Address of the Ray cluster; RAY_ADDRESS if not given. Without either a cluster is started here."""
@@ -94,7 +94,7 @@ class GenerateOptions(CropSizeOption):
         return weights
 
 
-def generate(options: GenerateOptions) -> None:
+def generate(options: GenerateCommandOptions) -> None:
     """Write ranked image sets from a folder of pristine photographs: tar shards, a manifest and a contact sheet.
 
     With --catalog SHEET.png, draw every distortion at its five severities instead: PHOTOS, OUT, --sets are not needed.
@@ -105,13 +105,13 @@ def generate(options: GenerateOptions) -> None:
         _write_sets(options, options.photos, options.out, options.sets)
 
 
-def _write_sets(options: GenerateOptions, photos: str, out: str, sets: int) -> None:
-    from distortion_engine.generation import options as generation
+def _write_sets(options: GenerateCommandOptions, photos: str, out: str, sets: int) -> None:
     from distortion_engine.generation.generate import generate as write_sets
+    from distortion_engine.generation.options import GenerateOptions
     from distortion_engine.generation.workers import Workforce
     from relational_iqa.training.data.judge import metric_judge
 
-    asked = generation.GenerateOptions(
+    asked = GenerateOptions(
         sets=sets,
         seed=options.seed,
         size_px=options.size,
@@ -133,7 +133,7 @@ def _write_sets(options: GenerateOptions, photos: str, out: str, sets: int) -> N
     print(f"{made['photos']} photographs usable, {made['photos_skipped']} skipped")
 
 
-def _draw_catalog(options: GenerateOptions, sheet: str) -> None:
+def _draw_catalog(options: GenerateCommandOptions, sheet: str) -> None:
     from distortion_engine.generation import catalog_sheet
     from relational_iqa.training.data.judge import metric_judge
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from distortion_engine.generation.choices import SIZE_PX
 from distortion_engine.jobs.resume import Resume
 from relational_iqa.commands.options import Metavar, Positional, PositiveInt
 from relational_iqa.systems.devices import Precision
@@ -55,7 +56,7 @@ class MaxPixelsOption:
 class CropSizeOption:
     """The size of what is cut from photographs."""
 
-    size: Annotated[PositiveInt, Metavar("PX")] = 256
+    size: Annotated[PositiveInt, Metavar("PX")] = SIZE_PX
     """Side of the square crops in pixels."""
 
 

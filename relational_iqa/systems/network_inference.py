@@ -76,18 +76,18 @@ class NetworkInference:
         quality = self._scoring.reference.local_quality(local)
         return TileResult(relation.maps.float(), quality, local.weight, local.sums(share))
 
-    def judge_pair(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+    def pair_on_tiles(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
         """Tiles (1, 3, H, W) of a and b -> M(a, b), local margin and weight, (K + 2, h, w); sums for the margin."""
         found = self.pair(tiles[0], tiles[1], share)
         return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
-    def judge_one(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+    def against_on_tiles(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
         """Tiles of a test image and its reference -> M(reference, test), local quality and weight; sums for the
         quality."""
         found = self.against(tiles[0], tiles[1], share)
         return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
-    def judge_both(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+    def both_against_on_tiles(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
         """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], local margin and mean weight;
         sums for the qualities of a and b."""
         first, second = (self.against(tile, tiles[2], share) for tile in tiles[:2])

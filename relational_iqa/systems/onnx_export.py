@@ -73,24 +73,24 @@ class Graph:
 
 
 _WEIGHT = "(batch, 1, height/4, width/4), > 0: how much a place counts"
-_LEVELS = "in severity levels (1 is about one level of a five-level distortion ladder)"
+_UNIT = "in severity levels (1 is about one level of a five-level distortion ladder)"
 GRAPHS: dict[OnnxMode, Graph] = {
     "compare": Graph(
         CompareGraph,
         {"a": "one of two versions of a scene", "b": "the other"},
         {
             "maps": "(batch, axes, height/4, width/4) in [-1, 1], severity; positive: b has more of it",
-            "local_margin": f"(batch, 1, height/4, width/4) {_LEVELS}; positive: a is better there",
+            "local_margin": f"(batch, 1, height/4, width/4) {_UNIT}; positive: a is better there",
             "weight": _WEIGHT,
-            "margin": f"(batch,) {_LEVELS}; positive: a is better",
+            "margin": f"(batch,) {_UNIT}; positive: a is better",
         },
     ),
     "score": Graph(
         ScoreGraph,
         {"test": "the image to judge", "reference": "the pristine image"},
         {
-            "quality": f"(batch,) {_LEVELS}, <= 0; 0: no difference",
-            "local_quality": f"(batch, 1, height/4, width/4) {_LEVELS}, <= 0",
+            "quality": f"(batch,) {_UNIT}, <= 0; 0: no difference",
+            "local_quality": f"(batch, 1, height/4, width/4) {_UNIT}, <= 0",
             "maps": "(batch, axes, height/4, width/4) in [-1, 1], severity; positive: the test image has more of it",
             "weight": _WEIGHT,
         },

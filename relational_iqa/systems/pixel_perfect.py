@@ -100,11 +100,11 @@ class RelationalIQA:
         if mask is not None:
             region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
         if reference is None:
-            tiled = self._tiler.run(images, self._networks.judge_pair, PAIR_HALO_PX, region=region)
+            tiled = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX, region=region)
             margin = self._networks.margin(tiled.sums[0])
             qualities: tuple[float | None, float | None] = (None, None)
         else:
-            tiled = self._tiler.run(images, self._networks.judge_both, REFERENCE_HALO_PX, region=region)
+            tiled = self._tiler.run(images, self._networks.both_against_on_tiles, REFERENCE_HALO_PX, region=region)
             quality = [self._networks.quality(sums) for sums in tiled.sums]
             margin = quality[0] - quality[1]
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
@@ -131,7 +131,7 @@ class RelationalIQA:
         """How far an image is below its reference, where and in what way; arguments and errors as for `compare`."""
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels)
-        tiled = self._tiler.run(images, self._networks.judge_one, REFERENCE_HALO_PX)
+        tiled = self._tiler.run(images, self._networks.against_on_tiles, REFERENCE_HALO_PX)
         maps, local_quality, _ = _maps_of(tiled, images[0])
         return Score(
             quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
@@ -172,7 +172,7 @@ class RelationalIQA:
     @torch.inference_mode()
     def relate(self, a: Tensor, b: Tensor) -> Tensor:
         """M(a, b) (K, H, W) of one pair (3, H, W), without a reference; channel order of `AXES`."""
-        tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.judge_pair, PAIR_HALO_PX)
+        tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.pair_on_tiles, PAIR_HALO_PX)
         return _full(torch.from_numpy(tiled.maps)[None, :-2], a)[0].to(self.device)
 
     @torch.inference_mode()
@@ -202,12 +202,12 @@ class RelationalIQA:
         return pad_to_grid(x.to(self.device)), pad_to_grid(y.to(self.device)), inside
 
     def _quality(self, image: StoredImage, reference: StoredImage) -> float:
-        judge = self._networks.judge_one
-        tiled = self._tiler.run([image, reference], judge, REFERENCE_HALO_PX, want_maps=False)
+        function = self._networks.against_on_tiles
+        tiled = self._tiler.run([image, reference], function, REFERENCE_HALO_PX, want_maps=False)
         return float(self._networks.quality(tiled.sums[0])) + 0.0
 
     def _margin(self, a: StoredImage, b: StoredImage) -> float:
-        tiled = self._tiler.run([a, b], self._networks.judge_pair, PAIR_HALO_PX, want_maps=False)
+        tiled = self._tiler.run([a, b], self._networks.pair_on_tiles, PAIR_HALO_PX, want_maps=False)
         return float(self._networks.margin(tiled.sums[0]))
 
     def _open(self, sources: Sequence[Input], align: Alignment | None, max_pixels: int) -> list[StoredImage]:

@@ -33,7 +33,7 @@ _NETWORK_BYTES = 280, 40  # of the networks for a pixel of a tile, and of each i
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
 # Tiles (1, 3, H, W) of the images and the share of each cell -> maps (C, h, w) on the grid of the tile, and sums.
-Judge = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, tuple[Sums, ...]]]
+TileFunction = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, tuple[Sums, ...]]]
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,18 @@ class TileRunner:
     def run(
         self,
         images: Sequence[StoredImage],
-        judge: Judge,
+        function: TileFunction,
         halo_px: int,
         *,
         region: StoredImage | None = None,
         want_maps: bool = True,
     ) -> TiledResult:
-        """Runs `judge` over all tiles of images of one size.
+        """Runs `function` over all tiles of images of one size.
 
         Args:
             images: of one size.
-            judge: (tiles (1, 3, H, W) of the images, share of each cell) -> (maps on the grid of the tile, sums).
-            halo_px: width of the halo, as far as the judge sees.
+            function: (tiles (1, 3, H, W) of the images, share of each cell) -> (maps on the grid of the tile, sums).
+            halo_px: width of the halo, as far as the function sees.
             region: an image, white where it counts; None where everything does.
             want_maps: whether the maps are kept.
 
@@ -97,7 +97,7 @@ class TileRunner:
                 share = tile.own_share_of(height, width).to(self.device)
                 if region is not None:
                     share = share * F.avg_pool2d(self._window(region, tile).mean(1, keepdim=True), CELL_PX)
-                values, pooled = judge([self._window(image, tile) for image in images], share)
+                values, pooled = function([self._window(image, tile) for image in images], share)
                 sums.append(pooled)
                 if want_maps:
                     part = tile.own_cells(values).cpu().numpy()

@@ -49,7 +49,7 @@ def test_options_out_of_range_are_refused_with_their_value(option: dict, said: s
     ("option", "said"),
     [
         ({"workers": -1}, "workers -1"),
-        ({"engine": "spark"}, "local, ray"),
+        ({"kind": "spark"}, "engine 'spark': expected one of local, ray"),
         ({"address": "auto"}, "--engine ray"),
     ],
 )

@@ -20,7 +20,7 @@ from relational_iqa.commands import evaluate as command
 from relational_iqa.commands.parser import Command, parse
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 
-LEVELS = (0.02, 0.05, 0.1, 0.2)
+NOISE_AMOUNTS = (0.02, 0.05, 0.1, 0.2)
 
 
 def run(*arguments: object) -> None:
@@ -44,7 +44,7 @@ def rated(tmp_path: Path, scene: Callable[..., Tensor]) -> Path:
     for number in range(6):
         photo = scene(40, 48, number)
         save_image(photo, root / f"r{number}.png")
-        for level, amount in enumerate(LEVELS):
+        for level, amount in enumerate(NOISE_AMOUNTS):
             noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(number))
             save_image((photo + amount * noise).clamp(0, 1), root / f"i{number}_{level}.png")
             kind = "fine" if level < 2 else "coarse"

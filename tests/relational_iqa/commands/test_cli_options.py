@@ -220,12 +220,12 @@ def test_the_data_sets_of_evaluate_are_those_that_have_a_reader() -> None:
 
 
 def test_defaults_of_generate_are_those_of_the_generator() -> None:
-    from distortion_engine.generation.options import GenerateOptions as Generator
+    from distortion_engine.generation.options import GenerateOptions
     from distortion_engine.generation.workers import Workforce
 
     defaults = {option.name: option.default for name, option in OPTIONS if name == "generate"}
-    names = {"size": "size_px", "format": "image_format"}
-    own = {field.name: field.default for kind in (Generator, Workforce) for field in dataclasses.fields(kind)}
+    names = {"size": "size_px", "format": "image_format", "engine": "kind"}
+    own = {field.name: field.default for kind in (GenerateOptions, Workforce) for field in dataclasses.fields(kind)}
     same = (
         "seed",
         "size",

@@ -1,6 +1,6 @@
 """How fast `riqa generate` writes, what takes the time, and how much it writes.
 
-    python -m experiments.benchmarks.export PHOTOS [--sets 60] [--sizes 256 443] [--json export.json]
+    python -m experiments.benchmarks.generation_speed PHOTOS [--sets 60] [--sizes 256 443] [--json speed.json]
 
 443 px squares have as many pixels as 512x384. Rates of whole runs (photographs read once before, their check counted,
 the contact sheet too) by wall clock and by CPU time: the second hardly depends on what else the machine does, so plan

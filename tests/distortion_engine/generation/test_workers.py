@@ -235,7 +235,7 @@ def test_where_ray_is_not_installed_the_extra_is_named_before_any_work(monkeypat
 
     monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(UsageError, match=r"pip install .relational-iqa\[ray\]"):
-        Workforce(engine="ray")
+        Workforce(kind="ray")
 
 
 @pytest.mark.parametrize("nodes_are_lost", [False, True])
