@@ -63,7 +63,7 @@ def tiny_config(folder: Path, photos: Path = PHOTOS) -> PretrainConfig:
     """A run of seconds, in `folder`."""
     stage = TrainConfig(
         steps=5, batch_size=6, learning_rate=3e-3, warmup_steps=2, ema_decay=0.9, log_every=1, panel_every=3,
-        checkpoint_every=1, accelerator="cpu", threads=1,
+        checkpoint_every=1, accelerator="cpu", threads=1, data_workers=0,
     )  # fmt: skip
     data = DataConfig(str(photos), 8, 32, 0.9, workers=0, cache_dir=str(folder / "cache"))
     small = Architecture(width=16, encoder_channels=8)

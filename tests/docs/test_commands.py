@@ -39,7 +39,7 @@ TINY_RUN = (
     "scoring.batch_size=4"
 )
 TINY_PREPARED = TINY_RUN.replace("data.sets=3 data.size_px=32", "data.sets=2 data.size_px=48")
-TINY_STEP = "train.steps=1 train.batch_size=4 train.warmup_steps=0 train.panel_every=0"
+TINY_STEP = "train.steps=1 train.batch_size=4 train.warmup_steps=0 train.panel_every=0 train.data_workers=0"
 TINY_SPIPS = f"data.photos=PHOTOS data.sets=2 data.size_px=32 data.min_scale=0.9 data.workers=0 {TINY_STEP}"
 TINY_PEOPLE = f"people.partial=true people.crop_px=48 {TINY_STEP}"
 TINY_REIQA = (
@@ -47,7 +47,8 @@ TINY_REIQA = (
     "data.content_px=48 "
 ) + " ".join(
     f"{expert}.size.width=2 {expert}.contrast.patch_px=16 {expert}.contrast.queue=24 {expert}.train.steps=1 "
-    f"{expert}.train.batch_size=12 {expert}.train.warmup_steps=0 {expert}.train.panel_every=0"
+    f"{expert}.train.batch_size=12 {expert}.train.warmup_steps=0 {expert}.train.panel_every=0 "
+    f"{expert}.train.data_workers=0"
     for expert in ("quality", "content")
 )
 RULES = (  # the first that matches counts
@@ -63,7 +64,11 @@ RULES = (  # the first that matches counts
     Rule(r"riqa evaluate ", "parse"),  # published sets, which are not at hand
     Rule(r"riqa pretrain --config experiments/pixel_perfect/smoke.yaml data.photos=", "run", TINY_RUN),
     Rule(r"riqa pretrain --config experiments/pixel_perfect/smoke.yaml data.sets_folder=", "run", TINY_PREPARED),
-    Rule(r"riqa fit-mos .*rated=my_scores.csv ", "run", "fit.steps=1 fit.batch_size=4 splits=1 crop_px=32 cells=16"),
+    Rule(
+        r"riqa fit-mos .*rated=my_scores.csv ",
+        "run",
+        "fit.steps=1 fit.batch_size=4 fit.data_workers=0 splits=1 crop_px=32 cells=16",
+    ),
     Rule(r"riqa fit-reiqa --rated ", "run"),
     Rule(r"riqa fit-reiqa --config experiments/reiqa/(cpu|smoke).yaml ", "run", TINY_REIQA),
     Rule(r"riqa fit-spips --config experiments/spips/(cpu|smoke).yaml ", "run", TINY_SPIPS),

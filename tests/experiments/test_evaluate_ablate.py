@@ -22,7 +22,9 @@ from relational_iqa.training.pixel_perfect.scoring_stage import DEFAULT_WEIGHTS
 @pytest.fixture
 def config(random_networks: Networks, tmp_path: Path) -> AblationConfig:
     save_weights(tmp_path / "w.safetensors", random_networks)
-    scoring = TrainConfig(steps=2, batch_size=8, learning_rate=1e-3, warmup_steps=0, panel_every=0, accelerator="cpu")
+    scoring = TrainConfig(
+        steps=2, batch_size=8, learning_rate=1e-3, warmup_steps=0, panel_every=0, accelerator="cpu", data_workers=0
+    )
     return AblationConfig(str(tmp_path / "w.safetensors"), DataConfig("p"), scoring, str(tmp_path / "out"), 1, 1, 48)
 
 
@@ -77,7 +79,8 @@ def test_the_command_reads_a_config_and_writes_the_table(
     path.write_text(
         f"weights: {config.weights}\nout: {config.out}\nsets: 1\ngroups: 1\ncrop_px: 48\nvariants: [without contrast]\n"
         f"data: {{photos: {photo_folder}}}\n"
-        "scoring: {steps: 1, batch_size: 8, learning_rate: 1.0e-3, warmup_steps: 0, accelerator: cpu}\n",
+        "scoring: {steps: 1, batch_size: 8, learning_rate: 1.0e-3, warmup_steps: 0, accelerator: cpu,\n"
+        "  data_workers: 0}\n",
         encoding="utf-8",
     )
     monkeypatch.setattr(module, "training_sets", lambda *arguments: tiny_sets)

@@ -170,7 +170,7 @@ def test_people_rows_show_the_full_system_then_what_it_is_compared_with(
         save_image(scene(32, 32, number), tmp_path / f"{number}.png")
         lines.append(f"{number}.png,{number % 7}")
     (tmp_path / "scores.csv").write_text("\n".join(lines))
-    quick = TrainConfig(steps=1, batch_size=4, learning_rate=1e-3, panel_every=0, accelerator="cpu")
+    quick = TrainConfig(steps=1, batch_size=4, learning_rate=1e-3, panel_every=0, accelerator="cpu", data_workers=0)
     config = FitConfig("x", str(tmp_path), str(tmp_path / "out"), quick, splits=1, cells=32)
     rows, details = people_rows(model, config)
     names = [row.name.split(": ")[-1] for row in rows]

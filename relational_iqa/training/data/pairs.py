@@ -1,15 +1,16 @@
-"""Pairs and sets drawn from the training sets as batches: batch n is a function of (seed, n) alone."""
+"""Pairs and sets drawn from the training sets: datasets whose item n is batch n, a function of (seed, n) alone."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.local_analysis import STRIDE
@@ -46,17 +47,31 @@ class SetBatch(NamedTuple):
     lossless: Tensor
 
 
-def pair_batches(
-    sets: StoredSets, batch_size: int, seed: int, start: int, pairs_per_set: int = 3, crop_px: int = 0
-) -> Iterator[PairBatch]:
-    """Endless batches of `batch_size` pairs, `pairs_per_set` from each of the sets drawn, cut to a window of `crop_px`
-    (a multiple of 16; 0: uncut) that lies elsewhere in every batch: smaller pairs, but more of them a second."""
-    step = start
-    members = sets.images.shape[1]
-    while True:
-        rng = np.random.default_rng([seed, step, 1])
-        chosen = rng.choice(len(sets), -(-batch_size // pairs_per_set), replace=len(sets) < batch_size)
-        index = np.repeat(chosen, pairs_per_set)[:batch_size]
+@dataclass(frozen=True, eq=False)
+class PairBatches(Dataset[PairBatch]):
+    """Item n: batch n of pairs of members of one set.
+
+    Args:
+        sets: what is drawn from.
+        batch_size: pairs of a batch.
+        seed: with n, decides what is drawn.
+        pairs_per_set: pairs of each of the sets drawn.
+        crop_px: side of a window that lies elsewhere in every batch, a multiple of 16: pairs are smaller, but more of
+            them fit a second. 0: whole images.
+    """
+
+    sets: StoredSets
+    batch_size: int
+    seed: int
+    pairs_per_set: int = 3
+    crop_px: int = 0
+
+    def __getitem__(self, step: int) -> PairBatch:
+        sets, batch_size = self.sets, self.batch_size
+        members = sets.images.shape[1]
+        rng = np.random.default_rng([self.seed, step, 1])
+        chosen = rng.choice(len(sets), -(-batch_size // self.pairs_per_set), replace=len(sets) < batch_size)
+        index = np.repeat(chosen, self.pairs_per_set)[:batch_size]
         first = rng.integers(0, members, batch_size)
         second = (first + rng.integers(1, members, batch_size)) % members
         with_reference = rng.random(batch_size) < REFERENCE_SHARE
@@ -66,38 +81,49 @@ def pair_batches(
         second = np.where(with_reference, np.where(reference_first, other, 0), second)
         draw = rng.random(batch_size)
         second = np.where(draw < IDENTICAL_SHARE + LOSSLESS_SHARE, first, second)
-        pixels, cells = _window(rng, sets.images.shape[-1], crop_px)
+        pixels, cells = _window(rng, sets.images.shape[-1], self.crop_px)
         field_a, field_b = sets.fields[index, first][cells], sets.fields[index, second][cells]
         valid = np.minimum(sets.validity[index, first], sets.validity[index, second])[cells]
         shown = np.array(sets.images[index, second][pixels])
         for i in np.flatnonzero((draw >= IDENTICAL_SHARE) & (draw < IDENTICAL_SHARE + LOSSLESS_SHARE)):
             shown[i] = lossless(shown[i], rng)
         flip = Flip(rng)
-        yield PairBatch(
+        return PairBatch(
             flip(to_images(sets.images[index, first][pixels])),
             flip(to_images(shown)),
             flip(torch.from_numpy(field_b.astype(np.float32) - field_a) / 127).clamp(-1, 1),
             flip(torch.from_numpy(valid.astype(np.float32)) / 255),
         )
-        step += 1
 
 
-def set_batches(
-    sets: StoredSets, sets_per_batch: int, seed: int, start: int, pairs_per_set: int = 3
-) -> Iterator[SetBatch]:
-    """Endless batches of whole sets, with the pairs on which the mode without reference is trained."""
-    step = start
-    members = sets.images.shape[1]
-    while True:
-        rng = np.random.default_rng([seed, step, 2])
-        index = rng.choice(len(sets), sets_per_batch, replace=len(sets) < sets_per_batch)
+@dataclass(frozen=True, eq=False)
+class SetBatches(Dataset[SetBatch]):
+    """Item n: batch n of whole sets, with the pairs on which the mode without reference is trained.
+
+    Args:
+        sets: what is drawn from.
+        sets_per_batch: sets of a batch.
+        seed: with n, decides what is drawn.
+        pairs_per_set: pairs of members of each set, for the mode without reference.
+    """
+
+    sets: StoredSets
+    sets_per_batch: int
+    seed: int
+    pairs_per_set: int = 3
+
+    def __getitem__(self, step: int) -> SetBatch:
+        sets, number = self.sets, self.sets_per_batch
+        members = sets.images.shape[1]
+        rng = np.random.default_rng([self.seed, step, 2])
+        index = rng.choice(len(sets), number, replace=len(sets) < number)
         every = np.array([(i, j) for i in range(members) for j in range(i + 1, members)])
-        pairs = np.stack([rng.permutation(every)[:pairs_per_set] for _ in index])
+        pairs = np.stack([rng.permutation(every)[: self.pairs_per_set] for _ in index])
         flip = Flip(rng)
         pixels = np.array(sets.images[index])
-        shown = pixels[: max(1, sets_per_batch // _LOSSLESS_EVERY), int(rng.integers(members))]
+        shown = pixels[: max(1, number // _LOSSLESS_EVERY), int(rng.integers(members))]
         twins = np.stack([shown, np.stack([lossless(image, rng) for image in shown])], 1)
-        yield SetBatch(
+        return SetBatch(
             flip(to_images(pixels)),
             torch.from_numpy(sets.ranks[index]),
             torch.from_numpy(sets.labels[index]),
@@ -105,7 +131,6 @@ def set_batches(
             torch.from_numpy(pairs),
             flip(to_images(twins)),
         )
-        step += 1
 
 
 def lossless(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

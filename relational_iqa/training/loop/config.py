@@ -38,6 +38,7 @@ class TrainConfig:
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = 1
     threads: int = 0  # CPU threads of torch; 0 = leave as it is
+    data_workers: int = 1  # processes that make batches ahead; 0 = made when asked for, for runs of a few steps
 
     def __post_init__(self) -> None:
         rules = {
@@ -60,6 +61,7 @@ class TrainConfig:
             "precision": (self.precision in ("32-true", "bf16-mixed"), "'32-true' or 'bf16-mixed'"),
             "devices": (self.devices >= 1, ">= 1"),
             "threads": (self.threads >= 0, ">= 0; 0 leaves torch's own choice"),
+            "data_workers": (self.data_workers >= 0, ">= 0; 0 makes batches when they are asked for"),
         }
         for name, (fine, expected) in rules.items():
             if not fine:

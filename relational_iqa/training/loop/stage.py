@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 
 class Stage(Protocol):
@@ -18,11 +19,13 @@ class Stage(Protocol):
     def model(self) -> nn.Module:
         """What is trained; a plain attribute of any module type will do."""
 
-    def batches(self, start_step: int) -> Iterator[Any]:
-        """Endless batches from number `start_step` on; batch n depends on n alone, not on where the iterator began and
-        not on global random state. They are made ahead, in another thread.
+    @property
+    def batches(self) -> Dataset[Any]:
+        """Item n is batch n, for every n from 0 on. It depends on n alone, not on global random state.
 
-        With W processes, process r trains on the batches r, r + W, r + 2 W, ... of those that are left.
+        A plain attribute will do. The dataset is pickled for the process that makes batches ahead, so it must be small
+        then, and must not hold the model. With W processes, process r trains on the batches r, r + W, r + 2 W, ... of
+        those that are left.
         """
 
     def calibrate(self, batch: Any) -> None:

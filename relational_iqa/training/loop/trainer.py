@@ -13,10 +13,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,8 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distortion_engine.errors import UsageError
-from relational_iqa.training.data.prefetch import Prefetched
+from relational_iqa.training.data.loading import BatchLoader
 from relational_iqa.training.loop.config import TrainConfig, learning_rate
 from relational_iqa.training.loop.distributed import gather_batch, lost_peers_named, make_fabric, mean_over_processes
 from relational_iqa.training.loop.ema import ExponentialMovingAverage
@@ -68,7 +66,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
             checkpoint: its file.
 
     Raises:
-        UsageError: the checkpoint cannot be used, or a process of a distributed run died.
+        UsageError: the checkpoint or the data cannot be used, or another process of the run died.
         FloatingPointError: the run diverges.
     """
     fabric = make_fabric(config)
@@ -76,10 +74,11 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
     start = find_start(fabric, stage.name, Path(out_dir), resume)
     resumed = start.checkpoint is not None
 
-    batches: Iterator[Any] = islice(stage.batches(start.batches), rank, None, world)
+    loader = BatchLoader(stage.batches, start.batches + rank, world, config.data_workers)
+    batches: Iterator[Any] = loader
     fabric.to_device(stage.model).train()
     if not resumed:
-        batches = calibrate(fabric, stage, config.seed, batches)
+        batches = calibrate(fabric, stage, config.seed, loader)
     optimizer = make_optimizer(stage.model, config)
     ema = ExponentialMovingAverage(stage.model, config.ema_decay)
     if resumed:
@@ -91,7 +90,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
     run = RunState(stage, config, Path(out_dir), fabric, optimizer, ema, start)
     average = partial(mean_over_processes, fabric)
     with (
-        closing(Prefetched(batches)) as ready,
+        loader,
         Interrupt() as interrupt,
         Reporter(run.out_dir, stage.name, config.steps, run.step, run.done, rank == 0, average) as reporter,
         lost_peers_named(fabric, stage.name, run.save_after_loss_of_a_process),
@@ -101,7 +100,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
         while run.goes_on(interrupt):
             seed_step(config.seed, run.step, rank)
             asked = time.perf_counter()
-            batch = next_batch(ready, stage.name, run.step)
+            batch = next(batches)
             run.waited += reporter.waited(time.perf_counter() - asked)
             batch = fabric.to_device(batch)
 
@@ -153,7 +152,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
 def calibrate(fabric: Fabric, stage: Stage, seed: int, batches: Iterator[Any]) -> Iterator[Any]:
     """Shows the stage the first batch of all processes together; returns the batches, the first one included."""
     seed_step(seed, 0, fabric.global_rank)
-    first = next_batch(batches, stage.name, 0)
+    first = next(batches)
     with torch.no_grad():
         stage.calibrate(gather_batch(fabric, fabric.to_device(first)))
     return chain([first], batches)
@@ -165,14 +164,6 @@ def seed_step(seed: int, step: int, rank: int) -> None:
     random.seed(of_python)
     np.random.seed(of_numpy)
     torch.manual_seed(of_torch)
-
-
-def next_batch(batches: Iterator[Any], name: str, step: int) -> Any:
-    """The next batch; UsageError where the stage has run out of them."""
-    try:
-        return next(batches)
-    except StopIteration as error:
-        raise UsageError(f"stage {name} has no batch for step {step}: its batches() must be endless") from error
 
 
 def check_convergence(run: RunState) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from distortion_engine.catalog import AXES
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.distortion_network import DistortionNetwork
-from relational_iqa.training.data.pairs import PairBatch, pair_batches
+from relational_iqa.training.data.pairs import PairBatch, PairBatches
 from relational_iqa.training.losses.relation_maps import distortion_losses
 
 
@@ -65,12 +65,8 @@ class DistortionStage:
         keep_scales: bool = False,
     ) -> None:
         self.model = DistortionObjective(network, weights)
-        self.sets, self.items_per_batch, self.seed, self.crop_px = sets, batch_size, seed, crop_px
-        self.keep_scales = keep_scales
-
-    def batches(self, start_step: int) -> Iterator[PairBatch]:
-        """Pairs of every kind, with and without the reference."""
-        return pair_batches(self.sets, self.items_per_batch, self.seed, start_step, crop_px=self.crop_px)
+        self.items_per_batch, self.keep_scales = batch_size, keep_scales
+        self.batches = PairBatches(sets, batch_size, seed, crop_px=crop_px)
 
     def calibrate(self, batch: PairBatch) -> None:
         """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""

@@ -7,7 +7,7 @@ levels. Where construction and consensus disagree, construction has the larger w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, ScoringNetwork
-from relational_iqa.training.data.pairs import SetBatch, set_batches
+from relational_iqa.training.data.pairs import SetBatch, SetBatches
 from relational_iqa.training.losses.ranked_sets import pair_losses, reference_losses
 
 
@@ -104,14 +104,10 @@ class ScoringStage:
     ) -> None:
         self.model = ScoringObjective(distortion, scoring, weights)
         self.keep_scales = keep_scales
-        self.sets, self.seed, self.pairs_per_set = sets, seed, pairs_per_set
         self.members = sets.images.shape[1] - 1
-        self.sets_per_batch = max(1, batch_size // self.members)
-        self.items_per_batch = self.sets_per_batch * self.members
-
-    def batches(self, start_step: int) -> Iterator[SetBatch]:
-        """Whole ranked sets."""
-        return set_batches(self.sets, self.sets_per_batch, self.seed, start_step, self.pairs_per_set)
+        sets_per_batch = max(1, batch_size // self.members)
+        self.items_per_batch = sets_per_batch * self.members
+        self.batches = SetBatches(sets, sets_per_batch, seed, pairs_per_set)
 
     def calibrate(self, batch: SetBatch) -> None:
         """Scales of distances and statistics; weights that were trained before keep those they were trained with."""

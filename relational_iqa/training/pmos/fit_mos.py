@@ -84,7 +84,8 @@ def fit(config: FitConfig, model: PMOS, rated: Rated, index: np.ndarray, out: Pa
         rated.features.cells[index], rated.features.embedding[index], rated.features.mean[index],
         rated.features.before[index],
     )  # fmt: skip
-    train(HeadStage(network.head, part, targets, config.loss, size, seed), config.fit, out, resume)
+    options = replace(config.fit, data_workers=0)  # a batch is a look-up in features that are too large to be pickled
+    train(HeadStage(network.head, part, targets, config.loss, size, seed), options, out, resume)
     return network
 
 

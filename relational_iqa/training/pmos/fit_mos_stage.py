@@ -6,7 +6,7 @@ image, and the weighted sum against it; and a prior that keeps the weights near 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
@@ -98,6 +99,64 @@ def frozen_features(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class CellBatches(Dataset[HeadBatch]):
+    """Item n: `cells` cells of each of `batch_size` images, a function of (seed, n) alone; targets (N,) in [1, 5]."""
+
+    features: FrozenFeatures
+    targets: Tensor
+    batch_size: int
+    seed: int
+    cells: int
+
+    def __getitem__(self, step: int) -> HeadBatch:
+        rng, index = _draw(self.seed, step, len(self.targets), self.batch_size)
+        images = torch.from_numpy(index)
+        cells = torch.from_numpy(rng.integers(0, self.features.cells.shape[1], (len(index), self.cells)))
+        features = self.features.cells[images[:, None], cells].float()
+        return HeadBatch(
+            features.transpose(1, 2)[..., None].contiguous(), self.features.embedding[images], self.targets[images]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CropBatches(Dataset[CropBatch]):
+    """Item n: crops of `batch_size` images, a function of (seed, n) alone; targets (N,) in [1, 5].
+
+    Files are read when their turn comes. The border of an image smaller than a crop is repeated.
+    """
+
+    files: Sequence[Path]
+    targets: Tensor
+    batch_size: int
+    seed: int
+    crop_px: int
+
+    def __getitem__(self, step: int) -> CropBatch:
+        rng, index = _draw(self.seed, step, len(self.files), self.batch_size)
+        crops, thumbnails = [], []
+        for number in index:
+            image = load_image(self.files[int(number)])[None]
+            crops.append(_crop(image, self.crop_px, rng))
+            thumbnails.append(thumbnail(image))
+        return CropBatch(torch.cat(crops), torch.cat(thumbnails), self.targets[torch.from_numpy(index)])
+
+
+def _draw(seed: int, step: int, count: int, batch_size: int) -> tuple[np.random.Generator, np.ndarray]:
+    """The generator of a step and the images of its batch."""
+    rng = np.random.default_rng([seed, step, 4])
+    return rng, rng.choice(count, batch_size, replace=count < batch_size)
+
+
+def _crop(image: Tensor, side: int, rng: np.random.Generator) -> Tensor:
+    missing = [max(0, side - length) for length in image.shape[-2:]]
+    if any(missing):
+        image = F.pad(image, (0, missing[1], 0, missing[0]), mode="replicate")
+    top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[-2:])
+    crop = pad_to_grid(image[..., top : top + side, left : left + side])
+    return crop.flip(-1) if rng.random() < 0.5 else crop
+
+
 class FitObjective(nn.Module):
     """`PmosHead` or `PmosNetwork` with the losses of the fit; its inputs are those of the module, then the target."""
 
@@ -123,9 +182,9 @@ class _FitStage:
 
     name = "fit-mos"
 
-    def __init__(self, module: nn.Module, weights: FitLossWeights, batch_size: int, seed: int) -> None:
+    def __init__(self, module: nn.Module, weights: FitLossWeights, batch_size: int) -> None:
         self.model = FitObjective(module, weights)
-        self.items_per_batch, self.seed = batch_size, seed
+        self.items_per_batch = batch_size
 
     def calibrate(self, batch: HeadBatch | CropBatch) -> None:
         """Nothing: the scales of the encoder stay."""
@@ -136,11 +195,6 @@ class _FitStage:
         """See `FitObjective`."""
         loss, parts = model(*batch)
         return loss, parts
-
-    def draw(self, step: int, count: int) -> tuple[np.random.Generator, np.ndarray]:
-        """The generator of a step and the images of its batch."""
-        rng = np.random.default_rng([self.seed, step, 4])
-        return rng, rng.choice(count, self.items_per_batch, replace=count < self.items_per_batch)
 
 
 class HeadStage(_FitStage):
@@ -156,22 +210,8 @@ class HeadStage(_FitStage):
         seed: int,
         cells: int = 256,
     ) -> None:
-        super().__init__(head, weights, batch_size, seed)
-        self.features, self.cells = features, cells
-        self.targets = torch.from_numpy(targets.astype(np.float32))
-
-    def batches(self, start_step: int) -> Iterator[HeadBatch]:
-        """Batch n is a function of (seed, n) alone."""
-        step = start_step
-        while True:
-            rng, index = self.draw(step, len(self.targets))
-            images = torch.from_numpy(index)
-            cells = torch.from_numpy(rng.integers(0, self.features.cells.shape[1], (len(index), self.cells)))
-            features = self.features.cells[images[:, None], cells].float()
-            yield HeadBatch(
-                features.transpose(1, 2)[..., None].contiguous(), self.features.embedding[images], self.targets[images]
-            )
-            step += 1
+        super().__init__(head, weights, batch_size)
+        self.batches = CellBatches(features, torch.from_numpy(targets.astype(np.float32)), batch_size, seed, cells)
 
     def panels(self, batch: HeadBatch) -> Mapping[str, Tensor]:
         """Cells are no picture: none."""
@@ -191,22 +231,8 @@ class CropStage(_FitStage):
         seed: int,
         crop_px: int = 192,
     ) -> None:
-        super().__init__(network, weights, batch_size, seed)
-        self.files, self.crop_px = files, crop_px
-        self.targets = torch.from_numpy(targets.astype(np.float32))
-
-    def batches(self, start_step: int) -> Iterator[CropBatch]:
-        """Batch n is a function of (seed, n) alone. Images smaller than a crop are continued by their border."""
-        step = start_step
-        while True:
-            rng, index = self.draw(step, len(self.files))
-            crops, thumbnails = [], []
-            for number in index:
-                image = load_image(self.files[int(number)])[None]
-                crops.append(_crop(image, self.crop_px, rng))
-                thumbnails.append(thumbnail(image))
-            yield CropBatch(torch.cat(crops), torch.cat(thumbnails), self.targets[torch.from_numpy(index)])
-            step += 1
+        super().__init__(network, weights, batch_size)
+        self.batches = CropBatches(files, torch.from_numpy(targets.astype(np.float32)), batch_size, seed, crop_px)
 
     def panels(self, batch: CropBatch) -> Mapping[str, Tensor]:
         """Crops above their maps (white 5, black 1)."""
@@ -214,12 +240,3 @@ class CropStage(_FitStage):
         maps = self.model.module(crops, batch.thumbnails[:4])
         mos = (full_resolution(maps, crops.shape[-2], crops.shape[-1]).mos - 1) / 4
         return {"pmos": torch.cat([torch.cat(list(crops), -1), torch.cat(list(mos.expand_as(crops)), -1)], -2)}
-
-
-def _crop(image: Tensor, side: int, rng: np.random.Generator) -> Tensor:
-    missing = [max(0, side - length) for length in image.shape[-2:]]
-    if any(missing):
-        image = F.pad(image, (0, missing[1], 0, missing[0]), mode="replicate")
-    top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[-2:])
-    crop = pad_to_grid(image[..., top : top + side, left : left + side])
-    return crop.flip(-1) if rng.random() < 0.5 else crop

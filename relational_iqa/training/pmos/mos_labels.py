@@ -8,13 +8,13 @@ conventional metrics where several distortions meet (-.009; 1-norm +.078, 4-norm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
@@ -78,19 +78,25 @@ def mos_of(severity: Tensor) -> Tensor:
     return MOS_MAX - (MOS_MAX - MOS_MIN) * severity.clamp(0, 1)
 
 
-def mos_batches(
-    sets: StoredSets, sets_per_batch: int, seed: int, start: int, recolour: Recolouring = NO_RECOLOURING
-) -> Iterator[MosBatch]:
-    """Endless batches of whole sets; batch n is a function of (seed, n) alone."""
-    step, members = start, sets.images.shape[1]
-    while True:
-        rng = np.random.default_rng([seed, step, 3])
-        index = rng.choice(len(sets), sets_per_batch, replace=len(sets) < sets_per_batch)
+@dataclass(frozen=True, eq=False)
+class MosBatches(Dataset[MosBatch]):
+    """Item n: batch n of whole sets, a function of (seed, n) alone."""
+
+    sets: StoredSets
+    sets_per_batch: int
+    seed: int
+    recolour: Recolouring = NO_RECOLOURING
+
+    def __getitem__(self, step: int) -> MosBatch:
+        sets, number = self.sets, self.sets_per_batch
+        members = sets.images.shape[1]
+        rng = np.random.default_rng([self.seed, step, 3])
+        index = rng.choice(len(sets), number, replace=len(sets) < number)
         flip = Flip(rng)
         fields = torch.from_numpy(sets.fields[index].astype(np.float32)) / 127
-        sound = rng.random((sets_per_batch, members)) < SOUND_THUMBNAIL_SHARE
-        yield MosBatch(
-            recolour(flip(to_images(sets.images[index])), np.random.default_rng([seed, step, 4])),
+        sound = rng.random((number, members)) < SOUND_THUMBNAIL_SHARE
+        return MosBatch(
+            self.recolour(flip(to_images(sets.images[index])), np.random.default_rng([self.seed, step, 4])),
             flip(mos_of(severity_of(fields))),
             flip(torch.from_numpy(sets.validity[index].astype(np.float32)) / 255),
             mos_of(torch.from_numpy(sets.labels[index]).mean(-1)),
@@ -98,4 +104,3 @@ def mos_batches(
             torch.from_numpy(sets.certainty[index]),
             torch.from_numpy(np.where(sound, 0, np.arange(members))),
         )
-        step += 1

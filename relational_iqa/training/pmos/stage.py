@@ -7,7 +7,7 @@ construction. A prior keeps the weights near uniform and smooth, else they would
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.training.losses.opinion_maps import dense_loss, map_correlation, roi_entropy_gap, roi_roughness
 from relational_iqa.training.losses.ranked_sets import order_by_construction, share_in_order
 from relational_iqa.training.losses.ranking import rank_logistic
-from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, MosBatch, Recolouring, mos_batches
+from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, MosBatch, MosBatches, Recolouring
 
 _LEVELS_PER_MOS = LEVELS_PER_SEVERITY / (MOS_MAX - MOS_MIN)
 _SHOWN = 3
@@ -98,14 +98,11 @@ class PmosStage:
         recolour: Recolouring = NO_RECOLOURING,
     ) -> None:
         self.model = PmosObjective(network, weights)
-        self.sets, self.seed, self.keep_scales, self.recolour = sets, seed, keep_scales, recolour
+        self.keep_scales = keep_scales
         members = sets.images.shape[1]
-        self.sets_per_batch = max(1, batch_size // members)
-        self.items_per_batch = self.sets_per_batch * members
-
-    def batches(self, start_step: int) -> Iterator[MosBatch]:
-        """Whole ranked sets with their pseudo-labels."""
-        return mos_batches(self.sets, self.sets_per_batch, self.seed, start_step, self.recolour)
+        sets_per_batch = max(1, batch_size // members)
+        self.items_per_batch = sets_per_batch * members
+        self.batches = MosBatches(sets, sets_per_batch, seed, recolour)
 
     def calibrate(self, batch: MosBatch) -> None:
         """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""

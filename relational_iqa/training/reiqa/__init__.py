@@ -1,1 +1,2 @@
-"""Re-IQA: chunks and crops (`data`, `overlap_crops`), two MoCo-v2 stages (`stage`), experts and regressor (`fit`)."""
+"""Re-IQA: chunks, crops and batches (`data`, `overlap_crops`, `batches`), two MoCo-v2 stages (`stage`), experts and
+regressor (`fit`)."""

@@ -1,24 +1,23 @@
 """What Re-IQA's encoders are trained on: chunks (one region of a photograph, pristine and distorted) for quality, two
 augmented crops of a photograph for content. Item n is a function of (seed, n) alone.
 
-Chunks are items of the same folders that `riqa generate` writes (`chunks` > 0), or made afresh by workers for ever
-(`chunks` 0).
+Chunks are items of the same folders that `riqa generate` writes (`chunks` > 0), or rendered for ever as training
+goes on (`chunks` 0).
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
 from distortion_engine.augment import import_albumentations
 from distortion_engine.catalog import DISTORTIONS
@@ -48,7 +47,8 @@ class ReIQAData:
         min_scale: photographs are first shrunk by a factor drawn from [min_scale, 1].
         content_px: shorter side of the photographs that the content encoder sees.
         seed: decides what is drawn.
-        workers: processes that render.
+        workers: processes that render the chunks that are kept; new ones are rendered by the `data_workers` of the
+            trainer.
         cache_dir: where chunks are generated.
 
     Raises:
@@ -150,30 +150,3 @@ def _shrunk(photo: Path, shorter_px: int) -> np.ndarray:
         return pixels
     height, width = (round(side * scale) for side in pixels.shape[:2])
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-
-
-# -- loading ----------------------------------------------------------------------------------------------------------
-
-
-class _From(Sampler[int]):
-    """start, start + 1, ... for ever."""
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(count(self.start))
-
-
-def endless(dataset: Dataset[Any], batch_size: int, start_batch: int, workers: int) -> Iterator[Any]:
-    """Batches start_batch, start_batch + 1, ...: batch n holds items n B to n B + B - 1."""
-    loader = DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=_From(start_batch * batch_size),
-        num_workers=workers,
-        collate_fn=list,
-        prefetch_factor=2 if workers else None,
-        generator=torch.Generator(),  # else it draws from the global one, at a step that depends on where a run resumes
-    )
-    return iter(loader)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.reiqa import MomentumContrast
-from relational_iqa.networks.resnet import half_scale
-from relational_iqa.training.reiqa.data import ChunkImages, ContentDataset, ReIQAData, endless, stored_chunks
-from relational_iqa.training.reiqa.overlap_crops import largest_window, overlapping_crops, swapped
+from relational_iqa.training.reiqa.batches import ContentBatches, QualityBatches, ViewBatch
+from relational_iqa.training.reiqa.data import ChunkImages, ContentDataset, ReIQAData, stored_chunks
+from relational_iqa.training.reiqa.overlap_crops import largest_window
 
 
 @dataclass(frozen=True)
@@ -30,34 +29,6 @@ class ContrastConfig:
     groups: int = 8
 
 
-class ViewBatch(NamedTuple):
-    """queries, keys (N, 3, P, P) in [0, 1], row i of both from one image; family (N,): rows of one family are versions
-    of one photograph at one scale, hard negatives of each other; empty where there are none."""
-
-    queries: Tensor
-    keys: Tensor
-    family: Tensor
-
-
-def chunk_views(chunk: Tensor, patch_px: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Queries and keys (2 m, 3, P, P) in [0, 1] of a chunk (m, 3, R, R) uint8: m rows at full scale, then m at half.
-
-    Queries of a scale come from one place and keys from another, except that they change sides for half of the
-    versions (for the other half at the other scale): so a query meets, among the keys of its chunk, its own place in
-    other distortions. Those are the hard negatives; only quality tells them apart.
-    """
-    images = chunk.float() / 255
-    if rng.random() < 0.5:
-        images = images.flip(-1)
-    number = len(images)
-    change = torch.from_numpy(rng.permutation(number) < number // 2)
-    views = []
-    for scaled, which in ((images, change), (half_scale(images), ~change)):
-        first, second = overlapping_crops(scaled, patch_px, rng)
-        views.append(swapped(first, second, which))
-    return torch.cat([views[0][0], views[1][0]]), torch.cat([views[0][1], views[1][1]])
-
-
 class _MocoStage:
     """What the two stages share."""
 
@@ -67,8 +38,9 @@ class _MocoStage:
         self.model = model
         self.items_per_batch = items_per_batch
 
-    def batches(self, start_step: int) -> Iterator[ViewBatch]:
-        """Endless batches; batch n is a function of the seeds and n."""
+    @property
+    def batches(self) -> Dataset[ViewBatch]:
+        """Item n is batch n, a function of the seeds and n."""
         raise NotImplementedError
 
     def calibrate(self, batch: ViewBatch) -> None:
@@ -109,22 +81,11 @@ class QualityStage(_MocoStage):
         super().__init__(model, self.chunks_per_batch * self.rows_per_chunk)
         self.photos, self.data, self.patch_px, self.seed = photos, data, patch_px, seed
 
-    def batches(self, start_step: int) -> Iterator[ViewBatch]:
-        """Stored chunks, drawn at random, or new ones in turn; crops are new in every batch."""
-        cached = stored_chunks(self.data, self.photos) if self.data.chunks else None
-        fresh: Iterator[Any] = iter(())
-        if cached is None:  # its workers start to render at once
-            fresh = endless(ChunkImages(self.photos, self.data), self.chunks_per_batch, start_step, self.data.workers)
-        for step in count(start_step):
-            rng = np.random.default_rng([self.seed, step, 13])
-            if cached is None:
-                chunks = next(fresh)
-            else:
-                chosen = rng.choice(len(cached), self.chunks_per_batch, replace=len(cached) < self.chunks_per_batch)
-                chunks = [torch.from_numpy(np.array(cached[index])) for index in chosen]
-            views = [chunk_views(chunk, self.patch_px, rng) for chunk in chunks]
-            family = torch.arange(2 * len(views)).repeat_interleave(self.rows_per_chunk // 2)  # one a chunk and scale
-            yield ViewBatch(torch.cat([v[0] for v in views]), torch.cat([v[1] for v in views]), family)
+    @functools.cached_property
+    def batches(self) -> QualityBatches:
+        """Stored chunks, generated first where that is not done, or new ones."""
+        chunks = stored_chunks(self.data, self.photos) if self.data.chunks else ChunkImages(self.photos, self.data)
+        return QualityBatches(chunks, self.chunks_per_batch, self.patch_px, self.seed)
 
 
 class ContentStage(_MocoStage):
@@ -136,10 +97,9 @@ class ContentStage(_MocoStage):
         self, model: MomentumContrast, photos: Sequence[Path], data: ReIQAData, batch_size: int, patch_px: int
     ) -> None:
         super().__init__(model, batch_size)
-        self.dataset, self.workers = ContentDataset(photos, data, patch_px), data.workers
+        self._batches = ContentBatches(ContentDataset(photos, data, patch_px), batch_size)
 
-    def batches(self, start_step: int) -> Iterator[ViewBatch]:
+    @property
+    def batches(self) -> ContentBatches:
         """Photographs in the shuffled order of endless epochs."""
-        for items in endless(self.dataset, self.items_per_batch, start_step, self.workers):
-            views = torch.stack(items).float() / 255  # (B, 2, 3, P, P)
-            yield ViewBatch(views[:, 0].contiguous(), views[:, 1].contiguous(), torch.empty(0, dtype=torch.long))
+        return self._batches

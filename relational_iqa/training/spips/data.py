@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import load_image
@@ -33,37 +35,46 @@ class RatedBatch(NamedTuple):
     score: Tensor
 
 
-def triplet_batches(
-    pairs: Sequence[JudgedPair], batch_size: int, crop_px: int, seed: int, start: int
-) -> Iterator[TripletBatch]:
-    """Endless batches of windows of `crop_px`; batch n depends on (seed, n) alone. p0 and p1 swap at random."""
-    step = start
-    while True:
-        rng = np.random.default_rng([seed, step, 3])
+@dataclass(frozen=True, eq=False)
+class TripletBatches(Dataset[TripletBatch]):
+    """Item n: batch n of windows of `crop_px`, a function of (seed, n) alone. p0 and p1 swap at random."""
+
+    pairs: Sequence[JudgedPair]
+    batch_size: int
+    crop_px: int
+    seed: int
+
+    def __getitem__(self, step: int) -> TripletBatch:
+        rng = np.random.default_rng([self.seed, step, 3])
         windows, shares = [], []
-        for index in rng.choice(len(pairs), batch_size, replace=len(pairs) < batch_size):
-            pair = pairs[int(index)]
+        number = len(self.pairs)
+        for index in rng.choice(number, self.batch_size, replace=number < self.batch_size):
+            pair = self.pairs[int(index)]
             swapped = rng.random() < 0.5
             first, second = (pair.second, pair.first) if swapped else (pair.first, pair.second)
-            windows.append(_window(load_together([pair.reference, first, second]), crop_px, rng))
+            windows.append(_window(load_together([pair.reference, first, second]), self.crop_px, rng))
             shares.append(1 - pair.prefer_second if swapped else pair.prefer_second)
         images = torch.stack(windows)
-        yield TripletBatch(images[:, 0], images[:, 1], images[:, 2], torch.tensor(shares, dtype=torch.float32))
-        step += 1
+        return TripletBatch(images[:, 0], images[:, 1], images[:, 2], torch.tensor(shares, dtype=torch.float32))
 
 
-def rated_batches(
-    rated: Sequence[RatedImage], batch_size: int, crop_px: int, seed: int, start: int
-) -> Iterator[RatedBatch]:
-    """Endless batches of windows of `crop_px`, drawn anew in every batch; batch n depends on (seed, n) alone."""
-    step = start
-    while True:
-        rng = np.random.default_rng([seed, step, 4])
-        chosen = [rated[int(i)] for i in rng.choice(len(rated), batch_size, replace=len(rated) < batch_size)]
-        images = torch.stack([_window(load_pair(row), crop_px, rng) for row in chosen])
+@dataclass(frozen=True, eq=False)
+class RatedBatches(Dataset[RatedBatch]):
+    """Item n: batch n of windows of `crop_px`, drawn anew in every batch; a function of (seed, n) alone."""
+
+    rated: Sequence[RatedImage]
+    batch_size: int
+    crop_px: int
+    seed: int
+
+    def __getitem__(self, step: int) -> RatedBatch:
+        rng = np.random.default_rng([self.seed, step, 4])
+        number = len(self.rated)
+        index = rng.choice(number, self.batch_size, replace=number < self.batch_size)
+        chosen = [self.rated[int(i)] for i in index]
+        images = torch.stack([_window(load_pair(row), self.crop_px, rng) for row in chosen])
         scores = torch.tensor([row.score for row in chosen], dtype=torch.float32)
-        yield RatedBatch(images[:, 0], images[:, 1], scores)
-        step += 1
+        return RatedBatch(images[:, 0], images[:, 1], scores)
 
 
 def load_pair(row: RatedImage) -> Tensor:

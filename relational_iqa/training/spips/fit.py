@@ -27,7 +27,7 @@ from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
 from relational_iqa.training.loop.trainer import train
-from relational_iqa.training.spips.data import load_pair, rated_batches, triplet_batches
+from relational_iqa.training.spips.data import RatedBatches, TripletBatches, load_pair
 from relational_iqa.training.spips.stage import SpipsLossWeights, SpipsStage, mos_stage, ranked_stage, triplet_stage
 
 _LICENCE_OF_SOURCES = "that of the judgments and of the backbone; see their sources before passing these weights on"
@@ -182,9 +182,8 @@ def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, s
         raise UsageError(f"{people.root}: holds the validation part too, which is to judge by; give its folder train")
     if not pairs:
         raise UsageError(f"{people.dataset} holds rated images, no judged pairs; use mode=mos for it")
-    stage = triplet_stage(
-        network, lambda start: triplet_batches(pairs, size, people.crop_px, seed, start), size, bool(config.start_from)
-    )
+    batches = TripletBatches(pairs, size, people.crop_px, seed)
+    stage = triplet_stage(network, batches, size, bool(config.start_from))
     return stage, f"{len(pairs)} judged pairs of {people.dataset}, {Path(people.root).name}"
 
 
@@ -194,9 +193,7 @@ def _on_opinions(config: SpipsConfig, network: SpipsNetwork, rated: Sequence[Rat
     if scores.min() == scores.max():
         raise UsageError(f"{people.root}: all {len(rated)} scores are {float(scores[0])}; there is nothing to fit")
     network.mos_range.copy_(torch.stack([scores.min(), scores.max()]))
-    return mos_stage(
-        network, lambda start: rated_batches(rated, size, people.crop_px, seed, start), size, bool(config.start_from)
-    )
+    return mos_stage(network, RatedBatches(rated, size, people.crop_px, seed), size, bool(config.start_from))
 
 
 def _read_rated(people: People) -> Sequence[RatedImage]:

@@ -5,18 +5,19 @@ Each is an objective (network and loss of a batch) and the few lines that the tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import SpipsNetwork
-from relational_iqa.training.data.pairs import SetBatch, set_batches
+from relational_iqa.training.data.pairs import SetBatch, SetBatches
 from relational_iqa.training.losses.ranked_sets import reference_losses
 from relational_iqa.training.losses.ranking import rank_logistic
 from relational_iqa.training.spips.data import RatedBatch, TripletBatch
@@ -121,7 +122,7 @@ class MosObjective(nn.Module):
 class SpipsStage:
     """What the trainer needs, for any of the three objectives.
 
-    batches: from a start step, endless. pairs: a batch -> test (B, 3, S, S) and reference, for calibration and panels.
+    batches: item n is batch n. pairs: a batch -> test (B, 3, S, S) and reference, for calibration and panels.
     """
 
     name = "spips"
@@ -129,7 +130,7 @@ class SpipsStage:
     def __init__(
         self,
         objective: RankedObjective | TripletObjective | MosObjective,
-        batches: Callable[[int], Iterator[Any]],
+        batches: Dataset[Any],
         pairs: Callable[[Any], tuple[Tensor, Tensor]],
         fields: int,
         items_per_batch: int,
@@ -137,11 +138,7 @@ class SpipsStage:
     ) -> None:
         self.model = objective
         self.items_per_batch, self.keep_scales = items_per_batch, keep_scales
-        self._batches, self._pairs, self._fields = batches, pairs, fields
-
-    def batches(self, start_step: int) -> Iterator[Any]:
-        """Batches of the mode."""
-        return self._batches(start_step)
+        self.batches, self._pairs, self._fields = batches, pairs, fields
 
     def calibrate(self, batch: Any) -> None:
         """Scales of the pooled maps; a network that was trained before keeps its own."""
@@ -176,21 +173,19 @@ def ranked_stage(
     def pairs(batch: SetBatch) -> tuple[Tensor, Tensor]:
         return batch.images[:, 1:].flatten(0, 1), batch.images[:, 0].repeat_interleave(members, 0)
 
-    return SpipsStage(RankedObjective(network, weights), lambda start: set_batches(sets, number, seed, start), pairs, 4,
+    return SpipsStage(RankedObjective(network, weights), SetBatches(sets, number, seed), pairs, 4,
                       number * members, keep_scales)  # fmt: skip
 
 
 def triplet_stage(
-    network: SpipsNetwork, batches: Callable[[int], Iterator[TripletBatch]], batch_size: int, keep_scales: bool
+    network: SpipsNetwork, batches: Dataset[TripletBatch], batch_size: int, keep_scales: bool
 ) -> SpipsStage:
     """On 2AFC judgments."""
     return SpipsStage(TripletObjective(network), batches, lambda batch: (batch.p0, batch.reference), 4, batch_size,
                       keep_scales)  # fmt: skip
 
 
-def mos_stage(
-    network: SpipsNetwork, batches: Callable[[int], Iterator[RatedBatch]], batch_size: int, keep_scales: bool
-) -> SpipsStage:
+def mos_stage(network: SpipsNetwork, batches: Dataset[RatedBatch], batch_size: int, keep_scales: bool) -> SpipsStage:
     """On mean opinion scores; `network.mos_range` is set before."""
     return SpipsStage(MosObjective(network), batches, lambda batch: (batch.test, batch.reference), 3, batch_size,
                       keep_scales)  # fmt: skip

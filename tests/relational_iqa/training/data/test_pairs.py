@@ -1,7 +1,7 @@
 """Batches of pairs and sets: functions of (seed, n), with targets that belong to their images."""
 
+import pickle
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from distortion_engine.catalog import AXES
 from distortion_engine.generation.stored_sets import StoredSets
-from relational_iqa.training.data.pairs import REFERENCE_SHARE, PairBatch, pair_batches, set_batches
+from relational_iqa.training.data.pairs import REFERENCE_SHARE, PairBatch, PairBatches, SetBatches
 
 # The eight symmetries of the square, as (flipped axes, transposed).
 SYMMETRIES = [(flips, swap) for flips in ((), (-1,), (-2,), (-1, -2)) for swap in (False, True)]
@@ -37,14 +37,15 @@ def assert_same(a: tuple[torch.Tensor, ...], b: tuple[torch.Tensor, ...]) -> Non
 
 
 def test_batch_depends_on_seed_and_number_alone(tiny_sets: StoredSets) -> None:
-    for batches in (pair_batches, set_batches):
-        run = list(islice(batches(tiny_sets, 4, 7, 0), 6))
-        assert_same(next(batches(tiny_sets, 4, 7, 5)), run[5])
-        assert_same(next(batches(tiny_sets, 4, 7, 0)), run[0])
+    for kind in (PairBatches, SetBatches):
+        batches = kind(tiny_sets, 4, 7)
+        run = [batches[n] for n in range(6)]
+        assert_same(kind(tiny_sets, 4, 7)[5], run[5])
+        assert_same(pickle.loads(pickle.dumps(batches))[0], run[0])
         torch.manual_seed(99)
         np.random.seed(99)
-        assert_same(next(batches(tiny_sets, 4, 7, 3)), run[3])
-        others = [next(batches(tiny_sets, 4, 8, 0)), run[1]]
+        assert_same(batches[3], run[3])
+        others = [kind(tiny_sets, 4, 8)[0], run[1]]
         assert all(not torch.equal(other[0], run[0][0]) for other in others)
 
 
@@ -55,7 +56,7 @@ def is_lossless_twin(a: Tensor, b: Tensor) -> bool:
 
 def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_sets: StoredSets) -> None:
     symmetries = set()
-    for batch in islice(pair_batches(tiny_sets, 7, 1, 0), 12):
+    for batch in map(PairBatches(tiny_sets, 7, 1).__getitem__, range(12)):
         assert batch.a.shape == batch.b.shape == (7, 3, 32, 32)
         assert batch.target.shape == (7, len(AXES), 8, 8) and batch.valid.shape == (7, 1, 8, 8)
         for a, b, target, valid in zip(*batch, strict=True):
@@ -75,7 +76,7 @@ def test_target_is_the_field_of_b_minus_that_of_a_moved_like_the_images(tiny_set
 
 def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: StoredSets) -> None:
     places = set()
-    for batch in islice(pair_batches(tiny_sets, 3, 1, 0, crop_px=16), 8):
+    for batch in map(PairBatches(tiny_sets, 3, 1, crop_px=16).__getitem__, range(8)):
         assert batch.a.shape == (3, 3, 16, 16) and batch.valid.shape == (3, 1, 4, 4)
         for a, b, target, valid in zip(*batch, strict=True):
             found = [
@@ -108,7 +109,7 @@ def test_window_cuts_images_fields_and_validity_at_one_place(tiny_sets: StoredSe
 
 def test_pairs_are_of_every_kind(tiny_sets: StoredSets) -> None:
     kinds = {"identical": 0, "lossless": 0, "reference first": 0, "reference second": 0, "members": 0}
-    for batch in islice(pair_batches(tiny_sets, 24, 3, 0), 12):
+    for batch in map(PairBatches(tiny_sets, 24, 3).__getitem__, range(12)):
         for a, b, target in zip(batch.a, batch.b, batch.target, strict=True):
             if is_lossless_twin(a, b):
                 kinds["lossless"] += 1
@@ -128,12 +129,12 @@ def test_pairs_are_of_every_kind(tiny_sets: StoredSets) -> None:
 
 
 def test_every_set_gives_several_pairs_of_a_batch(tiny_sets: StoredSets) -> None:
-    batch: PairBatch = next(pair_batches(tiny_sets, 6, 3, 0))
+    batch: PairBatch = PairBatches(tiny_sets, 6, 3)[0]
     assert [origin(tiny_sets, a)[0][0] for a in batch.a[::3]] == [origin(tiny_sets, a)[0][0] for a in batch.a[2::3]]
 
 
 def test_set_batches_keep_sets_whole_and_their_truth_beside_them(tiny_sets: StoredSets) -> None:
-    for batch in islice(set_batches(tiny_sets, 3, 5, 0), 4):
+    for batch in map(SetBatches(tiny_sets, 3, 5).__getitem__, range(4)):
         assert batch.images.shape == (3, 5, 3, 32, 32) and batch.pairs.shape == (3, 3, 2)
         assert batch.lossless.shape == (1, 2, 3, 32, 32) and is_lossless_twin(*batch.lossless[0])
         for n in range(3):
@@ -149,7 +150,7 @@ def test_set_batches_keep_sets_whole_and_their_truth_beside_them(tiny_sets: Stor
 
 def test_batches_leave_the_cache_as_it_is_and_work_when_it_is_smaller_than_a_batch(tiny_sets: StoredSets) -> None:
     before = tiny_sets.images.copy()
-    for batch in (next(pair_batches(tiny_sets, 50, 0, 0)), next(set_batches(tiny_sets, 20, 0, 0))):
+    for batch in (PairBatches(tiny_sets, 50, 0)[0], SetBatches(tiny_sets, 20, 0)[0]):
         batch[0].zero_()
         assert len(batch[0]) in (50, 20)
     assert np.array_equal(tiny_sets.images, before)
@@ -158,7 +159,7 @@ def test_batches_leave_the_cache_as_it_is_and_work_when_it_is_smaller_than_a_bat
 def test_six_of_ten_pairs_have_the_reference_on_one_side_and_the_others_any_two_members(tiny_sets: StoredSets) -> None:
     images = np.minimum(tiny_sets.images, 200)
     images[:, 0] = 255
-    batches = islice(pair_batches(replace(tiny_sets, images=images), 64, 3, 0), 40)
+    batches = map(PairBatches(replace(tiny_sets, images=images), 64, 3).__getitem__, range(40))
     sides = [torch.stack([batch.a.mean((1, 2, 3)), batch.b.mean((1, 2, 3))]) > 0.9 for batch in batches]
     with_reference = torch.cat([pair.any(0) for pair in sides]).double().mean()
     # .94 pairs differ: .6 by drawing the reference, else two of five members; .06 show one image twice.

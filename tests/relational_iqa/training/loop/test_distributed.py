@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,51 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 import relational_iqa
 from distortion_engine.errors import UsageError
+from relational_iqa.training.data.loading import BatchLoader
+from relational_iqa.training.loop import trainer
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.trainer import train
-from relational_iqa.training.pixel_perfect.distortion_stage import DistortionStage
 from relational_iqa.training.pixel_perfect.pretrain import PretrainConfig, parse_config, pretrain
-from relational_iqa.training.pixel_perfect.scoring_stage import ScoringStage
 
 ROOT = Path(__file__).parents[4]
 CONFIG = TrainConfig(
-    steps=12, batch_size=4, learning_rate=1e-2, warmup_steps=4, log_every=1, panel_every=0, accelerator="cpu", threads=1
+    steps=12, batch_size=4, learning_rate=1e-2, warmup_steps=4, log_every=1, panel_every=0, accelerator="cpu",
+    threads=1, data_workers=0,
 )  # fmt: skip
+
+
+class Drawn(Dataset[Tensor]):
+    def __init__(self, join: int) -> None:
+        self.join = join
+
+    def __getitem__(self, number: int) -> Tensor:
+        numbers = range(number * self.join, (number + 1) * self.join)
+        return torch.cat([torch.randn(4, 3, generator=torch.Generator().manual_seed(n)) for n in numbers])
+
+
+class Joined(Dataset[Any]):
+    """Two batches of `batches` as one."""
+
+    def __init__(self, batches: Dataset[Any]) -> None:
+        self.batches = batches
+
+    def __getitem__(self, number: int) -> Any:
+        one, other = self.batches[2 * number], self.batches[2 * number + 1]
+        return type(one)(*(torch.cat(pair) for pair in zip(one, other, strict=True)))
+
+
+class Shifted(Dataset[Any]):
+    """Item n is item n - `by` of `batches`."""
+
+    def __init__(self, batches: Dataset[Any], by: int) -> None:
+        self.batches, self.by = batches, by
+
+    def __getitem__(self, number: int) -> Any:
+        return self.batches[number - self.by]
 
 
 class Regression:
@@ -41,14 +73,8 @@ class Regression:
         torch.manual_seed(0)
         self.model = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 1))
         self.model.register_buffer("scale", torch.ones(1))
-        self.join, self.die_at = join, die_at
-
-    def batches(self, start_step: int) -> Iterator[Tensor]:
-        n = start_step * self.join
-        while True:
-            drawn = [torch.randn(4, 3, generator=torch.Generator().manual_seed(n + i)) for i in range(self.join)]
-            yield torch.cat(drawn)
-            n += self.join
+        self.batches: Dataset[Tensor] = Drawn(join)
+        self.die_at = die_at
 
     def calibrate(self, batch: Tensor) -> None:
         self.model.scale.fill_(float(batch.std()))
@@ -135,7 +161,7 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path, twice_th
 
     assert [code for code, _ in together(tmp_path, first_half)] == [-signal.SIGKILL] * 2
     stage = Regression(join=2)
-    stage.batches = lambda start, draw=stage.batches: draw(start // 2)
+    stage.batches = Shifted(stage.batches, 6)  # two processes have used twelve batches of half the size
     assert train(stage, CONFIG, tmp_path / "run")["resumed_from"] == 6
     assert_same_run(tmp_path / "run", twice_the_batch, 1e-5)
 
@@ -174,6 +200,7 @@ def test_devices_that_contradict_torchrun_are_named(tmp_path: Path) -> None:
 def tiny_config(folder: Path) -> dict[str, Any]:
     """The smoke config, smaller still, at one thread a process."""
     steps = {"panel_every": 0, "log_every": 1, "threads": 1, "accelerator": "cpu", "warmup_steps": 2, "ema_decay": 0.9}
+    steps |= {"data_workers": 0}
     return {
         "name": "tiny",
         "out": str(folder / "run"),
@@ -194,19 +221,6 @@ def pretrain_command(folder: Path, starter: list[str], **values: Any) -> subproc
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 
-def joined(stage: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes one batch of two."""
-    drawn = vars(stage)["batches"]
-
-    def batches(self: Any, start_step: int) -> Iterator[Any]:
-        halves = drawn(self, 2 * start_step)
-        while True:
-            one, other = next(halves), next(halves)
-            yield type(one)(*(torch.cat(pair) for pair in zip(one, other, strict=True)))
-
-    monkeypatch.setattr(stage, "batches", batches)
-
-
 @pytest.fixture(scope="module")
 def by_torchrun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Folder and stderr of `torchrun --nproc-per-node 2 -m relational_iqa.cli pretrain`."""
@@ -221,8 +235,7 @@ def test_torchrun_has_the_loss_curve_of_one_process_with_twice_the_batch(
 ) -> None:
     folder, _ = by_torchrun
     config: PretrainConfig = parse_config(tiny_config(folder) | {"out": str(folder / "one")})
-    joined(DistortionStage, monkeypatch)
-    joined(ScoringStage, monkeypatch)
+    monkeypatch.setattr(trainer, "BatchLoader", lambda batches, *options: BatchLoader(Joined(batches), *options))
     pretrain(config)
     # Means over valid cells and over pairs that the metrics agree on are taken in each process, then averaged.
     for stage, steps, tolerance in (("distortion", 4, 0.01), ("scoring", 3, 0.03)):

@@ -1,16 +1,13 @@
 """What a run reports: scalars, panels, and the time spent waiting for data."""
 
 import re
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from torch import Tensor
 
 from relational_iqa.training.loop.trainer import train
-from tests.relational_iqa.training.loop.toy_stage import CONFIG, ToyStage, logged
+from tests.relational_iqa.training.loop.toy_stage import CONFIG, ToyBatches, ToyStage, logged
 
 
 def test_scalars_and_panels_are_logged(finished: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -28,18 +25,11 @@ def test_scalars_and_panels_are_logged(finished: Path, capsys: pytest.CaptureFix
     assert re.search(r"toy  step 5/12  loss .* items/s  data_wait \d+\.\d%  ETA 0:00:0", err)
 
 
-def test_time_spent_waiting_for_data_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_spent_waiting_for_data_is_measured(tmp_path: Path) -> None:
     ready = train(ToyStage(), CONFIG, tmp_path / "ready")
     assert all(0 <= line["data_wait"] <= 1 for line in logged(tmp_path / "ready"))
     stage = ToyStage()
-    batches = stage.batches
-
-    def late(start_step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for batch in batches(start_step):
-            time.sleep(0.2)  # a step takes milliseconds, on a busy machine some dozens
-            yield batch
-
-    monkeypatch.setattr(stage, "batches", late)
+    stage.batches = ToyBatches(delay_s=0.2)  # a step takes milliseconds, on a busy machine some dozens
     slow = train(stage, replace(CONFIG, panel_every=0), tmp_path / "slow")
     assert slow["data_wait"] > 0.5 and slow["losses"]["data_wait"] > 0.5
     assert 0 < ready["data_wait"] < slow["data_wait"]

@@ -10,14 +10,21 @@ import torch
 from distortion_engine.errors import UsageError
 from relational_iqa.training.loop.optimizers import make_optimizer
 from relational_iqa.training.loop.trainer import MAX_SKIPPED_UPDATES, train
-from tests.relational_iqa.training.loop.toy_stage import CONFIG, ToyStage, state_of
+from tests.relational_iqa.training.loop.toy_stage import (
+    CONFIG,
+    ToyBatches,
+    ToyStage,
+    assert_same_bits,
+    logged,
+    state_of,
+)
 
 
 def test_training_learns_a_toy_regression(tmp_path: Path) -> None:
     stage = ToyStage()
     config = replace(CONFIG, steps=300, learning_rate=2e-2, log_every=50, ema_decay=0.9)
     summary = train(stage, config, tmp_path)
-    x, y = next(stage.batches(10_000))
+    x, y = stage.batches[10_000]
     assert (stage.model(x) - y).square().mean() < 0.1 * y.square().mean()
     assert summary["steps"] == 300 and summary["ended_by"] == "steps" and summary["resumed_from"] is None
     assert summary["losses"]["loss"] < 0.5 and summary["losses"]["items_per_s"] > 0
@@ -74,12 +81,18 @@ def test_diverged_run_is_ended_and_leaves_its_weights_alone(tmp_path: Path) -> N
     assert torch.equal(stage.first.weight, before)
 
 
-def test_stage_that_runs_out_of_batches_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_made_by_another_process_train_the_same_and_its_errors_come_at_their_step(
+    tmp_path: Path, finished: Path
+) -> None:
     stage = ToyStage()
-    three = [next(stage.batches(n)) for n in range(3)]
-    monkeypatch.setattr(stage, "batches", lambda start_step: iter(three[start_step:]))
-    with pytest.raises(UsageError, match="toy has no batch for step 3"):
-        train(stage, CONFIG, tmp_path)
+    stage.batches = ToyBatches(last=11)  # of the twelve steps; the batches that are made ahead are never asked for
+    train(stage, replace(CONFIG, data_workers=1), tmp_path / "whole")
+    assert_same_bits(state_of(tmp_path / "whole"), state_of(finished))
+    stage = ToyStage()
+    stage.batches = ToyBatches(last=2)
+    with pytest.raises(UsageError, match="^photo 3 is damaged$"):
+        train(stage, replace(CONFIG, data_workers=1, log_every=1), tmp_path / "damaged")
+    assert [line["step"] for line in logged(tmp_path / "damaged")] == [1, 2, 3]
 
 
 def test_bfloat16_training_keeps_float32_weights(tmp_path: Path) -> None:

@@ -1,22 +1,40 @@
 """A stage that trains in a moment, and its checkpoints held against each other."""
 
 import json
+import math
 import os
 import random
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
+from distortion_engine.errors import UsageError
 from relational_iqa.training.loop.config import TrainConfig
 
 CONFIG = TrainConfig(
     steps=12, batch_size=8, learning_rate=1e-2, warmup_steps=4, log_every=5, panel_every=10, accelerator="cpu", seed=3,
     threads=1,  # sums of several threads are rounded otherwise
+    data_workers=0,
 )  # fmt: skip
+
+
+class ToyBatches(Dataset[tuple[Tensor, Tensor]]):
+    """Eight points and the sums of their coordinates; each batch takes `delay_s` to make, and the last is `last`."""
+
+    def __init__(self, delay_s: float = 0.0, last: float = math.inf) -> None:
+        self.delay_s, self.last = delay_s, last
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        if number > self.last:
+            raise UsageError(f"photo {number} is damaged")
+        time.sleep(self.delay_s)
+        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(number))
+        return x, x.sum(1, keepdim=True)
 
 
 class ToyStage:
@@ -29,15 +47,8 @@ class ToyStage:
         torch.manual_seed(0)
         self.first, self.last = nn.Linear(3, 16).requires_grad_(not frozen), nn.Linear(16, 1)
         self.model = nn.Sequential(self.first, nn.BatchNorm1d(16), nn.Dropout(0.1), self.last)
-        self.signal_at, self.scale_loss, self.calibrated, self.started_at = signal_at, scale_loss, 0, -1
-
-    def batches(self, start_step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        self.started_at = start_step
-        n = start_step
-        while True:
-            x = torch.randn(8, 3, generator=torch.Generator().manual_seed(n))
-            yield x, x.sum(1, keepdim=True)
-            n += 1
+        self.signal_at, self.scale_loss, self.calibrated = signal_at, scale_loss, 0
+        self.batches: Dataset[tuple[Tensor, Tensor]] = ToyBatches()
 
     def calibrate(self, batch: tuple[Tensor, Tensor]) -> None:
         self.calibrated += 1

@@ -113,7 +113,7 @@ def gradient_sizes(loss: Tensor, module: nn.Module) -> dict[str, float]:
 def test_distortion_loss_reaches_every_parameter(random_networks: Networks, tiny_sets: StoredSets) -> None:
     network = copy.deepcopy(random_networks).distortion.requires_grad_(True)
     stage = DistortionStage(network, tiny_sets, 6, seed=0)
-    batch = next(stage.batches(0))
+    batch = stage.batches[0]
     stage.calibrate(batch)
     loss, parts = stage.loss(stage.model, batch, 0)
     assert all(size > 0 for size in gradient_sizes(loss, network).values())
@@ -128,7 +128,7 @@ def test_scoring_loss_reaches_every_parameter_of_the_scorer_and_none_of_the_froz
     networks = copy.deepcopy(random_networks).requires_grad_(True)
     stage = ScoringStage(networks.distortion, networks.scoring, tiny_sets, 12, seed=0)
     assert stage.items_per_batch == 12 and not any(p.requires_grad for p in networks.distortion.parameters())
-    batch = next(stage.batches(0))
+    batch = stage.batches[0]
     stage.calibrate(batch)
     loss, _ = stage.loss(stage.model, batch, 0)
     sizes = gradient_sizes(loss, networks)
@@ -146,7 +146,7 @@ def test_panels_are_pictures(random_networks: Networks, tiny_sets: StoredSets) -
         ScoringStage(networks.distortion, networks.scoring, tiny_sets, 12, seed=0),
     )
     for stage in stages:
-        for picture in stage.panels(next(stage.batches(0))).values():
+        for picture in stage.panels(stage.batches[0]).values():
             assert picture.ndim == 3 and picture.shape[0] == 3 and picture.isfinite().all()
             assert picture.min() >= 0 and picture.max() <= 1
 

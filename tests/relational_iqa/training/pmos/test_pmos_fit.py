@@ -61,6 +61,7 @@ def settings(folder: Path, weights: Path, out: Path) -> dict[str, Any]:
     """The shipped config, made small."""
     values = yaml.safe_load(CONFIG.read_text()) | {"rated": str(folder), "start_from": str(weights), "out": str(out)}
     values["fit"] |= {"steps": 60, "batch_size": 12, "learning_rate": 1e-2, "warmup_steps": 5, "log_every": 60}
+    values["fit"] |= {"data_workers": 0}
     return values | {"splits": 2, "cells": 64}
 
 

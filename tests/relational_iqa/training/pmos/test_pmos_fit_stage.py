@@ -102,25 +102,25 @@ def test_head_stage_draws_cells_of_the_right_images_and_repeats_itself(model: PM
     features = frozen_features(model, files, 64, seed=0)
     targets = np.arange(1, 7) * 0.7
     stage = HeadStage(PmosHead(8, 4), features, targets, LOSS, 4, seed=0, cells=16)
-    batch: HeadBatch = next(stage.batches(5))
+    batch: HeadBatch = stage.batches[5]
     assert batch.features.shape == (4, 8, 16, 1) and len(set(batch.target.tolist())) == 4
     for own, embedding, target in zip(batch.features[..., 0], batch.embedding, batch.target, strict=True):
         image = int(np.abs(targets - float(target)).argmin())
         assert torch.equal(embedding, features.embedding[image])
         assert (own.T[:, None] == features.cells[image].float()).all(-1).any(1).all()
-    assert all(torch.equal(x, y) for x, y in zip(batch, next(stage.batches(5)), strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(batch, stage.batches[5], strict=True))
 
 
 def test_crop_stage_shows_parts_of_the_image_and_the_thumbnail_of_all_of_it(model: PMOS, folder: Path) -> None:
     files = [folder / "images_0.png", folder / "images_1.png"]
     stage = CropStage(model.network, files, np.array([2.0, 4.0]), LOSS, 2, seed=0, crop_px=32)
-    batch: CropBatch = next(stage.batches(3))
+    batch: CropBatch = stage.batches[3]
     for crop, small, target in zip(*batch, strict=True):
         image = load_image(files[0 if target == 2 else 1])
         assert torch.equal(small, thumbnail(image[None])[0])
         places = [image.unfold(1, 32, 1).unfold(2, 32, 1), image.flip(-1).unfold(1, 32, 1).unfold(2, 32, 1)]
         assert any(((place - crop[:, None, None]).abs().amax((0, 3, 4)) == 0).any() for place in places)
-    large = next(CropStage(model.network, files, np.array([2.0, 4.0]), LOSS, 2, seed=0, crop_px=100).batches(0))
+    large = CropStage(model.network, files, np.array([2.0, 4.0]), LOSS, 2, seed=0, crop_px=100).batches[0]
     assert large.crops.shape == (2, 3, 112, 112)  # beyond its border the image goes on as it ends there
     for picture in stage.panels(batch).values():
         assert picture.min() >= 0 and picture.max() <= 1

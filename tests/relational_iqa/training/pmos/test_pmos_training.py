@@ -24,7 +24,7 @@ from relational_iqa.storage.pixel_perfect_weights import save_weights
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos import pretrain as pmos_pretrain
-from relational_iqa.training.pmos.mos_labels import mos_batches, mos_of, severity_of
+from relational_iqa.training.pmos.mos_labels import MosBatches, mos_of, severity_of
 from relational_iqa.training.pmos.pretrain import PmosConfig, parse_pmos_config, pretrain_pmos, take_encoder
 from relational_iqa.training.pmos.stage import PmosStage
 
@@ -47,9 +47,9 @@ def test_untouched_is_five_and_full_severity_is_one() -> None:
 
 def test_batches_carry_the_labels_of_the_cache_and_depend_on_seed_and_step_alone(tiny_sets: StoredSets) -> None:
     sets = replace(tiny_sets, fields=(tiny_sets.fields // 5).astype(np.int8))
-    batches = mos_batches(sets, 3, 7, 0)
-    first, second = next(batches), next(batches)
-    for x, y in zip(second, next(mos_batches(sets, 3, 7, 1)), strict=True):
+    batches = MosBatches(sets, 3, 7)
+    first, second = batches[0], batches[1]
+    for x, y in zip(second, MosBatches(sets, 3, 7)[1], strict=True):
         assert torch.equal(x, y)
     assert not torch.equal(first.images, second.images)
     assert first.images.shape == (3, 5, 3, 32, 32) and first.mos.shape == first.valid.shape == (3, 5, 1, 8, 8)
@@ -69,7 +69,7 @@ def test_maps_stay_on_their_images_when_a_batch_is_turned(tiny_sets: StoredSets)
     fields[:, :, 0, :2, 1:4] = 127
     marked = replace(tiny_sets, images=images, fields=fields)
     turned = set()
-    for _, batch in zip(range(12), mos_batches(marked, 2, 0, 0), strict=False):
+    for batch in map(MosBatches(marked, 2, 0).__getitem__, range(12)):
         shrunk = torch.nn.functional.avg_pool2d(batch.images.flatten(0, 1)[:, :1], 4)
         assert torch.equal(shrunk, (5 - batch.mos.flatten(0, 1)) / 4)
         turned.add(bytes(shrunk[0].numpy()))
@@ -87,7 +87,7 @@ def test_loss_reaches_every_parameter(tiny_sets: StoredSets) -> None:
             parameter.add_(0.1 * torch.randn_like(parameter))
     stage = PmosStage(network, tiny_sets, 15, seed=0)
     assert stage.items_per_batch == 15
-    batch = next(stage.batches(0))
+    batch = stage.batches[0]
     stage.calibrate(batch)
     loss, parts = stage.loss(stage.model, batch, 0)
     loss.backward()
@@ -128,10 +128,10 @@ def test_maps_learn_to_fall_where_the_damage_is(versions: list[Tensor], tmp_path
     stage = PmosStage(network, sets, 6, seed=0)
     config = TrainConfig(
         steps=30, batch_size=6, learning_rate=1e-2, warmup_steps=5, ema_decay=0.8, log_every=30, panel_every=0,
-        accelerator="cpu",
+        accelerator="cpu", data_workers=0,
     )  # fmt: skip
     train(stage, config, tmp_path)
-    batch = next(stage.batches(1000))
+    batch = stage.batches[1000]
     images = batch.images[:, 2]
     maps = network(images, thumbnail(images))
     inside = batch.mos[:, 2] < 3

@@ -1,6 +1,7 @@
 """Overlap crops, the half-swap and the batches of the two stages: exact geometry, no corrupted pixel, same seed same
 batch."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.versions import VersionsDataset
 from relational_iqa.networks.reiqa import ImageEncoder, MomentumContrast
 from relational_iqa.networks.resnet import ResNet, half_scale
+from relational_iqa.training.reiqa.batches import ViewBatch, chunk_views
 from relational_iqa.training.reiqa.data import (
     ChunkImages,
     ContentDataset,
@@ -21,7 +23,7 @@ from relational_iqa.training.reiqa.data import (
     stored_chunks,
 )
 from relational_iqa.training.reiqa.overlap_crops import largest_window, overlap_offsets, overlapping_crops, swapped
-from relational_iqa.training.reiqa.stage import ContentStage, QualityStage, ViewBatch, chunk_views
+from relational_iqa.training.reiqa.stage import ContentStage, QualityStage
 
 
 @pytest.mark.parametrize("patch", [16, 64, 160])
@@ -168,9 +170,8 @@ def equal(a: ViewBatch, b: ViewBatch) -> bool:
 def test_batch_n_of_the_quality_stage_is_a_function_of_n(chunks: int, data: ReIQAData, photo_paths: list[Path]) -> None:
     stage = QualityStage(contrast(), photo_paths, replace(data, chunks=chunks), batch_size=16, patch_px=16, seed=5)
     assert stage.items_per_batch == 16  # two chunks of four versions at two scales
-    from_start = stage.batches(0)
-    batches = [next(from_start) for _ in range(2)]
-    assert equal(batches[1], next(stage.batches(1))) and not equal(batches[0], batches[1])
+    batches = [stage.batches[n] for n in range(2)]
+    assert equal(batches[1], pickle.loads(pickle.dumps(stage.batches))[1]) and not equal(batches[0], batches[1])
     assert batches[0].queries.shape == batches[0].keys.shape == (16, 3, 16, 16)
     assert batches[0].family.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
 
@@ -179,9 +180,8 @@ def test_batches_of_the_content_stage_hold_two_views_of_each_photograph(
     data: ReIQAData, photo_paths: list[Path]
 ) -> None:
     stage = ContentStage(contrast(), photo_paths, data, batch_size=3, patch_px=48)
-    from_start = stage.batches(0)
-    batches = [next(from_start) for _ in range(2)]
-    assert equal(batches[1], next(stage.batches(1))) and not equal(batches[0], batches[1])
+    batches = [stage.batches[n] for n in range(2)]
+    assert equal(batches[1], pickle.loads(pickle.dumps(stage.batches))[1]) and not equal(batches[0], batches[1])
     batch = batches[0]
     assert batch.queries.shape == batch.keys.shape == (3, 3, 48, 48) and len(batch.family) == 0
     assert 0 <= batch.queries.min() and batch.queries.max() <= 1

@@ -109,7 +109,7 @@ def test_a_run_that_was_stopped_continues_bit_for_bit(finished: Path, tiny: ReIQ
 def test_the_losses_fall_on_one_batch(tiny: ReIQAConfig, photo_paths: list[Path]) -> None:
     run = tiny.quality
     stage = QualityStage(momentum_contrast(new_encoders(tiny).quality, run), photo_paths, tiny.data, 12, 16, 0)
-    batch = next(stage.batches(0))
+    batch = stage.batches[0]
     optimizer = make_optimizer(stage.model, run.train)
     losses, queue = [], stage.model.queue.clone()
     for step in range(30):

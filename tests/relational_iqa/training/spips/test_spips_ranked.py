@@ -24,7 +24,7 @@ def test_ranked_loss_reaches_every_parameter_and_is_finite_for_equal_images(
     network = SpipsNetwork(SpipsArchitecture(width=4, hidden=8, shares_from=shares_from))
     stage = ranked_stage(network, sets, 16, 0, SpipsLossWeights())
     assert stage.items_per_batch == 16
-    batch = next(stage.batches(0))
+    batch = stage.batches[0]
     stage.calibrate(batch)
     with torch.no_grad():
         network.fusion.last.weight.normal_(0, 0.1)  # at 0, as training starts, nothing below it has a gradient
@@ -42,12 +42,11 @@ def test_ranked_training_learns_the_scale_and_keeps_the_order(sets: StoredSets) 
     torch.manual_seed(0)
     network = SpipsNetwork(SpipsArchitecture(width=4, hidden=8))
     stage = ranked_stage(network, sets, 24, 0, SpipsLossWeights())
-    batches = stage.batches(0)
-    stage.calibrate(next(batches))
+    stage.calibrate(stage.batches[0])
     optimizer = torch.optim.AdamW(stage.model.parameters(), 5e-3)
     seen: list[dict[str, float]] = []
     for step in range(20):
-        loss, parts = stage.loss(stage.model, next(batches), step)
+        loss, parts = stage.loss(stage.model, stage.batches[step + 1], step)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -71,5 +70,5 @@ def test_content_is_learned_only_by_a_backbone_that_is_trained_for_the_semantic_
 
 def test_panels_are_pictures(sets: StoredSets) -> None:
     stage = ranked_stage(SpipsNetwork(SpipsArchitecture(width=4, hidden=8)), sets, 8, 0, SpipsLossWeights())
-    picture = stage.panels(next(stage.batches(0)))["difference"]
+    picture = stage.panels(stage.batches[0])["difference"]
     assert picture.shape == (3, 96, 192) and picture.min() >= 0 and picture.max() <= 1

@@ -13,7 +13,7 @@ from relational_iqa.benchmarks.forced_choice import two_afc
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
 from relational_iqa.systems import spips
 from relational_iqa.training.spips import fit as spips_fit
-from relational_iqa.training.spips.data import triplet_batches
+from relational_iqa.training.spips.data import TripletBatches
 from relational_iqa.training.spips.fit import fit, parse_config
 from relational_iqa.training.spips.stage import (
     TripletObjective,
@@ -25,7 +25,7 @@ Tiny = Callable[..., dict[str, Any]]
 
 def test_triplets_swap_with_their_judgment_and_batches_depend_on_seed_and_number_alone(triplets: Path) -> None:
     pairs = spips_fit.read_benchmark("bapps", triplets, True).pairs
-    first, second = (next(triplet_batches(pairs, 16, 64, 0, start)) for start in (5, 5))
+    first, second = (TripletBatches(pairs, 16, 64, 0)[5] for _ in range(2))
     assert all((x == y).all() for x, y in zip(first, second, strict=True))
     assert first.reference.shape == (16, 3, 64, 64) and 0 < first.share.mean() < 1
     darker_first = first.p0.mean((1, 2, 3)) < first.p1.mean((1, 2, 3)) - 0.01
@@ -36,8 +36,8 @@ def test_swapping_the_two_versions_of_a_triplet_leaves_its_loss(triplets: Path) 
     torch.manual_seed(0)
     network = SpipsNetwork(SpipsArchitecture(width=4, hidden=8))
     pairs = spips_fit.read_benchmark("bapps", triplets, True).pairs
-    stage = triplet_stage(network, lambda start: triplet_batches(pairs, 8, 64, 0, start), 8, False)
-    batch = next(stage.batches(0))
+    stage = triplet_stage(network, TripletBatches(pairs, 8, 64, 0), 8, False)
+    batch = stage.batches[0]
     stage.calibrate(batch)
     loss, parts = stage.loss(stage.model, batch, 0)
     swapped, _ = stage.loss(stage.model, batch._replace(p0=batch.p1, p1=batch.p0, share=1 - batch.share), 0)

@@ -1,0 +1,86 @@
+"""Batches of the two stages of Re-IQA: views of chunks (quality) and of augmented photographs (content)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from distortion_engine.generation.stored_sets import SetArray
+from relational_iqa.networks.resnet import half_scale
+from relational_iqa.training.reiqa.data import ChunkImages, ContentDataset
+from relational_iqa.training.reiqa.overlap_crops import overlapping_crops, swapped
+
+
+class ViewBatch(NamedTuple):
+    """queries, keys (N, 3, P, P) in [0, 1], row i of both from one image; family (N,): rows of one family are versions
+    of one photograph at one scale, hard negatives of each other; empty where there are none."""
+
+    queries: Tensor
+    keys: Tensor
+    family: Tensor
+
+
+def chunk_views(chunk: Tensor, patch_px: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Queries and keys (2 m, 3, P, P) in [0, 1] of a chunk (m, 3, R, R) uint8: m rows at full scale, then m at half.
+
+    Queries of a scale come from one place and keys from another, except that they change sides for half of the
+    versions (for the other half at the other scale): so a query meets, among the keys of its chunk, its own place in
+    other distortions. Those are the hard negatives; only quality tells them apart.
+    """
+    images = chunk.float() / 255
+    if rng.random() < 0.5:
+        images = images.flip(-1)
+    number = len(images)
+    change = torch.from_numpy(rng.permutation(number) < number // 2)
+    views = []
+    for scaled, which in ((images, change), (half_scale(images), ~change)):
+        first, second = overlapping_crops(scaled, patch_px, rng)
+        views.append(swapped(first, second, which))
+    return torch.cat([views[0][0], views[1][0]]), torch.cat([views[0][1], views[1][1]])
+
+
+@dataclass(frozen=True, eq=False)
+class QualityBatches(Dataset[ViewBatch]):
+    """Item n: views of `chunks_per_batch` chunks, a function of (seed, n) alone; crops are new in every batch.
+
+    Args:
+        chunks: stored chunks, drawn at random; or `ChunkImages`, which renders new ones in turn.
+        chunks_per_batch: chunks of a batch.
+        patch_px: side of the crops.
+        seed: with n, decides what is drawn.
+    """
+
+    chunks: SetArray | ChunkImages
+    chunks_per_batch: int
+    patch_px: int
+    seed: int
+
+    def __getitem__(self, step: int) -> ViewBatch:
+        rng = np.random.default_rng([self.seed, step, 13])
+        number, chunks = self.chunks_per_batch, self.chunks
+        if isinstance(chunks, ChunkImages):
+            images = [chunks[index] for index in range(step * number, (step + 1) * number)]
+        else:
+            chosen = rng.choice(len(chunks), number, replace=len(chunks) < number)
+            images = [torch.from_numpy(np.array(chunks[index])) for index in chosen]
+        views = [chunk_views(chunk, self.patch_px, rng) for chunk in images]
+        family = torch.arange(2 * number).repeat_interleave(len(images[0]))  # one a chunk and scale
+        return ViewBatch(torch.cat([v[0] for v in views]), torch.cat([v[1] for v in views]), family)
+
+
+@dataclass(frozen=True, eq=False)
+class ContentBatches(Dataset[ViewBatch]):
+    """Item n: two views of each of `batch_size` photographs, in the shuffled order of endless epochs."""
+
+    photos: ContentDataset
+    batch_size: int
+
+    def __getitem__(self, step: int) -> ViewBatch:
+        items = [self.photos[index] for index in range(step * self.batch_size, (step + 1) * self.batch_size)]
+        views = torch.stack(items).float() / 255  # (B, 2, 3, P, P)
+        return ViewBatch(views[:, 0].contiguous(), views[:, 1].contiguous(), torch.empty(0, dtype=torch.long))
