@@ -166,7 +166,11 @@ def to_images(array: np.ndarray) -> Tensor:
 
 class Flip:
     """One of the eight symmetries of the square, the same for all tensors of a batch. The direction of a relation does
-    not depend on it, and neither does the order of a set."""
+    not depend on it, and neither does the order of a set.
+
+    By hand, not by kornia: one draw of numpy moves images, fields and validity of other sizes and value ranges, and
+    kornia has no exchange of rows and columns.
+    """
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.horizontal, self.vertical, self.transpose = (bool(x) for x in rng.integers(0, 2, 3))

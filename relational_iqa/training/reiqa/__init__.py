@@ -1,2 +1,2 @@
-"""Re-IQA: chunks, crops and batches (`data`, `overlap_crops`, `batches`), two MoCo-v2 stages (`stage`), experts and
-regressor (`fit`)."""
+"""Re-IQA: chunks, crops, views and batches (`data`, `overlap_crops`, `content_views`, `batches`), two MoCo-v2 stages
+(`stage`), experts and regressor (`fit`)."""

@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from distortion_engine.generation.stored_sets import SetArray
 from relational_iqa.networks.resnet import half_scale
-from relational_iqa.training.reiqa.data import ChunkImages, ContentDataset
+from relational_iqa.training.reiqa.content_views import content_views
+from relational_iqa.training.reiqa.data import ChunkImages, ContentPhotos
 from relational_iqa.training.reiqa.overlap_crops import overlapping_crops, swapped
 
 
@@ -33,7 +34,7 @@ def chunk_views(chunk: Tensor, patch_px: int, rng: np.random.Generator) -> tuple
     other distortions. Those are the hard negatives; only quality tells them apart.
     """
     images = chunk.float() / 255
-    if rng.random() < 0.5:
+    if rng.random() < 0.5:  # by hand: drawn by numpy like the crops, and one draw for a chunk of versions
         images = images.flip(-1)
     number = len(images)
     change = torch.from_numpy(rng.permutation(number) < number // 2)
@@ -75,12 +76,16 @@ class QualityBatches(Dataset[ViewBatch]):
 
 @dataclass(frozen=True, eq=False)
 class ContentBatches(Dataset[ViewBatch]):
-    """Item n: two views of each of `batch_size` photographs, in the shuffled order of endless epochs."""
+    """Item n: two views of each of `batch_size` photographs, in the shuffled order of endless epochs; a function of
+    (seed, n) alone."""
 
-    photos: ContentDataset
+    photos: ContentPhotos
     batch_size: int
+    patch_px: int
+    seed: int
 
     def __getitem__(self, step: int) -> ViewBatch:
-        items = [self.photos[index] for index in range(step * self.batch_size, (step + 1) * self.batch_size)]
-        views = torch.stack(items).float() / 255  # (B, 2, 3, P, P)
-        return ViewBatch(views[:, 0].contiguous(), views[:, 1].contiguous(), torch.empty(0, dtype=torch.long))
+        numbers = range(step * self.batch_size, (step + 1) * self.batch_size)
+        photos = [self.photos[index].float() / 255 for index in numbers]
+        queries, keys = content_views(photos, self.patch_px, (self.seed, step))
+        return ViewBatch(queries, keys, torch.empty(0, dtype=torch.long))

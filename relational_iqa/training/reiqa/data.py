@@ -1,5 +1,5 @@
-"""What Re-IQA's encoders are trained on: chunks (one region of a photograph, pristine and distorted) for quality, two
-augmented crops of a photograph for content. Item n is a function of (seed, n) alone.
+"""What Re-IQA's encoders are trained on: chunks (one region of a photograph, pristine and distorted) for quality,
+photographs for content. Item n is a function of (seed, n) alone.
 
 Chunks are items of the same folders that `riqa generate` writes (`chunks` > 0), or rendered for ever as training
 goes on (`chunks` 0).
@@ -12,14 +12,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from distortion_engine.augment import import_albumentations
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.options import GenerateOptions
@@ -105,39 +103,16 @@ class ChunkImages(Dataset[Tensor]):
         return self.items[index].images
 
 
-class ContentDataset(Dataset[Tensor]):
-    """Item n: two augmented crops (2, 3, P, P) uint8 of one photograph, as MoCo-v2 makes them: a random resized crop of
-    20 to 100 % of the area, colour jitter, grey in one of five, blur in one of two, mirrored in one of two."""
+class ContentPhotos(Dataset[Tensor]):
+    """Item n: a photograph (3, H, W) uint8, its shorter side `data.content_px` or less; every photograph comes once
+    before any comes again."""
 
-    def __init__(self, photos: Sequence[Path], data: ReIQAData, patch_px: int) -> None:
-        self.photos, self.data, self.patch_px = list(photos), data, patch_px
+    def __init__(self, photos: Sequence[Path], data: ReIQAData) -> None:
+        self.photos, self.data = list(photos), data
 
     def __getitem__(self, index: int) -> Tensor:
-        photo = _shrunk(self.photos[shuffled_index(index, len(self.photos), self.data.seed)], self.data.content_px)
-        views = [augmented(photo, self.patch_px, (self.data.seed, index, view)) for view in range(2)]
-        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).contiguous()
-
-
-def augmented(photo: np.ndarray, patch_px: int, seed: Sequence[int]) -> np.ndarray:
-    """One view (P, P, 3) uint8 of `photo` (H, W, 3) uint8; same seed, same view. Values are MoCo-v2's."""
-    pipeline = _augmentation(patch_px)
-    pipeline.set_random_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0] >> 1))
-    return np.ascontiguousarray(pipeline(image=photo)["image"])
-
-
-@functools.lru_cache(maxsize=4)
-def _augmentation(patch_px: int) -> Any:
-    A = import_albumentations()
-
-    return A.Compose(
-        [
-            A.RandomResizedCrop((patch_px, patch_px), scale=(0.2, 1.0)),
-            A.ColorJitter(brightness=(0.6, 1.4), contrast=(0.6, 1.4), saturation=(0.6, 1.4), hue=(-0.1, 0.1), p=0.8),
-            A.ToGray(p=0.2),
-            A.GaussianBlur(blur_limit=0, sigma_limit=(0.1, 2.0), p=0.5),
-            A.HorizontalFlip(p=0.5),
-        ]
-    )
+        photo = self.photos[shuffled_index(index, len(self.photos), self.data.seed)]
+        return torch.from_numpy(_shrunk(photo, self.data.content_px)).permute(2, 0, 1)
 
 
 @functools.lru_cache(maxsize=_CONTENT_PHOTOS_KEPT)

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.reiqa import MomentumContrast
 from relational_iqa.training.reiqa.batches import ContentBatches, QualityBatches, ViewBatch
-from relational_iqa.training.reiqa.data import ChunkImages, ContentDataset, ReIQAData, stored_chunks
+from relational_iqa.training.reiqa.data import ChunkImages, ContentPhotos, ReIQAData, stored_chunks
 from relational_iqa.training.reiqa.overlap_crops import largest_window
 
 
@@ -97,7 +97,7 @@ class ContentStage(_MocoStage):
         self, model: MomentumContrast, photos: Sequence[Path], data: ReIQAData, batch_size: int, patch_px: int
     ) -> None:
         super().__init__(model, batch_size)
-        self._batches = ContentBatches(ContentDataset(photos, data, patch_px), batch_size)
+        self._batches = ContentBatches(ContentPhotos(photos, data), batch_size, patch_px, data.seed)
 
     @property
     def batches(self) -> ContentBatches:
