@@ -97,6 +97,44 @@ def test_loss_is_the_patents_every_place_and_the_weighted_mean() -> None:
     assert loss == pytest.approx(10 * 0.875 + 0.875)
 
 
+class GivenMaps(torch.nn.Module):
+    """Its two inputs are the maps: MOS and weights (B, 1, h, w)."""
+
+    def forward(self, first: Tensor, second: Tensor) -> MosMaps:
+        return MosMaps(first, second)
+
+
+def huber(error: float) -> float:
+    return error**2 / 0.5 if abs(error) < 0.25 else abs(error) - 0.125
+
+
+def test_the_fit_loss_equals_its_slow_definition() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mos, roi = 1 + 4 * torch.rand(3, 1, 4, 5, generator=generator), 0.1 + torch.rand(3, 1, 4, 5, generator=generator)
+    target = torch.tensor([1.5, 3.0, 4.5])
+    weights = FitLossWeights(dense=2, image=3, entropy=5)
+    loss, parts = FitObjective(GivenMaps(), weights)(mos, roi, target)
+    dense, image, entropy = 0.0, 0.0, 0.0
+    for own, share, wanted in zip(mos.flatten(1).tolist(), roi.flatten(1).tolist(), target.tolist(), strict=True):
+        total = sum(share)
+        dense += sum(huber(value - wanted) for value in own) / len(own) / 3
+        image += huber(sum(w * value for w, value in zip(share, own, strict=True)) / total - wanted) / 3
+        entropy += (np.log(len(own)) + sum(w / total * np.log(w / total) for w in share)) / 3
+    assert float(parts["dense"]) == pytest.approx(dense, rel=1e-4)
+    assert float(parts["image"]) == pytest.approx(image, rel=1e-4)
+    assert float(parts["entropy"]) == pytest.approx(entropy, rel=1e-4)
+    assert float(loss) == pytest.approx(2 * dense + 3 * image + 5 * entropy, rel=1e-4)
+
+
+@pytest.mark.parametrize("part", ["dense", "image"])
+@pytest.mark.parametrize("target", [2.0, 4.0])
+def test_the_fit_loss_pulls_every_place_towards_the_score_of_people(part: str, target: float) -> None:
+    mos, roi = torch.full((1, 1, 2, 3), 3.0, requires_grad=True), torch.ones(1, 1, 2, 3)
+    only = FitLossWeights(**{"dense": 0.0, "image": 0.0, "entropy": 0.0, part: 1.0})
+    FitObjective(GivenMaps(), only)(mos, roi, torch.tensor([target]))[0].backward()
+    assert mos.grad is not None and (mos.grad * (target - 3) < 0).all()
+
+
 def test_head_stage_draws_cells_of_the_right_images_and_repeats_itself(model: PMOS, folder: Path) -> None:
     files = [folder / f"images_{number}.png" for number in range(6)]
     features = frozen_features(model, files, 64, seed=0)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from relational_iqa.training.losses.ranking import rank_logistic
-from relational_iqa.training.spips.stage import MosObjective, TripletObjective
+from relational_iqa.training.spips.stage import MosObjective, RankedObjective, SpipsLossWeights, TripletObjective
 
 
 class Darkness(nn.Module):
@@ -63,3 +63,72 @@ def test_scores_within_a_twentieth_of_the_scale_are_not_put_in_order() -> None:
     _, near = objective(grey(0.5, 0.6), grey(1.0, 1.0), torch.tensor([50.0, 54.0]))
     _, far = objective(grey(0.5, 0.6), grey(1.0, 1.0), torch.tensor([50.0, 56.0]))
     assert near["order"] == 0 and far["order"] > 0
+
+
+class MeanColour(nn.Module):
+    """A backbone whose last stage says the colours of the image, times a parameter that can be trained."""
+
+    channels = (3,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        return [images.new_zeros(()), self.scale * images]
+
+
+class DarknessWithBackbone(Darkness):
+    """`Darkness` that claims a semantic stream."""
+
+    streams = ("semantic",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = MeanColour()
+
+
+def content_objective(weights: SpipsLossWeights) -> RankedObjective:
+    torch.manual_seed(0)
+    return RankedObjective(DarknessWithBackbone(), weights)  # type: ignore[arg-type]
+
+
+def ranked_sets(images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The images (N, n + 1, 3, S, S) as sets whose members get worse, as two metrics see it."""
+    number, members = images.shape[:2]
+    labels = torch.linspace(0, 0.6, members)[None, :, None].expand(number, members, 2)
+    return images, torch.arange(-1, members - 1).expand(number, members), labels, torch.ones(number)
+
+
+def test_the_content_loss_is_info_nce_of_references_and_most_damaged_members() -> None:
+    weights = SpipsLossWeights(order=2, agreed=3, consensus=5, content=7)
+    images = torch.rand(4, 3, 3, 1, 1, generator=torch.Generator().manual_seed(1)).expand(4, 3, 3, 8, 8)
+    objective = content_objective(weights)
+    assert objective.content is not None
+    matrix = objective.content.weight.detach()
+    with torch.no_grad():
+        loss, parts = objective(*ranked_sets(images))
+
+    def embedded(number: int, member: int) -> Tensor:
+        return nn.functional.normalize(matrix @ images[number, member].mean((1, 2)), dim=0)
+
+    total = 0.0
+    for i in range(4):
+        likeness = [float(embedded(i, 0) @ embedded(j, 2)) / 0.1 for j in range(4)]  # reference i, last member j
+        total -= math.log(math.exp(likeness[i]) / sum(map(math.exp, likeness))) / 8
+        likeness = [float(embedded(j, 0) @ embedded(i, 2)) / 0.1 for j in range(4)]
+        total -= math.log(math.exp(likeness[i]) / sum(map(math.exp, likeness))) / 8
+    assert float(parts["content"]) == pytest.approx(total, rel=1e-4)
+    expected = 2 * parts["order"] + 3 * parts["agreed"] + 5 * parts["consensus"] + 7 * parts["content"]
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+@torch.no_grad()
+def test_content_is_cheaper_where_damaged_images_resemble_their_own_reference() -> None:
+    colours = torch.eye(3)[:, None, :, None, None].expand(3, 2, 3, 8, 8)
+    objective = content_objective(SpipsLossWeights())
+    own = float(objective(*ranked_sets(colours))[1]["content"])
+    exchanged = torch.stack([colours[:, 0], colours.roll(1, 0)[:, 1]], 1)
+    assert own < float(objective(*ranked_sets(exchanged))[1]["content"])
+    alone = objective(*ranked_sets(colours[:1]))[1]["content"]
+    assert float(alone) == 0  # of one set there is nothing to tell apart
