@@ -22,8 +22,12 @@ from distortion_engine.distortions.color_conversion import LUMA
 class MaskSpec:
     """A mask without its pixels.
 
-    kind: one of `MASK_KINDS`. extent: share of the image covered (the mean of the mask), (0, 1]. softness: share of the
-    image that the border takes, half of it inside, as far as there is room; 0 is a hard edge. seed: draws the shape.
+    Args:
+        kind: one of `MASK_KINDS`.
+        extent: share of the image that is covered (the mean of the mask), (0, 1].
+        softness: share of the image that the border takes, half of it inside, as far as there is room; 0 is a hard
+            edge.
+        seed: draws the shape.
     """
 
     kind: str = "whole"

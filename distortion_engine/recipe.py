@@ -17,9 +17,13 @@ UNORDERED = "versions"
 class Step:
     """One distortion at one place.
 
-    distortion: name in the catalog. severity: [0, 1], the scale shared by all types. amount: the same in the native
-    unit of the distortion (what was really applied). params: drawn parameters, native units. mask: where. seed: of the
-    noise inside the distortion.
+    Args:
+        distortion: its name in the catalog.
+        severity: on the scale that all types share, [0, 1].
+        amount: the severity in the native unit of the distortion; this is what is applied.
+        params: drawn parameters, in native units.
+        mask: where the distortion acts.
+        seed: of the noise inside the distortion.
     """
 
     distortion: str

@@ -25,9 +25,14 @@ _NEGLIGIBLE_SEVERITY = 0.02
 
 @dataclass(frozen=True)
 class Rendered:
-    """image (3, H, W) in [0, 1]; field (K, H, W) in [-1, 1], channel order of `AXES`: the sum over steps of sign x
-    severity x where it acts, cut at 1; validity (1, H, W) in {0, 1}: 0 where a step claims a severity but changed
-    nothing that can be measured."""
+    """A distorted image with its ground truth.
+
+    Args:
+        image: (3, H, W) in [0, 1].
+        field: (K, H, W) in [-1, 1], channels in the order of `AXES`: the sum over the steps of sign x severity x mask,
+            clipped at 1.
+        validity: (1, H, W) in {0, 1}; 0 where a step claims a severity but changed nothing that can be measured.
+    """
 
     image: Float[Tensor, "3 h w"]
     field: Float[Tensor, "axes h w"]

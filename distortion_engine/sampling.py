@@ -37,10 +37,14 @@ _LOCAL_MASKS = tuple(kind for kind in MASK_KINDS if kind != "whole")
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """What is drawn, how often.
+    """What is drawn, and how often.
 
-    kinds: weight of each kind of set. members: images a set besides the reference. min_severity: weakest step drawn.
-    mask_share: share of steps that act on a part of the image. distortions: names, empty for all that are `trained`.
+    Args:
+        kinds: weight of each kind of set.
+        members: number of images in a set besides the reference.
+        min_severity: severity of the weakest step that is drawn.
+        mask_share: share of the steps that act on a part of the image.
+        distortions: names to draw from; empty for all that are `trained`.
     """
 
     kinds: Mapping[str, float] = field(

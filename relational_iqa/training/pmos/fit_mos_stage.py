@@ -30,7 +30,13 @@ _HUBER = 0.25  # grades; errors below are squared
 
 @dataclass(frozen=True)
 class FitLossWeights:
-    """dense: every place's score against the image's. image: the weighted mean against it. entropy: prior of ROI."""
+    """Weights of the parts of the loss.
+
+    Args:
+        dense: of the score of every place against the score of the image.
+        image: of the weighted mean against the score of the image.
+        entropy: of the prior that keeps the region-of-interest weights near uniform.
+    """
 
     dense: float = 0.5
     image: float = 1.0

@@ -54,9 +54,17 @@ NO_RECOLOURING = Recolouring()
 
 
 class MosBatch(NamedTuple):
-    """images (S, n+1, 3, P, P) in [0, 1], the reference first; mos (S, n+1, 1, P/4, P/4) and valid (the same shape, in
-    [0, 1]) pseudo-labels of the cells; image_mos (S, n+1); ranks (S, n+1); certainty (S,); thumbnail_of (S, n+1):
-    index of the member whose thumbnail is shown with each."""
+    """A batch of S ranked sets of a reference and n members with pseudo-labels.
+
+    Args:
+        images: (S, n+1, 3, P, P) in [0, 1], the reference first.
+        mos: (S, n+1, 1, P/4, P/4), label of each cell.
+        valid: (S, n+1, 1, P/4, P/4) in [0, 1], how far the label of a cell counts.
+        image_mos: (S, n+1), label of each image.
+        ranks: (S, n+1), lower is better.
+        certainty: (S,), of the order by construction.
+        thumbnail_of: (S, n+1), index of the member whose thumbnail is shown with each.
+    """
 
     images: Tensor
     mos: Tensor

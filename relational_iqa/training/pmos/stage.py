@@ -29,8 +29,15 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class PmosLossWeights:
-    """dense: map against the field. image: pooled score against the consensus. order: within sets. entropy, shape:
-    prior of the weights."""
+    """Weights of the parts of the loss.
+
+    Args:
+        dense: of the MOS map against the field.
+        image: of the pooled score against the consensus of the metrics.
+        order: of the order within a set.
+        entropy: of the prior that keeps the region-of-interest weights near uniform.
+        shape: of the prior that keeps them smooth.
+    """
 
     dense: float = 2.0
     image: float = 1.0

@@ -30,8 +30,15 @@ _MOS_APART = 0.05
 
 @dataclass(frozen=True)
 class SpipsLossWeights:
-    """Of the ranked mode. order, agreed, consensus: see `reference_losses`. content: the last stage of a backbone that
-    is trained must know the photograph whatever was done to it, which makes that stage semantic without labels."""
+    """Weights of the parts of the loss in the ranked mode.
+
+    Args:
+        order: see `reference_losses`.
+        agreed: see `reference_losses`.
+        consensus: see `reference_losses`.
+        content: of the content loss, for a backbone that is trained: its last stage must recognise the photograph
+            whatever was done to it, which makes that stage semantic without labels.
+    """
 
     order: float = 1.0
     agreed: float = 0.5
