@@ -2,6 +2,8 @@
 
 from jaxtyping import install_import_hook
 
+import tests.shape_checker  # noqa: F401  (the hook names it)
+
 # Rooms whose annotated shapes are checked while the tests run, at every call and every dataclass made. The hook acts
 # on modules that are imported after it, so it comes before all other imports; outside of pytest nothing is checked.
 CHECKED_SHAPES = (
@@ -13,10 +15,10 @@ CHECKED_SHAPES = (
     "relational_iqa.conventional",
     "relational_iqa.networks",
     "relational_iqa.results.colormaps",
+    "relational_iqa.systems",
     "relational_iqa.training.losses",
 )
-# An int may stand for a float, as type checkers have it (PEP 484).
-install_import_hook(CHECKED_SHAPES, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+install_import_hook(CHECKED_SHAPES, "tests.shape_checker.check")
 
 import os
 from collections.abc import Callable, Iterator

@@ -8,6 +8,7 @@ the sizes, a monotone MLP that maps "no difference" to 0, pooling by sums over p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +45,7 @@ class SpipsArchitecture:
     resnet_depth: int = 0
     imagenet_input: bool = True
     hidden: int = 32
-    shares_from: str = "pair"
+    shares_from: Literal["pair", "reference"] = "pair"
 
     def __post_init__(self) -> None:
         if not self.streams or len(set(self.streams)) != len(self.streams) or not set(self.streams) <= set(STREAMS):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import PatchEncoder, Stem
@@ -28,15 +29,15 @@ class TileResult:
     """What the networks give for one tile, float32 on the 1/4 grid.
 
     Args:
-        maps: (B, K, h, w) in [-1, 1].
-        local: (B, 1, h, w) levels.
-        weight: (B, 1, h, w) > 0.
+        maps: relation maps in [-1, 1].
+        local: local margin or quality, levels.
+        weight: how much a place counts, > 0.
         sums: over the cells that count.
     """
 
-    maps: Tensor
-    local: Tensor
-    weight: Tensor
+    maps: Float[Tensor, "b k h w"]
+    local: Float[Tensor, "b 1 h w"]
+    weight: Float[Tensor, "b 1 h w"]
     sums: Sums
 
 
@@ -58,16 +59,20 @@ class NetworkInference:
                     if isinstance(child, _IN_FLOAT32):
                         parent.add_module(name, _InFloat32(child))
 
-    def pair(self, a: Tensor, b: Tensor, share: Tensor) -> TileResult:
-        """M(a, b), local margin (> 0: a is better) and weight of images (B, 3, H, W), H and W multiples of 16; share
-        (1 or B, 1, h, w): how much each cell counts in the sums, 0 to 1."""
+    def pair(
+        self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
+    ) -> TileResult:
+        """M(a, b), local margin (> 0: a is better) and weight of images whose sides are multiples of 16; share: how
+        much each cell counts in the sums, 0 to 1, for all images or for each."""
         with self._precision():
             relation = self._distortion(a, b)
             local = self._scoring.pair.local(relation)
         local = LocalMargin(local.margin.float(), local.weight.float(), local.embedding.float())
         return TileResult(relation.maps.float(), local.margin, local.weight, local.sums(share))
 
-    def against(self, test: Tensor, reference: Tensor, share: Tensor) -> TileResult:
+    def against(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
+    ) -> TileResult:
         """M(reference, test), local quality (<= 0) and weight; otherwise as `pair`."""
         with self._precision():
             relation = self._distortion(reference, test)
@@ -76,30 +81,36 @@ class NetworkInference:
         quality = self._scoring.reference.local_quality(local)
         return TileResult(relation.maps.float(), quality, local.weight, local.sums(share))
 
-    def pair_on_tiles(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
-        """Tiles (1, 3, H, W) of a and b -> M(a, b), local margin and weight, (K + 2, h, w); sums for the margin."""
+    def pair_on_tiles(
+        self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
+    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[Sums, ...]]:
+        """Tiles of a and b -> M(a, b), then local margin and weight; sums for the margin."""
         found = self.pair(tiles[0], tiles[1], share)
         return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
-    def against_on_tiles(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+    def against_on_tiles(
+        self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
+    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[Sums, ...]]:
         """Tiles of a test image and its reference -> M(reference, test), local quality and weight; sums for the
         quality."""
         found = self.against(tiles[0], tiles[1], share)
         return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
-    def both_against_on_tiles(self, tiles: Sequence[Tensor], share: Tensor) -> tuple[Tensor, tuple[Sums, ...]]:
+    def both_against_on_tiles(
+        self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
+    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[Sums, ...]]:
         """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], local margin and mean weight;
         sums for the qualities of a and b."""
         first, second = (self.against(tile, tiles[2], share) for tile in tiles[:2])
         maps, local = second.maps - first.maps, first.local - second.local
         return torch.cat([maps, local, (first.weight + second.weight) / 2], 1)[0], (first.sums, second.sums)
 
-    def margin(self, sums: Sums) -> Tensor:
-        """Margins (B,) in levels of the sums of `pair`."""
+    def margin(self, sums: Sums) -> Float[Tensor, " b"]:
+        """Margins in levels of the sums of `pair`."""
         return self._scoring.pair.margin(sums)
 
-    def quality(self, sums: Sums) -> Tensor:
-        """Qualities (B,) in levels, <= 0, of the sums of `against`."""
+    def quality(self, sums: Sums) -> Float[Tensor, " b"]:
+        """Qualities in levels, <= 0, of the sums of `against`."""
         return self._scoring.reference.quality(sums)
 
     def _precision(self) -> AbstractContextManager[Any]:

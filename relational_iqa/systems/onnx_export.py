@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from distortion_engine.catalog import AXES
@@ -42,7 +43,14 @@ class CompareGraph(nn.Module):
         super().__init__()
         self.distortion, self.scorer = networks.distortion, networks.scoring.pair
 
-    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]
+    ) -> tuple[
+        Float[Tensor, "b k h//4 w//4"],
+        Float[Tensor, "b 1 h//4 w//4"],
+        Float[Tensor, "b 1 h//4 w//4"],
+        Float[Tensor, " b"],
+    ]:
         relation = self.distortion(a, b)
         local = self.scorer.local(relation)
         margin = self.scorer.margin(local.sums(torch.ones_like(local.weight)))
@@ -56,7 +64,14 @@ class ScoreGraph(nn.Module):
         super().__init__()
         self.distortion, self.scorer = networks.distortion, networks.scoring.reference
 
-    def forward(self, test: Tensor, reference: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]
+    ) -> tuple[
+        Float[Tensor, " b"],
+        Float[Tensor, "b 1 h//4 w//4"],
+        Float[Tensor, "b k h//4 w//4"],
+        Float[Tensor, "b 1 h//4 w//4"],
+    ]:
         relation = self.distortion(reference, test)
         local = self.scorer.local(test, reference, relation)
         quality = self.scorer.quality(local.sums(torch.ones_like(local.weight)))

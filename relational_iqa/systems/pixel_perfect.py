@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.catalog import AXES
@@ -170,29 +171,31 @@ class RelationalIQA:
     # -- tensors in, tensors out -----------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def relate(self, a: Tensor, b: Tensor) -> Tensor:
-        """M(a, b) (K, H, W) of one pair (3, H, W), without a reference; channel order of `AXES`."""
+    def relate(self, a: Float[Tensor, "3 h w"], b: Float[Tensor, "3 h w"]) -> Float[Tensor, "k h w"]:
+        """M(a, b) of one pair, without a reference; channel order of `AXES`."""
         tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.pair_on_tiles, PAIR_HALO_PX)
         return _full(torch.from_numpy(tiled.maps)[None, :-2], a)[0].to(self.device)
 
     @torch.inference_mode()
-    def quality(self, image: Tensor, reference: Tensor) -> float:
-        """Quality (<= 0, levels) of an image (3, H, W) against its reference."""
+    def quality(self, image: Float[Tensor, "3 h w"], reference: Float[Tensor, "3 h w"]) -> float:
+        """Quality (<= 0, levels) of an image against its reference."""
         return self._quality(StoredImage(image, "image"), StoredImage(reference, "reference"))
 
     @torch.inference_mode()
-    def relate_batch(self, a: Tensor, b: Tensor) -> Tensor:
-        """M(a, b) (B, K, H, W) of pairs (B, 3, H, W) of one size, each batch at once."""
+    def relate_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
+        """M(a, b) of pairs of one size, each batch at once."""
         return _full(self._networks.pair(*self._batch(a, b)).maps, a)
 
     @torch.inference_mode()
-    def quality_batch(self, tests: Tensor, references: Tensor) -> Tensor:
-        """Qualities (B,) of images (B, 3, H, W) against their references."""
+    def quality_batch(
+        self, tests: Float[Tensor, "b 3 h w"], references: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, " b"]:
+        """Qualities of images against their references."""
         return self._networks.quality(self._networks.against(*self._batch(tests, references)).sums)
 
     @torch.inference_mode()
-    def margin_batch(self, a: Tensor, b: Tensor) -> Tensor:
-        """Margins (B,) of pairs (B, 3, H, W) without a reference; > 0 where a is better."""
+    def margin_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
+        """Margins of pairs without a reference; > 0 where a is better."""
         return self._networks.margin(self._networks.pair(*self._batch(a, b)).sums)
 
     # -- inside ----------------------------------------------------------------------------------------------------

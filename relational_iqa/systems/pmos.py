@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
@@ -74,21 +75,21 @@ class PMOS:
         )
 
     @torch.inference_mode()
-    def mos(self, image: Tensor) -> float:
-        """MOS of one image (3, H, W), without keeping maps."""
+    def mos(self, image: Float[Tensor, "3 h w"]) -> float:
+        """MOS of one image, without keeping maps."""
         return self.mos_by_heads(image, [self.network.head])[0]
 
     @torch.inference_mode()
-    def maps_batch(self, images: Tensor) -> tuple[MosMaps, Tensor]:
-        """Maps (B, 1, H, W) at full resolution and MOS (B,) of images (B, 3, H, W) of one size, the batch at once."""
+    def maps_batch(self, images: Float[Tensor, "b 3 h w"]) -> tuple[MosMaps, Float[Tensor, " b"]]:
+        """Maps at full resolution and MOS of images of one size, the batch at once."""
         images = images.to(self.device)
         local = self.network(pad_to_grid(images), thumbnail(images))
         maps = full_resolution(local, images.shape[-2], images.shape[-1])
         return maps, image_mos(maps)
 
     @torch.inference_mode()
-    def mos_by_heads(self, image: Tensor, heads: Sequence[PmosHead]) -> list[float]:
-        """What several heads on this encoder make of one image (3, H, W): the features are computed once."""
+    def mos_by_heads(self, image: Float[Tensor, "3 h w"], heads: Sequence[PmosHead]) -> list[float]:
+        """What several heads on this encoder make of one image: the features are computed once."""
         image = image.to(self.device)
         embedding = self.network.embed(thumbnail(image[None]))
         sums = np.zeros((len(heads), 2))
@@ -98,8 +99,8 @@ class PMOS:
         return [float(weighted / weight) for weighted, weight in sums]
 
     @torch.inference_mode()
-    def feature_tiles(self, image: Tensor) -> Iterator[tuple[Tile, Tensor]]:
-        """Tiles of one image (3, H, W), each with the features (1, C, h/4, w/4) of the tile and its halo."""
+    def feature_tiles(self, image: Float[Tensor, "3 h w"]) -> Iterator[tuple[Tile, Float[Tensor, "1 c h4 w4"]]]:
+        """Tiles of one image, each with the features on the 1/4 grid of the tile and its halo."""
         padded = pad_to_grid(image[None])
         for tile in tiles_of(padded.shape[-2], padded.shape[-1], self.tile_px):
             yield tile, self.network.encoder(tile.with_halo(padded))
@@ -120,7 +121,7 @@ class PMOS:
         return float(sums[0] / sums[1]), maps
 
 
-def pooled_sums(maps: MosMaps, tile: Tile, image: Tensor) -> np.ndarray:
+def pooled_sums(maps: MosMaps, tile: Tile, image: Float[Tensor, "3 h w"]) -> Float64[np.ndarray, " 2"]:
     """What a tile of `image` adds to (sum of roi * pmos, sum of roi), both at full resolution, in double precision."""
     return _sums(_own_part(maps, tile, image))
 

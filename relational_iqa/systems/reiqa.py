@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32
 from PIL import Image
 from torch import Tensor
 
@@ -49,15 +50,19 @@ class ReIQA:
         self.regressor = regressor
 
     @torch.inference_mode()
-    def features(self, image: Source, experts: Experts = "both", *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-        """Features float32 of the whole image at its own size and at half of it: quality (2 D,), content (2 D,), or
+    def features(
+        self, image: Source, experts: Experts = "both", *, max_pixels: int = MAX_PIXELS
+    ) -> Float32[np.ndarray, " d"]:
+        """Features of the whole image at its own size and at half of it: quality (2 D,), content (2 D,), or
         both in this order (4 D,). Nothing is resized or cropped otherwise, as in the paper."""
         features: np.ndarray = self.features_of_batch(load_image(image, max_pixels=max_pixels)[None], experts)[0]
         return features
 
     @torch.inference_mode()
-    def features_of_batch(self, images: Tensor, experts: Experts = "both") -> np.ndarray:
-        """The same for images (B, 3, H, W) in [0, 1] of one size: (B, 2 D) or (B, 4 D)."""
+    def features_of_batch(
+        self, images: Float[Tensor, "b 3 h w"], experts: Experts = "both"
+    ) -> Float32[np.ndarray, "b d"]:
+        """The same for images in [0, 1] of one size."""
         if experts not in EXPERTS:
             raise UsageError(f"experts {experts!r}: expected one of {', '.join(EXPERTS)}")
         chosen = ("quality", "content") if experts == "both" else (experts,)
@@ -105,8 +110,8 @@ def from_checkpoints(
 
 def features_of_files(
     model: ReIQA, paths: Sequence[Path], experts: Experts = "both", max_pixels: int = MAX_PIXELS
-) -> np.ndarray:
-    """(N, D) float32, one row an image file, with a progress line."""
+) -> Float32[np.ndarray, "n d"]:
+    """Features of image files, a row each, with a progress line."""
     from distortion_engine.jobs.progress import progress
 
     rows = []

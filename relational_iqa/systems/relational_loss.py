@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from distortion_engine.errors import ImageError, UsageError
@@ -52,7 +53,7 @@ class RelationalLoss(nn.Module):
         """The frozen networks."""
         return self._hidden[0]
 
-    def forward(self, test: Tensor, reference: Tensor) -> Tensor:
+    def forward(self, test: Tensor, reference: Tensor) -> Float[Tensor, ""] | Float[Tensor, " b"]:
         """Loss >= 0 in severity levels, 0 (with gradient 0) where the images are equal; float32 (float64 after
         `.double()`), () or with reduction "none" (B,).
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
@@ -56,8 +57,8 @@ class SPIPS:
         self.tile_px = tile_px
         self.meta = dict(meta)
 
-    def __call__(self, test: Tensor, reference: Tensor) -> Tensor:
-        """Quality (B,) of images (B, 3, H, W) in [0, 1], any size from 16 px, differentiable in both; each batch whole.
+    def __call__(self, test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
+        """Quality of images (B, 3, H, W) in [0, 1], any size from 16 px, differentiable in both; each batch whole.
         Raises ImageError for shapes that are no pair."""
         check_pair(test, reference)
         inside = inside_share(*test.shape[-2:]).to(self.device)
@@ -107,8 +108,8 @@ class SPIPS:
         return float(self.network.quality(self._in_tiles(image.to(self.device), reference.to(self.device))[0])) + 0.0
 
     @torch.inference_mode()
-    def quality_batch(self, tests: Tensor, references: Tensor) -> Tensor:
-        """Qualities (B,) of images (B, 3, H, W) against their references, without gradients."""
+    def quality_batch(self, tests: Tensor, references: Tensor) -> Float[Tensor, " b"]:
+        """Qualities of images (B, 3, H, W) against their references, without gradients."""
         return self(tests, references)
 
     def _mos(self, quality: float) -> float | None:
