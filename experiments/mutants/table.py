@@ -1,0 +1,12 @@
+"""All mutants, by the room they are in."""
+
+from experiments.mutants import distortions, metrics, restoration, results, training
+from experiments.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    *distortions.MUTANTS,
+    *restoration.MUTANTS,
+    *metrics.MUTANTS,
+    *training.MUTANTS,
+    *results.MUTANTS,
+)
