@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from types import EllipsisType
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from distortion_engine.reading.colour import to_srgb
 from distortion_engine.reading.decoding import Samples, out_of_memory
 from distortion_engine.reading.image_io import MAX_PIXELS, check_side, load_image, read_samples
 from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, in_file, temporary_array
-from relational_iqa.viewing.alignment import match_sizes
+from relational_iqa.viewing.alignment import match_sizes_by, resized
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
 """An image as it enters: a path, a PIL image, an array (H, W, 3) or a tensor (3, H, W) in [0, 1]."""
@@ -58,12 +58,16 @@ class StoredImage:
         except MemoryError as error:
             raise out_of_memory(self._name) from error
 
-    def __getitem__(self, key: tuple[Any, slice, slice]) -> StoredImage:
+    def __getitem__(self, key: tuple[EllipsisType, slice, slice]) -> StoredImage:
         """The part `image[..., rows, columns]`, still stored; what alignment by cropping asks for."""
         _, rows, columns = key
         if isinstance(self._content, Tensor):
             return StoredImage(self._content[:, rows, columns], self._name)
         return StoredImage(replace(self._content, values=self._content.values[rows, columns]), self._name)
+
+    def resized(self, height: int, width: int) -> StoredImage:
+        """The image at another size, as float32."""
+        return StoredImage(resized(self.pixels(), height, width), self._name)
 
     def pixels(self) -> Tensor:
         """All of it, float32 (3, H, W)."""
@@ -117,13 +121,7 @@ def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) ->
 
 def align_images(images: Sequence[tuple[str, StoredImage]], align: str | None) -> list[StoredImage]:
     """As `match_sizes`: images of one size, in order. Resized ones are float32 from here on."""
-    same = len({image.shape for _, image in images}) == 1
-    if align != "resize" or same:
-        alike: Any = images  # match_sizes looks at shapes and crops, both of which stored images know
-        matched: list[Any] = match_sizes(alike, align)
-        return matched
-    resized = match_sizes([(name, image.pixels()) for name, image in images], align)
-    return [StoredImage(image, name) for image, (name, _) in zip(resized, images, strict=True)]
+    return match_sizes_by(StoredImage.resized, images, align)
 
 
 def open_images(
@@ -141,8 +139,8 @@ def align_mask(name: str, mask: StoredImage, like: StoredImage, align: str | Non
     """The mask at the size of `like`: resized whatever `align` says, but not where it is None."""
     if align is None or mask.shape == like.shape:
         return align_images([("the image", like), (name, mask)], None)[1]
-    resized = F.interpolate(mask.pixels()[None], like.shape[-2:], mode="bilinear", antialias=True)
-    return StoredImage(resized[0].clamp(0, 1), name)
+    enlarged = F.interpolate(mask.pixels()[None], like.shape[-2:], mode="bilinear", antialias=True)
+    return StoredImage(enlarged[0].clamp(0, 1), name)
 
 
 def _checked(tensor: Tensor, max_pixels: int) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Callable, Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar, get_args
 
 from distortion_engine.errors import ImageError, UsageError
 
@@ -14,6 +15,18 @@ Alignment = Literal["resize", "crop"]
 ALIGNMENTS: tuple[Alignment, ...] = get_args(Alignment)
 
 
+class Croppable(Protocol):
+    """An image (3, H, W) whose size is known and which can be cropped: a tensor, or an image that stands for one."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+    def __getitem__(self, key: tuple[EllipsisType, slice, slice], /) -> Self: ...
+
+
+Picture = TypeVar("Picture", bound=Croppable)
+
+
 def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = None) -> list[torch.Tensor]:
     """The images (3, H, W), all of one size, in the given order.
 
@@ -21,6 +34,13 @@ def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = 
     to [0, 1]) or "crop" (centre), both to the smallest height and the smallest width, so that the order of images does
     not matter. Raises ImageError naming the first two sizes that differ, UsageError for another `align`.
     """
+    return match_sizes_by(resized, images, align)
+
+
+def match_sizes_by(
+    resize: Callable[[Picture, int, int], Picture], images: Sequence[tuple[str, Picture]], align: str | None
+) -> list[Picture]:
+    """As `match_sizes`, of images of any kind; `resize` brings one of them to a height and a width."""
     if align is not None and align not in ALIGNMENTS:
         raise UsageError(f"align is {align!r}: expected 'resize' or 'crop', or leave it out")
     sizes = [tuple(image.shape[-2:]) for _, image in images]
@@ -34,11 +54,12 @@ def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = 
             "images of one scene must have one size: use --align resize or --align crop (align= in Python)"
         )
     height, width = min(size[0] for size in sizes), min(size[1] for size in sizes)
-    change = _resized if align == "resize" else _cropped
+    change = resize if align == "resize" else _cropped
     return [change(image, height, width) for _, image in images]
 
 
-def _resized(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def resized(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """An image (3, H, W) in [0, 1] at another size: antialiased bicubic, clamped to [0, 1]."""
     if tuple(image.shape[-2:]) == (height, width):
         return image
     import torch.nn.functional as F
@@ -46,6 +67,6 @@ def _resized(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return F.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0].clamp(0, 1)
 
 
-def _cropped(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def _cropped(image: Picture, height: int, width: int) -> Picture:
     top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
     return image[..., top : top + height, left : left + width]
