@@ -15,8 +15,15 @@ from relational_iqa.networks.pmos_head import MosMaps, PmosHead, ThumbnailEncode
 
 @dataclass(frozen=True)
 class PmosArchitecture:
-    """width: channels of the features at 1/4 resolution. encoder_channels: of the learned first layers, 24 in the
-    shipped distortion network. embedding: size of the thumbnail's. film, roi: False leaves that part out."""
+    """Sizes of a `PmosNetwork`.
+
+    Args:
+        width: channels of the features at 1/4 resolution.
+        encoder_channels: channels of the learned first layers, 24 in the shipped distortion network.
+        embedding: size of the embedding of the thumbnail.
+        film: False leaves the modulation by the embedding out.
+        roi: False leaves the region-of-interest weights out.
+    """
 
     width: int = 48
     encoder_channels: int = 24

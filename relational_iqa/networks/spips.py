@@ -32,12 +32,20 @@ _FAINT = 0.1
 
 @dataclass(frozen=True)
 class SpipsArchitecture:
-    """streams: which maps are fused, some of `STREAMS` (fewer for an ablation). width: channels of the small backbone's
-    first stage, or of a ResNet's stem. resnet_depth: 0 for the small backbone, else 18, 34 or 50. imagenet_input:
-    whether the ResNet expects ImageNet's normalisation. hidden: channels of the network that predicts the fusion.
-    shares_from: what it sees, the "pair" and its maps, or the "reference" alone; then more of any map is never better.
+    """Parts and sizes of a `SpipsNetwork`.
 
-    Raises UsageError for a stream that is unknown or named twice, or for none.
+    Args:
+        streams: which maps are fused, some of `STREAMS` (fewer for an ablation).
+        width: channels of the first stage of the small backbone, or of the stem of a ResNet.
+        resnet_depth: 0 for the small backbone, else 18, 34 or 50.
+        imagenet_input: whether the ResNet expects the normalisation of ImageNet.
+        hidden: channels of the network that predicts the fusion.
+        shares_from: what that network sees: the "pair" and its maps, or the "reference" alone; with the reference
+            alone, more of any map is never better.
+
+    Raises:
+        UsageError: for a stream that is unknown or named twice, for no stream, for an unknown `shares_from`, and for
+            sizes below 1.
     """
 
     streams: tuple[str, ...] = STREAMS

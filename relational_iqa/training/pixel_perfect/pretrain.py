@@ -24,9 +24,18 @@ from relational_iqa.training.pixel_perfect.scoring_stage import ScoringStage
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """A whole run. name: of the weights. data: what is trained on. architecture: sizes. distortion, scoring: the two
-    stages. out: folder of checkpoints, logs and the result. start_from: weights to go on from, empty for none.
-    pair_crop_px: side of the windows that the distortion stage cuts from the crops, 0 for none."""
+    """A whole run of `riqa pretrain`.
+
+    Args:
+        name: name of the weights.
+        data: what is trained on.
+        distortion: options of the first stage, the distortion network.
+        scoring: options of the second stage, the scoring network.
+        out: folder of checkpoints, logs and the result.
+        architecture: sizes of the networks.
+        start_from: weights to go on from; empty for none.
+        pair_crop_px: side of the windows that the distortion stage cuts from the crops, 0 for none.
+    """
 
     name: str
     data: DataConfig

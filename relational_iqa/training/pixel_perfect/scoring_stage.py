@@ -23,8 +23,15 @@ from relational_iqa.training.losses.ranked_sets import pair_losses, reference_lo
 
 @dataclass(frozen=True)
 class ScoringLossWeights:
-    """order: construction within sets. agreed: pairs all metrics agree on. consensus: regression. contrast: of the
-    embedding. nothing: margin of images that nobody can tell apart."""
+    """Weights of the parts of the loss.
+
+    Args:
+        order: of the order by construction within sets.
+        agreed: of the pairs on which all metrics agree.
+        consensus: of the regression to the mean of the metrics.
+        contrast: of the contrast of the embeddings.
+        nothing: of the margin of images that nobody can tell apart, which should be 0.
+    """
 
     order: float = 2.0
     agreed: float = 0.5

@@ -20,12 +20,28 @@ FULL = "full"
 
 @dataclass(frozen=True)
 class FitConfig:
-    """A whole fit. name: of the weights. dataset: a name that `riqa evaluate` knows. rated: its root; for "csv" a table
-    (image,score[,scene]) or the folder of scores.csv. lower_is_better: of the scores of a CSV. fit: the trainer's
-    options. start_from: pMOS weights, empty for the shipped ones. encoder: "frozen" fits the head, "tuned" everything.
-    score_range: the scores (higher better) that become MOS 1 and MOS 5; empty takes the range the data set states, or
-    else that of the images fitted to. splits, test_share, split_seed: splits by scene; splits 0 leaves the measuring
-    out. cells: of each image that are kept for a frozen encoder. crop_px: side of the crops a tuned one sees."""
+    """A whole run of `riqa fit-mos`.
+
+    Args:
+        name: name of the weights.
+        rated: root of the data set; for "csv" a table (image,score[,scene]) or the folder of scores.csv.
+        out: folder of checkpoints, logs and the result.
+        fit: options of the trainer.
+        dataset: a name that `riqa evaluate` knows.
+        lower_is_better: whether lower scores of a CSV are better.
+        start_from: pMOS weights; empty for the shipped ones.
+        encoder: "frozen" fits the head, "tuned" the whole network.
+        film: False leaves the modulation by the embedding out, for an ablation.
+        roi: False leaves the region-of-interest weights out, for an ablation.
+        loss: weights of the parts of the loss.
+        score_range: the scores (higher is better) that become MOS 1 and MOS 5; empty for the range that the data set
+            states, or else that of the images that are fitted to.
+        splits: number of splits by scene; 0 leaves the measuring out.
+        test_share: share of the scenes in a test.
+        split_seed: seed of the splits.
+        cells: number of cells of each image that are kept for a frozen encoder.
+        crop_px: side of the crops that a tuned encoder sees.
+    """
 
     name: str
     rated: str

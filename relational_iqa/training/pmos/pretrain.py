@@ -27,10 +27,19 @@ SYSTEM = "pmos"
 
 @dataclass(frozen=True)
 class PmosConfig:
-    """A whole run. name: of the weights. data: what is trained on; the folder is shared with `riqa pretrain`. pmos: the
-    stage. out: folder of checkpoints, logs and the result. encoder_from: weights of the core system whose learned first
-    layers are taken over, empty for none. start_from: pMOS weights to go on from, empty for none. recolour: of the sets
-    while training."""
+    """A whole run of the training of pMOS.
+
+    Args:
+        name: name of the weights.
+        data: what is trained on; the folder is shared with `riqa pretrain`.
+        pmos: options of the trainer.
+        out: folder of checkpoints, logs and the result.
+        architecture: sizes of the network.
+        loss: weights of the parts of the loss.
+        encoder_from: weights of the core system whose learned first layers are taken over; empty for none.
+        start_from: pMOS weights to go on from; empty for none.
+        recolour: how the sets are recoloured in training.
+    """
 
     name: str
     data: DataConfig

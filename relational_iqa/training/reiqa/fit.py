@@ -34,8 +34,14 @@ _LICENCE_OF_START = "that of the networks it started from; see their sources bef
 
 @dataclass(frozen=True)
 class EncoderRun:
-    """One encoder. train: the trainer's options; its batch_size counts pairs of crops. size: of the network. contrast:
-    MoCo's options. start_from: a ResNet to start from, of the same size; empty for random weights."""
+    """How one encoder is trained.
+
+    Args:
+        train: options of the trainer; its `batch_size` counts pairs of crops.
+        size: size of the network.
+        contrast: options of MoCo.
+        start_from: a ResNet to start from, of the same size; empty for random weights.
+    """
 
     train: TrainConfig
     size: EncoderSize = field(default_factory=EncoderSize)
