@@ -15,6 +15,7 @@ CHECKED_SHAPES = (
     "relational_iqa.conventional",
     "relational_iqa.networks",
     "relational_iqa.results.colormaps",
+    "relational_iqa.results.map",
     "relational_iqa.systems",
     "relational_iqa.training.losses",
 )

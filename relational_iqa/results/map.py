@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32, Shaped
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from relational_iqa.tiling.enlargement import CELL_PX, enlarged_window, sum_of_enlarged
@@ -94,28 +95,29 @@ class Map(NDArrayOperatorsMixin):
         """float32."""
         return np.dtype(np.float32)
 
-    def full(self) -> np.ndarray:
-        """The whole map: a new float32 array (H, W)."""
+    def full(self) -> Float32[np.ndarray, "{self.shape[0]} {self.shape[1]}"]:
+        """The whole map, as a new array."""
         values = self.window(0, self.shape[0], 0, self.shape[1])
         return values.copy() if self.cell_px == 1 else values
 
-    def window(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-        """The part [top, bottom) x [left, right): float32 (bottom - top, right - left). Read it only: it may be a view
-        of the map."""
+    def window(
+        self, top: int, bottom: int, left: int, right: int
+    ) -> Float32[np.ndarray, "{bottom}-{top} {right}-{left}"]:
+        """The part [top, bottom) x [left, right). Read it only: it may be a view of the map."""
         if self.cell_px == 1:
             values = self.grid[top:bottom, left:right]
         else:
             values = enlarged_window(self.grid, top, bottom, left, right)
         return np.clip(values, -self.limit, self.limit) if self._exceeds_limit else np.ascontiguousarray(values)
 
-    def strips(self) -> Iterator[np.ndarray]:
-        """The whole map from top to bottom in windows (rows, W). Maps of one size are cut at the same rows."""
+    def strips(self) -> Iterator[Float32[np.ndarray, "rows w"]]:
+        """The whole map from top to bottom in windows of its width. Maps of one size are cut at the same rows."""
         height, width = self.shape
         rows = max(1, _STRIP_PX // (width * CELL_PX)) * CELL_PX
         for top in range(0, height, rows):
             yield self.window(top, min(top + rows, height), 0, width)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Shaped[np.ndarray, "h w"]:
         if copy is False:
             raise ValueError("a map is enlarged into a new array: copy=False cannot be kept, leave it out")
         return self.full() if dtype is None else self.full().astype(dtype)
@@ -131,7 +133,7 @@ class Map(NDArrayOperatorsMixin):
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[Float32[np.ndarray, " w"]]:
         return iter(self.full())
 
     def __neg__(self) -> Map:
@@ -187,8 +189,8 @@ class Map(NDArrayOperatorsMixin):
             below += int(np.count_nonzero(strip <= -threshold))
         return MapStatistics(low, high, total / self.size, above / self.size, below / self.size)
 
-    def reduced(self, side_px: int) -> np.ndarray:
-        """The map at the size of a picture with a longer side of at most `side_px`: float32, means over boxes.
+    def reduced(self, side_px: int) -> Float32[np.ndarray, "h w"]:
+        """The map at the size of a picture with a longer side of at most `side_px`: means over boxes.
 
         Where that picture is no larger than the grid, the grid is reduced instead of the enlarged map.
         """
