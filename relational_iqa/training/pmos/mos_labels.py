@@ -56,7 +56,7 @@ NO_RECOLOURING = Recolouring()
 class MosBatch(NamedTuple):
     """A batch of S ranked sets of a reference and n members with pseudo-labels.
 
-    Args:
+    Attributes:
         images: (S, n+1, 3, P, P) in [0, 1], the reference first.
         mos: (S, n+1, 1, P/4, P/4), label of each cell.
         valid: (S, n+1, 1, P/4, P/4) in [0, 1], how far the label of a cell counts.
