@@ -12,12 +12,14 @@ the files itself. Its start takes some seconds, since it imports PyTorch; runs o
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from multiprocessing.connection import wait
 from typing import Any
 
 import torch
@@ -28,6 +30,8 @@ from distortion_engine.errors import UsageError
 
 AHEAD = 2
 """Batches that one worker makes ahead; each of several workers makes one."""
+_DEATH_S = 1.0
+"""How long a worker may take to be gone after its pipe has closed."""
 
 
 class BatchLoader(Iterator[Any]):
@@ -43,7 +47,7 @@ class BatchLoader(Iterator[Any]):
         workers: processes that make batches ahead; 0: none, batches are made here.
 
     Raises:
-        UsageError: a batch cannot be made from the data; or, at the end of the context, a worker has died.
+        UsageError: a batch cannot be made from the data, or a worker has died.
     """
 
     def __init__(self, batches: Dataset[Any], start: int = 0, stride: int = 1, workers: int = 1) -> None:
@@ -56,13 +60,24 @@ class BatchLoader(Iterator[Any]):
             prefetch_factor=(AHEAD if workers == 1 else 1) if workers else None,
             generator=torch.Generator(),  # else it draws from the global one, which each step seeds
         )
-        with _interrupts_ignored():
+        before = set(multiprocessing.active_children())
+        with _signals_kept():
             self._ready: Iterator[Any] | None = iter(loader)
+        self._workers = set(multiprocessing.active_children()) - before
 
     def __next__(self) -> Any:
         if self._ready is None:
             raise StopIteration
-        batch = next(self._ready)
+        try:
+            batch = next(self._ready)
+        except (RuntimeError, OSError, EOFError) as error:
+            if self._workers and wait([worker.sentinel for worker in self._workers], timeout=_DEATH_S):
+                raise UsageError(
+                    f"a process that makes batches has ended ({_said(error)}): it "
+                    "needs memory (also shared memory, /dev/shm) and, in a script of your own, a line "
+                    '`if __name__ == "__main__":` around the training; data_workers=0 makes batches without it'
+                ) from error
+            raise
         if isinstance(batch, _Refusal):
             raise UsageError(batch.message)
         return batch
@@ -70,16 +85,17 @@ class BatchLoader(Iterator[Any]):
     def __enter__(self) -> BatchLoader:
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        # A DataLoader ends its workers, or kills those that do not end, when its iterator is deleted.
+    def __exit__(self, *_: object) -> None:
+        # A DataLoader ends its workers, or kills those that do not end, when its iterator is deleted; but the traceback
+        # of an error keeps the iterator alive.
+        shut_down = getattr(self._ready, "_shutdown_workers", None)
         self._ready = None
-        # PyTorch raises this from a signal handler, so wherever the loop is at that moment.
-        if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker (pid"):
-            raise UsageError(
-                f"a process that makes batches has ended ({' '.join(str(error).split())}): it needs memory (also "
-                'shared memory, /dev/shm) and, in a script of your own, a line `if __name__ == "__main__":` around the '
-                "training; data_workers=0 makes batches without it"
-            ) from error
+        if shut_down is not None:
+            shut_down()
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -114,14 +130,20 @@ class _Numbers(Sampler[int]):
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal. Processes started inside ignore it for good, so that the loop, which
-    finishes its step first, still gets its batch."""
+def _signals_kept() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C for good: it reaches every process of a terminal, and the loop, which
+    finishes its step first, still needs its batch.
+
+    Afterwards the handlers of this process are those of before. PyTorch installs one that raises an error wherever the
+    program is when a worker dies, also in the middle of saving a checkpoint; the DataLoader notices a death by itself
+    when it is asked for a batch.
+    """
     if threading.current_thread() is not threading.main_thread():  # where no handler can be set
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt, child = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.getsignal(signal.SIGCHLD)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL if child is None else child)

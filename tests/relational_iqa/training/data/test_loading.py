@@ -88,7 +88,7 @@ def test_a_worker_ignores_ctrl_c_and_its_death_is_named(tmp_path: Path) -> None:
     handler = signal.getsignal(signal.SIGINT)
     before = set(multiprocessing.active_children())
     with (
-        pytest.raises(UsageError, match="process that makes batches has ended.*data_workers=0"),
+        pytest.raises(UsageError, match="process that makes batches has ended.*data_workers=0") as caught,
         BatchLoader(Drawn(tmp_path)) as loader,
     ):
         assert signal.getsignal(signal.SIGINT) is handler
@@ -101,3 +101,9 @@ def test_a_worker_ignores_ctrl_c_and_its_death_is_named(tmp_path: Path) -> None:
         os.kill(worker.pid, signal.SIGKILL)
         for _ in range(2 + AHEAD):
             next(loader)
+    # Another process that ends is not taken for the dead worker, also while the error is kept.
+    other = multiprocessing.get_context("spawn").Process(target=int)
+    other.start()
+    other.join()
+    time.sleep(0.1)
+    assert caught.value.__cause__ is not None
