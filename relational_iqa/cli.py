@@ -12,6 +12,7 @@ from typing import Any
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.commands import (
     compare,
+    compare_options,
     evaluate,
     explain,
     export,
@@ -29,7 +30,7 @@ from relational_iqa.commands.parser import Command, parse
 
 # Order of --help. A new command is one line here and its module in the import above.
 COMMANDS: dict[str, Command[Any]] = {
-    "compare": Command(compare.compare, compare.CompareOptions),
+    "compare": Command(compare.compare, compare_options.CompareOptions),
     "rank": Command(rank.rank, rank.RankOptions),
     "score": Command(score.score, score.ScoreOptions),
     "generate": Command(generate.generate, generate.GenerateCommandOptions),

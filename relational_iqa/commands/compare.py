@@ -1,50 +1,13 @@
 """riqa compare: two images of one scene, or two folders of them, with or without the pristine ones."""
 
-import math
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import check_margin, check_outputs, finish, load_system
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional
-from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
-    """Options of `riqa compare`. Raises UsageError for a `fail_below` that no margin can be compared with."""
-
-    a: Annotated[str, Positional("A")]
-    """One image, or a folder of images."""
-    b: Annotated[str, Positional("B")]
-    """The other image of the same scene, or the other folder."""
-    out: Annotated[str | None, Metavar("REPORT.html|DIR")] = None
-    """Writes a report with maps: of two images one HTML file that works offline, of two folders a folder for the worst
-    pairs."""
-    mask: Annotated[str | None, Metavar("M")] = None
-    """Image that says which pixels count: white ones do, black ones do not, grey ones in part. It changes the margin
-    and the qualities; the maps stay whole."""
-    csv: Annotated[str | None, Metavar("PATH")] = None
-    """Writes a table with one row per pair. For two folders."""
-    worst: Annotated[NonNegativeInt | None, Metavar("N")] = None
-    """How many of the worst pairs to list and to report; 10 if not given. For two folders."""
-    fail_below: Annotated[float | None, Metavar("MARGIN")] = None
-    """Ends with exit code 1 where the margin (of two folders, the mean margin) is lower than this, for example -0.1."""
-    fail_unmatched: bool = False
-    """Ends with exit code 2 where a file has no partner in the other folder. For two folders."""
-
-    def __post_init__(self) -> None:
-        if self.fail_below is not None and not math.isfinite(self.fail_below):
-            raise UsageError(f"--fail-below {self.fail_below}: expected a number of levels, as -0.1")
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """Role -> path of "a", "b" and, where there is one, "reference"."""
-        given = {"a": self.a, "b": self.b, "reference": self.reference}
-        return {role: path for role, path in given.items() if path is not None}
+from relational_iqa.commands.compare_options import CompareOptions
 
 
 def compare(options: CompareOptions) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import check_margin, check_outputs, finish, load_system
-from relational_iqa.commands.compare import CompareOptions
+from relational_iqa.commands.compare_options import CompareOptions
 from relational_iqa.version import __version__
 
 if TYPE_CHECKING:

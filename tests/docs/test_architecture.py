@@ -87,6 +87,11 @@ def test_a_module_imports_rooms_below_its_own_only(module: str):
     assert upward == []
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_imports_itself_through_others(module: str):
+    assert [name for name in imported(module) if module in reached(name)] == []
+
+
 def test_every_room_stands_in_the_table_once():
     named = [name for rooms in ROWS for name in rooms]
     assert sorted(named) == sorted({room(module) for module in MODULES})
