@@ -21,8 +21,6 @@ from experiments.pmos import maps
 from experiments.pmos.maps import MapScores, score_pairs
 from experiments.pmos.people import people_rows
 from relational_iqa.networks.pmos_head import MosMaps
-from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig
@@ -31,18 +29,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def weights(versions: list[Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
-    network.calibrate(torch.stack(versions))
-    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
-    save_pmos_weights(path, network)
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(weights: Path) -> PMOS:
-    return load(weights)
+def model(pmos_weights: Path) -> PMOS:
+    return load(pmos_weights)
 
 
 # -- riqa score IMAGE --------------------------------------------------------------------------------------------------
@@ -150,14 +138,18 @@ def test_tiles_and_pooling_are_exact(model: PMOS, held_out: Path) -> None:
 
 
 def test_table_is_printed_and_written_with_its_weights(
-    weights: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    pmos_weights: Path,
+    held_out: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(evaluate_command, "evaluate", lambda *_, **__: [Row("a row", 0.7, must=0.6)])
-    arguments = ["--weights", str(weights), "--photos", str(held_out), "--out", str(tmp_path / "out")]
+    arguments = ["--weights", str(pmos_weights), "--photos", str(held_out), "--out", str(tmp_path / "out")]
     assert evaluate_command.main(arguments) == 0
     assert "1 of 1 requirements hold" in capsys.readouterr().out
     result = json.loads((tmp_path / "out/result.json").read_text())
-    assert result["rows"][0]["value"] == 0.7 and result["about"]["weights"]["name"] == "w"
+    assert result["rows"][0]["value"] == 0.7 and result["about"]["weights"]["name"] == "untrained"
     assert evaluate_command.main(["--weights", "no-such-weights", *arguments[2:]]) == 2
     assert "no-such-weights" in capsys.readouterr().err
 

@@ -5,15 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor
 
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.reading.image_io import load_image
 from relational_iqa import cli
 from relational_iqa.commands.score import ScoreOptions, score
-from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS, load
 from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, riqa
 
@@ -38,26 +34,16 @@ def test_riqa_rank_and_score_agree_on_the_demo_pair() -> None:
 
 
 @pytest.fixture(scope="module")
-def weights(versions: list[Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
-    network.calibrate(torch.stack(versions))
-    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
-    save_pmos_weights(path, network)
-    return path
-
-
-@pytest.fixture(scope="module")
-def pmos(weights: Path) -> PMOS:
-    return load(weights)
+def pmos(pmos_weights: Path) -> PMOS:
+    return load(pmos_weights)
 
 
 def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
-    weights: Path, photo_paths: list[Path], pmos: PMOS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pmos_weights: Path, photo_paths: list[Path], pmos: PMOS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [str(path) for path in photo_paths[:2]]
     out = tmp_path / "r.json"
-    score(ScoreOptions(images=files, json=str(out), weights=str(weights), maps=str(tmp_path / "maps")))
+    score(ScoreOptions(images=files, json=str(out), weights=str(pmos_weights), maps=str(tmp_path / "maps")))
     lines = capsys.readouterr().out.splitlines()
     content = json.loads(out.read_text())
     assert [entry["file"] for entry in content["scores"]] == files
@@ -67,17 +53,21 @@ def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
     assert "maps" in lines[2]
 
 
-def test_score_refuses_to_write_over_its_inputs(weights: Path, photo_paths: list[Path], tmp_path: Path) -> None:
+def test_score_refuses_to_write_over_its_inputs(pmos_weights: Path, photo_paths: list[Path], tmp_path: Path) -> None:
     first, second = tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"
     for path in (first, second):
         path.parent.mkdir()
         shutil.copy(photo_paths[0], path)
     with pytest.raises(UsageError, match="same name"):
-        score(ScoreOptions(images=[str(first), str(second)], weights=str(weights), maps=str(tmp_path)))
+        score(ScoreOptions(images=[str(first), str(second)], weights=str(pmos_weights), maps=str(tmp_path)))
     shutil.copy(first, tmp_path / "x-pmos.png")
     with pytest.raises(UsageError, match="write over"):
-        score(ScoreOptions(images=[str(first), str(tmp_path / "x-pmos.png")], weights=str(weights), maps=str(tmp_path)))
+        score(
+            ScoreOptions(
+                images=[str(first), str(tmp_path / "x-pmos.png")], weights=str(pmos_weights), maps=str(tmp_path)
+            )
+        )
     with pytest.raises(UsageError, match="is an input"):
-        score(ScoreOptions(images=[str(first)], json=str(first), weights=str(weights)))
+        score(ScoreOptions(images=[str(first)], json=str(first), weights=str(pmos_weights)))
     with pytest.raises(ImageError, match="nowhere"):
-        score(ScoreOptions(images=[str(tmp_path / "nowhere.png")], weights=str(weights)))
+        score(ScoreOptions(images=[str(tmp_path / "nowhere.png")], weights=str(pmos_weights)))

@@ -19,7 +19,6 @@ from distortion_engine.reading.image_io import load_image, save_image
 from relational_iqa.benchmarks.readers.items import Benchmark, Opinion
 from relational_iqa.commands.fit_mos import FitMosOptions
 from relational_iqa.commands.fit_mos import fit_mos as command
-from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS
 from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, fit, fit_mos, read
@@ -28,17 +27,6 @@ from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, parse_f
 ROOT = Path(__file__).parents[4]
 CONFIG = ROOT / "experiments/pmos/mmp2k.yaml"
 COUNT = 20
-
-
-@pytest.fixture(scope="module")
-def weights(versions: list[Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Untrained weights on disk."""
-    torch.manual_seed(0)
-    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
-    network.calibrate(torch.stack(versions))
-    path = tmp_path_factory.mktemp("weights") / "start.safetensors"
-    save_pmos_weights(path, network)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +54,13 @@ def settings(folder: Path, weights: Path, out: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def config(folder: Path, weights: Path, tmp_path: Path) -> FitConfig:
-    return parse_fit_config(settings(folder, weights, tmp_path / "run"))
+def config(folder: Path, pmos_weights: Path, tmp_path: Path) -> FitConfig:
+    return parse_fit_config(settings(folder, pmos_weights, tmp_path / "run"))
 
 
 @pytest.fixture(scope="module")
-def model(weights: Path) -> PMOS:
-    return pmos.load(weights)
+def model(pmos_weights: Path) -> PMOS:
+    return pmos.load(pmos_weights)
 
 
 # -- fitting -----------------------------------------------------------------------------------------------------------
@@ -153,7 +141,7 @@ def test_fit_writes_weights_that_say_whose_opinion_they_are(config: FitConfig, f
     card = json.loads(path.with_suffix(".json").read_text())
     result = pmos.load(path).score(folder / "images/0.png")
     assert result.opinions == card["opinions"] == card["data"] and "20 rated images" in result.opinions
-    assert card["started_from"]["name"] == "start" and card["started_from"]["opinions"] == "none"
+    assert card["started_from"]["name"] == "untrained" and card["started_from"]["opinions"] == "none"
     assert card["results"][FULL]["splits"] == 1 and set(table) == {FULL, LINEAR, BEFORE}
     assert "licence" in card and parse_fit_config(card["config"]) == replace(config, splits=1)
     again, _ = fit_mos(replace(config, splits=0))
@@ -161,13 +149,13 @@ def test_fit_writes_weights_that_say_whose_opinion_they_are(config: FitConfig, f
 
 
 def test_a_fit_that_goes_on_from_fitted_weights_names_all_whose_opinions_are_in_them(
-    config: FitConfig, weights: Path, model: PMOS, tmp_path: Path
+    config: FitConfig, pmos_weights: Path, model: PMOS, tmp_path: Path
 ) -> None:
     start = tmp_path / "fitted.safetensors"
     save_pmos_weights(start, model.network, "7 rated images of others")
     quick = replace(config, splits=0, fit=replace(config.fit, steps=1))
     for number, expected in enumerate(("7 rated images of others; ", "7 rated images of others; ", "")):
-        source = start if number < 2 else weights
+        source = start if number < 2 else pmos_weights
         path, _ = fit_mos(replace(quick, start_from=str(source), out=str(tmp_path / str(number))))
         card, told = json.loads(path.with_suffix(".json").read_text()), pmos.load(path).meta["opinions"]
         assert told == card["opinions"] == f"{expected}{card['data']}" and card["data"].startswith("20 rated images")
@@ -178,9 +166,9 @@ def test_a_fit_that_goes_on_from_fitted_weights_names_all_whose_opinions_are_in_
 
 
 def test_command_prints_the_table_and_the_weights(
-    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, pmos_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = settings(folder, weights, tmp_path / "run")
+    values = settings(folder, pmos_weights, tmp_path / "run")
     path = tmp_path / "fit.yaml"
     path.write_text(yaml.safe_dump(values))
     command(FitMosOptions(config=str(path), overrides=["fit.steps=2", "splits=1", "roi=false"]))

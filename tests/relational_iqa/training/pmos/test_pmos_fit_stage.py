@@ -11,8 +11,7 @@ from torch import Tensor
 
 from distortion_engine.reading.image_io import load_image, save_image
 from relational_iqa.networks.pmos_head import MosMaps, PmosHead, thumbnail
-from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.systems.pmos import PMOS
+from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.pmos.fit_mos_stage import (
     CropBatch,
     CropStage,
@@ -27,11 +26,8 @@ LOSS = FitLossWeights()
 
 
 @pytest.fixture(scope="module")
-def model(versions: list[Tensor]) -> PMOS:
-    torch.manual_seed(0)
-    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
-    network.calibrate(torch.stack(versions))
-    return PMOS(network.requires_grad_(False), {"name": "start", "sha256": "0"})
+def model(pmos_weights: Path) -> PMOS:
+    return load(pmos_weights)
 
 
 @pytest.fixture(scope="module")
