@@ -67,8 +67,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/conventional/structural.py",
-        "(_either(structure, luminance) if last else structure)",
-        "_either(structure, luminance)",
+        "(joint_dissimilarity(structure, luminance) if last else structure)",
+        "joint_dissimilarity(structure, luminance)",
         ("tests/relational_iqa/conventional/test_formulas.py::test_values_are_those_of_the_paper[ms_ssim]",),
     ),
     Mutant(

@@ -39,14 +39,14 @@ def ssim(test: Tensor, reference: Tensor, *, downsample: bool = True) -> Float[T
 
     `downsample`: average blocks first so that the shorter side is near 256 px, the authors' rule for viewing distance.
     """
-    damage = _either(*_ssim_losses(*_at_viewing_scale(test, reference, downsample)))
+    damage = joint_dissimilarity(*ssim_dissimilarities(*_at_viewing_scale(test, reference, downsample)))
     return 1 - damage.mean(dim=(1, 2, 3))
 
 
 def ssim_map(test: Tensor, reference: Tensor, *, downsample: bool = False) -> Float[Tensor, "b 1 h w"]:
     """SSIM of the window around every pixel, (B, 1, H, W) at the input's size, in (-1, 1]; borders repeat the last
     complete window."""
-    damage = _either(*_ssim_losses(*_at_viewing_scale(test, reference, downsample)))
+    damage = joint_dissimilarity(*ssim_dissimilarities(*_at_viewing_scale(test, reference, downsample)))
     inner = 1 - damage.mean(dim=1, keepdim=True)
     margin = WINDOW_PX // 2
     framed = F.pad(inner, (margin, margin, margin, margin), mode="replicate")
@@ -65,9 +65,9 @@ def ms_ssim(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     for scale, weight in enumerate(weights):
         if scale:
             test, reference = shrink(test, 2, pad="end"), shrink(reference, 2, pad="end")
-        structure, luminance = _ssim_losses(test, reference)
+        structure, luminance = ssim_dissimilarities(test, reference)
         last = scale == len(weights) - 1
-        mean = 1 - (_either(structure, luminance) if last else structure).mean(dim=(2, 3))
+        mean = 1 - (joint_dissimilarity(structure, luminance) if last else structure).mean(dim=(2, 3))
         # Negative structure means inverted contrast: as bad as none. The floor keeps the gradient of the power finite.
         total = total * mean.clamp_min(1e-6) ** weight
     return 1 - (1 - total).mean(dim=1)
@@ -87,9 +87,15 @@ def _at_viewing_scale(test: Tensor, reference: Tensor, downsample: bool) -> tupl
     return shrink(test, factor), shrink(reference, factor)
 
 
-def _ssim_losses(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """1 minus the contrast-structure and 1 minus the luminance term of every complete window, (B, C, H - 10, W - 10)
-    each, in [0, 2): of the difference of the images, so exactly 0 where they are equal."""
+def ssim_dissimilarities(
+    x: Float[Tensor, "b c h w"], y: Float[Tensor, "b c h w"]
+) -> tuple[Float[Tensor, "b c h-10 w-10"], Float[Tensor, "b c h-10 w-10"]]:
+    """1 minus the contrast-structure term of SSIM, in [0, 2), and 1 minus its luminance term, in [0, 1], of every
+    complete window of `WINDOW_PX`. Images in [0, 1]; every channel by itself.
+
+    Both are computed from the difference of the images: they are exactly 0 where the images are equal, and their
+    gradients are finite there.
+    """
     difference = x - y
     moments = torch.cat([x, y, difference, x * x + y * y, difference.square()], dim=1)
     mean_x, mean_y, mean_difference, power, square_difference = _blur(moments).chunk(5, dim=1)
@@ -100,8 +106,8 @@ def _ssim_losses(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return variance / (variances + C2), mean_difference.square() / (mean_power + C1)
 
 
-def _either(first: Tensor, second: Tensor) -> Tensor:
-    """1 - (1 - first) (1 - second), exactly 0 where both are 0."""
+def joint_dissimilarity(first: Float[Tensor, "*any"], second: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """1 - (1 - first) (1 - second): that of a product of two similarities, exactly 0 where both are 0."""
     return first + second - first * second
 
 
