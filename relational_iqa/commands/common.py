@@ -12,8 +12,17 @@ System = Literal["pixel_perfect", "pmos", "reiqa", "spips"]
 
 
 def load_system(system: System, weights: str | None, device: str | None = None, precision: str | None = None) -> Any:
-    """A model of one of the four systems: shipped weights, or the file `weights`, on `device` and in `precision` where
-    those are given. Raises UsageError for what the system does not have."""
+    """A model of one of the four systems.
+
+    Args:
+        system: which one.
+        weights: None for the shipped ones, the name of others, or a path.
+        device: None for the default of the system.
+        precision: None for the default of the system.
+
+    Raises:
+        UsageError: for weights that cannot be used and for a device or precision that is not there.
+    """
     import relational_iqa
     from relational_iqa.tiling.memory import keep_freed_memory
 

@@ -61,11 +61,16 @@ def mix_channels(image: Float[Tensor, "b 3 h w"], matrix: Sequence[Sequence[floa
 
 
 def shrink(image: Float[Tensor, "b c _ _"], factor: int, pad: str = "none") -> Float[Tensor, "b c _ _"]:
-    """Average over `factor` x `factor` blocks, with the borders that the published codes of the metrics have.
+    """Averages over `factor` x `factor` blocks, with the border handling of the published code of each metric.
 
-    pad: "none" drops an incomplete last block; "end" adds a row and a column of zeros for an odd side; "centre" adds
-    zeros all round by half a block; "replicate" is that with border pixels repeated, an even block reaching one further
-    up and left.
+    Incomplete blocks at the right and at the bottom are dropped after the padding.
+
+    Args:
+        image: (B, C, H, W).
+        factor: side of a block in px; 1 returns the image as it is.
+        pad: "none"; "end" appends a row and a column of zeros where a side is odd; "centre" pads with zeros, (factor -
+            1) // 2 px before and factor // 2 px after; "replicate" repeats the border, factor // 2 px before and
+            (factor - 1) // 2 px after.
     """
     if factor == 1:
         return image
@@ -139,8 +144,14 @@ def dissimilarity(
 ) -> Float[Tensor, "*any"]:
     """1 minus the similarity ((2 - alpha) xy + c) / (x^2 + y^2 - alpha xy + c) that all these metrics share.
 
-    Written as (x - y)^2 / (x^2 + y^2 - alpha xy + c): exactly 0 where x and y are equal, at most 1 where both are
+    Computed as (x - y)^2 / (x^2 + y^2 - alpha xy + c): exactly 0 where x and y are equal, at most 1 where both are
     positive, at most 2 otherwise.
+
+    Args:
+        x: a feature of the first image.
+        y: the same feature of the second image.
+        constant: c > 0, which makes values that are small against it count as similar.
+        alpha: 0 for the usual form; MS-GMSD takes 0.5.
     """
     power = x * x + y * y
     return (x - y).square() / ((power - alpha * (x * y) if alpha else power) + constant)

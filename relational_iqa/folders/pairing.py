@@ -18,18 +18,32 @@ IMAGE_SUFFIXES = PHOTO_SUFFIXES | {".gif", ".j2k", ".jp2", ".pgm", ".pnm", ".ppm
 
 @dataclass(frozen=True)
 class Pair:
-    """Two files of one scene. name: how to call it, path below the folders, with "/" and without suffix."""
+    """Two images of one scene, with their reference.
+
+    Args:
+        name: name of the pair: path below the folders with "/", without suffix where that is unique.
+        a: file in the first folder.
+        b: file in the second folder.
+        reference: file of the reference; None where there is none.
+        problem: why the pair cannot be compared, known before any file is opened; empty where it can.
+    """
 
     name: str
     a: Path
     b: Path
     reference: Path | None = None
-    problem: str = ""  # why it cannot be compared, known before any file is opened
+    problem: str = ""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """pairs sorted by name; only_a, only_b: names with suffix, below the folder, that found no partner."""
+    """The pairs of two folders, and the files without a partner.
+
+    Args:
+        pairs: sorted by name.
+        only_a: files of the first folder that have no partner: path below the folder, with suffix.
+        only_b: the same for the second folder.
+    """
 
     pairs: tuple[Pair, ...]
     only_a: tuple[str, ...]
@@ -42,11 +56,18 @@ class Pairing:
 
 
 def pair_up(folder_a: str, folder_b: str, reference: str | None = None) -> Pairing:
-    """The images of both folders in pairs.
+    """The images of two folders in pairs.
 
-    reference: a folder, where each pair finds its own by the same rule, or one file for all pairs. A pair without one
-    has a `problem`. Raises UsageError where a folder has no images, no name fits, or a path is not what it has to be;
-    OSError where a folder cannot be read.
+    Args:
+        folder_a: first folder.
+        folder_b: second folder.
+        reference: one file, the reference of all pairs; or a folder, in which each pair finds its reference by the
+            rules of the module. A pair that finds none has a `problem`.
+
+    Raises:
+        UsageError: for a folder without images, for two folders without a common name, and for a path that is no
+            folder.
+        OSError: for a folder that cannot be read.
     """
     files_a, files_b = list_images(folder_a), list_images(folder_b)
     partners = _partners(files_a, files_b)

@@ -58,7 +58,15 @@ class BackboneArchitecture:
 
 @dataclass(frozen=True)
 class BlockShape:
-    """Sizes of one inverted residual block."""
+    """Sizes of one inverted residual block.
+
+    Args:
+        kernel: side of the depthwise kernel.
+        stride: stride of the depthwise convolution.
+        expansion: factor from `inputs` to the channels inside the block.
+        inputs: channels that enter.
+        outputs: channels that leave.
+    """
 
     kernel: int
     stride: int
@@ -88,10 +96,17 @@ def _scaled(channels: int, width: float) -> int:
 
 
 class SameConvolution(nn.Conv2d):
-    """A convolution with TensorFlow's "SAME" zero padding of even sizes, whatever the size.
+    """A convolution with the zero padding that TensorFlow's "SAME" gives images of even sides, applied to any size.
 
-    Output i lies where input stride x i lies, so a tile that starts at a multiple of the stride gives the values of
-    the whole image.
+    Output i lies where input stride * i lies, so a tile that starts at a multiple of the stride gives the values of the
+    whole image.
+
+    Args:
+        inputs: channels that enter.
+        outputs: channels that leave.
+        kernel: side of the kernel.
+        stride: step of the kernel.
+        groups: groups of channels that are convolved separately.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
@@ -175,10 +190,14 @@ def _geometry(shapes: Sequence[BlockShape], taps: Sequence[int]) -> tuple[tuple[
 
 @torch.no_grad()
 def random_weights(network: EfficientNetLite, images: Float[Tensor, "b 3 h w"], seed: int) -> None:
-    """A start from nothing: orthogonal weights, then each convolution scaled to zero mean and unit variance on `images`
-    (layer-sequential unit variance, Mishkin and Matas, ICLR 2016), which does the work of batch normalisation.
+    """Weights without any labels: orthogonal, then each convolution scaled to zero mean and unit variance on `images`.
 
-    images: a few photographs, in [0, 1].
+    Layer-sequential unit variance (Mishkin and Matas, ICLR 2016), which does the work of batch normalisation.
+
+    Args:
+        network: the network whose weights are replaced.
+        images: a few photographs (B, 3, H, W) in [0, 1].
+        seed: seed of the orthogonal weights.
     """
     generator = torch.Generator().manual_seed(seed)
     for convolution in network.convolutions():

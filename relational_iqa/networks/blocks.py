@@ -96,7 +96,8 @@ class Stem(nn.Module):
 
 
 def accept_former_names(module: nn.Module, names: Mapping[str, str]) -> None:
-    """Lets `module` load state dicts in which submodules of it had other names: former name -> name of today."""
+    """Lets `module` load state dicts that name submodules as earlier versions did; `names` maps former to present
+    names."""
     module.register_load_state_dict_pre_hook(partial(_renamed, names))
 
 

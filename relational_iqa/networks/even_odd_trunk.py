@@ -16,11 +16,20 @@ from relational_iqa.networks.pair_statistics import GridStatistics
 
 
 class EvenOddTrunk(nn.Module):
-    """Statistics of a pair, learned even channels (B, even, h, w) and odd ones (B, odd, h, w) on the 1/8 grid -> even
-    features (B, width, h, w) and odd features (B, odd_width, h, w), h and w even.
+    """Statistics and learned channels of a pair -> even features (B, width, h, w) and odd features (B, odd_width, h,
+    w).
 
-    A small U-Net over 1/8 and 1/16 of the image with a window mean of 80 px at the bottom. Most of the work is done at
-    1/8: what a cell of 8 px is can be told there, and it costs a quarter of 1/4.
+    All inputs and outputs are on the 1/8 grid, h and w even, except the statistics of the 1/16 grid. The network is a
+    small U-Net over 1/8 and 1/16 of the image, with a window mean of 80 px at the bottom. Most of the work is done at
+    1/8: an 8 px cell is enough to tell distortions apart, and costs a quarter of the 1/4 grid.
+
+    Args:
+        channels: numbers of channels of `GridStatistics`, by name.
+        even: learned even channels that enter.
+        odd: learned odd channels that enter.
+        width: even features that leave.
+        deep: channels at 1/16.
+        odd_width: odd features that leave.
     """
 
     def __init__(self, channels: dict[str, int], even: int, odd: int, width: int, deep: int, odd_width: int) -> None:

@@ -19,7 +19,14 @@ from relational_iqa.networks.pair_statistics import comb, log_energy, single_fea
 
 @dataclass(frozen=True)
 class SingleStatistics:
-    """Channels on the grids of 1/4, 1/8 and 1/16, and the image `with_margin`."""
+    """Statistics of one image.
+
+    Args:
+        cells4: channels on the 1/4 grid.
+        cells8: channels on the 1/8 grid.
+        cells16: channels on the 1/16 grid.
+        padded: the image with a margin, see `with_margin`.
+    """
 
     cells4: Float[Tensor, "b _ h w"]
     cells8: Float[Tensor, "b _ h//2 w//2"]

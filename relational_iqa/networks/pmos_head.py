@@ -25,7 +25,12 @@ _FIRST_LOGIT = 0.5  # maps begin at MOS 3.5, near the mean of the pseudo-labels
 
 
 class MosMaps(NamedTuple):
-    """mos in [1, 5]; roi > 0, of which only ratios matter."""
+    """Maps of one or more images.
+
+    Attributes:
+        mos: MOS in [1, 5].
+        roi: region-of-interest weights > 0, of which only ratios matter.
+    """
 
     mos: Float[Tensor, "b 1 h w"]
     roi: Float[Tensor, "b 1 h w"]
@@ -68,11 +73,15 @@ class ThumbnailEncoder(nn.Module):
 
 
 class PmosHead(nn.Module):
-    """Features (B, width, h, w) and embedding (B, size) -> `MosMaps`; every cell by itself.
+    """Features (B, width, h, w) and embedding (B, size) -> `MosMaps`; each cell is computed by itself.
 
-    film: whether the embedding modulates the local branch. roi: whether weights are predicted; else they are all 1.
-    Both exist for ablations. FiLM has no bias, so that an embedding of zeros, like `film=False`, leaves the branch as
-    it is.
+    FiLM has no bias, so an embedding of zeros has the same effect as `film=False`.
+
+    Args:
+        width: channels of the features.
+        embedding: size of the embedding.
+        film: whether the embedding modulates the local branch; False for an ablation.
+        roi: whether region-of-interest weights are predicted; False, for an ablation, sets them to 1.
     """
 
     def __init__(self, width: int = 48, embedding: int = 48, film: bool = True, roi: bool = True) -> None:

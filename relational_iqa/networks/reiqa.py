@@ -32,8 +32,10 @@ class EncoderSize:
 class ImageEncoder(nn.Module):
     """A ResNet on sRGB images (B, 3, H, W) in [0, 1] -> (B, `features`).
 
-    normalise: bring the input to ImageNet's mean and spread first. The content encoder does; the quality encoder does
-    not, in the paper and here.
+    Args:
+        backbone: the ResNet.
+        normalise: whether the mean and spread of ImageNet are normalised first. As in the paper, this is so for the
+            content encoder and not for the quality encoder.
     """
 
     def __init__(self, backbone: ResNet, normalise: bool) -> None:
@@ -67,12 +69,22 @@ def encoder_size(encoders: ReIQAEncoders, expert: str) -> EncoderSize:
 
 
 class MomentumContrast(nn.Module):
-    """Trains `encoder` by telling the key of a query's own image from others.
+    """Trains `encoder` to find the key of each query among the keys of other images (MoCo-v2).
 
-    queue: keys of earlier batches that are kept as negatives. momentum: of the key encoder. temperature: of InfoNCE.
-    groups: parts into which a batch is cut for its batch statistics; the keys are shuffled over the parts first, so
-    that a query and its key are not betrayed by equal statistics (shuffle-BN of MoCo, on one device). The key encoder
-    moves at the start of each training forward. With several processes keys are gathered from all of them.
+    The key encoder is updated at the start of each forward pass in training. With several processes, the keys of all of
+    them enter the queue.
+
+    Args:
+        encoder: what is trained.
+        queue: keys of earlier batches that are kept as negatives.
+        momentum: momentum of the key encoder, in [0, 1).
+        temperature: temperature of InfoNCE.
+        groups: parts of a batch with batch statistics of their own. Keys are shuffled over the parts, so that equal
+            statistics do not reveal which key belongs to a query (shuffle-BN of MoCo, on one device).
+        seed: seed of the random keys with which the queue starts.
+
+    Raises:
+        UsageError: for an option out of range.
     """
 
     def __init__(
@@ -111,13 +123,20 @@ class MomentumContrast(nn.Module):
         keys: Float[Tensor, "n 3 h w"],
         family: Int[Tensor, " n"] | None = None,
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-        """queries, keys: images in [0, 1], row i of both from one image; family: rows of one family are negatives of
-        each other within this batch (versions of one photograph), None for the queue alone.
+        """InfoNCE of a batch of pairs, and scalars to log.
 
-        Returns InfoNCE and three scalars to log:
-            found: share of queries whose key is nearer than every negative.
-            hard_negatives_beaten: the same among the family; only where there is one.
-            similarity: mean cosine similarity of a query to its own key.
+        Args:
+            queries: images in [0, 1].
+            keys: images in [0, 1]; row i shows the image of query i.
+            family: rows with the same number are versions of one photograph, and their keys are negatives of each other
+                in this batch. None: the negatives are those of the queue alone.
+
+        Returns:
+            The loss, and a dictionary of scalars:
+                found: share of queries whose own key is nearer than every negative.
+                hard_negatives_beaten: share of queries whose own key is nearer than every key of the family; only with
+                    `family`.
+                similarity: mean cosine similarity of a query to its own key.
         """
         with torch.no_grad():
             if self.training:

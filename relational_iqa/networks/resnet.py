@@ -61,7 +61,12 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """(B, 3, H, W) -> pooled features (B, `features`); torchvision's network without its classifier `fc`.
 
-    depth: a key of `BLOCKS`. width: channels of the stem. Raises UsageError for another depth or a width below 1.
+    Args:
+        depth: number of layers, a key of `BLOCKS`.
+        width: channels of the stem.
+
+    Raises:
+        UsageError: for another depth or a width below 1.
     """
 
     def __init__(self, depth: int = 50, width: int = 64) -> None:

@@ -29,7 +29,14 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What came out of a file: prefix of the names that were used, number of tensors loaded, names left unused."""
+    """What was read from a file of weights.
+
+    Args:
+        path: the file.
+        prefix: prefix of the names that were used.
+        loaded: number of tensors that were used.
+        ignored: names of the tensors that were not used.
+    """
 
     path: Path
     prefix: str
@@ -45,10 +52,15 @@ class LoadReport:
 
 
 def load_resnet(path: str | Path) -> tuple[ResNet, LoadReport]:
-    """A ResNet in eval mode, of the depth and width that the file has, without classifier; float32, on the CPU.
+    """A ResNet from a file, without classifier, in eval mode, in float32 on the CPU; depth and width are those of the
+    file.
 
-    path: safetensors, or a PyTorch file that is read with `weights_only`. UsageError names a file that is missing,
-    damaged or no ResNet, and missing or misshapen tensors.
+    Args:
+        path: a safetensors file, or a PyTorch file, which is read with `weights_only`.
+
+    Raises:
+        UsageError: for a file that is missing, damaged or no ResNet, and for tensors that are missing or of another
+            shape.
     """
     path = Path(path)
     state = read_state(path)

@@ -60,8 +60,13 @@ class Monotone(nn.Module):
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over pixels that pool a local result: of weights, weighted values and weighted squares of some or all of
-    them. Sums of tiles add."""
+    """Sums over pixels from which a local result is pooled; sums of tiles add up to those of the image.
+
+    Args:
+        weight: sum of the weights.
+        value: weighted sums of the values.
+        square: weighted sums of the squares of some or all of the values.
+    """
 
     weight: Float[Tensor, "b 1"]
     value: Float[Tensor, "b values"]
@@ -73,7 +78,12 @@ class Sums:
 
 @dataclass(frozen=True)
 class LocalQuality:
-    """Reference mode before pooling, on the 1/4 grid: visibility >= 0 in groups, weight > 0."""
+    """Result of the mode with a reference before pooling, on the 1/4 grid.
+
+    Args:
+        visibility: visibility of the difference, >= 0, in groups.
+        weight: how much each cell counts, > 0.
+    """
 
     visibility: Float[Tensor, "b groups h w"]
     weight: Float[Tensor, "b 1 h w"]
@@ -88,7 +98,13 @@ class LocalQuality:
 
 @dataclass(frozen=True)
 class LocalMargin:
-    """Without reference, before pooling: margin, odd, > 0 where a is better; weight, even; embedding, odd."""
+    """Result of the mode without a reference before pooling, on the 1/4 grid.
+
+    Args:
+        margin: in levels, > 0 where a is better; odd.
+        weight: how much each cell counts, > 0; even.
+        embedding: embedding of the relation; odd.
+    """
 
     margin: Float[Tensor, "b 1 h w"]
     weight: Float[Tensor, "b 1 h w"]
@@ -104,7 +120,16 @@ class LocalMargin:
 
 
 class ReferenceScorer(nn.Module):
-    """quality(x | r): distance-like, local, role-aware. Works on the 1/8 grid."""
+    """quality(x | r) from local differences; the reference and the test image have different roles. Works on the 1/8
+    grid.
+
+    Args:
+        axes: number of distortion axes.
+        features: even features of a `Relation`.
+        channels: numbers of channels of `GridStatistics`, by name.
+        encoder_channels: channels of the learned encoder on the 1/4 grid.
+        hidden: channels of the network that weighs the distances by their context.
+    """
 
     groups = 8
 
@@ -177,10 +202,18 @@ class ReferenceScorer(nn.Module):
 
 
 class PairScorer(nn.Module):
-    """margin(a, b) without a reference: odd direction times even magnitude, on statistics, relation and features.
+    """margin(a, b) without a reference: an odd direction times an even magnitude.
 
-    A judgement of each image alone (the same function of both, subtracted) is one of the odd inputs: without a
-    reference it is the only way to tell texture from noise.
+    One of the odd inputs is the difference of two judgements, one of each image alone by the same function: without a
+    reference this is the only way to tell texture from noise.
+
+    Args:
+        axes: number of distortion axes.
+        features: even features of a `Relation`.
+        odd_features: odd features of a `Relation`.
+        channels: numbers of channels of `GridStatistics`, by name.
+        encoded: features of each image alone in a `Relation`.
+        width: channels of the hidden layers.
     """
 
     def __init__(

@@ -66,8 +66,13 @@ class SpipsArchitecture:
 
 @dataclass(frozen=True)
 class LocalDifference:
-    """Before pooling. conventional: the conventional maps in use, at full resolution. maps: all maps in [0, 1], 0 where
-    nothing differs, on the 1/4 grid. fusion: their shares, which sum to 1 over the streams."""
+    """Difference of a test image and its reference before pooling.
+
+    Args:
+        conventional: maps of the conventional metrics in use, at full resolution.
+        maps: maps of all streams in [0, 1], 0 where nothing differs, on the 1/4 grid.
+        fusion: share of each stream at each place, on the 1/4 grid; the shares sum to 1 over the streams.
+    """
 
     conventional: Float[Tensor, "b used h w"]
     maps: Float[Tensor, "b streams h//4 w//4"]
@@ -133,9 +138,11 @@ class FusionWeights(nn.Module):
 class SpipsNetwork(nn.Module):
     """Quality in severity levels, <= 0, higher is better; 0 for a test image that equals its reference.
 
-    Inputs are sRGB in [0, 1] with sides that are multiples of 16; of n references and n m tests, each reference is that
-    of the next m tests, and its features are computed once. `mos_range` (2,): the people's scores that a quality of
-    -LEVELS_PER_SEVERITY and of 0 stand for, NaN until the network was fitted to a rated set.
+    Inputs are sRGB in [0, 1], with sides that are multiples of 16. The number of test images is a multiple m of the
+    number of references; test images i m to i m + m - 1 belong to reference i, whose features are computed once.
+
+    `mos_range` (2,) holds the opinion scores that correspond to a quality of -LEVELS_PER_SEVERITY and of 0; NaN until
+    the network is fitted to a rated set.
     """
 
     def __init__(self, architecture: SpipsArchitecture = SpipsArchitecture()) -> None:

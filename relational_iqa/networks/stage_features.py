@@ -21,7 +21,10 @@ EARLY = 2  # of them: the finer half
 
 
 class Backbone(nn.Module):
-    """See the module. local: whether `features` reaches less than a tile's halo, so that images can be cut in tiles."""
+    """What SPIPS compares two images in, see the module.
+
+    `local` says whether `features` sees less far than the halo of a tile, so that images can be cut in tiles.
+    """
 
     channels: tuple[int, ...]
     local: bool = False
@@ -32,11 +35,14 @@ class Backbone(nn.Module):
 
 
 class SmallBackbone(Backbone):
-    """Stages at 1/2, 1/4, 1/8 and 1/16, `width` to 6 `width` channels, no normalisation over the image: local.
-    `stages`: how many of the four there are, where the late ones are not needed.
+    """Stages at 1/2, 1/4, 1/8 and 1/16 of the image, without normalisation over the image, so that it is local.
 
-    Without biases: a large constant in all features makes normalised differences vanish, which is an easy way for a
-    score to be rid of a stage that is noise at first, and it does not come back.
+    There are no biases: a large constant in all features would make normalised differences vanish. Training could thus
+    silence a stage that is noise at first, and the stage would not come back.
+
+    Args:
+        width: channels of the first stage; the others have 2, 4 and 6 times as many.
+        stages: number of stages, 4 or, where the late ones are not needed, fewer.
     """
 
     local = True  # 46 px to one side
@@ -63,9 +69,12 @@ class SmallBackbone(Backbone):
 
 
 class ResNetBackbone(Backbone):
-    """The four stages (1/4 to 1/32) of a ResNet, in eval mode always: the statistics of its batch norms stay as loaded.
+    """The four stages (1/4 to 1/32) of a ResNet. It stays in eval mode: the statistics of its batch norms do not
+    change.
 
-    imagenet_input: whether the network expects ImageNet's mean and spread taken out, as weights from ImageNet do.
+    Args:
+        network: the ResNet.
+        imagenet_input: whether the network expects inputs normalised by ImageNet's mean and spread.
     """
 
     def __init__(self, network: ResNet, imagenet_input: bool = True) -> None:

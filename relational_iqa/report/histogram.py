@@ -12,19 +12,28 @@ BIN_LEVELS = 0.1  # width of a bin; TIE_MARGIN is one of its multiples, so that 
 
 @dataclass(frozen=True)
 class Bin:
-    """A bar: share of the picture (0 to 1), its height (0 to 1, square root, tallest 1), side and range in words."""
+    """A bar of the histogram.
+
+    Args:
+        share: share of the picture, 0 to 1.
+        height: height of the bar, 0 to 1: square root of the share relative to the largest share.
+        side: "a" where A is better, "b" where B is better, or "tie".
+        words: range and share in words.
+    """
 
     share: float
     height: float
-    side: str  # "a" where A is better, "b", or "tie"
+    side: str
     words: str
 
 
 def margin_bins(local_margin: Map, scale: float) -> list[Bin]:
-    """Bins from left (A better by `scale` levels or more) to right (B better), as the margin scale is drawn.
+    """Bins from left (A better by `scale` levels or more) to right (B better), in the direction of the margin scale.
 
-    local_margin: (H, W) levels, positive where A is better; `scale`: a multiple of BIN_LEVELS. What lies beyond is
-    counted in the last bin of its side.
+    Args:
+        local_margin: (H, W) in levels, positive where A is better.
+        scale: end of the histogram in levels, a multiple of BIN_LEVELS; larger margins are counted in the last bin of
+            their side.
     """
     half = round(scale / BIN_LEVELS)
     # From left to right the margin falls. A value on an edge belongs to the bin farther from zero, as in the verdict.

@@ -63,7 +63,19 @@ def render_report(
     command: str | None = None,
     back: str | None = None,
 ) -> str:
-    """The page that `write_report` writes, as text; back: an address that the page links to on top."""
+    """The page that `write_report` writes, as text.
+
+    Args:
+        comparison: the result.
+        image_a: one of the compared images, see `write_report`.
+        image_b: the other one.
+        reference: the pristine image, if there was one.
+        command: the command line that made the report, shown at its foot.
+        back: address of a link at the top of the page; None for no link.
+
+    Raises:
+        ImageError: for images that do not fit the maps.
+    """
     images = [as_uint8(image_a, "image a"), as_uint8(image_b, "image b")]
     if reference is not None:
         images.append(as_uint8(reference, "reference"))

@@ -16,7 +16,13 @@ MAX_COLUMNS = 8
 
 
 def render_league(league: League, links: Mapping[tuple[int, int], str] | None = None, back: str | None = None) -> str:
-    """The page as text; links: address of the report of a pair of indices; back: an address to link to on top."""
+    """The league table as a page, as text.
+
+    Args:
+        league: the result.
+        links: address of the report of a pair, by the indices of its two images.
+        back: address of a link at the top of the page; None for no link.
+    """
     ranking = league.ranking
     strongest = {axis.name: float(np.abs(league.axes[axis.name]).max()) for axis in AXES if axis.name in league.axes}
     shown = sorted((name for name in strongest if strongest[name] >= AXIS_SHOWN), key=lambda name: -strongest[name])

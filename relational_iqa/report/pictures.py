@@ -32,7 +32,14 @@ CROP_BYTES = 20_000  # of one crop; noise is the worst case
 
 @dataclass(frozen=True)
 class Preview:
-    """An image as the page shows it: data URI, shown width and height in px, and what was done to it in words."""
+    """An image as the page shows it.
+
+    Args:
+        uri: data URI.
+        width: shown width in px.
+        height: shown height in px.
+        note: what was changed for the preview, in words.
+    """
 
     uri: str
     width: int

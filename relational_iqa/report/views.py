@@ -25,29 +25,52 @@ LABELS = ("A", "B")
 
 @dataclass(frozen=True)
 class AxisView:
-    """One axis as shown: its word points at the image it is said of, blue for A and orange for B."""
+    """One distortion axis as the report shows it.
+
+    The colours of map and bars say which image the word describes: blue for A, orange for B.
+
+    Args:
+        name: name of the axis.
+        title: the name in words.
+        about: what the axis means.
+        word: comparative, for example "blurrier".
+        phrases: the findings that matter, in words.
+        matters: whether there are any.
+        uri: data URI of the map.
+        a: the finding that is drawn blue, None where there is none.
+        b: the finding that is drawn orange, None where there is none.
+    """
 
     name: str
     title: str
     about: str
-    word: str  # "blurrier": the map's colours and the bars say which image is so
-    phrases: tuple[str, ...]  # the findings that matter, in words
+    word: str
+    phrases: tuple[str, ...]
     matters: bool
     uri: str
-    a: Finding | None  # the part of the map that is drawn blue
-    b: Finding | None  # and orange
+    a: Finding | None
+    b: Finding | None
 
 
 @dataclass(frozen=True)
 class RegionView:
-    """One region as listed: its number, words, and pieces of the images in their own pixels."""
+    """One of the worst regions as the report lists it.
+
+    Args:
+        number: from 1, worst first.
+        region: box and finding.
+        title: for example "A blockier".
+        percent: "left", "top", "width" and "height" of the box in percent of the picture.
+        crops: ("A", "B" or "reference", data URI) for each image, one image pixel to one pixel of the crop.
+        crop_size: width and height of the crops in px.
+    """
 
     number: int
     region: Region
-    title: str  # "A blockier"
-    percent: dict[str, float]  # left, top, width, height of the box in % of the picture
-    crops: tuple[tuple[str, str], ...]  # (image, data URI)
-    crop_size: tuple[int, int]  # width, height in px
+    title: str
+    percent: dict[str, float]
+    crops: tuple[tuple[str, str], ...]
+    crop_size: tuple[int, int]
 
 
 def axis_title(name: str) -> str:

@@ -50,7 +50,13 @@ class Ranking:
 
     @classmethod
     def by_margins(cls, names: Sequence[str], pairwise: np.ndarray, meta: Mapping[str, Any]) -> Ranking:
-        """Ranks by the mean margin over all other images (Borda count); pairwise: (n, n), antisymmetric."""
+        """Ranks by the mean margin over all other images (Borda count).
+
+        Args:
+            names: what to call the n images.
+            pairwise: (n, n), antisymmetric; [i, j] is positive where i is better than j, in levels.
+            meta: what the images were compared with.
+        """
         return _ranked(names, pairwise.sum(1), pairwise, None, meta)
 
     def summary(self) -> str:

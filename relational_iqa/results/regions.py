@@ -24,17 +24,29 @@ SEARCH_SIDE_PX = 512  # maps are searched at this longer side; the networks see 
 
 @dataclass(frozen=True)
 class Region:
-    """A box (pixels of the image, inside it) and what sets the images apart there."""
+    """A box inside the image, and what sets the two images apart in it.
+
+    Args:
+        left: distance from the left edge in px.
+        top: distance from the top edge in px.
+        width: in px.
+        height: in px.
+        axis: name of the distortion axis.
+        side: image that the word describes, "a" or "b".
+        word: comparative, for example "blurrier".
+        intensity: mean strength of that axis in the box, 0 to 1.
+        margin: mean local margin in the box in levels; positive where A is better.
+    """
 
     left: int
     top: int
     width: int
     height: int
     axis: str
-    side: str  # "a" or "b": the image the word is said of
-    word: str  # "blurrier"
-    intensity: float  # mean strength of that axis in the box, 0 to 1
-    margin: float  # mean local margin in the box, levels; positive: A better
+    side: str
+    word: str
+    intensity: float
+    margin: float
 
     @property
     def box(self) -> str:

@@ -64,8 +64,11 @@ class NetworkFormat(Generic[Network]):
     def load(self, source: str | Path | None = None) -> tuple[Network, dict[str, Any]]:
         """The network, frozen and in eval mode, and {"name", "path", "sha256", "opinions"} of its file.
 
-        source: a path, the name of shipped weights, or None for the default. Raises UsageError for a file that is
-        missing, damaged, of another format or does not fit its own header.
+        Args:
+            source: a path, the name of shipped weights, or None for the default.
+
+        Raises:
+            UsageError: for a file that is missing, damaged, of another format, or does not fit its own header.
         """
         path = find_weights(source or self.shipped)
         stored = read_tensors(path, self.name, self.written_by, self.unset, self.former)

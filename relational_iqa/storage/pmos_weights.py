@@ -29,7 +29,7 @@ FORMAT = NetworkFormat(
 
 
 def save_pmos_weights(path: Path, network: PmosNetwork, opinions: str = NO_OPINIONS) -> str:
-    """Writes the weights and returns their sha256. opinions: whose scores they were fitted to."""
+    """Writes the weights and returns their sha256; `opinions` says whose scores they were fitted to."""
     return FORMAT.save(path, network, opinions)
 
 

@@ -33,7 +33,8 @@ FORMAT = NetworkFormat(
 
 
 def save_encoders(path: Path, encoders: ReIQAEncoders, half_precision: bool = False) -> str:
-    """Writes both encoders and returns the sha256. half_precision: floats of 16 bits on disk, of 32 once loaded."""
+    """Writes both encoders and returns the sha256; `half_precision` stores 16-bit floats, which are loaded as 32-bit
+    floats."""
     state = {
         name: value.half() if half_precision and value.is_floating_point() else value
         for name, value in encoders.state_dict().items()

@@ -31,7 +31,7 @@ FORMAT = NetworkFormat(
 
 
 def save_spips_weights(path: Path, network: SpipsNetwork, opinions: str = NO_OPINIONS) -> str:
-    """Writes the weights and returns their sha256. opinions: whose judgments they were fitted to."""
+    """Writes the weights and returns their sha256; `opinions` says whose judgments they were fitted to."""
     return FORMAT.save(path, network, opinions)
 
 

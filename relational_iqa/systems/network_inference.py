@@ -42,10 +42,12 @@ class TileResult:
 
 
 class NetworkInference:
-    """The two networks, on their device and in their precision.
+    """The two networks on their device and in their precision.
 
-    dtype: precision of the trunks. Modules that look at pixels or statistics, and the sums, always compute in float32,
-    because statistics of faint differences would round to nothing in 16 bits.
+    Args:
+        networks: the networks; they are changed in place where `dtype` is not float32.
+        dtype: precision of the trunks. Sums and the modules that see pixels or statistics always compute in float32:
+            the statistics of faint differences would be rounded to nothing in 16 bits.
     """
 
     def __init__(self, networks: Networks, dtype: torch.dtype = torch.float32) -> None:
@@ -62,8 +64,13 @@ class NetworkInference:
     def pair(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
     ) -> TileResult:
-        """M(a, b), local margin (> 0: a is better) and weight of images whose sides are multiples of 16; share: how
-        much each cell counts in the sums, 0 to 1, for all images or for each."""
+        """M(a, b), local margin (> 0 where a is better) and weight of a pair without a reference.
+
+        Args:
+            a: images in [0, 1] whose sides are multiples of 16.
+            b: the other images, of the same size.
+            share: how much each cell counts in the sums, 0 to 1, for all images or for each.
+        """
         with self._precision():
             relation = self._distortion(a, b)
             local = self._scoring.pair.local(relation)

@@ -120,12 +120,20 @@ def export_onnx(
     mode: OnnxMode = "compare",
     size: tuple[int, int] | None = None,
 ) -> dict[str, str]:
-    """Writes the networks to `path` (whole or not at all) and returns the metadata of the file.
+    """Writes the networks as an ONNX file, whole or not at all, and returns the metadata of the file.
 
-    weights: {"name", "sha256"} as `load_weights` gives them. mode: "compare", two images without a reference, or
-    "score", an image against its reference. size: height and width for a file of this one size and a batch of one; None
-    for one whose batch, height and width are free. Outputs are on the 1/4 grid; pooled ones count every pixel. Raises
-    UsageError for a size that does not fit and where the package onnx is missing.
+    Outputs are on the 1/4 grid. Pooled outputs (margin, quality) count every pixel.
+
+    Args:
+        path: file to write; missing folders are made.
+        networks: what is written.
+        weights: {"name", "sha256"} of the weights, as `load_weights` gives them.
+        mode: "compare" for two images without a reference, "score" for an image and its reference.
+        size: height and width for a file that takes one image or pair of this size; None for a file that takes any
+            batch size, height and width.
+
+    Raises:
+        UsageError: for an unknown mode, for a size that does not fit, and where the package onnx is missing.
     """
     try:
         import onnx

@@ -34,11 +34,17 @@ Input = Source | StoredImage
 
 
 def load(weights: str | Path | None = None, device: str = "cpu", precision: str = "float32") -> RelationalIQA:
-    """The model with shipped weights (None), other shipped weights by name, or weights by path; no network access.
+    """The model with shipped weights, or with weights from a file; no network access.
 
-    device: "cpu", "cuda", "cuda:1" ..., "mps"; precision: "float32", or "bfloat16" or "float16" for the trunks of the
-    networks (margins then differ by less than 0.03 levels). Raises UsageError for weights that are missing,
-    damaged or foreign, for a device that is not there and for a precision that is not known.
+    Args:
+        weights: a path, the name of shipped weights, or None for the default.
+        device: "cpu", "cuda", "cuda:1" ..., or "mps".
+        precision: number format of the trunks of the networks: "float32", "bfloat16" or "float16". With the 16-bit
+            formats, margins differ by less than 0.03 levels.
+
+    Raises:
+        UsageError: for weights that are missing, damaged or of another format, for a device that is not there, and for
+            an unknown precision.
     """
     place, dtype = find_device(device), find_precision(precision)
     networks, meta = load_weights(weights)
@@ -46,12 +52,18 @@ def load(weights: str | Path | None = None, device: str = "cpu", precision: str 
 
 
 class RelationalIQA:
-    """Compares images. Images enter as paths, PIL images, H x W x 3 arrays (uint8, uint16, float in [0, 1]) or tensors
-    (3, H, W) in [0, 1]; sizes are kept, nothing is resized unless `align` says so.
+    """Compares, scores and ranks images of one scene.
 
-    tile_px: side of the tiles in which images of more than `whole_px` pixels are processed, None for what 1.5 GB allow;
-    tiles give the same numbers as the whole image. dtype: of the trunks of the networks, which are changed in place
-    where it is not float32.
+    Images enter as paths, PIL images, arrays (H, W, 3) of uint8, uint16 or floats in [0, 1], or tensors (3, H, W) in
+    [0, 1]. Nothing is resized unless `align` says so.
+
+    Args:
+        networks: the networks; they are changed in place where `dtype` is not float32.
+        meta: name and sha256 of the weights, which answers repeat.
+        tile_px: side of the tiles in which larger images are processed; None for the largest that fits 1.5 GB. Tiles
+            give the same numbers as the whole image.
+        whole_px: an image of at most this many pixels is processed whole.
+        dtype: precision of the trunks of the networks.
     """
 
     def __init__(
@@ -129,7 +141,18 @@ class RelationalIQA:
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Score:
-        """How far an image is below its reference, where and in what way; arguments and errors as for `compare`."""
+        """How far an image is below its reference, where and in what way.
+
+        Args:
+            image: the image to judge.
+            reference: the pristine image.
+            align: what to do when sizes differ: "resize" or "crop" both to the smallest; None refuses that.
+            name: what to call the image, by default its file name.
+            max_pixels: largest width x height that is decoded.
+
+        Raises:
+            ImageError: for anything that is no usable image, and for different sizes without `align`.
+        """
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels)
         tiled = self._tiler.run(images, self._networks.against_on_tiles, REFERENCE_HALO_PX)
@@ -152,8 +175,21 @@ class RelationalIQA:
         align: Alignment | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Ranking:
-        """Several versions of one scene, best first: with a reference by quality, which is transitive by construction,
-        without by the mean margin over all other images (Borda). Raises UsageError for fewer than two images."""
+        """Several versions of one scene, best first.
+
+        With a reference the order is that of the qualities, which is transitive by construction. Without one it is that
+        of the mean margin over all other images (Borda count).
+
+        Args:
+            images: two images or more.
+            reference: the pristine image, if there is one.
+            align: what to do when sizes differ: "resize" or "crop" everything to the smallest; None refuses that.
+            max_pixels: largest width x height that is decoded.
+
+        Raises:
+            ImageError: for anything that is no usable image, and for different sizes without `align`.
+            UsageError: for fewer than two images.
+        """
         if len(images) < 2:
             raise UsageError(f"ranking needs two images or more, got {len(images)}")
         start = time.perf_counter()

@@ -41,10 +41,14 @@ def load(weights: str | Path | None = None, device: str = "cpu") -> PMOS:
 
 
 class PMOS:
-    """Scores single images. Images enter as paths, PIL images, H x W x 3 arrays or tensors (3, H, W) in [0, 1]; sizes
-    are kept, nothing is resized but the thumbnail.
+    """Scores single images by their MOS.
 
-    tile_px: side of the tiles in which large images are processed; tiles give the same numbers as the whole image.
+    Images enter as paths, PIL images, arrays (H, W, 3) or tensors (3, H, W) in [0, 1]. Only the thumbnail is resized.
+
+    Args:
+        network: the network.
+        meta: facts about the weights, which answers repeat.
+        tile_px: side of the tiles in which large images are processed. Tiles give the same numbers as the whole image.
     """
 
     def __init__(self, network: PmosNetwork, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
@@ -89,7 +93,7 @@ class PMOS:
 
     @torch.inference_mode()
     def mos_by_heads(self, image: Float[Tensor, "3 h w"], heads: Sequence[PmosHead]) -> list[float]:
-        """What several heads on this encoder make of one image: the features are computed once."""
+        """MOS of one image by each of several heads on this encoder, whose features are computed once."""
         image = image.to(self.device)
         embedding = self.network.embed(thumbnail(image[None]))
         sums = np.zeros((len(heads), 2))

@@ -34,7 +34,13 @@ Source = str | Path | Image.Image | np.ndarray | Tensor
 class ReIQA:
     """Two frozen encoders and, where one was given, the regressor fitted to their features.
 
-    meta: name and sha256 of the encoders. Raises UsageError for a regressor that belongs to other encoders.
+    Args:
+        encoders: the encoders.
+        meta: name and sha256 of the encoders.
+        regressor: maps features to scores; without one, images have features only.
+
+    Raises:
+        UsageError: for a regressor that was fitted to other encoders.
     """
 
     def __init__(self, encoders: ReIQAEncoders, meta: Mapping[str, Any], regressor: Regressor | None = None) -> None:
@@ -92,10 +98,19 @@ def load(
 def from_checkpoints(
     quality: str | Path, content: str | Path, regressor: str | Path | None = None, device: str | torch.device = "cpu"
 ) -> ReIQA:
-    """Encoders from two ResNet files, for example those that the authors released (`quality_aware_r50.pth`,
-    `content_aware_r50.pth`) or an ImageNet state dict; see `networks.resnet_state` for the layouts.
+    """Encoders from two ResNet files, for example those that the authors released or an ImageNet state dict.
 
-    `meta["loaded"]` says in one line a file what was used and what was not.
+    `networks.resnet_state` describes the layouts that are read. `meta["loaded"]` has a line for each file that says
+    which tensors were used and which were not.
+
+    Args:
+        quality: file of the quality encoder, for example `quality_aware_r50.pth`.
+        content: file of the content encoder, for example `content_aware_r50.pth`.
+        regressor: file of a regressor that was fitted to these encoders, or None.
+        device: "cpu", "cuda", "cuda:1" ..., or "mps".
+
+    Raises:
+        UsageError: for files that are missing, damaged or of another kind, or that do not belong together.
     """
     loaded = [load_resnet(path) for path in (quality, content)]
     digests = [file_sha256(Path(path)) for path in (quality, content)]
@@ -111,7 +126,14 @@ def from_checkpoints(
 def features_of_files(
     model: ReIQA, paths: Sequence[Path], experts: Experts = "both", max_pixels: int = MAX_PIXELS
 ) -> Float32[np.ndarray, "n d"]:
-    """Features of image files, a row each, with a progress line."""
+    """Features of image files, one row each, with a progress line.
+
+    Args:
+        model: the encoders.
+        paths: image files.
+        experts: which encoders give features: "both", "quality" or "content".
+        max_pixels: largest width x height that is decoded.
+    """
     from distortion_engine.jobs.progress import progress
 
     rows = []

@@ -35,9 +35,15 @@ _SLACK = 0.25
 class RelationalLoss(nn.Module):
     """Severity levels that `test` is below `reference`: minus `RelationalIQA.quality_batch`, differentiable in `test`.
 
-    weights: None for the shipped ones, a name, or a path. reduction: over the batch, "mean", "sum", or "none" for (B,).
-    The weights are frozen, follow `.to(device)`, and are no part of `parameters()` or `state_dict()`: neither an
-    optimizer nor a checkpoint of yours contains them. Raises UsageError for weights or a reduction it does not know.
+    The weights are frozen and follow `.to(device)`. They are not in `parameters()` or `state_dict()`, so neither an
+    optimizer nor a checkpoint of yours contains them.
+
+    Args:
+        weights: None for the shipped ones, the name of others, or a path.
+        reduction: over the batch: "mean", "sum", or "none" for a loss of shape (B,).
+
+    Raises:
+        UsageError: for weights that cannot be used and for an unknown reduction.
     """
 
     def __init__(self, weights: str | Path | None = None, reduction: Reduction = "mean") -> None:
@@ -54,13 +60,19 @@ class RelationalLoss(nn.Module):
         return self._hidden[0]
 
     def forward(self, test: Tensor, reference: Tensor) -> Float[Tensor, ""] | Float[Tensor, " b"]:
-        """Loss >= 0 in severity levels, 0 (with gradient 0) where the images are equal; float32 (float64 after
-        `.double()`), () or with reduction "none" (B,).
+        """Loss >= 0 in severity levels, 0 (with gradient 0) where the images are equal.
 
-        test, reference: (B, 3, H, W), sRGB-encoded, nominally in [0, 1], both sides >= 32 px, any floating type. Values
-        of `test` outside [0, 1] count as they are, so that the gradient leads back. No gradient reaches `reference`.
-        The arithmetic is float32 under autocast too. ImageError for shapes, types or a range that do not fit,
-        UsageError for tensors on another device than the loss.
+        The result is float32, or float64 after `.double()`; its shape is () or, with the reduction "none", (B,). The
+        arithmetic is float32 under autocast too.
+
+        Args:
+            test: (B, 3, H, W), sRGB-encoded, nominally in [0, 1], both sides 32 px or more, of any floating type.
+                Values outside [0, 1] are used as they are, so that the gradient leads back.
+            reference: the same shape and range. No gradient reaches it.
+
+        Raises:
+            ImageError: for shapes, types or a range that do not fit.
+            UsageError: for tensors on another device than the loss.
         """
         weight = next(self.networks.parameters())
         self._check(test, reference, weight.device)

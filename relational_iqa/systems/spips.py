@@ -45,10 +45,13 @@ def load(weights: str | Path | None = None, device: str = "cpu") -> SPIPS:
 
 
 class SPIPS:
-    """Compares a test image with its reference; sizes are kept, nothing is resized unless `align` says so.
+    """Scores a test image against its reference. Nothing is resized unless `align` says so.
 
-    tile_px: side of the tiles in which large images are scored; tiles give the numbers of the whole image. With a
-    ResNet as backbone, which sees too far for that, an image is always scored whole.
+    Args:
+        network: the network.
+        meta: facts about the weights, which answers repeat.
+        tile_px: side of the tiles in which large images are processed. Tiles give the numbers of the whole image. A
+            ResNet as backbone sees too far for tiles; with one, images are processed whole.
     """
 
     def __init__(self, network: SpipsNetwork, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
@@ -75,8 +78,18 @@ class SPIPS:
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> SpipsScore:
-        """Quality and maps. align: what to do when sizes differ, "resize" or "crop"; None raises ImageError. Raises
-        ImageError for anything that is no usable image."""
+        """Quality of an image against its reference, with maps.
+
+        Args:
+            image: the image to judge.
+            reference: the pristine image.
+            align: what to do when sizes differ: "resize" or "crop" both to the smallest; None refuses that.
+            name: what to call the image, by default its file name.
+            max_pixels: largest width x height that is decoded.
+
+        Raises:
+            ImageError: for anything that is no usable image, and for different sizes without `align`.
+        """
         start = time.perf_counter()
         called = name or name_of(image, "the image")
         sources = ((called, image), (name_of(reference, "the reference"), reference))

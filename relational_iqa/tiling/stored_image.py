@@ -49,7 +49,10 @@ class StoredImage:
         return 0 if in_file(self._content.values) else self._content.values.nbytes
 
     def window(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Tensor:
-        """float32 (3, bottom - top, right - left) in [0, 1], sRGB; right: None for the last column."""
+        """Rows [top, bottom) and columns [left, right): float32 (3, bottom - top, right - left) in [0, 1], sRGB.
+
+        Without `right` the window reaches to the last column.
+        """
         if isinstance(self._content, Tensor):
             return self._content[:, top:bottom, left:right]
         part = replace(self._content, values=self._content.values[top:bottom, left:right])
@@ -127,16 +130,32 @@ def align_images(images: Sequence[tuple[str, StoredImage]], align: str | None) -
 def open_images(
     paths: Sequence[str | os.PathLike[str]], max_pixels: int | None = None, align: str | None = None
 ) -> list[StoredImage]:
-    """Image files of one scene, brought to one size by `align` ("resize", "crop"); None refuses other sizes.
+    """Images of one scene from files, brought to one size.
 
-    max_pixels: None for the limit of `open_image`. Raises ImageError naming the file, or both sizes.
+    Args:
+        paths: image files.
+        max_pixels: largest width x height that is decoded; None for the limit of `open_image`.
+        align: what to do when sizes differ: "resize" or "crop" everything to the smallest; None refuses that.
+
+    Raises:
+        ImageError: for a file that is no usable image, and for different sizes without `align`.
     """
     opened = [(str(path), open_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
     return align_images(opened, align)
 
 
 def align_mask(name: str, mask: StoredImage, like: StoredImage, align: str | None) -> StoredImage:
-    """The mask at the size of `like`: resized whatever `align` says, but not where it is None."""
+    """The mask at the size of `like`.
+
+    Args:
+        name: what error messages call the mask.
+        mask: the mask.
+        like: an image of the size that the mask is to have.
+        align: None refuses a mask of another size; "resize" and "crop" both resize it.
+
+    Raises:
+        ImageError: for a mask of another size without `align`.
+    """
     if align is None or mask.shape == like.shape:
         return align_images([("the image", like), (name, mask)], None)[1]
     enlarged = F.interpolate(mask.pixels()[None], like.shape[-2:], mode="bilinear", antialias=True)

@@ -28,11 +28,18 @@ Picture = TypeVar("Picture", bound=Croppable)
 
 
 def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = None) -> list[torch.Tensor]:
-    """The images (3, H, W), all of one size, in the given order.
+    """The images, all of one size, in the given order.
 
-    images: (name for messages, image) pairs; align: None (sizes must be equal), "resize" (antialiased bicubic, clamped
-    to [0, 1]) or "crop" (centre), both to the smallest height and the smallest width, so that the order of images does
-    not matter. Raises ImageError naming the first two sizes that differ, UsageError for another `align`.
+    Both ways to align use the smallest height and the smallest width, so that the order of the images does not matter.
+
+    Args:
+        images: (name for error messages, image (3, H, W)) pairs.
+        align: "resize" (antialiased bicubic, clamped to [0, 1]), "crop" (from the centre), or None, which refuses
+            different sizes.
+
+    Raises:
+        ImageError: names the first two sizes that differ, where `align` is None.
+        UsageError: for another `align`.
     """
     return match_sizes_by(resized, images, align)
 

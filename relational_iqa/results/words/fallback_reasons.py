@@ -44,7 +44,12 @@ class Advantage:
 
 
 def find_advantage(local_margin: Map, better: Side) -> Advantage:
-    """Where the better image is ahead; local_margin: (H, W) levels, positive where a is better."""
+    """On how much of the picture, and where, the better image is ahead.
+
+    Args:
+        local_margin: (H, W) in levels, positive where a is better.
+        better: the better image.
+    """
     sign = 1 if better == "a" else -1
     ahead = behind = 0
     rows: list[np.ndarray] = []

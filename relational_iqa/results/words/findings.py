@@ -36,13 +36,22 @@ Side = Literal["a", "b"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One axis on which one image has more than the other: "`side` is `word` (`intensity`, `where`)"."""
+    """One axis on which the images differ in one direction: "`side` is `word` (`intensity`, `where`)".
+
+    Args:
+        axis: name of the distortion axis.
+        side: image that the word describes.
+        word: comparative, as in "A is blurrier".
+        value: mean of the map over the area, in [-1, 1]; positive where b has more of the axis.
+        share: share of the pixels that are in the area, 0 to 1.
+        where: place of the area in words.
+    """
 
     axis: str
-    side: Side  # the image that is spoken about
-    word: str  # comparative, as in "A is blurrier"
-    value: float  # signed intensity in [-1, 1], the sign of the map: positive, b has more of the axis
-    share: float  # of the image's pixels, 0 to 1
+    side: Side
+    word: str
+    value: float
+    share: float
     where: str
 
     @property
@@ -75,12 +84,16 @@ class Finding:
 
 
 def find(maps: Mapping[str, Map], local_margin: Map, margin: float) -> tuple[Finding, ...]:
-    """All findings of a pair, most salient first, also those that do not matter.
+    """All findings of a pair, most salient first, including those that do not matter.
 
-    maps: axis name -> (H, W) in [-1, 1], positive where b has more; local_margin: (H, W) levels, positive where a is
-    better; margin: levels. On one-sided axes the image that has more is spoken about. On two-sided axes it is the image
-    that is worse in that area by the local margin, else the worse one overall; a lack of sharpness is always told as
-    "blurrier" unless nothing else explains why the sharper image is the worse one.
+    On one-sided axes a finding describes the image that has more. On two-sided axes it describes the image that is
+    worse in that area by the local margin or, where that does not tell, worse overall. Sharpness is described as
+    "blurrier", unless nothing else explains why the sharper image is the worse one.
+
+    Args:
+        maps: (H, W) in [-1, 1] by the name of the axis; positive where b has more.
+        local_margin: (H, W) in levels, positive where a is better.
+        margin: margin of the pair in levels, positive if a is better.
     """
     found = []
     for axis in AXES:

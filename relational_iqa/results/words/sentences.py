@@ -49,8 +49,10 @@ class Remark:
         return f"{word} {here} but {self.opposite.word} {there}"
 
     def clause(self, names: tuple[str, str]) -> str:
-        """A whole clause: "A is blurrier (0.4, top)", "B is more smeared in the middle (0.5) and A at the top (0.4)".
-        names: what to call a and b."""
+        """A whole clause, with `names` for a and b.
+
+        Two examples: "A is blurrier (0.4, top)", "B is more smeared in the middle (0.5) and A at the top (0.4)".
+        """
         called = dict(zip(("a", "b"), names, strict=True))
         if self.opposite is None or not self.of_both:
             return f"{called[self.finding.side]} is {self.predicate()}"
@@ -61,7 +63,8 @@ class Remark:
 
 
 def remarks(findings: Sequence[Finding]) -> list[Remark]:
-    """One remark an axis, most salient first. findings: most salient first, as `findings.find` gives them."""
+    """One remark for each axis, most salient first; `findings` must be in the order in which `findings.find` gives
+    them."""
     by_axis: dict[str, list[Finding]] = {}
     for finding in findings:
         by_axis.setdefault(finding.axis, []).append(finding)
@@ -86,16 +89,20 @@ def reasons(
     faint: Finding | None = None,
     advantage: Advantage | None = None,
 ) -> str:
-    """Why a comparison came out as it did: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is
-    blockier (0.1, everywhere)".
+    """Why a comparison came out as it did, for example "A is blurrier (0.4, lower left) and noisier (0.2, top), though
+    B is blockier (0.1, everywhere)".
 
-    Defects of the worse image first (at most MAX_DEFECTS), then trade-offs (at most MAX_TRADE_OFFS); in a tie (`better`
-    is "tie", not "a" or "b") the image with the most salient remark first. A remark of both images begins with the
-    worse one, as its share of it is a reason; in a tie with the one in which it is stronger. Empty in a tie in which no
-    finding matters.
+    Defects of the worse image come first (at most MAX_DEFECTS), then those of the better one (at most MAX_TRADE_OFFS).
+    In a tie, the image with the most salient remark comes first. A remark about both images begins with the worse one,
+    in a tie with its more salient finding. The text is empty for a tie in which no finding matters.
 
-    faint, advantage: what `fallback_reasons.py` finds where the findings do not explain the verdict. `faint` then is
-    the reason; without it the sentence begins with UNEXPLAINED and describes the advantage.
+    Args:
+        findings: as `findings.find` gives them.
+        better: "a", "b" or "tie".
+        names: what to call a and b.
+        faint: a faint finding that is the reason where the other findings do not explain the verdict, see
+            `fallback_reasons.py`.
+        advantage: where the better image is ahead. It is described after UNEXPLAINED where there is no other reason.
     """
     said = remarks(worth_saying(findings))
     if better == "tie":

@@ -26,7 +26,14 @@ _LOSSLESS_EVERY = 3  # sets a pair of this kind, in the scoring stage
 
 
 class PairBatch(NamedTuple):
-    """a, b (B, 3, S, S) in [0, 1]; target M(a, b) (B, K, S/4, S/4) in [-1, 1]; valid (B, 1, S/4, S/4) in [0, 1]."""
+    """A batch of B pairs of images of one set each.
+
+    Attributes:
+        a: (B, 3, S, S) in [0, 1].
+        b: (B, 3, S, S) in [0, 1].
+        target: M(a, b), (B, K, S/4, S/4) in [-1, 1].
+        valid: (B, 1, S/4, S/4) in [0, 1], how far a cell of the target counts.
+    """
 
     a: Tensor
     b: Tensor
@@ -35,9 +42,16 @@ class PairBatch(NamedTuple):
 
 
 class SetBatch(NamedTuple):
-    """images (S, n+1, 3, S, S) in [0, 1], the reference first; ranks (S, n+1); labels (S, n+1, M) loss of quality by
-    metric; certainty (S,); pairs (S, P, 2) member indices for the mode without reference, on the CPU; lossless
-    (S', 2, 3, S, S): images of the sets beside versions of them that nobody can tell from them."""
+    """A batch of N ranked sets of a reference and n members.
+
+    Attributes:
+        images: (N, n+1, 3, S, S) in [0, 1], the reference first.
+        ranks: (N, n+1), lower is better.
+        labels: (N, n+1, M), loss of quality by each of M metrics, in severity.
+        certainty: (N,) in (0, 1], certainty of the order by construction.
+        pairs: (N, P, 2), indices of the members that are compared without a reference; on the CPU.
+        lossless: (N', 2, 3, S, S), images of some of the sets, each beside a version that nobody can tell from it.
+    """
 
     images: Tensor
     ranks: Tensor

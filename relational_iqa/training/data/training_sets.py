@@ -96,7 +96,16 @@ def training_sets(config: DataConfig, judge: Judge = metric_judge) -> StoredSets
 def generated_sets(
     options: GenerateOptions, photos: Sequence[Path], cache_dir: str, judge: Judge | None, workers: int
 ) -> StoredSets:
-    """Opens the folder of `options` below `cache_dir`, after completing it where it is not there or too small."""
+    """Opens the generated sets of `options` below `cache_dir`; generates those that are missing first.
+
+    Args:
+        options: what is generated.
+        photos: photographs that it is generated from.
+        cache_dir: folder in which each combination of options, photographs, judge and engine version has its own
+            folder.
+        judge: gives the loss of quality of each image; None where none is needed.
+        workers: number of processes that generate; 0 for this one alone.
+    """
     folder = cache_folder(options, photos, cache_dir, judge)
     ready = _ready(folder, options.sets)
     if ready is None:
@@ -111,7 +120,8 @@ def generated_sets(
 
 
 def cache_folder(options: GenerateOptions, photos: Sequence[Path], cache_dir: str, judge: Judge | None) -> Path:
-    """The folder of `options` below `cache_dir`; it does not depend on how many sets are asked for."""
+    """The folder of `options` below `cache_dir`. The number of sets does not change it, so a longer run extends the
+    folder."""
     drawn = {**options.to_dict(), "sets": None}
     key = [drawn, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_name(judge)]
     return Path(cache_dir) / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]

@@ -11,34 +11,61 @@ from distortion_engine.errors import UsageError
 class TrainConfig:
     """Options of one run, the same for every stage.
 
-    The run ends at `steps` or, if `max_seconds` is set, when that much training time (summed over resumes) is used up,
-    whichever comes first; the learning rate reaches its floor at that moment. `batch_size` counts items per device:
-    the effective batch is `batch_size * devices`, and gradients are averaged over devices.
-    Raises UsageError for a value out of range.
+    The run ends after `steps` steps or, if `max_seconds` is set, when that much training time (summed over resumes) is
+    used up, whichever comes first; the learning rate reaches its floor at that moment.
+
+    Args:
+        steps: largest number of steps.
+        batch_size: items of a batch on each device. The effective batch is `batch_size * devices`; gradients are
+            averaged over devices.
+        learning_rate: learning rate at the end of the warm-up.
+        betas: decay rates of the moments of AdamW.
+        weight_decay: of weights with two or more dimensions; biases, gains and offsets are not decayed.
+        warmup_steps: steps in which the learning rate rises linearly.
+        final_lr_fraction: floor of the cosine schedule, as a share of `learning_rate`.
+        optimizer: "adamw", "sgd" or "lars".
+        momentum: of SGD and LARS; AdamW uses `betas`.
+        clip_norm: largest L2 norm of all gradients together; inf for no clipping.
+        ema_decay: decay of the moving average of the weights; 0 for no averaging.
+        seed: decides the random numbers of every step.
+        log_every: steps between two lines of the log.
+        panel_every: steps between two image panels; 0 for none.
+        checkpoint_every: steps between two checkpoints; 0 to save by time only.
+        checkpoint_every_s: seconds since the last checkpoint after which the next step is saved.
+        max_seconds: limit of the training time in seconds; None for no limit.
+        precision: "32-true", or "bf16-mixed" for automatic mixed precision.
+        accelerator: "auto", "cpu", "cuda" or "mps".
+        devices: number of devices.
+        threads: CPU threads of torch; 0 leaves the number as it is.
+        data_workers: processes that prepare batches ahead; 0 prepares each batch when it is needed, for runs of a few
+            steps.
+
+    Raises:
+        UsageError: for a value out of range.
     """
 
     steps: int
     batch_size: int
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.98)
-    weight_decay: float = 1e-2  # on weights of two or more dimensions; biases, gains and offsets are never decayed
+    weight_decay: float = 1e-2
     warmup_steps: int = 100
-    final_lr_fraction: float = 0.02  # the floor of the cosine, as a share of learning_rate
+    final_lr_fraction: float = 0.02
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
-    momentum: float = 0.9  # of sgd and lars; adamw has its betas
-    clip_norm: float = 5.0  # L2 norm of all gradients together; inf = never clip
+    momentum: float = 0.9
+    clip_norm: float = 5.0
     ema_decay: float = 0.995
     seed: int = 0
-    log_every: int = 50  # steps
-    panel_every: int = 1000  # steps; 0 = no image panels
-    checkpoint_every: int = 0  # steps; 0 = by time only
+    log_every: int = 50
+    panel_every: int = 1000
+    checkpoint_every: int = 0
     checkpoint_every_s: float = 300.0
     max_seconds: float | None = None
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = 1
-    threads: int = 0  # CPU threads of torch; 0 = leave as it is
-    data_workers: int = 1  # processes that make batches ahead; 0 = made when asked for, for runs of a few steps
+    threads: int = 0
+    data_workers: int = 1
 
     def __post_init__(self) -> None:
         rules = {

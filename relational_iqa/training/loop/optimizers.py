@@ -41,8 +41,17 @@ class Lars(torch.optim.Optimizer):
         d = g + weight_decay * w;  d = d * trust * |w| / |d|  (unscaled where a norm is 0)
         v = momentum * v + d;      w = w - lr * v
 
-    Tensors of one dimension (biases, gains, offsets) take d = g, as in the contrastive methods that use LARS. Raises
-    UsageError for a value out of range.
+    Tensors of one dimension (biases, gains, offsets) take d = g, as in the contrastive methods that use LARS.
+
+    Args:
+        parameters: tensors or groups of tensors, as in other optimizers of torch.
+        lr: learning rate, > 0.
+        momentum: in [0, 1).
+        weight_decay: >= 0.
+        trust: trust coefficient, > 0.
+
+    Raises:
+        UsageError: for a value out of range.
     """
 
     def __init__(

@@ -89,8 +89,17 @@ class Reporter:
             self._bar.update(self._bar.task_ids[0], completed=done)
 
     def write(self, step: int, seconds: float, learning_rate: float, done: float) -> None:
-        """Write the window's means, the rate (items/s), the share of time spent waiting for data (data_wait) and the
-        learning rate everywhere, and start a new window."""
+        """Writes the means since the last call to the log, to TensorBoard and to the terminal, and starts a new window.
+
+        Beside the scalars of the steps, it writes the learning rate, the items per second, and the share of the time
+        that was spent waiting for data (`data_wait`).
+
+        Args:
+            step: steps taken so far.
+            seconds: training time so far.
+            learning_rate: learning rate of the last step.
+            done: share of the run that is done, 0 to 1.
+        """
         window = max(time.monotonic() - self._since, 1e-9)
         rate = self._items / window
         own = {key: float(total) / count for key, (total, count) in self._sums.items()}

@@ -40,7 +40,8 @@ def git_commit() -> str:
 
 
 def facts_of_stages(ended: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the card says of training: `seconds`, `hardware` and `stages`. ended: what `train` gave for each stage."""
+    """What a card says of training: `seconds`, `hardware` and `stages`; `ended` is what `train` returned for each
+    stage."""
     import torch
 
     return {

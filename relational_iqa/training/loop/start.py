@@ -57,9 +57,16 @@ class Start:
 
 
 def find_start(fabric: Fabric, stage: str, out_dir: Path, resume: str | Path) -> Start:
-    """The start that `resume` means, see `find_checkpoint`; the same in all processes.
+    """The point from which a run starts, the same in all processes.
 
-    Raises UsageError for a checkpoint that cannot be used, or where the processes see different ones.
+    Args:
+        fabric: processes and devices of the run.
+        stage: name of the stage; checkpoints of another one are refused.
+        out_dir: folder of the run.
+        resume: see `find_checkpoint`.
+
+    Raises:
+        UsageError: for a checkpoint that cannot be used, and where the processes see different ones.
     """
     if fabric.global_rank == 0:
         remove_partials(out_dir)  # a checkpoint that a killed run was writing

@@ -150,7 +150,8 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
 
 
 def calibrate(fabric: Fabric, stage: Stage, seed: int, batches: Iterator[Any]) -> Iterator[Any]:
-    """Shows the stage the first batch of all processes together; returns the batches, the first one included."""
+    """Calls `stage.calibrate` with the first batches of all processes together; returns all batches, the first
+    included."""
     seed_step(seed, 0, fabric.global_rank)
     first = next(batches)
     with torch.no_grad():

@@ -54,7 +54,13 @@ def reference_losses(
     labels: Float[Tensor, "sets members metrics"],
     certainty: Float[Tensor, " sets"],
 ) -> dict[str, Float[Tensor, ""]]:
-    """Losses of scores with a reference. quality: in levels, 0 for the reference; the rest: see the module.
+    """Losses of scores with a reference.
+
+    Args:
+        quality: in levels, 0 for the reference.
+        ranks: see the module.
+        labels: see the module.
+        certainty: see the module.
 
     Returns:
         A dictionary of scalars:

@@ -17,7 +17,14 @@ from relational_iqa.training.losses.relation_maps import distortion_losses
 
 @dataclass(frozen=True)
 class DistortionLossWeights:
-    """Weights of the parts; the values are those of the second trial, the map's raised."""
+    """Weights of the parts of the loss, see `distortion_losses`.
+
+    Args:
+        type: weight of the cross-entropy of the distortion types.
+        magnitude: weight of the loss of the total severity.
+        sign: weight of the loss of the directions.
+        map: weight of the loss of the relation maps.
+    """
 
     type: float = 1.0
     magnitude: float = 4.0
@@ -37,7 +44,7 @@ class DistortionObjective(nn.Module):
         self.weights = weights
 
     def forward(self, a: Tensor, b: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch of pairs and its parts."""
+        """Loss of a batch and its parts; the arguments are the fields of `PairBatch`."""
         relation = self.network(a, b)
         parts = distortion_losses(
             relation.maps, relation.type_logits, relation.magnitude, relation.direction, target, valid
@@ -50,7 +57,17 @@ class DistortionObjective(nn.Module):
 
 
 class DistortionStage:
-    """What the trainer needs for stage 1."""
+    """Stage 1 as the trainer needs it (see `Stage`).
+
+    Args:
+        network: what is trained.
+        sets: ranked sets that pairs are drawn from.
+        batch_size: pairs of a batch.
+        seed: with the number of a batch, decides what is drawn.
+        crop_px: side of the windows in px, a multiple of 16; 0 for whole images.
+        weights: weights of the parts of the loss.
+        keep_scales: whether the network keeps the scales it has instead of being calibrated on the first batch.
+    """
 
     name = "distortion"
 
@@ -69,7 +86,7 @@ class DistortionStage:
         self.batches = PairBatches(sets, batch_size, seed, crop_px=crop_px)
 
     def calibrate(self, batch: PairBatch) -> None:
-        """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""
+        """Sets the scales of the fixed statistics, unless the network keeps those that it was trained with."""
         if self.keep_scales:
             return
         self.model.network.calibrate(batch.a, batch.b)

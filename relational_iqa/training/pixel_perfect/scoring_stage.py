@@ -55,7 +55,7 @@ class ScoringObjective(nn.Module):
     def forward(
         self, images: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor, pairs: Tensor, lossless: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """images (N, n+1, 3, S, S) and the rest as in `SetBatch` -> loss and its parts."""
+        """Loss of a batch and its parts; the arguments are the fields of `SetBatch`."""
         number, members = images.shape[:2]
         reference = images[:, :1].expand(-1, members - 1, -1, -1, -1).flatten(0, 1)
         quality = self._quality(images[:, 1:].flatten(0, 1), reference).view(number, members - 1)
@@ -94,7 +94,18 @@ class ScoringObjective(nn.Module):
 
 
 class ScoringStage:
-    """What the trainer needs for stage 2; the items that are counted are images scored against their reference."""
+    """Stage 2 as the trainer needs it (see `Stage`).
+
+    Args:
+        distortion: the trained distortion network, which is frozen.
+        scoring: what is trained.
+        sets: ranked sets.
+        batch_size: images scored against their reference in a batch, rounded down to whole sets, one or more.
+        seed: with the number of a batch, decides what is drawn.
+        pairs_per_set: pairs of members of each set, for the mode without reference.
+        weights: weights of the parts of the loss.
+        keep_scales: whether the network keeps the scales it has instead of being calibrated on the first batch.
+    """
 
     name = "scoring"
 
@@ -117,7 +128,7 @@ class ScoringStage:
         self.batches = SetBatches(sets, sets_per_batch, seed, pairs_per_set)
 
     def calibrate(self, batch: SetBatch) -> None:
-        """Scales of distances and statistics; weights that were trained before keep those they were trained with."""
+        """Sets the scales of distances and statistics, unless the network keeps those that it was trained with."""
         if self.keep_scales:
             return
         test = batch.images[:, 1:].flatten(0, 1)

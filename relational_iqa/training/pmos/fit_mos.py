@@ -40,7 +40,13 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Rated:
-    """The images that are fitted to, with what a frozen encoder says of them."""
+    """The images of a rated data set, with the features of a frozen encoder.
+
+    Args:
+        benchmark: the data set.
+        scores: (N,), opinion scores, higher is better.
+        features: features of the N images.
+    """
 
     benchmark: Benchmark
     scores: np.ndarray
@@ -65,7 +71,16 @@ def read(config: FitConfig, model: PMOS, log: Log = lambda text: None) -> Rated:
 
 
 def fit(config: FitConfig, model: PMOS, rated: Rated, index: np.ndarray, out: Path, resume: str) -> PmosNetwork:
-    """A network fitted to the images `index`; with a frozen encoder it shares the encoder of `model`."""
+    """A network fitted to some of the images. A frozen encoder is shared with `model`.
+
+    Args:
+        config: options of the fit.
+        model: model whose weights the fit starts from.
+        rated: all rated images.
+        index: numbers of the images that are fitted to.
+        out: folder of the checkpoints.
+        resume: "auto" or "never", see `train`.
+    """
     scores = rated.scores[index]
     targets = to_mos(scores, *score_range(config, rated.benchmark, scores))
     network = PmosNetwork(replace(model.network.architecture, film=config.film, roi=config.roi))
@@ -92,10 +107,22 @@ def fit(config: FitConfig, model: PMOS, rated: Rated, index: np.ndarray, out: Pa
 def cross_validate(
     configs: Mapping[str, FitConfig], model: PMOS, rated: Rated, resume: str = "auto", log: Log = lambda text: None
 ) -> dict[str, SplitVerdict]:
-    """By variant, `LINEAR` and `BEFORE`: agreement on the images that each split left out.
+    """Agreement with people on the images that each split left out.
 
-    The splits are those of the first config, by scene; images without one are scenes of their own. UsageError where
-    they leave too few images to fit to.
+    Args:
+        configs: options of each variant, by its name. The splits are those of the first one, by scene, or by reference
+            where no scene is named.
+        model: model whose weights every fit starts from.
+        rated: all rated images.
+        resume: "auto" or "never", see `train`.
+        log: receives lines of progress.
+
+    Returns:
+        The agreement by the name of a variant; under `LINEAR` that of a linear head on the same features, under
+            `BEFORE` that of `model` itself.
+
+    Raises:
+        UsageError: where a split leaves too few images to fit to.
     """
     first = next(iter(configs.values()))
     splits = grouped_splits(rated.benchmark.groups, first.splits, first.test_share, first.split_seed)

@@ -90,7 +90,11 @@ def to_mos(scores: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def score_range(config: FitConfig, benchmark: Benchmark, scores: np.ndarray) -> tuple[float, float]:
-    """The scores that become MOS 1 and MOS 5, see `FitConfig`; scores: those of the images that are fitted to."""
+    """The lowest and the highest score of the scale, which become MOS 1 and MOS 5.
+
+    The range is that of `config.score_range`, else that which the data set states, else that of `scores`, the scores of
+    the images that are fitted to.
+    """
     opinion = benchmark.opinion
     if config.score_range:
         return config.score_range[0], config.score_range[1]

@@ -44,7 +44,13 @@ class FitLossWeights:
 
 
 class HeadBatch(NamedTuple):
-    """features (B, C, P, 1) of P cells of each image; embedding (B, E); target (B,) in [1, 5]."""
+    """A batch of features of a frozen encoder.
+
+    Attributes:
+        features: (B, C, P, 1), features of P cells of each image.
+        embedding: (B, E), embedding of each image.
+        target: (B,), MOS in [1, 5].
+    """
 
     features: Tensor
     embedding: Tensor
@@ -52,7 +58,13 @@ class HeadBatch(NamedTuple):
 
 
 class CropBatch(NamedTuple):
-    """crops (B, 3, S, S) in [0, 1]; thumbnails (B, 3, 96, 96) of the whole images; target (B,) in [1, 5]."""
+    """A batch of crops of images.
+
+    Attributes:
+        crops: (B, 3, S, S) in [0, 1].
+        thumbnails: (B, 3, 96, 96) in [0, 1], of the whole images.
+        target: (B,), MOS in [1, 5].
+    """
 
     crops: Tensor
     thumbnails: Tensor
@@ -61,8 +73,14 @@ class CropBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """What a frozen encoder says of N images. cells (N, P, C) float16: features of P cells drawn from each; embedding
-    (N, E); mean (N, C): over all cells; before (N,): MOS by the head as it was."""
+    """Output of a frozen encoder for N images.
+
+    Args:
+        cells: (N, P, C) float16, features of P randomly drawn cells of each image.
+        embedding: (N, E), embedding of each image.
+        mean: (N, C), mean of the features over all cells of each image.
+        before: (N,), MOS of each image by the head before the fit.
+    """
 
     cells: Tensor
     embedding: Tensor
@@ -74,8 +92,15 @@ class FrozenFeatures:
 def frozen_features(
     model: PMOS, files: Sequence[Path], cells: int, seed: int, log: Callable[[str], None] = lambda text: None
 ) -> FrozenFeatures:
-    """One pass over the images. The draw of cells (with replacement, those inside the image) depends on `seed` and the
-    position in `files` alone."""
+    """Features of image files; every image is encoded once.
+
+    Args:
+        model: model whose encoder is used.
+        files: image files.
+        cells: number of cells drawn from each image, with replacement; cells that reach beyond the image are left out.
+        seed: with the position of an image in `files`, decides which cells are drawn.
+        log: receives a line of progress now and then.
+    """
     kept, embeddings, means, before = [], [], [], []
     for index, file in enumerate(files):
         image = load_image(file).to(model.device)
@@ -107,7 +132,15 @@ def frozen_features(
 
 @dataclass(frozen=True, eq=False)
 class CellBatches(Dataset[HeadBatch]):
-    """Item n: `cells` cells of each of `batch_size` images, a function of (seed, n) alone; targets (N,) in [1, 5]."""
+    """Item n: `cells` cells of each of `batch_size` images, a function of (seed, n) alone.
+
+    Args:
+        features: features of N images.
+        targets: (N,), MOS in [1, 5].
+        batch_size: images of a batch.
+        seed: with n, decides what is drawn.
+        cells: cells of an image in a batch.
+    """
 
     features: FrozenFeatures
     targets: Tensor
@@ -127,9 +160,16 @@ class CellBatches(Dataset[HeadBatch]):
 
 @dataclass(frozen=True, eq=False)
 class CropBatches(Dataset[CropBatch]):
-    """Item n: crops of `batch_size` images, a function of (seed, n) alone; targets (N,) in [1, 5].
+    """Item n: crops of `batch_size` images, a function of (seed, n) alone.
 
-    Files are read when their turn comes. The border of an image smaller than a crop is repeated.
+    Files are read when their batch is made. The border of an image that is smaller than a crop is repeated.
+
+    Args:
+        files: N image files.
+        targets: (N,), MOS in [1, 5].
+        batch_size: images of a batch.
+        seed: with n, decides what is drawn.
+        crop_px: side of the crops in px.
     """
 
     files: Sequence[Path]
@@ -172,7 +212,7 @@ class FitObjective(nn.Module):
         self.weights = weights
 
     def forward(self, first: Tensor, second: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """A `HeadBatch` or `CropBatch` -> loss and its parts."""
+        """Loss of a `HeadBatch` or `CropBatch` and its parts; the arguments are its fields."""
         maps: MosMaps = self.module(first, second)
         everywhere = target[:, None, None, None].expand_as(maps.mos)
         parts = {
@@ -204,7 +244,17 @@ class _FitStage:
 
 
 class HeadStage(_FitStage):
-    """Fits the head alone; a training step sees some of the cells of some of the images."""
+    """Fits the head alone (see `Stage`); a step sees some of the cells of some of the images.
+
+    Args:
+        head: what is trained.
+        features: features of N images.
+        targets: (N,), MOS in [1, 5].
+        weights: weights of the parts of the loss.
+        batch_size: images of a batch.
+        seed: with the number of a batch, decides what is drawn.
+        cells: cells of an image in a batch.
+    """
 
     def __init__(
         self,
@@ -220,12 +270,22 @@ class HeadStage(_FitStage):
         self.batches = CellBatches(features, torch.from_numpy(targets.astype(np.float32)), batch_size, seed, cells)
 
     def panels(self, batch: HeadBatch) -> Mapping[str, Tensor]:
-        """Cells are no picture: none."""
+        """None: cells are no picture."""
         return {}
 
 
 class CropStage(_FitStage):
-    """Fits the whole network on crops of the images at their own size; files are read when their turn comes."""
+    """Fits the whole network (see `Stage`) on crops of the images, which are not resized.
+
+    Args:
+        network: what is trained.
+        files: N image files, read when their batch is made.
+        targets: (N,), MOS in [1, 5].
+        weights: weights of the parts of the loss.
+        batch_size: images of a batch.
+        seed: with the number of a batch, decides what is drawn.
+        crop_px: side of the crops in px.
+    """
 
     def __init__(
         self,

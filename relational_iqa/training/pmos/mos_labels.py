@@ -29,9 +29,17 @@ SOUND_THUMBNAIL_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Recolouring:
-    """New photographs from those at hand: a whole set, damage included, with its colour channels in another order and
-    through another tone curve. Where damage is, and nearly how much, stays what it was. share: of sets; gamma: the
-    curve is x ** g with g between 1 / gamma and gamma."""
+    """Colour augmentation: permutes the colour channels of a whole set and applies a tone curve.
+
+    It acts on the finished images, so the place of the damage does not change, and its strength hardly does.
+
+    Args:
+        share: share of the sets that are changed, 0 to 1.
+        gamma: the curve is x ** g, with g between 1 / gamma and gamma; 1 or more.
+
+    Raises:
+        UsageError: for a value out of range.
+    """
 
     share: float = 0.0
     gamma: float = 1.25
@@ -88,7 +96,14 @@ def mos_of(severity: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class MosBatches(Dataset[MosBatch]):
-    """Item n: batch n of whole sets, a function of (seed, n) alone."""
+    """Item n: batch n of whole sets, a function of (seed, n) alone.
+
+    Args:
+        sets: ranked sets that are drawn from.
+        sets_per_batch: sets of a batch.
+        seed: with n, decides what is drawn.
+        recolour: colour augmentation of whole sets.
+    """
 
     sets: StoredSets
     sets_per_batch: int

@@ -67,7 +67,7 @@ class PmosObjective(nn.Module):
         certainty: Tensor,
         thumbnail_of: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch of sets as in `MosBatch`, and its parts."""
+        """Loss of a batch and its parts; the arguments are the fields of `MosBatch`, `label` being its `image_mos`."""
         number, members = images.shape[:2]
         rows = torch.arange(number, device=images.device)[:, None]
         shown = images[rows, thumbnail_of].flatten(0, 1)
@@ -90,7 +90,17 @@ class PmosObjective(nn.Module):
 
 
 class PmosStage:
-    """What the trainer needs; the items that are counted are images."""
+    """The stage of pMOS as the trainer needs it (see `Stage`).
+
+    Args:
+        network: what is trained.
+        sets: ranked sets.
+        batch_size: images of a batch, rounded down to whole sets, one or more.
+        seed: with the number of a batch, decides what is drawn.
+        weights: weights of the parts of the loss.
+        keep_scales: whether the network keeps the scales it has instead of being calibrated on the first batch.
+        recolour: colour augmentation of whole sets.
+    """
 
     name = "pmos"
 
@@ -112,7 +122,7 @@ class PmosStage:
         self.batches = MosBatches(sets, sets_per_batch, seed, recolour)
 
     def calibrate(self, batch: MosBatch) -> None:
-        """Scales of the fixed statistics; weights that were trained before keep those they were trained with."""
+        """Sets the scales of the fixed statistics, unless the network keeps those that it was trained with."""
         if not self.keep_scales:
             self.model.network.calibrate(batch.images.flatten(0, 1))
 

@@ -18,8 +18,14 @@ from relational_iqa.training.reiqa.overlap_crops import overlapping_crops, swapp
 
 
 class ViewBatch(NamedTuple):
-    """queries, keys (N, 3, P, P) in [0, 1], row i of both from one image; family (N,): rows of one family are versions
-    of one photograph at one scale, hard negatives of each other; empty where there are none."""
+    """A batch of N pairs of crops.
+
+    Attributes:
+        queries: (N, 3, P, P) in [0, 1].
+        keys: (N, 3, P, P) in [0, 1]; row i is a crop of the image of query i.
+        family: (N,) integers. Rows with the same number are versions of one photograph at one scale: hard negatives of
+            each other. Empty where there are none.
+    """
 
     queries: Tensor
     keys: Tensor
@@ -27,11 +33,13 @@ class ViewBatch(NamedTuple):
 
 
 def chunk_views(chunk: Tensor, patch_px: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Queries and keys (2 m, 3, P, P) in [0, 1] of a chunk (m, 3, R, R) uint8: m rows at full scale, then m at half.
+    """Queries and keys (2 m, 3, P, P) in [0, 1] of a chunk (m, 3, R, R) uint8: m rows at full scale, then m at half
+    scale.
 
-    Queries of a scale come from one place and keys from another, except that they change sides for half of the
-    versions (for the other half at the other scale): so a query meets, among the keys of its chunk, its own place in
-    other distortions. Those are the hard negatives; only quality tells them apart.
+    At each scale all queries come from one place and all keys from another. Half-swap (Re-IQA, section 3.2): at full
+    scale the two places are exchanged for half of the versions, at half scale for the other half. A query therefore
+    meets, among the keys of its chunk, its own place under other distortions. These are hard negatives, which only
+    quality tells apart.
     """
     images = chunk.float() / 255
     if rng.random() < 0.5:  # by hand: drawn by numpy like the crops, and one draw for a chunk of versions
@@ -76,8 +84,14 @@ class QualityBatches(Dataset[ViewBatch]):
 
 @dataclass(frozen=True, eq=False)
 class ContentBatches(Dataset[ViewBatch]):
-    """Item n: two views of each of `batch_size` photographs, in the shuffled order of endless epochs; a function of
-    (seed, n) alone."""
+    """Item n: two augmented views of each of `batch_size` photographs, a function of (seed, n) alone.
+
+    Args:
+        photos: photographs in shuffled order, each once an epoch; batch n takes the next `batch_size` of them.
+        batch_size: photographs of a batch.
+        patch_px: side of the views in px.
+        seed: with n, decides the augmentations.
+    """
 
     photos: ContentPhotos
     batch_size: int

@@ -51,8 +51,16 @@ class EncoderRun:
 
 @dataclass(frozen=True)
 class ReIQAConfig:
-    """A whole run. name: of the weights. out: folder of checkpoints, logs and the result. half_precision: 16-bit
-    floats in the result."""
+    """A whole run of `riqa fit-reiqa` that trains both encoders.
+
+    Args:
+        name: name of the weights.
+        out: folder of checkpoints, logs and the result.
+        data: what both encoders are trained on.
+        quality: how the quality encoder is trained.
+        content: how the content encoder is trained.
+        half_precision: whether the weights are stored as 16-bit floats.
+    """
 
     name: str
     out: str
@@ -138,8 +146,16 @@ def _start(run: EncoderRun) -> ResNet:
 def fit_to_opinions(
     model: ReIQA, rated: str | Path, experts: Experts = "both", splits: int = 10, seed: int = 0
 ) -> Regressor:
-    """Regressor fitted to all images of a rated data set (`image,reference,score[,scene]`), with its agreement on
-    `splits` splits by scene among its facts. Images without a scene are grouped by their reference, else on their own.
+    """A regressor fitted to all images of a rated data set, with its agreement on held-out scenes among its facts.
+
+    Args:
+        model: encoders that give the features.
+        rated: table with the columns image, score and, where known, reference and scene; or a folder that holds
+            scores.csv.
+        experts: which encoders give features.
+        splits: number of train-test splits. A split keeps all images of one scene together, else of one reference; an
+            image without either is a group by itself.
+        seed: seed of the splits.
     """
     path = Path(rated)
     rows = read_rated(path)

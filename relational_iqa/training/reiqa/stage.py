@@ -20,7 +20,15 @@ from relational_iqa.training.reiqa.overlap_crops import largest_window
 
 @dataclass(frozen=True)
 class ContrastConfig:
-    """patch_px: side of the crops. queue, momentum, temperature, groups: see `MomentumContrast`."""
+    """Options of MoCo-v2.
+
+    Args:
+        patch_px: side of the crops in px.
+        queue: keys of earlier batches that are kept as negatives.
+        momentum: momentum of the key encoder, in [0, 1).
+        temperature: temperature of InfoNCE.
+        groups: parts of a batch with batch statistics of their own, see `MomentumContrast`.
+    """
 
     patch_px: int = 160
     queue: int = 65536
@@ -58,7 +66,19 @@ class _MocoStage:
 
 
 class QualityStage(_MocoStage):
-    """A batch is `chunks_per_batch` chunks, each m versions at two scales; that is what `batch_size` counts."""
+    """Trains the quality encoder (see `Stage`). A chunk of m versions at two scales gives 2 m pairs of crops.
+
+    Args:
+        model: encoder inside its objective.
+        photos: pristine photographs.
+        data: options of the chunks.
+        batch_size: pairs of crops of a batch; rounded down to whole chunks, one or more.
+        patch_px: side of the crops in px.
+        seed: with the number of a batch, decides what is drawn.
+
+    Raises:
+        UsageError: for `data.region_px` that is too small for crops of `patch_px` at half scale.
+    """
 
     name = "quality"
 
@@ -83,13 +103,22 @@ class QualityStage(_MocoStage):
 
     @functools.cached_property
     def batches(self) -> QualityBatches:
-        """Stored chunks, generated first where that is not done, or new ones."""
+        """Batches of stored chunks, which are generated at the first access, or of chunks that are rendered as they are
+        needed."""
         chunks = stored_chunks(self.data, self.photos) if self.data.chunks else ChunkImages(self.photos, self.data)
         return QualityBatches(chunks, self.chunks_per_batch, self.patch_px, self.seed)
 
 
 class ContentStage(_MocoStage):
-    """A batch is `batch_size` photographs, two views of each."""
+    """Trains the content encoder (see `Stage`). Each photograph gives one pair of crops.
+
+    Args:
+        model: encoder inside its objective.
+        photos: photographs.
+        data: `content_px` and `seed` of these options are used.
+        batch_size: photographs of a batch.
+        patch_px: side of the crops in px.
+    """
 
     name = "content"
 
@@ -101,5 +130,5 @@ class ContentStage(_MocoStage):
 
     @property
     def batches(self) -> ContentBatches:
-        """Photographs in the shuffled order of endless epochs."""
+        """Photographs in shuffled order, each once an epoch, for any number of epochs."""
         return self._batches

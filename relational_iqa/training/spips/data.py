@@ -19,7 +19,14 @@ from relational_iqa.benchmarks.readers.items import JudgedPair, RatedImage
 
 
 class TripletBatch(NamedTuple):
-    """reference, p0, p1 (B, 3, S, S) in [0, 1]; share (B,) of people who prefer p1."""
+    """A batch of 2AFC judgments.
+
+    Attributes:
+        reference: (B, 3, S, S) in [0, 1].
+        p0: (B, 3, S, S) in [0, 1], the first of the two test images.
+        p1: (B, 3, S, S) in [0, 1], the second.
+        share: (B,) in [0, 1], share of people who prefer p1.
+    """
 
     reference: Tensor
     p0: Tensor
@@ -28,7 +35,13 @@ class TripletBatch(NamedTuple):
 
 
 class RatedBatch(NamedTuple):
-    """test, reference (B, 3, S, S) in [0, 1]; score (B,) of the whole images, higher is better, unit of the set."""
+    """A batch of rated images.
+
+    Attributes:
+        test: (B, 3, S, S) in [0, 1].
+        reference: (B, 3, S, S) in [0, 1].
+        score: (B,), opinion score of the whole image; higher is better, in the unit of the data set.
+    """
 
     test: Tensor
     reference: Tensor
@@ -37,7 +50,14 @@ class RatedBatch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TripletBatches(Dataset[TripletBatch]):
-    """Item n: batch n of windows of `crop_px`, a function of (seed, n) alone. p0 and p1 swap at random."""
+    """Item n: batch n of crops of judged pairs, a function of (seed, n) alone. p0 and p1 change places at random.
+
+    Args:
+        pairs: judged pairs.
+        batch_size: pairs of a batch.
+        crop_px: side of the crops in px.
+        seed: with n, decides what is drawn.
+    """
 
     pairs: Sequence[JudgedPair]
     batch_size: int
@@ -60,7 +80,14 @@ class TripletBatches(Dataset[TripletBatch]):
 
 @dataclass(frozen=True, eq=False)
 class RatedBatches(Dataset[RatedBatch]):
-    """Item n: batch n of windows of `crop_px`, drawn anew in every batch; a function of (seed, n) alone."""
+    """Item n: batch n of crops of rated images, a function of (seed, n) alone; crops are new in every batch.
+
+    Args:
+        rated: rated images with references.
+        batch_size: images of a batch.
+        crop_px: side of the crops in px.
+        seed: with n, decides what is drawn.
+    """
 
     rated: Sequence[RatedImage]
     batch_size: int

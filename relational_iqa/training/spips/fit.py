@@ -35,9 +35,18 @@ _LICENCE_OF_SOURCES = "that of the judgments and of the backbone; see their sour
 
 @dataclass(frozen=True)
 class People:
-    """Judgments of people. dataset: a reader of `relational_iqa.benchmarks`: "bapps" or "pieapp-2afc" for triplets,
-    "csv", "tid2013", "kadid10k" ... for opinion scores. root: where it lies. crop_px: side of the windows, a multiple
-    of 16. splits: by reference, measured before the fit on everything; 0: none. test_share: of references in a test."""
+    """Judgments of people that SPIPS is fitted to.
+
+    Args:
+        root: folder or table that holds the data set.
+        dataset: name of the reader in `relational_iqa.benchmarks`: "bapps" or "pieapp-2afc" for the mode "triplets";
+            "csv", "tid2013", "kadid10k" and others with references for the mode "mos".
+        partial: whether an incomplete data set is accepted; what is there is then used.
+        crop_px: side of the training crops in px, a multiple of 16.
+        splits: number of train-test splits that are measured before the fit on all images; 0 for none. Mode "mos" only.
+            A split keeps all images of one scene together, or all images of one reference where no scene is named.
+        test_share: share of the scenes in the test part of a split, 0 to 1.
+    """
 
     root: str
     dataset: str = "csv"
@@ -49,9 +58,27 @@ class People:
 
 @dataclass(frozen=True)
 class SpipsConfig:
-    """A whole run. name: of the weights. mode: what is learned from: "ranked" needs `data`, "triplets" and "mos" need
-    `people`. start_from: SPIPS weights to go on from. backbone_from: a ResNet's state dict, whose depth and width then
-    count. freeze_backbone: train fusion, channel weights and MLP alone. loss: of the ranked mode."""
+    """A whole run of `riqa fit-spips`.
+
+    Args:
+        name: name of the weights.
+        out: folder of checkpoints, logs and the result.
+        train: options of the trainer.
+        mode: what is learned from: "ranked" for ranked sets, "triplets" for 2AFC judgments, "mos" for opinion scores.
+        data: ranked sets; needed by the mode "ranked".
+        people: judgments; needed by the other two modes.
+        architecture: parts and sizes of a new network.
+        loss: weights of the loss of the mode "ranked".
+        start_from: SPIPS weights to start from, a path or the name of shipped ones; empty for random weights.
+            `architecture` is then ignored.
+        backbone_from: file with a ResNet that becomes the backbone; its depth and width replace those of
+            `architecture`.
+        freeze_backbone: whether the backbone keeps its weights, so that only the other parts are trained.
+
+    Raises:
+        UsageError: for a mode without its data, a `crop_px` that is no multiple of 16, and both `start_from` and
+            `backbone_from`.
+    """
 
     name: str
     out: str
@@ -118,8 +145,10 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
 
 
 def new_network(config: SpipsConfig) -> tuple[SpipsNetwork, str]:
-    """The network as a run starts, and whose judgments are in it already: random from the seed, from SPIPS weights, or
-    around a ResNet by path."""
+    """The network at the start of a run, and whose judgments its weights were fitted to.
+
+    The weights are random (from the seed), those of SPIPS weights, or random around a ResNet that is read from a file.
+    """
     torch.manual_seed(config.train.seed)
     opinions = NO_OPINIONS
     if config.start_from:
@@ -143,8 +172,12 @@ def new_network(config: SpipsConfig) -> tuple[SpipsNetwork, str]:
 def cross_validate(
     config: SpipsConfig, rated: Sequence[RatedImage], resume: str = "auto"
 ) -> dict[str, dict[str, float]]:
-    """Medians over splits by reference of SRCC, KRCC and PLCC on whole images whose references were not fitted to,
-    after the fit ("fitted") and before it ("before")."""
+    """Agreement with people on images whose scenes were not part of the fit.
+
+    Returns:
+        A dictionary with the keys "fitted" and "before" (the fit); each value is `SplitVerdict.medians()`, of scores of
+            whole images.
+    """
     people = _people(config)
     splits = grouped_splits([_scene(row) for row in rated], people.splits, people.test_share, config.train.seed)
     tested: dict[str, list[np.ndarray]] = {"fitted": [], "before": []}

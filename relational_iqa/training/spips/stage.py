@@ -61,7 +61,7 @@ class RankedObjective(nn.Module):
     def forward(
         self, images: Tensor, ranks: Tensor, labels: Tensor, certainty: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """images (N, n+1, 3, S, S) and the rest as in `SetBatch` -> loss and its parts."""
+        """Loss of a batch and its parts; the arguments are the first four fields of `SetBatch`."""
         number, members = images.shape[:2]
         quality = self.network(images[:, 1:].flatten(0, 1), images[:, 0]).view(number, members - 1)
         quality = F.pad(quality, (1, 0))  # the reference has quality 0 by construction
@@ -88,9 +88,12 @@ class RankedObjective(nn.Module):
 
 
 class TripletObjective(nn.Module):
-    """Loss of a batch of 2AFC triplets: P(p1 preferred) = sigmoid(slope * (quality of p1 - quality of p0)), one learned
-    slope > 0 (Bradley and Terry 1952), so equal images are a toss-up and swapping them negates the answer. The small
-    network that LPIPS has in its place has neither property and is thrown away after training."""
+    """Loss of a batch of 2AFC triplets: P(p1 preferred) = sigmoid(slope * (quality of p1 - quality of p0)).
+
+    The slope > 0 is the only parameter besides the network (Bradley and Terry 1952). Equal images therefore have a
+    probability of exactly 1/2, and swapping them negates the difference. The small network that LPIPS uses in place of
+    the slope has neither property and is discarded after training.
+    """
 
     def __init__(self, network: SpipsNetwork) -> None:
         super().__init__()
@@ -98,7 +101,7 @@ class TripletObjective(nn.Module):
         self.log_slope = nn.Parameter(torch.zeros(()))
 
     def forward(self, reference: Tensor, p0: Tensor, p1: Tensor, share: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """A `TripletBatch` -> loss and its parts; `agreement` is the 2AFC score of BAPPS."""
+        """Loss of a `TripletBatch` and its parts; `agreement` is the 2AFC score of BAPPS."""
         both = torch.stack([p0, p1], 1).flatten(0, 1)
         quality = self.network(both, reference).view(-1, 2)
         difference = quality[:, 1] - quality[:, 0]
@@ -107,14 +110,14 @@ class TripletObjective(nn.Module):
 
 
 class MosObjective(nn.Module):
-    """Loss of a batch of rated images: the scale of the network's five levels is laid over `network.mos_range`."""
+    """Loss of a batch of rated images; the five levels of quality are mapped linearly to `network.mos_range`."""
 
     def __init__(self, network: SpipsNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, test: Tensor, reference: Tensor, score: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """A `RatedBatch` -> loss and its parts."""
+        """Loss of a `RatedBatch` and its parts."""
         low, high = self.network.mos_range
         quality = self.network(test, reference)
         target = LEVELS_PER_SEVERITY * (score - high) / (high - low)
@@ -127,9 +130,15 @@ class MosObjective(nn.Module):
 
 
 class SpipsStage:
-    """What the trainer needs, for any of the three objectives.
+    """What the trainer needs (see `Stage`), for any of the three objectives.
 
-    batches: item n is batch n. pairs: a batch -> test (B, 3, S, S) and reference, for calibration and panels.
+    Args:
+        objective: network and loss of a batch.
+        batches: dataset whose item n is batch n.
+        pairs: takes a batch, returns test images and references, (B, 3, S, S) each, for calibration and panels.
+        fields: how many of the first fields of a batch the objective takes.
+        items_per_batch: test images or pairs of a batch, for the rate that is shown.
+        keep_scales: whether the network keeps the scales it has instead of being calibrated on the first batch.
     """
 
     name = "spips"
@@ -173,7 +182,16 @@ def ranked_stage(
     weights: SpipsLossWeights,
     keep_scales: bool = False,
 ) -> SpipsStage:
-    """Without labels; batch_size counts test images."""
+    """The stage of the mode "ranked", without labels of people.
+
+    Args:
+        network: what is trained.
+        sets: ranked sets.
+        batch_size: test images of a batch, rounded down to whole sets; a batch has at least two sets.
+        seed: with the number of a batch, decides what is drawn.
+        weights: weights of the parts of the loss.
+        keep_scales: see `SpipsStage`.
+    """
     members = sets.images.shape[1] - 1
     number = max(2, batch_size // members)
 
@@ -187,13 +205,14 @@ def ranked_stage(
 def triplet_stage(
     network: SpipsNetwork, batches: Dataset[TripletBatch], batch_size: int, keep_scales: bool
 ) -> SpipsStage:
-    """On 2AFC judgments."""
+    """The stage of the mode "triplets", on 2AFC judgments; `keep_scales`: see `SpipsStage`."""
     return SpipsStage(TripletObjective(network), batches, lambda batch: (batch.p0, batch.reference), 4, batch_size,
                       keep_scales)  # fmt: skip
 
 
 def mos_stage(network: SpipsNetwork, batches: Dataset[RatedBatch], batch_size: int, keep_scales: bool) -> SpipsStage:
-    """On mean opinion scores; `network.mos_range` is set before."""
+    """The stage of the mode "mos", on opinion scores. Set `network.mos_range` first; `keep_scales`: see
+    `SpipsStage`."""
     return SpipsStage(MosObjective(network), batches, lambda batch: (batch.test, batch.reference), 3, batch_size,
                       keep_scales)  # fmt: skip
 
