@@ -16,7 +16,10 @@ CHECKED_SHAPES = (
     "relational_iqa.networks",
     "relational_iqa.results.colormaps",
     "relational_iqa.results.map",
+    "relational_iqa.results.mos_score",
+    "relational_iqa.results.spips_score",
     "relational_iqa.systems",
+    "relational_iqa.tiling",
     "relational_iqa.training.losses",
 )
 install_import_hook(CHECKED_SHAPES, "tests.shape_checker.check")

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.places import place
@@ -28,8 +29,8 @@ class MosScore:
 
     Args:
         mos: 1 (bad) to 5 (excellent), exactly sum(roi * pmos) / sum(roi) over the two maps.
-        pmos: MOS of every pixel, float32 (H, W) in [1, 5].
-        roi: how much every pixel counts, float32 (H, W) > 0; only ratios matter.
+        pmos: MOS of every pixel, (H, W), in [1, 5].
+        roi: how much every pixel counts, (H, W), > 0; only ratios matter.
         name: what to call the image.
         opinions: whose scores the weights were fitted to, "none" if nobody's.
         meta: version, weights, size, device, seconds.
@@ -39,8 +40,8 @@ class MosScore:
     """
 
     mos: float
-    pmos: np.ndarray
-    roi: np.ndarray
+    pmos: Float32[np.ndarray, "*_"]
+    roi: Float32[np.ndarray, "*_"]
     name: str = "the image"
     opinions: str = "none"
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -57,8 +58,8 @@ class MosScore:
         return GRADES[min(len(GRADES), max(1, math.floor(self.mos + 0.5))) - 1]
 
     @cached_property
-    def worst(self) -> np.ndarray:
-        """Bool (H, W): the worst region, see `worst_region`."""
+    def worst(self) -> Bool[np.ndarray, "h w"]:
+        """The pixels of the worst region, see `worst_region`."""
         return worst_region(self.pmos)
 
     @cached_property
@@ -78,8 +79,11 @@ class MosScore:
             return f"{head}, much the same everywhere."
         return f"{head}, worst {self.where} ({self.worst_mos:.1f})."
 
-    def picture(self, image: np.ndarray) -> np.ndarray:
-        """The map over a grey version of the image (H, W, 3) uint8: orange where MOS is lost, full at 1; uint8 RGB."""
+    def picture(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        """The map over a grey version of the image: orange where MOS is lost, strongest at MOS 1.
+
+        Raises ValueError for an image of another size than the map.
+        """
         from relational_iqa.results.colormaps import overlay
 
         if image.shape[:2] != self.pmos.shape:
@@ -99,10 +103,10 @@ class MosScore:
         })  # fmt: skip
 
 
-def worst_region(pmos: np.ndarray) -> np.ndarray:
-    """Bool (H, W): pixels below the middle between the 5 % and the 95 % quantile of the map (H, W).
+def worst_region(pmos: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """The pixels below the middle between the 5 % and the 95 % quantile of a map.
 
-    Nothing but the map decides the threshold. A flat map has no worst region: empty.
+    The threshold depends on the map alone. A flat map has no worst region: no pixel belongs to it.
     """
     low, high = (float(x) for x in np.quantile(pmos, (_CLOSE_TO_EXTREME, 1 - _CLOSE_TO_EXTREME)))
     return pmos < low + WORST_DEPTH * (high - low) if high - low > 1e-4 else np.zeros(pmos.shape, dtype=bool)

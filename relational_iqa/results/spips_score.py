@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,9 @@ class SpipsScore:
 
     Args:
         quality: <= 0 severity levels, 0 for an image equal to its reference; higher is better.
-        maps: stream -> difference, float32 (H, W) in [0, 1]; 0 where nothing differs.
-        fusion: stream -> share with which its map was fused, float32 (H, W); they sum to 1 over the streams.
-        difference: the fused map, float32 (H, W) in [0, 1].
+        maps: stream -> difference of every pixel, in [0, 1]; 0 where nothing differs.
+        fusion: stream -> share of its map in the fused one, at every pixel; the shares of all streams sum to 1.
+        difference: the fused map, in [0, 1].
         mos: the quality on the scale of the ratings that the weights were fitted to, cut at both ends of that scale;
             None for weights fitted to nobody's ratings.
         name: what to call the image.
@@ -25,9 +26,9 @@ class SpipsScore:
     """
 
     quality: float
-    maps: Mapping[str, np.ndarray]
-    fusion: Mapping[str, np.ndarray]
-    difference: np.ndarray
+    maps: Mapping[str, Float32[np.ndarray, "h w"]]
+    fusion: Mapping[str, Float32[np.ndarray, "h w"]]
+    difference: Float32[np.ndarray, "h w"]
     mos: float | None = None
     name: str = "the image"
     meta: Mapping[str, Any] = field(default_factory=dict)

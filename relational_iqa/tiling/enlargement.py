@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 CELL_PX = 4
 """Side of a cell of the grid, in pixels of the image."""
@@ -18,16 +19,18 @@ CELL_PX = 4
 _NEIGHBOUR_SHARES = (0.375, 0.125, 0.125, 0.375)
 
 
-def enlarged_window(grid: np.ndarray, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-    """float32 (bottom - top, right - left): the pixels [top, bottom) x [left, right) of the enlarged `grid` (h, w)."""
+def enlarged_window(
+    grid: Float[np.ndarray, "_ _"], top: int, bottom: int, left: int, right: int
+) -> Float32[np.ndarray, "{bottom-top} {right-left}"]:
+    """The pixels [top, bottom) x [left, right) of the enlarged `grid`."""
     part = grid[_cells(top, bottom, grid.shape[0])][:, _cells(left, right, grid.shape[1])]
     x, y = left % CELL_PX, top % CELL_PX
     wide = _stretched(part.T).T[:, x : x + right - left]
     return _stretched(wide)[y : y + bottom - top]
 
 
-def sum_of_enlarged(grid: np.ndarray, height: int, width: int) -> float:
-    """Sum over the first `height` x `width` pixels of the enlarged `grid` (h, w), in float64, without enlarging it."""
+def sum_of_enlarged(grid: Float[np.ndarray, "_ _"], height: int, width: int) -> float:
+    """Sum over the first `height` x `width` pixels of the enlarged `grid`, in float64, without enlarging it."""
     rows, columns = _cell_weights(height, grid.shape[0]), _cell_weights(width, grid.shape[1])
     return float(rows @ (grid @ columns))
 

@@ -15,6 +15,7 @@ from types import EllipsisType
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float32, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -36,7 +37,7 @@ class StoredImage:
     Made by `open_image`. The source's memory is used where that is possible, and never written to.
     """
 
-    def __init__(self, content: Samples | Tensor, name: str) -> None:
+    def __init__(self, content: Samples | Float32[Tensor, "3 _ _"], name: str) -> None:
         self._content, self._name = content, name
         height, width = content.shape[-2:] if isinstance(content, Tensor) else content.values.shape[:2]
         self.shape = (3, int(height), int(width))
@@ -48,8 +49,10 @@ class StoredImage:
             return self._content.nbytes
         return 0 if in_file(self._content.values) else self._content.values.nbytes
 
-    def window(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Tensor:
-        """Rows [top, bottom) and columns [left, right): float32 (3, bottom - top, right - left) in [0, 1], sRGB.
+    def window(
+        self, top: int, bottom: int, left: int = 0, right: int | None = None
+    ) -> Float32[Tensor, "3 {bottom-top} _"]:
+        """Rows [top, bottom) and columns [left, right), sRGB in [0, 1].
 
         Without `right` the window reaches to the last column.
         """
@@ -72,12 +75,12 @@ class StoredImage:
         """The image at another size, as float32."""
         return StoredImage(resized(self.pixels(), height, width), self._name)
 
-    def pixels(self) -> Tensor:
-        """All of it, float32 (3, H, W)."""
+    def pixels(self) -> Float32[Tensor, "3 {self.shape[1]} {self.shape[2]}"]:
+        """The whole image, sRGB in [0, 1]."""
         return self.window(0, self.shape[1])
 
-    def strips(self) -> Iterator[Tensor]:
-        """All of it from top to bottom, (3, rows, W) at a time."""
+    def strips(self) -> Iterator[Float32[Tensor, "3 _ {self.shape[2]}"]]:
+        """The whole image from top to bottom, some rows at a time."""
         _, height, width = self.shape
         rows = max(1, _STRIP_PX // width)
         for top in range(0, height, rows):
@@ -87,8 +90,8 @@ class StoredImage:
         """Mean over channels and pixels, 0 to 1; 0 only where all is black."""
         return sum(float(strip.double().sum()) for strip in self.strips()) / (3 * self.shape[1] * self.shape[2])
 
-    def to_uint8(self) -> np.ndarray:
-        """(H, W, 3) uint8, rounded to nearest; read it only, it may be the stored image itself."""
+    def to_uint8(self) -> UInt8[np.ndarray, "{self.shape[1]} {self.shape[2]} 3"]:
+        """The whole image, 0 to 255, rounded to nearest. Do not write to it: it may be the stored image itself."""
         content = self._content
         if isinstance(content, Samples) and content.values.dtype == np.uint8 and content.space == "rgb":
             if not content.alpha and not content.profile:

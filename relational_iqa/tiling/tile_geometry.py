@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.tiling.enlargement import CELL_PX
@@ -35,33 +36,34 @@ class Tile:
     core: tuple[int, int, int, int]
     outer: tuple[int, int, int, int]
 
-    def with_halo(self, image: Tensor) -> Tensor:
-        """The tile of a padded image (B, C, H, W), with its halo."""
+    def with_halo(self, image: Float[Tensor, "b c _ _"]) -> Float[Tensor, "b c _ _"]:
+        """The tile, with its halo, of padded images."""
         top, left, bottom, right = self.outer
         return image[..., top:bottom, left:right]
 
-    def own_share(self, share: Tensor) -> Tensor:
-        """Shares (1, 1, h, w) of the cells of the tile with its halo, 0 for those of the halo."""
+    def own_share(self, share: Float[Tensor, "1 1 _ _"]) -> Float[Tensor, "1 1 _ _"]:
+        """The part of `share`, which has a value per cell of the padded image, that belongs to the tile with its halo;
+        0 in the halo."""
         top, left, bottom, right = (x // CELL_PX for x in self.core)
         own = torch.zeros_like(share)
         own[..., top:bottom, left:right] = share[..., top:bottom, left:right]
         top, left, bottom, right = (x // CELL_PX for x in self.outer)
         return own[..., top:bottom, left:right]
 
-    def own_share_of(self, height: int, width: int) -> Tensor:
-        """`own_share` (1, 1, h, w) of an image of this size without a mask, computed from its two sides alone."""
+    def own_share_of(self, height: int, width: int) -> Float[Tensor, "1 1 _ _"]:
+        """`own_share` of `inside_share(height, width)`, computed without the cells of the rest of the image."""
         (top, left, bottom, right), (first, start, last, end) = self.core, self.outer
         rows, columns = _side_share(height, top, bottom, first, last), _side_share(width, left, right, start, end)
         return (rows[:, None] * columns)[None, None]
 
-    def own_cells(self, values: Tensor) -> Tensor:
-        """The cells of the core, of values (..., h, w) on the grid of the tile with its halo."""
+    def own_cells(self, values: Float[Tensor, "*any _ _"]) -> Float[Tensor, "*any _ _"]:
+        """The cells of the core, of values on the grid of the tile with its halo."""
         top, left, bottom, right = (x // CELL_PX for x in self.core)
         y, x = (edge // CELL_PX for edge in self.outer[:2])
         return values[..., top - y : bottom - y, left - x : right - x]
 
-    def place(self, whole: Tensor, part: Tensor) -> None:
-        """Writes the core of `part` (C, outer) to its place in `whole` (C, H, W)."""
+    def place(self, whole: Float[Tensor, "c _ _"], part: Float[Tensor, "c _ _"]) -> None:
+        """Writes the core of `part`, pixels of the tile with its halo, to its place in `whole`, the padded image."""
         top, left, bottom, right = self.core
         y, x = self.outer[0], self.outer[1]
         whole[:, top:bottom, left:right] = part[:, top - y : bottom - y, left - x : right - x]
@@ -126,8 +128,8 @@ def _with_halo(core_px: int, count: int, halo_px: int) -> int:
     return core_px + min(count - 1, 2) * halo_px
 
 
-def pad_to_grid(image: Tensor) -> Tensor:
-    """(B, C, H, W) with the last row and column repeated until both sides are multiples of the grid."""
+def pad_to_grid(image: Float[Tensor, "b c _ _"]) -> Float[Tensor, "b c _ _"]:
+    """Images with the last row and column repeated until both sides are multiples of `GRID_PX`."""
     height, width = image.shape[-2:]
     down, right = -height % GRID_PX, -width % GRID_PX
     return F.pad(image, (0, right, 0, down), mode="replicate") if down or right else image
@@ -138,8 +140,8 @@ def padded_size(length: int) -> int:
     return length + -length % GRID_PX
 
 
-def inside_share(height: int, width: int) -> Tensor:
-    """(1, 1, h, w): how much of each cell of the padded image lies in the real one, 0 to 1."""
+def inside_share(height: int, width: int) -> Float[Tensor, "1 1 _ _"]:
+    """Share of each cell of the padded image that lies in the image of `height` x `width` px, 0 to 1."""
     rows, columns = (_side_share(x, 0, padded_size(x), 0, padded_size(x)) for x in (height, width))
     return (rows[:, None] * columns)[None, None]
 

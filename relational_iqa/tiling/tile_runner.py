@@ -14,6 +14,7 @@ from operator import add
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
@@ -32,8 +33,10 @@ _PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images
 _NETWORK_BYTES = 280, 40  # of the networks for a pixel of a tile, and of each image of a tile more; measured
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
-# Tiles (1, 3, H, W) of the images and the share of each cell -> maps (C, h, w) on the grid of the tile, and sums.
-TileFunction = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, tuple[Sums, ...]]]
+# Tiles of the images and the share of each cell -> maps on the grid of the tile, and sums.
+TileFunction = Callable[
+    [Sequence[Float[Tensor, "1 3 _ _"]], Float[Tensor, "1 1 h w"]], tuple[Float[Tensor, "c h w"], tuple[Sums, ...]]
+]
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,11 @@ class TiledResult:
     """What a function of tiles gives for whole images.
 
     Args:
-        maps: float32 (C, h, w) on the 1/4 grid of the padded image; None where they were not wanted.
+        maps: on the 1/4 grid of the padded image; None where they were not wanted.
         sums: those that the function gives, over the whole image.
     """
 
-    maps: np.ndarray | None
+    maps: Float32[np.ndarray, "c h w"] | None
     sums: tuple[Sums, ...]
 
 
@@ -76,13 +79,14 @@ class TileRunner:
 
         Args:
             images: of one size.
-            function: (tiles (1, 3, H, W) of the images, share of each cell) -> (maps on the grid of the tile, sums).
-            halo_px: width of the halo, as far as the function sees.
-            region: an image, white where it counts; None where everything does.
+            function: takes the tiles of the images and the share of each cell, gives maps on the grid of the tile and
+                sums over its cells.
+            halo_px: width of the halo, at least the reach of the function.
+            region: an image, white where pixels count; None where all do.
             want_maps: whether the maps are kept.
 
         Raises:
-            ImageError: where nothing counts.
+            ImageError: for a region that is black everywhere.
         """
         if region is not None and region.mean() == 0:
             raise ImageError("the mask is black everywhere: make white what should count")
