@@ -31,6 +31,7 @@ from pathlib import Path
 import torch
 
 from distortion_engine.generation.manifest import MANIFEST_NAME, Manifest
+from distortion_engine.jobs.safe_files import is_partial
 from relational_iqa.networks.pixel_perfect import Architecture
 from relational_iqa.training.data import training_sets
 from relational_iqa.training.data.training_sets import DataConfig
@@ -153,11 +154,12 @@ def _partials(config: PretrainConfig) -> set[tuple[Path, int]]:
     """Checkpoints that are being written or were left so, with the time of their last byte."""
     found = set()
     for stage in STAGES:
-        path = Path(config.out) / stage / f"{FILE_NAME}.partial"
-        try:
-            found.add((path, path.stat().st_mtime_ns))
-        except FileNotFoundError:
-            continue
+        for path in (Path(config.out) / stage).glob(f".{FILE_NAME}.*"):
+            try:
+                if is_partial(path):
+                    found.add((path, path.stat().st_mtime_ns))
+            except FileNotFoundError:  # it has just got its name
+                continue
     return found
 
 
