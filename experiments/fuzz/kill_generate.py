@@ -4,7 +4,8 @@
 
 An undisturbed run is timed from the first byte of its first shard to its end; the moment of a kill is drawn uniformly
 from that time (for a run that resumes: from the share that is left) and counted from the first byte that the run
-writes. A run that ends before its moment is timed in turn and done again, so the time follows the load of the machine.
+writes. A run that ends before its moment is timed in turn and done again, so the time follows the load of the machine;
+one that wrote no byte, since workers left by the kill before had completed the last shard, is done again untimed.
 A third of the kills takes the workers along (power cut), a third leaves them (they must notice), a third kills
 one worker alone (the run must end by itself). Every second run is killed up to three times before it may finish. After
 a kill, files with a final name must have their final bytes; after resuming, all bytes must be those of the undisturbed
@@ -86,7 +87,7 @@ def check_kills(
             at_s = rng.uniform(0.0, length * share)
             lasted_s, seen = _run_and_kill(photos, out, options, at_s, way)
             if seen is None:
-                length = lasted_s / share
+                length = lasted_s / share if lasted_s else length
                 shutil.rmtree(out)
                 there = []
                 continue
@@ -132,15 +133,19 @@ def _end_well(process: BaseProcess, out: Path) -> None:
 def _run_and_kill(
     photos: Path, out: Path, options: GenerateOptions, after_s: float, way: str
 ) -> tuple[float, tuple[str, int] | None]:
-    """Seconds from the first byte to the end or kill; (place, complete shards) then, None where the run ended first."""
+    """Seconds from the first byte to the end or kill, 0 without any byte; (place, complete shards) at the kill, None
+    where the run ended by itself."""
     stale = frozenset(_partials(out))
     process = _start(photos, out, options)
-    _first_byte(process, out, stale)
+    if not _first_byte(process, out, stale):
+        _end_well(process, out)
+        return 0.0, None
     begun = time.monotonic()
     process.join(after_s)
-    lasted_s, pid = time.monotonic() - begun, process.pid
+    pid = process.pid
     if process.exitcode is not None or pid is None:
-        return lasted_s, None
+        _end_well(process, out)
+        return time.monotonic() - begun, None
     workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     seen = _place(out, options, stale)
     if way == "one worker alone" and workers:  # there is none while the run draws its sheet
@@ -150,15 +155,16 @@ def _run_and_kill(
     else:
         os.kill(pid, signal.SIGKILL)
     process.join()
-    return lasted_s, seen if process.exitcode else None
+    return time.monotonic() - begun, seen if process.exitcode else None
 
 
-def _first_byte(process: BaseProcess, out: Path, stale: frozenset[Path]) -> None:
-    """Waits until a byte of a shard is written that was not there before, or the process ends."""
+def _first_byte(process: BaseProcess, out: Path, stale: frozenset[Path]) -> bool:
+    """Waits until a byte of a shard is written that was not there before, or the process ends: whether there was one."""
     while process.exitcode is None:
         if any(path not in stale and file_size(path) for path in _partials(out)):
-            return
+            return True
         process.join(_LOOK_EVERY_S)
+    return False
 
 
 def _partials(out: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from distortion_engine.generation.provenance import libraries
 from distortion_engine.generation.workers import Workforce
 from distortion_engine.jobs import safe_files
 from distortion_engine.jobs.safe_files import atomic_file, sole_writer
+from experiments.fuzz import kill_generate
 from experiments.fuzz.kill_generate import PLACES, check_kills
 
 IMAGES = Path(__file__).parents[2] / "images"
@@ -71,6 +72,25 @@ def test_killed_runs_resume_to_the_bytes_of_an_undisturbed_run(tmp_path: Path):
     options = GenerateOptions(sets=6, seed=5, size_px=32, sets_per_shard=1)
     kills = list(check_kills(2, tmp_path, options=options, rows=(2,)))
     assert 2 <= len(kills) <= 3 and all(kill.where in PLACES for kill in kills)
+
+
+def test_a_run_that_found_nothing_to_write_does_not_move_the_kills_to_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    drawn: list[float] = []
+    run_and_kill = kill_generate._run_and_kill
+
+    def nothing_at_first(photos: Path, out: Path, options: GenerateOptions, after_s: float, way: str):
+        drawn.append(after_s)
+        if len(drawn) > 1:
+            return run_and_kill(photos, out, options, after_s, way)
+        out.mkdir()  # as if workers of a killed run had completed it
+        return 0.0, None
+
+    monkeypatch.setattr(kill_generate, "_run_and_kill", nothing_at_first)
+    options = GenerateOptions(sets=2, seed=5, size_px=32, sets_per_shard=1)
+    assert len(list(check_kills(1, tmp_path, options=options, rows=(1,)))) == 1
+    assert len(drawn) > 1 and min(drawn) > 0
 
 
 def test_an_unfinished_run_is_completed_and_its_whole_shards_are_not_made_again(
