@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 import experiments.pmos.evaluate as evaluate_command
-import experiments.pmos.train as train_command
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.reading.image_io import save_image
 from distortion_engine.reading.photos import is_held_out
@@ -24,8 +23,6 @@ from relational_iqa.networks.pmos_head import MosMaps
 from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +166,3 @@ def test_people_rows_show_the_full_system_then_what_it_is_compared_with(
     assert names[:3] == ["SRCC with people, opinion-unaware, as it is", "after fitting, full", "before fitting"]
     assert names[3:] == ["without ROI", "without dense supervision", "without FiLM", "linear head"]
     assert len(details["splits"][FULL]) == 1 and rows[0].samples == "all 15 images"
-
-
-def test_train_command_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train_command.main(["--config", str(tmp_path / "none.yaml")]) == 2
-    config = str(ROOT / "experiments/pmos/smoke.yaml")
-    assert train_command.main(["--config", config, "pmos.colour=red"]) == 2
-    errors = capsys.readouterr().err
-    assert "none.yaml" in errors and "colour" in errors

@@ -17,6 +17,7 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.distributed import is_first_process
 from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, Recolouring
@@ -61,7 +62,10 @@ def parse_pmos_config(values: Mapping[str, Any]) -> PmosConfig:
 
 
 def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
-    """Runs the stage and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it."""
+    """Runs the stage and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it.
+
+    In a run of several processes, the first one writes them.
+    """
     commit, out = git_commit(), Path(config.out)
     sets = training_sets(config.data)
     torch.manual_seed(config.pmos.seed)
@@ -75,14 +79,16 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     )
     ended = train(stage, config.pmos, out / "pmos", resume)
     path = out / f"{config.name}.safetensors"
+    if not is_first_process():
+        return path
     digest = save_pmos_weights(path, network.cpu())
     card = WeightCard(
         name=config.name,
         sha256=digest,
         licence=FREE_LICENCE,
         data=f"{sets.source}; {NO_HUMAN_SCORE}",
-        command="python -m experiments.pmos.train --config CONFIG, with the config below",
-        config=asdict(config),
+        command="riqa pretrain --config CONFIG, with the config below",
+        config={"system": SYSTEM, **asdict(config)},
         git_commit=commit,
         **facts_of_stages([ended]),
     )

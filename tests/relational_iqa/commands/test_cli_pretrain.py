@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from relational_iqa import cli
+from relational_iqa.training.pmos.pretrain import PmosConfig
 from tests.relational_iqa.commands.helpers import Refusal
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -35,6 +38,23 @@ def test_pretrain_reads_the_file_and_replaces_values(runs: list[Any], tmp_path: 
     (first, resume), (second, default) = runs
     assert vars(first) == {"name": "small", "scoring": {"steps": 20, "learning_rate": 0.001}} and resume == "never"
     assert second.scoring["max_seconds"] == 1.5 and second.name == "tiny" and default == "auto"
+
+
+def test_pretrain_trains_pmos_where_the_file_says_so(
+    runs: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refusal: Refusal
+) -> None:
+    asked: list[tuple[PmosConfig, str]] = []
+
+    def train(config: PmosConfig, resume: str) -> Path:
+        asked.append((config, resume))
+        return Path("pmos.safetensors")
+
+    monkeypatch.setattr("relational_iqa.training.pmos.pretrain.pretrain_pmos", train)
+    smoke = ["pretrain", "--config", str(ROOT / "experiments/pmos/smoke.yaml")]
+    assert cli.main([*smoke, "pmos.steps=7"]) == 0
+    assert capsys.readouterr().out == f"weights: {Path('pmos.safetensors').resolve()}\n"
+    assert "colour" in refusal(*smoke, "pmos.colour=red")
+    assert [(config.pmos.steps, resume) for config, resume in asked] == [(7, "auto")] and runs == []
 
 
 def test_pretrain_names_a_wrong_file_or_override(runs: list[Any], tmp_path: Path, refusal: Refusal) -> None:

@@ -182,7 +182,7 @@ def test_run_writes_weights_that_score_and_a_card(tiny: PmosConfig, versions: li
     card = json.loads(path.with_suffix(".json").read_text())
     assert card["sha256"] == file_sha256(path) and "no human score" in card["data"]
     assert card["stages"][0]["stage"] == "pmos" and card["stages"][0]["steps"] == 3
-    assert parse_pmos_config(card["config"]) == tiny
+    assert parse_pmos_config(card["config"]) == tiny and card["config"]["system"] == "pmos"
     assert pretrain_pmos(tiny).read_bytes() == path.read_bytes()
 
 
