@@ -15,7 +15,7 @@ File = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class ComparedFiles:
-    """A result and what it is of.
+    """The comparison of two files, with their images.
 
     Args:
         result: the comparison of the two images.

@@ -19,17 +19,17 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What was found for one pair; signs and units are those of Comparison.
+    """Result of one pair; signs and units are those of Comparison.
 
     Args:
         pair: the files.
-        error: why they could not be compared, one line; then all that follows is empty.
+        error: why they could not be compared, one line; the fields below are then empty.
         verdict: which is better.
         margin: in severity levels, positive where A is better.
         quality_a: severity levels of A below the reference, None without one.
         quality_b: the same of B.
         size: width and height in pixels.
-        axes: axis -> mean signed value over the image, in [-1, 1], positive where B has more.
+        axes: mean signed value over the image by the name of the axis, in [-1, 1]; positive where B has more.
         sentence: the verdict with its reasons.
     """
 

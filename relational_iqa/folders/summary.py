@@ -47,7 +47,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class FolderSummary:
-    """What the pairs say that could be compared.
+    """Statistics of all pairs that could be compared.
 
     Args:
         compared: number of those pairs.
@@ -57,7 +57,7 @@ class FolderSummary:
         ties: number of ties.
         better_b: number of pairs in which B is better.
         quality: mean quality of A and of B in severity levels below the reference; None without references.
-        axes: axis -> mean over pairs, positive where B has more.
+        axes: mean over pairs by the name of the axis, positive where B has more.
         worst: the rows with the lowest margins, lowest first.
         failed: the rows with an error.
     """

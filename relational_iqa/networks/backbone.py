@@ -37,12 +37,12 @@ CODE_MEAN, CODE_SPREAD = 127.0, 128.0
 
 @dataclass(frozen=True)
 class BackboneArchitecture:
-    """Which network, and how much of it.
+    """Sizes of an `EfficientNetLite`.
 
     Args:
         width: factor on the channels of all stages but the stem, 1.0 for Lite0 and Lite1, 1.1 for Lite2.
         depth: factor on the repeats of all stages but the first and the last, 1.0, 1.1 and 1.2.
-        taps: numbers of the blocks whose outputs are features, rising; -1 is the stem. What comes after the last is
+        taps: numbers of the blocks whose outputs are features, rising; -1 is the stem. Blocks after the last tap are
             not built.
     """
 
@@ -76,7 +76,7 @@ class BlockShape:
 
 
 def block_shapes(architecture: BackboneArchitecture) -> list[BlockShape]:
-    """Every block of the whole network, also those after the last tap."""
+    """Sizes of every block of the whole network, including those after the last tap."""
     shapes, inputs = [], STEM_CHANNELS
     for number, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES):
         outputs = _scaled(channels, architecture.width)
@@ -141,8 +141,11 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Images (B, 3, H, W), sRGB in [0, 1], of any size -> one tensor (B, channels[i], H / strides[i], W / strides[i])
-    a tap, sizes rounded up, finest first. Every value depends on finitely many pixels: `reach_px` to each side."""
+    """Images (B, 3, H, W), sRGB in [0, 1], of any size -> one tensor for each tap, finest first.
+
+    Tensor i has the shape (B, channels[i], H / strides[i], W / strides[i]), rounded up. Every value depends on finitely
+    many pixels, at most `reach_px` to each side.
+    """
 
     def __init__(self, architecture: BackboneArchitecture = BackboneArchitecture()) -> None:
         super().__init__()

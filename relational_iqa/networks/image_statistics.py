@@ -1,8 +1,8 @@
-"""Fixed local statistics of one image: what tells a damaged place from a sound one before anything is learned.
+"""Fixed local statistics of one image, which distinguish damaged places from sound ones before anything is learned.
 
-Energies of the bands, cues of luma (flatness, steps, clipping, dark channel), moments and the comb that an 8-pixel
-block grid leaves, on grids of 1/4, 1/8 and 1/16. Natural-scene statistics of this kind carry the classical blind
-metrics (BRISQUE, NIQE).
+They are computed on the 1/4, 1/8 and 1/16 grids: energies of the bands, cues of luma (flatness, steps, clipping, dark
+channel), moments, and traces of an 8-pixel block grid. Classical blind metrics (BRISQUE, NIQE) rest on natural-scene
+statistics of this kind.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class SingleStatistics:
 
 
 class ImageStatistics(nn.Module):
-    """(B, 3, H, W) in [0, 1], H and W multiples of 16 -> SingleStatistics. Nothing to train. Local: reaches 60 px."""
+    """(B, 3, H, W) in [0, 1], H and W multiples of 16 -> SingleStatistics. It has no parameters, and sees 60 px to each
+    side."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -62,7 +62,7 @@ def _windowed_cosines(orders: Sequence[float]) -> Tensor:
 
 
 def with_margin(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h+4 w+4"]:
-    """The image with two more rows and columns on every side, border repeated: what `patches` wants."""
+    """The image with two more rows and columns on every side, which repeat the border; `patches` needs them."""
     margin = (_PATCH - STRIDE) // 2
     return F.pad(image, (margin,) * 4, mode="replicate")
 
@@ -76,13 +76,13 @@ def patches(
 
 
 def halves(x: Float[Tensor, "n ..."]) -> tuple[Float[Tensor, "n//2 ..."], Float[Tensor, "n//2 ..."]]:
-    """First and second half of a batch of an even number."""
+    """The first and the second half of a batch of an even number of items."""
     count = x.shape[0] // 2
     return x[:count], x[count:]
 
 
 def pool(x: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c h//{size} w//{size}"]:
-    """Mean over size x size blocks. By slices: several times faster than `avg_pool2d` on a CPU."""
+    """Mean over size x size blocks, computed by slices: several times faster than `avg_pool2d` on a CPU."""
     if torch.jit.is_tracing():  # for ONNX, here and below: one node instead of a dozen, the same values
         return F.avg_pool2d(x, size)
     rows = x[..., 0::size, :] + x[..., 1::size, :]
@@ -95,7 +95,7 @@ def pool(x: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c h//{size}
 
 
 def peak(x: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c h//{size} w//{size}"]:
-    """Largest value of size x size blocks, by slices."""
+    """Largest value of size x size blocks, computed by slices."""
     if torch.jit.is_tracing():
         return F.max_pool2d(x, size)
     rows = torch.maximum(x[..., 0::size, :], x[..., 1::size, :])
@@ -108,7 +108,8 @@ def peak(x: Float[Tensor, "b c h w"], size: int) -> Float[Tensor, "b c h//{size}
 
 
 def window(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h//2 w//2"]:
-    """Mean over 4x4 cells, weights 1 3 3 1 along each side, at every second cell, border repeated: half the size."""
+    """Mean over 4x4 cells at every second cell, with weights 1 3 3 1 along each side and a repeated border; halves the
+    size."""
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     if torch.jit.is_tracing():  # three means of two make 1 3 3 1
         return F.avg_pool2d(F.avg_pool2d(F.avg_pool2d(x, 2, 1), 2, 1), 2)
@@ -118,7 +119,7 @@ def window(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h//2 w//2"]:
 
 
 def box5(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Mean over 5x5 cells around each, border repeated, by slices."""
+    """Mean over 5x5 cells around each cell, with a repeated border, computed by slices."""
     x = F.pad(x, (2, 2, 2, 2), mode="replicate")
     if torch.jit.is_tracing():
         return F.avg_pool2d(x, 5, 1)
@@ -133,8 +134,10 @@ def box5(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 
 
 def steps(y: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
-    """Absolute differences to the right and to the lower neighbour, the last ones repeated: a zero
-    there would look like the edge of a block."""
+    """Absolute differences to the right and to the lower neighbour.
+
+    The last column and row repeat the one before: a zero there would look like the edge of a block.
+    """
     right = (y[..., :-1] - y[..., 1:]).abs()
     down = (y[..., :-1, :] - y[..., 1:, :]).abs()
     return torch.cat([right, right[..., -1:]], -1), torch.cat([down, down[..., -1:, :]], -2)
@@ -168,13 +171,13 @@ class LocalAnalysis:
     cues: Float[Tensor, "b 8 h//4 w//4"]
 
     def halves(self) -> tuple[LocalAnalysis, LocalAnalysis]:
-        """Those of the first and of the second half of the batch."""
+        """The analyses of the first and of the second half of the batch."""
         pairs = [halves(value) for value in vars(self).values()]
         return LocalAnalysis(*(first for first, _ in pairs)), LocalAnalysis(*(second for _, second in pairs))
 
 
 class Analysis(nn.Module):
-    """(B, 3, H, W) in [0, 1], H and W multiples of 16 -> LocalAnalysis. Nothing to train."""
+    """(B, 3, H, W) in [0, 1], H and W multiples of 16 -> LocalAnalysis. It has no parameters."""
 
     def __init__(self) -> None:
         super().__init__()

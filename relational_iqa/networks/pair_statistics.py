@@ -1,9 +1,10 @@
-"""Fixed local statistics of a pair of images: what tells one distortion from another before anything is learned.
+"""Fixed local statistics of a pair of images, which distinguish distortions before anything is learned.
 
-On grids of 1/4, 1/8 and 1/16 resolution. *Even* channels do not change when the images change places, *odd* channels
-change sign to the bit (differences and products with an exactly negated difference), and odd channels of identical
-images are exactly 0. That is what the anti-symmetry of the networks rests on.
-Which statistics, and why: a trial of map prediction found that features decide (`experiments/NOTES.md`).
+They are computed on the 1/4, 1/8 and 1/16 grids. *Even* channels do not change when the images are swapped. *Odd*
+channels change sign to the bit (they are differences, and products with an exactly negated difference), and are exactly
+0 for identical images. The antisymmetry of the networks rests on this.
+
+A trial of map prediction chose the statistics: the input features decide how good the maps are (`experiments/NOTES.md`).
 """
 
 from __future__ import annotations
@@ -57,19 +58,24 @@ class GridStatistics:
 
 @dataclass(frozen=True)
 class Statistics(GridStatistics):
-    """And at full size, for the learned encoders: the difference of the planes, and both images, a before b,
-    `with_margin`."""
+    """Statistics of a pair (a, b) on small grids, with what the learned encoders need at full size.
+
+    Args:
+        difference: b - a in the opponent planes.
+        padded: both images with a margin (see `with_margin`), all a before all b.
+    """
 
     difference: Float[Tensor, "b 3 4*h 4*w"]
     padded: Float[Tensor, "2*b 3 4*h+4 4*w+4"]
 
     def on_grids(self) -> GridStatistics:
-        """Without what is at full size, which is most of the memory."""
+        """The statistics on small grids alone; most of the memory belongs to the rest."""
         return GridStatistics(**{name: getattr(self, name) for name in GridStatistics.__dataclass_fields__})
 
 
 class PairStatistics(nn.Module):
-    """(a, b), each (B, 3, H, W) in [0, 1], H and W multiples of 16 -> Statistics. Nothing to train or to calibrate."""
+    """(a, b), each (B, 3, H, W) in [0, 1], H and W multiples of 16 -> Statistics. It has no parameters and needs no
+    calibration."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,7 +192,10 @@ def _level(
 
 
 def _moments(pair: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Local means of cells, flow and products -> features that do not depend on the strength where a ratio can do."""
+    """Even and odd features of local means of cells, flow and products.
+
+    Ratios are preferred, so that a feature is invariant to the strength of the distortion.
+    """
     c = pair.split(1, 1)
     size_y, size_u, size_v, unchanged, top = c[:5]
     gxx, gyy, gxy, gxd, gyd, hdd = c[5:11]

@@ -17,7 +17,15 @@ MAX_CHANNELS = 512  # a header that asks for more is not ours, and would take th
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the two networks: channels of the trunk at 1/8 resolution, and of the learned encoders."""
+    """Sizes of the two networks.
+
+    Args:
+        width: channels of the trunk at 1/8 of the resolution.
+        encoder_channels: channels of the learned encoders.
+
+    Raises:
+        UsageError: for sizes out of range.
+    """
 
     width: int = 96
     encoder_channels: int = 24
@@ -29,7 +37,7 @@ class Architecture:
 
 
 class Networks(nn.Module):
-    """The two networks that belong together; untrained when built."""
+    """The distortion network and the scoring network that belongs to it; untrained when built."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

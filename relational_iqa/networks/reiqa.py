@@ -1,8 +1,8 @@
 """The networks of Re-IQA: two ResNets, one aware of quality and one of content, and the MoCo-v2 that trains each.
 
 Saha, Mishra, Bovik, Re-IQA, CVPR 2023, arXiv:2304.00451; He et al., MoCo, arXiv:1911.05722; Chen et al., MoCo-v2,
-arXiv:2003.04297. Ours: hard negatives from the batch beside the queue, so that they do meet their anchor, and batch
-statistics in shuffled groups on one device.
+arXiv:2003.04297. Two things differ from these papers: hard negatives are taken from the batch in addition to the queue,
+so that each anchor does meet them, and batch statistics are computed in shuffled groups on one device.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ PROJECTION = 128
 
 @dataclass(frozen=True)
 class EncoderSize:
-    """depth and width as `ResNet` takes them; (50, 64) is the paper's."""
+    """Size of an encoder; the paper uses (50, 64).
+
+    Args:
+        depth: number of layers, see `ResNet`.
+        width: channels of the stem, see `ResNet`.
+    """
 
     depth: int = 18
     width: int = 32
@@ -54,7 +59,7 @@ class ImageEncoder(nn.Module):
 
 
 class ReIQAEncoders(nn.Module):
-    """The two encoders that belong together; `quality` without, `content` with ImageNet normalisation."""
+    """The quality encoder, without ImageNet normalisation, and the content encoder, with it."""
 
     def __init__(self, quality: ResNet, content: ResNet) -> None:
         super().__init__()

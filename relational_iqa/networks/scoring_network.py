@@ -1,8 +1,11 @@
 """The scoring network: a relational quality score in severity levels, with and without a reference.
 
-*Reference mode* is role-aware: local visibilities of the difference (exactly 0 where test equals reference) are gated
-by context, mixed with non-negative weights, pooled, and mapped by a monotone function, so quality is <= 0, 0 for the
-reference, and never rises when a visibility does. *Without a reference* an odd direction meets an even magnitude.
+*With a reference*, the two images have different roles. Local visibilities of the difference are exactly 0 where the
+test image equals the reference. They are gated by context, mixed with non-negative weights, pooled, and mapped by a
+monotone function. The quality is therefore <= 0, 0 for the reference, and never rises when a visibility does.
+
+*Without a reference*, the local margin is an odd direction times an even magnitude.
+
 Pooling is by sums over pixels (weighted mean and root mean square), so tiles add up to the whole image.
 """
 
@@ -89,7 +92,7 @@ class LocalQuality:
     weight: Float[Tensor, "b 1 h w"]
 
     def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:
-        """Sums over the pixels where `inside`, of one image or of each, says how much of a cell counts, 0 to 1."""
+        """Sums over pixels; `inside`, of one image or of each, says how much of a cell counts, 0 to 1."""
         weight = self.weight * inside
         return Sums(
             weight.sum((2, 3)), (weight * self.visibility).sum((2, 3)), (weight * self.visibility**2).sum((2, 3))
@@ -171,7 +174,7 @@ class ReferenceScorer(nn.Module):
         return quality
 
     def local_quality(self, local: LocalQuality) -> Float[Tensor, "b 1 h w"]:
-        """Quality that an image would have which looked like this place everywhere; <= 0, in levels."""
+        """Quality of an image that looked the same as this place everywhere; <= 0, in levels."""
         visibility = local.visibility.permute(0, 2, 3, 1)
         pooled = torch.cat([visibility, _safe_root(visibility**2)], -1)
         quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(pooled)[:, None]
@@ -267,7 +270,7 @@ class PairScorer(nn.Module):
 
 
 class ScoringNetwork(nn.Module):
-    """Both paths over the relation that the distortion network found."""
+    """The scorers of both modes, which take the `Relation` that the distortion network found."""
 
     def __init__(self, distortion: DistortionNetwork) -> None:
         super().__init__()

@@ -37,8 +37,17 @@ def soft_root(x: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
 
 @dataclass(frozen=True)
 class _Local:
-    """Of planes (B, 3, h, w): Prewitt derivatives (3x3, border replicated) along x and y, the square of their size, the
-    size, means of 3x3 pixels; and of luma the deviation from its mean and the mean of its square."""
+    """Local features of planes (B, 3, h, w).
+
+    Args:
+        gx: Prewitt derivative along x (3x3, border replicated).
+        gy: the same along y.
+        square: squared size of the gradient.
+        size: size of the gradient.
+        mean: means of 3x3 pixels.
+        detail: deviation of luma from its mean.
+        contrast: mean square of that deviation.
+    """
 
     gx: Tensor
     gy: Tensor

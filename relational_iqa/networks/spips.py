@@ -105,8 +105,8 @@ class FeatureDifference(nn.Module):
 
 
 class FusionWeights(nn.Module):
-    """The feature extractor: a pair of images and its maps, or the reference alone -> the share of every stream at
-    every place."""
+    """Predicts the share of every stream at every place, from a pair of images and its maps or from the reference
+    alone."""
 
     def __init__(self, streams: int, hidden: int, pair: bool = True) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class FusionWeights(nn.Module):
         reference: Float[Tensor, "b 3 h w"],
         maps: Float[Tensor, "b streams h//4 w//4"],
     ) -> Float[Tensor, "b streams h//4 w//4"]:
-        """Shares of the maps, positive, of sum 1 over the streams."""
+        """Positive shares of the maps, which sum to 1 over the streams."""
         y = opponent(reference)
         if self.pair:
             x = opponent(test)
@@ -200,8 +200,8 @@ class SpipsNetwork(nn.Module):
         return {name: torch.stack(found).mean(0) for name, found in parts.items() if found}
 
     def quality(self, sums: Sums) -> Float[Tensor, " b"]:
-        """Pooled sums -> quality: mean and root mean square of every weighted map, through a function that
-        falls in each of them."""
+        """Quality from pooled sums: a function that falls in the mean and in the root mean square of every weighted
+        map."""
         quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(self._pooled(sums) * self.gain)
         return quality
 

@@ -1,9 +1,9 @@
-"""Backbones as a list of stages, finest first: what SPIPS compares two images in.
+"""Backbones of SPIPS: networks that give a list of stages of features, finest first.
 
 A backbone is a module with `channels`, the widths of its stages (two early and two late ones), and `features(image)`:
-(B, 3, H, W) sRGB in [0, 1], H and W multiples of 16 -> one tensor (B, channels[i], h_i, w_i) a stage. `SmallBackbone`
-is ours and needs no foreign weights; `ResNetBackbone` wraps our ResNet, so that any state dict with torchvision's names
-can be used by its path (`relational_iqa.networks.resnet_state.load_resnet` reads it).
+(B, 3, H, W) sRGB in [0, 1], H and W multiples of 16 -> one tensor (B, channels[i], h_i, w_i) for each stage.
+`SmallBackbone` is ours and needs no foreign weights. `ResNetBackbone` wraps our ResNet, so that a state dict with
+torchvision's names can be used by its path (`relational_iqa.networks.resnet_state.load_resnet` reads it).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EARLY = 2  # of them: the finer half
 
 
 class Backbone(nn.Module):
-    """What SPIPS compares two images in, see the module.
+    """Base class of backbones, see the module.
 
     `local` says whether `features` sees less far than the halo of a tile, so that images can be cut in tiles.
     """

@@ -110,10 +110,11 @@ class Comparison:
     def reasons(self, labels: tuple[str, str] | None = None) -> str:
         """Why: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is blockier (0.1, everywhere)".
 
-        Defects of the worse image first, at most three, then at most two trade-offs; in a tie the image with the most
-        salient finding first. An axis is named once, also where it differs in both directions. Where no finding of the
-        worse image explains the verdict, a faint one that goes with the local margin does, or it is said that there is
-        none and on how much of the picture the better image is ahead. Empty in a tie in which nothing matters.
+        At most three defects of the worse image come first, then at most two of the better one; in a tie, the image
+        with the most salient finding comes first. Each axis is named once, even if the images differ on it in both
+        directions. If no finding of the worse image explains the verdict, the text names a faint one that agrees with
+        the local margin. If there is none, it says so, and says on how much of the picture the better image is ahead.
+        The text is empty for a tie in which no finding matters.
         """
         return reasons(self.findings, self.better, labels or self.labels, *self._explanation)
 

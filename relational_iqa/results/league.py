@@ -45,12 +45,13 @@ class League:
         return float(np.sqrt((rest**2).sum() / max(count * (count - 1), 1)))
 
     def columns(self) -> tuple[str, ...]:
-        """Of the CSV: one for the margin over each image, `over 1` for the first in rank."""
+        """Columns of the CSV. Each image has a column for the margin over it; `over 1` is the margin over the best
+        image."""
         over = [f"over {rank}" for rank in range(1, len(self.scores) + 1)]
         return ("rank", "name", "score", "quality", "margin_over_next", *(axis.name for axis in AXES), *over, "file")
 
     def rows(self, files: Sequence[str]) -> list[dict[str, Any]]:
-        """One an image, best first, with the keys of `columns`; files in the order of the names."""
+        """One row for each image, best first, with the keys of `columns`; `files` are in the order of the names."""
         ranking = self.ranking
         rows = []
         for rank, i in enumerate(ranking.order, start=1):
@@ -63,7 +64,7 @@ class League:
         return rows
 
     def to_json(self) -> dict[str, Any]:
-        """What `Ranking.to_json` says, with score and axes of each image and what they mean."""
+        """The content of `Ranking.to_json`, with the score and the axes of each image, and their meaning."""
         content = self.ranking.to_json()
         for entry in content["ranking"]:
             entry["score"] = float(self.scores[entry["index"]])
@@ -150,7 +151,7 @@ def _facts(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def games(count: int, with_reference: bool) -> int:
-    """How often `play` ticks."""
+    """How often `play` calls `tick`."""
     return count if with_reference else count * (count - 1) // 2
 
 

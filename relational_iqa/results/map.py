@@ -154,19 +154,19 @@ class Map(NDArrayOperatorsMixin):
         return sum_of_enlarged(self.grid, *self.shape) / self.size
 
     def min(self, **options: Any) -> Any:
-        """As of the array."""
+        """Minimum over all pixels, or with the options of `np.min`."""
         return self.full().min(**options)
 
     def max(self, **options: Any) -> Any:
-        """As of the array."""
+        """Maximum over all pixels, or with the options of `np.max`."""
         return self.full().max(**options)
 
     def std(self, **options: Any) -> Any:
-        """As of the array."""
+        """Standard deviation over all pixels, or with the options of `np.std`."""
         return self.full().std(**options)
 
     def any(self, **options: Any) -> Any:
-        """As of the array."""
+        """Whether any pixel is not 0, or with the options of `np.any`."""
         return self.full().any(**options)
 
     @property

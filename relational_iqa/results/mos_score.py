@@ -25,7 +25,7 @@ _CLOSE_TO_EXTREME = 0.05  # share of pixels left out at either end, so that no s
 
 @dataclass(frozen=True)
 class MosScore:
-    """One image by itself.
+    """MOS of one image, with its maps.
 
     Args:
         mos: 1 (bad) to 5 (excellent), exactly sum(roi * pmos) / sum(roi) over the two maps.

@@ -17,21 +17,21 @@ NO_HUMAN_SCORE = "no human score in losses, choice of checkpoint or severity cur
 
 @dataclass(frozen=True)
 class WeightCard:
-    """What is known of weights.
+    """Facts about a file of weights.
 
     Args:
-        name: of the weights.
-        sha256: of their file.
-        licence: of the weights and of what they were made from.
+        name: name of the weights.
+        sha256: hash of their file.
+        licence: licence of the weights and of what they were made from.
         data: what they were trained on.
         command: how they were trained.
         config: all options of that command, plain data.
-        git_commit: of the code that ran.
+        git_commit: commit of the code that ran.
         opinions: whose judgments they were fitted to, "none" for nobody's.
-        started_from: name, sha256 and opinions of the weights that were gone on from, where there were some.
-        seconds: of training.
-        hardware: what it ran on.
-        stages: what the trainer said at the end of each stage.
+        started_from: name, sha256 and opinions of the weights that the training started from; None for random ones.
+        seconds: training time.
+        hardware: hardware of the training.
+        stages: results of each stage of the training.
         results: measured values by name.
     """
 

@@ -20,7 +20,13 @@ from distortion_engine.jobs.safe_files import atomic_file, file_sha256
 
 
 class Stored(NamedTuple):
-    """What a file holds: tensors by name, the facts of its header (plain JSON data), and the sha256 of its bytes."""
+    """Content of a file.
+
+    Attributes:
+        tensors: tensors by name.
+        facts: facts of its header, plain JSON data.
+        sha256: hash of its bytes.
+    """
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]

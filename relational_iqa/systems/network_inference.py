@@ -131,8 +131,10 @@ class NetworkInference:
 
 @contextmanager
 def whole_float32(device: torch.device) -> Iterator[None]:
-    """On CUDA, convolutions of float32 that keep all its bits: cuDNN rounds to 10 (TF32) unless it is told not to, and
-    faint differences would be lost."""
+    """On CUDA, makes convolutions keep all bits of float32.
+
+    By default cuDNN rounds inputs to 10 bits of mantissa (TF32), and faint differences would be lost.
+    """
     if device.type != "cuda":
         yield
         return

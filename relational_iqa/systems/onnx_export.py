@@ -80,7 +80,13 @@ class ScoreGraph(nn.Module):
 
 @dataclass(frozen=True)
 class Graph:
-    """What a mode exports: the module, and name -> meaning of its inputs and outputs in their order."""
+    """The graph that a mode exports.
+
+    Args:
+        module: computes the outputs.
+        inputs: meaning of each input by its name, in order.
+        outputs: meaning of each output by its name, in order.
+    """
 
     module: type[nn.Module]
     inputs: Mapping[str, str]

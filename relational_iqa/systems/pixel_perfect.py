@@ -1,4 +1,4 @@
-"""RelationalIQA: the only door from outside to the networks. Loads weights, compares, scores and ranks images."""
+"""RelationalIQA, the public interface of the core: loads weights, compares, scores and ranks images."""
 
 from __future__ import annotations
 

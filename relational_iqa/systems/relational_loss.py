@@ -1,11 +1,11 @@
-"""RelationalLoss: the score with reference as a loss, to train denoisers, codecs, restoration networks with.
+"""RelationalLoss: the score with reference as a loss, to train denoisers, codecs and restoration networks.
 
     loss = relational_iqa.RelationalLoss().to(device)
     (F.mse_loss(output, target) + 0.002 * loss(output, target)).backward()
 
-Unit: severity levels below the reference: 0 is equal, 5 about the strongest level of one distortion, and compositions
-exceed it; some hundred times the value of a mean squared error. `docs/loss.md` has the scale, the cost, and what to
-watch.
+The unit is severity levels below the reference: 0 for equal images, about 5 for the strongest level of one distortion,
+more for several distortions together. The value is some hundred times that of a mean squared error. `docs/loss.md`
+describes the scale, the cost, and what to watch.
 """
 
 from __future__ import annotations

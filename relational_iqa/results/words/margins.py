@@ -8,7 +8,13 @@ TIE_MARGIN = 0.1  # levels; below it the verdict is a tie
 
 @dataclass(frozen=True)
 class MarginWord:
-    """How a margin is said: `word` holds for |margin| < `below` (levels); `meaning` explains it to a reader."""
+    """How a margin is described.
+
+    Args:
+        below: the word holds for margins whose absolute value is smaller than this, in levels.
+        word: for example "slightly better".
+        meaning: explains the word.
+    """
 
     below: float
     word: str

@@ -23,25 +23,30 @@ _NO_PLACE = ("everywhere", "in scattered places")
 
 @dataclass(frozen=True)
 class Remark:
-    """What is said of one axis: a finding, the more salient one unless turned, and that of the opposite sign if any."""
+    """What a sentence says about one axis.
+
+    Args:
+        finding: the finding that is named first; the more salient one, unless `led_by` exchanged the two.
+        opposite: the finding of the opposite sign, None where there is none.
+    """
 
     finding: Finding
     opposite: Finding | None = None
 
     @property
     def of_both(self) -> bool:
-        """Whether it speaks of both images, so that it needs a clause of its own."""
+        """Whether it describes both images, so that it needs a clause of its own."""
         return self.opposite is not None and self.opposite.side != self.finding.side
 
     def led_by(self, side: str) -> "Remark":
-        """The same, begun with the image `side` where it speaks of both."""
+        """The same remark; if it describes both images, it begins with the image `side`."""
         if self.opposite is None or not self.of_both or self.finding.side == side:
             return self
         return Remark(self.opposite, self.finding)
 
     def predicate(self) -> str:
-        """What follows "A is" where only one image is spoken of: "blurrier (0.4, top)", "brighter on the left side
-        (0.4) but darker on the right side (0.3)"."""
+        """What follows "A is" in a sentence about one image: "blurrier (0.4, top)", "brighter on the left side (0.4)
+        but darker on the right side (0.3)"."""
         if self.opposite is None:
             return str(self.finding)
         here, there = _apart(self.finding, self.opposite)

@@ -1,4 +1,5 @@
-"""The engine's judge of quality: fast conventional metrics, each on the common severity scale. No human score."""
+"""The judge of generated sets (see `distortion_engine.dataset.Judge`): fast conventional metrics, each on the common
+severity scale. No human score."""
 
 from __future__ import annotations
 
@@ -12,6 +13,6 @@ JUDGE_COLUMNS = len(CONSENSUS_METRICS)
 
 
 def metric_judge(test: Tensor, reference: Tensor) -> Tensor:
-    """(B, 3, H, W) twice -> severities (B, M), column m as metric m of `CONSENSUS_METRICS` sees it."""
+    """(B, 3, H, W) twice -> severities (B, M), column m according to metric m of `CONSENSUS_METRICS`."""
     values = {name: at_viewing_scales(name, METRICS[name].function, test, reference) for name in CONSENSUS_METRICS}
     return torch.stack([consensus({name: value}) for name, value in values.items()], 1)

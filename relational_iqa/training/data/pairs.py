@@ -179,11 +179,10 @@ def to_images(array: np.ndarray) -> Tensor:
 
 
 class Flip:
-    """One of the eight symmetries of the square, the same for all tensors of a batch. The direction of a relation does
-    not depend on it, and neither does the order of a set.
+    """One of the eight symmetries of the square, the same for all tensors of a batch.
 
-    By hand, not by kornia: one draw of numpy moves images, fields and validity of other sizes and value ranges, and
-    kornia has no exchange of rows and columns.
+    Neither the direction of a relation nor the order of a set depends on it. kornia is not used here: one draw of numpy
+    moves images, fields and validity of different sizes and value ranges, and kornia cannot exchange rows and columns.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""What a training run can be told, and the learning rate and end that follow from it."""
+"""Options of a training run, its learning rate, and its end."""
 
 import math
 from dataclasses import dataclass

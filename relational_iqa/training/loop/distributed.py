@@ -74,7 +74,7 @@ def gather_batch(fabric: Fabric, batch: Any) -> Any:
 
 
 def mean_over_processes(fabric: Fabric, values: list[float]) -> list[float]:
-    """The mean of each value over all processes; they call it together."""
+    """The mean of each value over all processes, which must all call this together."""
     if fabric.world_size == 1:
         return values
     means: list[float] = cast(torch.Tensor, fabric.all_reduce(torch.tensor(values, device=fabric.device))).tolist()

@@ -160,7 +160,8 @@ def calibrate(fabric: Fabric, stage: Stage, seed: int, batches: Iterator[Any]) -
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
-    """Seeds Python's, numpy's and torch's global generators for one step: no generator state has to outlive it."""
+    """Seeds the global generators of Python, numpy and torch for one step, so that no generator state has to be
+    saved."""
     of_python, of_numpy, of_torch = (int(n) for n in np.random.SeedSequence((seed, step, rank)).generate_state(3))
     random.seed(of_python)
     np.random.seed(of_numpy)
@@ -174,7 +175,7 @@ def check_convergence(run: RunState) -> None:
 
 
 def show_panels(stage: Stage, batch: Any, step: int, reporter: Reporter) -> None:
-    """Images of the model's work on a batch, in eval mode and without gradients."""
+    """Shows images of the work of the model on a batch, in eval mode and without gradients."""
     stage.model.eval()
     with torch.no_grad():
         reporter.panels(step, stage.panels(batch))

@@ -1,10 +1,10 @@
-"""What ranked sets teach about scores, with and without a reference; no human score.
+"""Losses of scores on ranked sets, with and without a reference; no human score.
 
-Signals, in the order of their authority: order by construction (within a set); pairs of the whole batch on which *all*
-conventional metrics agree; the mean consensus of the metrics as a regression target, which ties the scale to levels.
+There are three signals. In the order of their authority, they are the order by construction within a set, the pairs of
+the whole batch on which *all* conventional metrics agree, and the mean of the metrics as a regression target, which
+ties the scale to severity levels.
 
-The first member of a set is its reference. ranks: lower is better. labels: loss of quality as each conventional metric
-judges it, in severity. certainty: of the order by construction.
+The first member of a set is its reference.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def share_in_order(difference: Float[Tensor, "*pairs"], weight: Float[Tensor, "*
 
 
 def certainty_weighted_mean(loss: Float[Tensor, "*n"], disagreement: Float[Tensor, "*n"]) -> Float[Tensor, ""]:
-    """Mean of a regression loss that counts less where the metrics disagree: the consensus is then an accident of which
-    metrics were asked.
+    """Mean of a regression loss that counts less where the metrics disagree.
 
-    The disagreement is the standard deviation of the metrics, in severity.
+    Where they disagree, their mean depends on which metrics were chosen. The disagreement is the standard deviation of
+    the metrics, in severity.
     """
     weight = 1 / (1 + (disagreement / HALF_WEIGHT_DISAGREEMENT) ** 2)
     return (weight * loss).sum() / weight.sum().clamp_min(1e-6)
@@ -58,9 +58,9 @@ def reference_losses(
 
     Args:
         quality: in levels, 0 for the reference.
-        ranks: see the module.
-        labels: see the module.
-        certainty: see the module.
+        ranks: lower is better.
+        labels: loss of quality according to each conventional metric, in severity.
+        certainty: certainty of the order by construction, in (0, 1].
 
     Returns:
         A dictionary of scalars:
@@ -101,10 +101,10 @@ def pair_losses(
         margin: predicted margin of each pair of each set, in levels, > 0 where its first member is better.
         embedding: relation embedding of each pair of each set.
         pairs: members of each set that are compared.
-        ranks: see the module.
-        labels: see the module.
-        certainty: see the module.
-        quality: scores of the same members with a reference, in levels; what gradients must not reach.
+        ranks: see `reference_losses`.
+        labels: see `reference_losses`.
+        certainty: see `reference_losses`.
+        quality: scores of the same members with a reference, in levels; pass them detached, as they are targets.
 
     Returns:
         A dictionary of scalars:

@@ -97,7 +97,8 @@ class DistortionStage:
         return loss, parts
 
     def panels(self, batch: PairBatch) -> Mapping[str, Tensor]:
-        """Four pairs: a, b, then the true and the predicted map of the pair's strongest axis (blue less, red more)."""
+        """Four pairs as images: a, b, and the true and the predicted map of the strongest axis of the pair (blue less,
+        red more)."""
         rows = []
         predicted = self.model.network(batch.a[:4], batch.b[:4]).maps
         titles = []

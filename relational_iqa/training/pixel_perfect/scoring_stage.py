@@ -1,8 +1,9 @@
-"""Stage 2: the scoring network, contrastively on ranked sets, over the frozen distortion network. No human score.
+"""Stage 2: the scoring network learns from ranked sets, over the frozen distortion network. No human score.
 
-Signals, in the order of their authority: order by construction (within a set); pairs of the whole batch on which *all*
-conventional metrics agree; the mean consensus of the metrics as a regression target, which ties the scale to severity
-levels. Where construction and consensus disagree, construction has the larger weight.
+There are three signals. In the order of their authority, they are the order by construction within a set, the pairs of
+the whole batch on which *all* conventional metrics agree, and the mean of the metrics as a regression target, which
+ties the scale to severity levels. Where construction and the mean of the metrics disagree, construction has the larger
+weight.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""`riqa fit-mos`: pMOS fitted to people's scores, and what that is worth on images it was not fitted to.
+"""`riqa fit-mos`: fits pMOS to opinion scores, and measures the result on images that were not part of the fit.
 
-The order: features of all images once; for every split and variant a fit on the training images; a second pass that
-scores every image by the fits that did not see it, beside a plain linear head on the same features; last, one fit on
-all images, which is what is written.
+First, the features of all images are computed once. Then every split and variant is fitted on its training images. A
+second pass scores every image with the fits that did not see it, beside a plain linear head on the same features. The
+last fit uses all images; its weights are written.
 """
 
 from __future__ import annotations

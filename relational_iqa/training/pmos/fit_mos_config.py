@@ -1,4 +1,4 @@
-"""What a fit of pMOS to people can be told, its ablations, and the scale that scores are brought to."""
+"""Options of a fit of pMOS to opinion scores, its ablations, and the scale that scores are mapped to."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def parse_fit_config(values: Mapping[str, Any]) -> FitConfig:
 
 
 def to_mos(scores: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Scores -> the scale 1 to 5, `low` becoming 1 and `high` 5; what lies outside is cut."""
+    """Maps scores linearly to 1 to 5, `low` to 1 and `high` to 5; values outside are clipped."""
     return np.clip(MOS_MIN + (MOS_MAX - MOS_MIN) * (scores - low) / (high - low), MOS_MIN, MOS_MAX)
 
 

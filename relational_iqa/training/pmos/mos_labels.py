@@ -1,9 +1,9 @@
-"""Pseudo-labels of the pMOS system: what the engine did, on the five-grade scale. No human score.
+"""Pseudo-labels of the pMOS system: the severities of the engine on the five-grade scale. No human score.
 
-Severity 0 is MOS 5, severity 1 is MOS 1, and linear between. A pixel's severity is the 2-norm of its field over axes,
-cut at 1: on 2,000 crops of training sets of 128 px the mean 2-norm has the smallest bias against the consensus of the
-conventional metrics where several distortions meet (-.009; 1-norm +.078, 4-norm -.063, 8-norm -.085), and norms of 2 to
-4 have the best rank correlation with it. An image's severity is that consensus.
+The mapping is linear from severity 0 (MOS 5) to severity 1 (MOS 1). The severity of a pixel is the 2-norm of its field
+over the axes, clipped at 1. On 2,000 crops of 128 px from training sets, where several distortions meet, the mean
+2-norm has the smallest bias against the mean of the conventional metrics (-.009; 1-norm +.078, 4-norm -.063, 8-norm
+-.085); norms of 2 to 4 have the best rank correlation with it. The severity of an image is the mean of the metrics.
 """
 
 from __future__ import annotations

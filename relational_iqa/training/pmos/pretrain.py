@@ -1,4 +1,4 @@
-"""The opinion-unaware pMOS weights: photographs -> ranked sets -> pMOS stage -> weights and their card."""
+"""Trains the opinion-unaware pMOS weights: photographs -> ranked sets -> pMOS stage -> weights and their card."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The pMOS stage: maps, weights and image scores from the engine's pseudo-labels, without any human score.
+"""The pMOS stage: maps, weights and image scores are learned from pseudo-labels of the engine, without any human score.
 
-Dense: the map must fall where the field says so and stay where it does not. Image: the weighted mean must be what the
-conventional metrics agree on, through which the ROI branch learns where damage matters. Order: within a set by
-construction. A prior keeps the weights near uniform and smooth, else they would hide what the map gets wrong.
+The dense loss lets the map fall where the field says that there is damage, and stay where there is none. The image loss
+compares the weighted mean with the mean of the conventional metrics; through it the ROI branch learns where damage
+matters. The order loss compares the members of a set, whose order is known by construction. A prior keeps the weights
+near uniform and smooth: otherwise they would hide the errors of the map.
 """
 
 from __future__ import annotations

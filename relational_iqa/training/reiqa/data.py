@@ -1,8 +1,8 @@
-"""What Re-IQA's encoders are trained on: chunks (one region of a photograph, pristine and distorted) for quality,
-photographs for content. Item n is a function of (seed, n) alone.
+"""Training data of the encoders of Re-IQA: chunks for the quality encoder, photographs for the content encoder.
 
-Chunks are items of the same folders that `riqa generate` writes (`chunks` > 0), or rendered for ever as training
-goes on (`chunks` 0).
+A chunk is one region of a photograph, pristine and distorted. With `chunks` > 0, chunks are stored in folders like
+those of `riqa generate`; with `chunks` 0, new ones are rendered as long as training goes on. Item n is a function of
+(seed, n) alone.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class ReIQAData:
 
 
 def chunk_options(data: ReIQAData) -> GenerateOptions:
-    """What is generated for the quality encoder: `data.chunks` regions, or as many as are asked for where that is 0."""
+    """What is generated for the quality encoder: `data.chunks` regions, or any number of them if that is 0."""
     return GenerateOptions(
         data.chunks or sys.maxsize, data.seed, data.region_px, "train", CHUNKS_PER_SHARD, image_format="npy",
         min_scale=data.min_scale, versions=data.distorted, weakest=data.weakest,
@@ -89,7 +89,7 @@ def chunk_options(data: ReIQAData) -> GenerateOptions:
 
 
 def stored_chunks(data: ReIQAData, photos: Sequence[Path]) -> SetArray:
-    """The images (N, m, 3, R, R) uint8 of the first `data.chunks` chunks, generated first where that is not done."""
+    """The images (N, m, 3, R, R) uint8 of the first `data.chunks` chunks; generates those that are missing first."""
     return generated_sets(chunk_options(data), photos, data.cache_dir, None, data.workers).images
 
 

@@ -38,7 +38,7 @@ def overlap_offsets(rng: np.random.Generator, patch_px: int) -> tuple[int, int]:
 
 
 def largest_window(patch_px: int) -> int:
-    """Side of the region within which any two crops of side `patch_px` fit, px."""
+    """Side in px of the region within which any two crops of side `patch_px` fit."""
     return patch_px + _longest(patch_px)
 
 

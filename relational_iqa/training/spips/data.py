@@ -1,4 +1,4 @@
-"""What people said, as batches for SPIPS: judged pairs (2AFC triplets) and rated images, each with a reference."""
+"""Judgments of people as batches for SPIPS: judged pairs (2AFC triplets) and rated images, each with a reference."""
 
 from __future__ import annotations
 
