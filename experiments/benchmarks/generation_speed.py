@@ -1,10 +1,11 @@
 """How fast `riqa generate` writes, what takes the time, and how much it writes.
 
-    python -m experiments.benchmarks.generation_speed PHOTOS [--sets 60] [--sizes 256 443] [--json speed.json]
+    python -m experiments.benchmarks.generation_speed PHOTOS [--sets 60] [--sizes 256 444] [--json speed.json]
 
-443 px squares have as many pixels as 512x384. Rates of whole runs (photographs read once before, their check counted,
-the contact sheet too) by wall clock and by CPU time: the second hardly depends on what else the machine does, so plan
-with it. Parts: CPU time of an image in one process, one thread.
+444 px squares have about as many pixels as 512x384. Rates of whole runs (photographs read once before, their check
+counted, the contact sheet too) by wall clock and by CPU time: the second hardly depends on what else the machine does,
+so plan with it. Parts: CPU time of an image in one process, one thread; encoding includes the hashes and the record of
+its set.
 """
 
 from __future__ import annotations
@@ -21,20 +22,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.dataset import GRID_MARGIN_PX, RankedSetDataset
 from distortion_engine.errors import ImageError
 from distortion_engine.generation.choices import IMAGE_FORMATS
-from distortion_engine.generation.encoding import encode_fields, encode_image
+from distortion_engine.generation.encoding import encode_fields
 from distortion_engine.generation.generate import generate
 from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.generation.shards import set_files
 from distortion_engine.generation.workers import Workforce
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.reading.photos import list_photos
 from relational_iqa.training.data.judge import metric_judge
+
+SIZES_PX = (256, 444)
 
 
 def whole_run(photos: Path, options: GenerateOptions, workers: int) -> dict[str, Any]:
@@ -66,9 +69,8 @@ def parts(photos: Sequence[Path], size_px: int, sets: int) -> dict[str, float]:
             test, reference = pixels[1:], pixels[:1].expand_as(pixels[1:])
             _timed(spent, "judge", metric_judge, test, reference)
         for image_format in IMAGE_FORMATS:
-            for image in item.images:
-                array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-                _timed(spent, f"encode {image_format}", encode_image, array, image_format)
+            options = GenerateOptions(sets, 1, size_px, image_format=image_format)
+            _timed(spent, f"encode {image_format}", set_files, item, index, options, False)
         _timed(spent, "encode fields (--dense)", encode_fields, item.fields, item.validity)
     return {name: round(1e3 * seconds / images, 1) for name, seconds in spent.items()}
 
@@ -97,16 +99,16 @@ def _cpu_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Prints two tables as JSON and writes them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("--sets", type=int, default=60)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 443])
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES_PX))
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--parts-only", action="store_true", help="no whole runs: minutes on a busy machine")
     parser.add_argument("--json", type=Path)
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     result: dict[str, Any] = {
         "engine": ENGINE_VERSION,

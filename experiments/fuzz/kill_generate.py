@@ -159,7 +159,7 @@ def _run_and_kill(
 
 
 def _first_byte(process: BaseProcess, out: Path, stale: frozenset[Path]) -> bool:
-    """Waits until a byte of a shard is written that was not there before, or the process ends: whether there was one."""
+    """Waits for a byte of a shard that was not there before, or the end of the process: whether there was a byte."""
     while process.exitcode is None:
         if any(path not in stale and file_size(path) for path in _partials(out)):
             return True
