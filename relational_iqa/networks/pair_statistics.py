@@ -4,7 +4,7 @@ They are computed on the 1/4, 1/8 and 1/16 grids. *Even* channels do not change 
 channels change sign to the bit (they are differences, and products with an exactly negated difference), and are exactly
 0 for identical images. The antisymmetry of the networks rests on this.
 
-A trial of map prediction chose the statistics: the input features decide how good the maps are (`experiments/NOTES.md`).
+A trial of map prediction chose the statistics: the features decide how good the maps are (`experiments/NOTES.md`).
 """
 
 from __future__ import annotations
