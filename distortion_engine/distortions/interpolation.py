@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
-from distortion_engine.distortions.filters import Sampling
+from distortion_engine.distortions.filters import Sampling, resample
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,21 @@ def enlarging(size: int, factor: float, kernel: Kernel) -> Sampling:
     small = math.ceil(size / factor)
     positions = ((np.arange(size) + 0.5) / factor - 0.5).clip(0.0, small - 1.0)
     return sampling(positions, small, 1.0, kernel)
+
+
+def down_and_up(
+    image: Float[Tensor, "c h w"], factor: float, kernel: Kernel, width: float | None = None
+) -> Float[Tensor, "c h w"]:
+    """An image shrunk by a real `factor` and enlarged to its size again.
+
+    Args:
+        image: any values.
+        factor: of both sides, at least 1.
+        kernel: used for shrinking and for enlarging.
+        width: how far the kernel is stretched for shrinking; None for the factor, which prevents aliasing.
+    """
+    rows, columns = (
+        [shrinking(size, factor, factor if width is None else width, kernel), enlarging(size, factor, kernel)]
+        for size in image.shape[1:]
+    )
+    return resample(image, rows, columns)

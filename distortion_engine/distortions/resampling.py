@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from distortion_engine.distortions import opencv_filters
 from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import Sampling, each_plane, fast_path, resample
-from distortion_engine.distortions.interpolation import CUBIC, LANCZOS, LINEAR, Kernel, enlarging, shrinking
+from distortion_engine.distortions.interpolation import CUBIC, LANCZOS, LINEAR, down_and_up
 from distortion_engine.distortions.onset import eased
 
 # Amounts from which nothing of the original is mixed in.
@@ -60,30 +60,22 @@ def resize_nearest(image: Image, amount: float, generator: Generator) -> Image:
     return _picked(image, sources(image.shape[1]), sources(image.shape[2]))
 
 
-def _down_up(image: Tensor, factor: float, kernel: Kernel) -> Tensor:
-    """`(3, H, W)` shrunk by `factor` without aliasing and brought back to its size."""
-    rows, columns = (
-        [shrinking(size, factor, factor, kernel), enlarging(size, factor, kernel)] for size in image.shape[1:]
-    )
-    return resample(image, rows, columns)
-
-
 @eased(SMOOTH_FULL_FROM)
 @distortion
 def resize_bilinear(image: Image, amount: float, generator: Generator) -> Image:
     """Down and up with the triangle filter, antialiased; amount = factor less 1."""
-    return _down_up(image, 1.0 + amount, LINEAR)
+    return down_and_up(image, 1.0 + amount, LINEAR)
 
 
 @eased(SMOOTH_FULL_FROM)
 @distortion
 def resize_bicubic(image: Image, amount: float, generator: Generator) -> Image:
     """Down and up with Keys' cubic, antialiased; amount = factor less 1."""
-    return _down_up(image, 1.0 + amount, CUBIC)
+    return down_and_up(image, 1.0 + amount, CUBIC)
 
 
 @eased(SMOOTH_FULL_FROM)
 @distortion
 def resize_lanczos(image: Image, amount: float, generator: Generator) -> Image:
     """Down and up with the three-lobed Lanczos window, antialiased, slight ringing; amount = factor less 1."""
-    return _down_up(image, 1.0 + amount, LANCZOS)
+    return down_and_up(image, 1.0 + amount, LANCZOS)

@@ -6,11 +6,11 @@ are the factor less one. Below a factor of 1.5 the result is mixed with the orig
 """
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from distortion_engine.distortions.contract import Image, distortion
 from distortion_engine.distortions.filters import gaussian, resample, warp
-from distortion_engine.distortions.interpolation import CUBIC, enlarging, shrinking
+from distortion_engine.distortions.interpolation import CUBIC, down_and_up, enlarging, shrinking
 from distortion_engine.distortions.onset import eased
 from distortion_engine.distortions.random_fields import unit_normal
 from distortion_engine.distortions.sparse import shrunk
@@ -25,21 +25,13 @@ RESIDUE_THRESHOLD = 2.9  # hard threshold of DCT coefficients over the standard 
 RESIDUE_ORIGINS = ((0, 0), (4, 2), (2, 5), (6, 7))  # of the block grids whose results are averaged
 
 
-def _enlarged(image: Tensor, factor: float, width: float) -> Tensor:
-    """`(C, H, W)` shrunk by a cubic of this width and brought back to its size."""
-    rows, columns = (
-        [shrinking(size, factor, width, CUBIC), enlarging(size, factor, CUBIC)] for size in image.shape[1:]
-    )
-    return resample(image, rows, columns)
-
-
 @eased(FULL_FROM)
 @distortion
 def sr_sharpened(image: Image, amount: float, generator: Generator, *, gain: float) -> Image:
     """Shrunk, enlarged and sharpened to make up for it: soft detail inside wide halos. `gain` of the unsharp mask,
     whose width follows the factor; amount = factor less 1."""
     factor = 1.0 + amount
-    soft = _enlarged(image, factor, factor)
+    soft = down_and_up(image, factor, CUBIC)
     return soft + gain * (soft - gaussian(soft, HALO_PX * factor))
 
 
@@ -47,7 +39,7 @@ def sr_sharpened(image: Image, amount: float, generator: Generator, *, gain: flo
 @distortion
 def sr_aliased(image: Image, amount: float, generator: Generator) -> Image:
     """Shrunk without a filter and enlarged smoothly: staircases and moire in soft pixels; amount = factor less 1."""
-    return _enlarged(image, 1.0 + amount, 1.0)
+    return down_and_up(image, 1.0 + amount, CUBIC, width=1.0)
 
 
 @eased(FULL_FROM)
@@ -56,7 +48,7 @@ def sr_painted(image: Image, amount: float, generator: Generator) -> Image:
     """Enlarged and redrawn with crisp edges and no texture, as networks trained on pixel errors do: each pixel takes
     the mean of the most even of four sectors next to it (Papari et al. 2007); amount = factor less 1."""
     factor = 1.0 + amount
-    soft = _enlarged(image, factor, factor)
+    soft = down_and_up(image, factor, CUBIC)
     reach = PATCH_PX * factor
     mean, square = gaussian(torch.cat([soft, soft * soft]), 0.6 * reach).split(3)
     sectors = torch.cat([mean, (square - mean * mean).sum(dim=0, keepdim=True).clamp_min(0.0)])

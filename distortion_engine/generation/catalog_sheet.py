@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -22,6 +22,7 @@ from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS, Distortion
 from distortion_engine.dataset import Judge
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.contact_sheet import field_colours
+from distortion_engine.generation.lettering import EMPTY, FAINT, INK, PAPER, write_text
 from distortion_engine.generation.options import check_names
 from distortion_engine.masks import MaskSpec
 from distortion_engine.reading.image_io import load_image, save_image, to_uint8
@@ -36,8 +37,7 @@ MASKED_SEVERITY = 0.8
 WHOLE = MaskSpec()
 NEAR_ENOUGH = 0.03  # a severity that ends so little below a level is shown for it
 BLOCKS = 3  # the rows are set in so many columns of rows, or the sheet would be a strip
-_GAP_PX, _FONT_PX, _LINE_PX, _LABEL_PX = 8, 12, 15, 168
-_PAPER, _INK, _FAINT, _EMPTY = (255, 255, 255), (20, 20, 20), (110, 110, 110), (222, 222, 222)
+_GAP_PX, _LINE_PX, _LABEL_PX = 8, 15, 168
 
 
 @dataclass(frozen=True)
@@ -151,13 +151,13 @@ def _compose(rows: Sequence[CatalogRow], reference: Tensor, photo: str) -> np.nd
     block_width = _LABEL_PX + (len(LEVELS) + 1) * pitch + _GAP_PX
     row_height = side + 2 * _LINE_PX + _GAP_PX
     header = side + 2 * _GAP_PX
-    sheet = Image.new("RGB", (blocks * block_width, header + _LINE_PX + a_block * row_height), _PAPER)
+    sheet = Image.new("RGB", (blocks * block_width, header + _LINE_PX + a_block * row_height), PAPER)
     pen = ImageDraw.Draw(sheet)
     _draw_header(sheet, pen, reference, photo)
     for block in range(blocks):
         left = block * block_width
         for column, title in enumerate([*(f"severity {level:g}" for level in LEVELS), "field, masked"]):
-            _text(pen, left + _LABEL_PX + column * pitch, header - 2, title, _FAINT)
+            write_text(pen, left + _LABEL_PX + column * pitch, header - 2, title, FAINT)
     for index, row in enumerate(rows):
         left, top = index // a_block * block_width, header + _LINE_PX + index % a_block * row_height
         _draw_row(sheet, pen, row, left, top, side)
@@ -176,38 +176,34 @@ def _draw_header(sheet: Image.Image, pen: ImageDraw.ImageDraw, reference: Tensor
         "Map: -1 ",
     )
     for number, line in enumerate(lines):
-        _text(pen, left, top + number * _LINE_PX, line)
+        write_text(pen, left, top + number * _LINE_PX, line)
     strip = field_colours(np.tile(np.linspace(-1, 1, 129), (_LINE_PX - 3, 1)), np.ones((_LINE_PX - 3, 129), bool))
     sheet.paste(Image.fromarray(strip), (left + 52, top + 4 * _LINE_PX + 1))
-    _text(pen, left + 188, top + 4 * _LINE_PX, "+1; hatched grey: no trace that can be measured")
+    write_text(pen, left + 188, top + 4 * _LINE_PX, "+1; hatched grey: no trace that can be measured")
 
 
 def _draw_row(sheet: Image.Image, pen: ImageDraw.ImageDraw, row: CatalogRow, left: int, top: int, side: int) -> None:
-    pen.line([(left, top), (left + _LABEL_PX + (len(LEVELS) + 1) * (side + _GAP_PX), top)], fill=_EMPTY)
+    pen.line([(left, top), (left + _LABEL_PX + (len(LEVELS) + 1) * (side + _GAP_PX), top)], fill=EMPTY)
     axis = AXES[AXIS_INDEX[row.spec.axis]]
     labels = (
-        (row.spec.name, _INK),
-        (f"axis {axis.name},", _FAINT),
-        (axis.more if row.spec.sign > 0 else axis.less, _FAINT),
-        (f"in {row.spec.unit}", _FAINT),
-        ("" if row.spec.trained else "not drawn in training", _FAINT),
+        (row.spec.name, INK),
+        (f"axis {axis.name},", FAINT),
+        (axis.more if row.spec.sign > 0 else axis.less, FAINT),
+        (f"in {row.spec.unit}", FAINT),
+        ("" if row.spec.trained else "not drawn in training", FAINT),
     )
     for number, (text, colour) in enumerate(labels):
-        _text(pen, left + _GAP_PX, top + (number + 2) * _LINE_PX, text, colour)
+        write_text(pen, left + _GAP_PX, top + (number + 2) * _LINE_PX, text, colour)
     above = top + 2 * _LINE_PX
     for column, cell in enumerate(row.cells):
         x = left + _LABEL_PX + column * (side + _GAP_PX)
         if cell.image is None:
-            pen.rectangle([x, above, x + side - 1, above + side - 1], fill=_EMPTY)
-            _text(pen, x + 2 * _GAP_PX, above + side // 2, cell.note, _FAINT)
+            pen.rectangle([x, above, x + side - 1, above + side - 1], fill=EMPTY)
+            write_text(pen, x + 2 * _GAP_PX, above + side // 2, cell.note, FAINT)
             continue
         seen = "" if cell.judged is None else f"metrics see {cell.judged:.2f}"
-        _text(pen, x, top + 1, f"{cell.amount:.3g}" + (f", {cell.note}" if cell.note else ""))
-        _text(pen, x, top + _LINE_PX, seen, _FAINT)
+        write_text(pen, x, top + 1, f"{cell.amount:.3g}" + (f", {cell.note}" if cell.note else ""))
+        write_text(pen, x, top + _LINE_PX, seen, FAINT)
         sheet.paste(Image.fromarray(to_uint8(cell.image)), (x, above))
     x = left + _LABEL_PX + len(row.cells) * (side + _GAP_PX)
     sheet.paste(Image.fromarray(field_colours(row.field, row.valid)), (x, above))
-
-
-def _text(pen: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: tuple[int, int, int] = _INK) -> None:
-    pen.text((left, top), text, fill=colour, font=ImageFont.load_default(_FONT_PX))

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from distortion_engine.catalog import AXES
+from distortion_engine.generation.lettering import FAINT, PAPER, write_text
 from distortion_engine.recipe import RankedSet, Recipe
 
 TILE_PX = 224
 DIFFERENCE_GAIN = 4.0  # a change of 64 code values is white
-_GAP_PX, _FONT_PX, _LINE_PX, _LABEL_PX = 8, 12, 15, 150
+_GAP_PX, _LINE_PX, _LABEL_PX = 8, 15, 150
 _HALF_PX = (TILE_PX - 2) // 2
 _HEADER_PX = 3 * _LINE_PX + _GAP_PX
-_PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)
 _NO_EVIDENCE = (150, 150, 150)
 # Field values -1 to +1 in steps of a half: blue is less of the axis, orange is more.
 _COLOURS = np.array([(8, 60, 144), (90, 150, 215), (250, 250, 250), (240, 150, 60), (150, 55, 0)], np.float32)
@@ -64,7 +64,7 @@ def draw_sheet(rows: Sequence[SheetRow]) -> np.ndarray:
     columns = max((len(row.images) for row in rows), default=1)
     width = _LABEL_PX + columns * (TILE_PX + _GAP_PX) + _GAP_PX
     heights = [_row_height(row) for row in rows]
-    sheet = Image.new("RGB", (width, _HEADER_PX + sum(heights)), _PAPER)
+    sheet = Image.new("RGB", (width, _HEADER_PX + sum(heights)), PAPER)
     draw = ImageDraw.Draw(sheet)
     _draw_header(sheet, draw)
     top = _HEADER_PX
@@ -88,12 +88,8 @@ def _row_height(row: SheetRow) -> int:
     return (3 + steps) * _LINE_PX + TILE_PX + 2 + _HALF_PX + 2 * _GAP_PX
 
 
-def _text(draw: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: tuple[int, int, int] = _INK) -> None:
-    draw.text((left, top), text, fill=colour, font=ImageFont.load_default(_FONT_PX))
-
-
 def _draw_header(sheet: Image.Image, draw: ImageDraw.ImageDraw) -> None:
-    _text(
+    write_text(
         draw,
         _GAP_PX,
         _GAP_PX // 2,
@@ -102,18 +98,18 @@ def _draw_header(sheet: Image.Image, draw: ImageDraw.ImageDraw) -> None:
     )
     top, scale = _GAP_PX // 2 + _LINE_PX + 2, np.linspace(-1, 1, 257)
     strip = field_colours(np.tile(scale, (_LINE_PX, 1)), np.ones((_LINE_PX, 257), bool))
-    _text(draw, _GAP_PX, top, "field: less, -1")
+    write_text(draw, _GAP_PX, top, "field: less, -1")
     sheet.paste(Image.fromarray(strip), (_GAP_PX + 90, top))
-    _text(draw, _GAP_PX + 90 + 257 + 6, top, "+1, more of the axis; hatched grey: a claimed change left no trace")
+    write_text(draw, _GAP_PX + 90 + 257 + 6, top, "+1, more of the axis; hatched grey: a claimed change left no trace")
 
 
 def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, top: int) -> None:
     draw.line([(0, top), (sheet.width, top)], fill=(200, 200, 200))
     top += _GAP_PX
-    _text(draw, _GAP_PX, top, row.title, _FAINT)
+    write_text(draw, _GAP_PX, top, row.title, FAINT)
     top += _LINE_PX
     for number, text in enumerate((row.ranked.kind, f"certainty {row.ranked.certainty:g}")):
-        _text(draw, _GAP_PX, top + number * _LINE_PX, text)
+        write_text(draw, _GAP_PX, top + number * _LINE_PX, text)
     by_rank = sorted(range(len(row.ranked.members)), key=lambda number: row.ranked.ranks[number])
     for column, number in enumerate([-1, *by_rank]):
         _draw_member(sheet, draw, row, number, _LABEL_PX + column * (TILE_PX + _GAP_PX), top)
@@ -126,10 +122,10 @@ def _draw_member(
     image = row.images[number + 1]
     title = "reference" if number < 0 else f"member {number}, rank {row.ranked.ranks[number]}"
     seen = "" if row.judge is None else f", metrics see {row.judge[number + 1]:.2f}"
-    _text(draw, left, top, title + seen)
+    write_text(draw, left, top, title + seen)
     steps = max((len(member.steps) for member in row.ranked.members), default=0)
     for line, text in enumerate([] if number < 0 else _caption(row.ranked.members[number])):
-        _text(draw, left, top + (1 + line) * _LINE_PX, text)
+        write_text(draw, left, top + (1 + line) * _LINE_PX, text)
     top += (1 + steps) * _LINE_PX
     _paste(sheet, image.transpose(1, 2, 0), (left, top), TILE_PX)
     if number < 0:
@@ -146,7 +142,7 @@ def _draw_member(
     _paste(sheet, np.repeat(grey[..., None], 3, axis=2), (left + TILE_PX - _HALF_PX, top), _HALF_PX)
     others = int((np.abs(field).mean((1, 2)) > _SEEN_PX).sum()) - 1
     more = f" (+ {others} more)" if others > 0 else ""
-    _text(draw, left, top + _HALF_PX + 1, f"{AXES[axis].name}{more}", _FAINT)
+    write_text(draw, left, top + _HALF_PX + 1, f"{AXES[axis].name}{more}", FAINT)
 
 
 def _paste(sheet: Image.Image, pixels: np.ndarray, place: tuple[int, int], side: int) -> None:

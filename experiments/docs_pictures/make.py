@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from distortion_engine.catalog import AXIS_INDEX
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.generation.catalog_sheet import SAMPLE_PHOTO, reference_tile
 from distortion_engine.generation.contact_sheet import field_colours
+from distortion_engine.generation.lettering import FAINT, PAPER, font, write_text
 from distortion_engine.jobs.safe_files import atomic_file
 from distortion_engine.masks import MaskSpec
 from distortion_engine.reading.image_io import load_image, to_uint8
@@ -29,8 +30,7 @@ from distortion_engine.render import render
 from distortion_engine.severity import amount_for
 
 TILE_PX = 128
-_GAP_PX, _LINE_PX, _FONT_PX, _MARGIN_PX = 4, 16, 12, 96
-_PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)
+_GAP_PX, _LINE_PX, _MARGIN_PX = 4, 16, 96
 _JPEG: dict[str, Any] = {"format": "JPEG", "quality": 85, "subsampling": 0, "optimize": True}
 _LEFT = MaskSpec("polygon", extent=0.45, seed=3)
 
@@ -69,18 +69,18 @@ def draw_sets(reference: Tensor) -> Image.Image:
     """The six kinds of ranked sets, a row each: the reference (3, S, S), then the members from best to worst."""
     side, rows = reference.shape[-1], examples()
     row_px = side + _LINE_PX + _GAP_PX
-    picture = Image.new("RGB", (_MARGIN_PX + 5 * (side + _GAP_PX), len(rows) * row_px), _PAPER)
+    picture = Image.new("RGB", (_MARGIN_PX + 5 * (side + _GAP_PX), len(rows) * row_px), PAPER)
     pen = ImageDraw.Draw(picture)
     for row, (ranked, words) in enumerate(rows):
         top = row * row_px
-        _text(pen, 0, top + _LINE_PX, ranked.kind)
+        write_text(pen, 0, top + _LINE_PX, ranked.kind)
         for line, text in enumerate(_wrapped(pen, words, _MARGIN_PX - _GAP_PX)):
-            _text(pen, 0, top + (line + 2) * _LINE_PX, text, _FAINT)
+            write_text(pen, 0, top + (line + 2) * _LINE_PX, text, FAINT)
         images = [reference, *(render(reference, member).image for member in ranked.members)]
         titles = ["reference", *(f"rank {rank}" for rank in ranked.ranks)]
         for column, (image, title) in enumerate(zip(images, titles, strict=True)):
             left = _MARGIN_PX + column * (side + _GAP_PX)
-            _text(pen, left, top, title, _FAINT)
+            write_text(pen, left, top, title, FAINT)
             picture.paste(Image.fromarray(to_uint8(image)), (left, top + _LINE_PX))
     return picture
 
@@ -107,14 +107,14 @@ def draw_maps(reference: Tensor) -> Image.Image:
     images, maps = relation(reference)
     side = reference.shape[-1]
     row_px = side + _LINE_PX + _GAP_PX
-    picture = Image.new("RGB", (_MARGIN_PX + 3 * (side + _GAP_PX), 3 * row_px + 2 * _LINE_PX), _PAPER)
+    picture = Image.new("RGB", (_MARGIN_PX + 3 * (side + _GAP_PX), 3 * row_px + 2 * _LINE_PX), PAPER)
     pen = ImageDraw.Draw(picture)
-    _text(pen, 0, _LINE_PX, "images")
+    write_text(pen, 0, _LINE_PX, "images")
     tiles = [("reference", to_uint8(images[0])), ("A", to_uint8(images[1])), ("B", to_uint8(images[2]))]
     _paste_row(picture, pen, 0, tiles)
     everywhere = np.ones((side, side), bool)
     for row, (axis, stack) in enumerate(zip(PAIR_AXES, maps, strict=True), start=1):
-        _text(pen, 0, row * row_px + _LINE_PX, axis)
+        write_text(pen, 0, row * row_px + _LINE_PX, axis)
         titles = ("field of A", "field of B", "M(A, B) = B - A")
         tiles = [(t, field_colours(m, everywhere)) for t, m in zip(titles, stack, strict=True)]
         _paste_row(picture, pen, row * row_px, tiles)
@@ -122,8 +122,8 @@ def draw_maps(reference: Tensor) -> Image.Image:
     top = 3 * row_px
     picture.paste(Image.fromarray(field_colours(scale, np.ones(scale.shape, bool))), (_MARGIN_PX, top))
     for place, text in ((0.0, "-1: A has more"), (0.5, "0: equal"), (1.0, "+1: B has more")):
-        left = _MARGIN_PX + place * (3 * side - pen.textlength(text, _font()))
-        _text(pen, round(left), top + _LINE_PX // 2, text)
+        left = _MARGIN_PX + place * (3 * side - pen.textlength(text, font()))
+        write_text(pen, round(left), top + _LINE_PX // 2, text)
     return picture
 
 
@@ -144,7 +144,7 @@ def make(folder: Path, photo: Path = SAMPLE_PHOTO, tile_px: int = TILE_PX) -> li
 def _paste_row(picture: Image.Image, pen: ImageDraw.ImageDraw, top: int, tiles: list[tuple[str, np.ndarray]]) -> None:
     for column, (title, pixels) in enumerate(tiles):
         left = _MARGIN_PX + column * (pixels.shape[1] + _GAP_PX)
-        _text(pen, left, top, title, _FAINT)
+        write_text(pen, left, top, title, FAINT)
         picture.paste(Image.fromarray(pixels), (left, top + _LINE_PX))
 
 
@@ -152,19 +152,11 @@ def _wrapped(pen: ImageDraw.ImageDraw, words: str, width_px: int) -> list[str]:
     lines = [""]
     for word in words.split():
         longer = f"{lines[-1]} {word}".strip()
-        if pen.textlength(longer, _font()) > width_px:
+        if pen.textlength(longer, font()) > width_px:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
-
-
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(_FONT_PX)
-
-
-def _text(pen: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: tuple[int, int, int] = _INK) -> None:
-    pen.text((left, top), text, fill=colour, font=_font())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

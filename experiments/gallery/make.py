@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from distortion_engine import ENGINE_VERSION
@@ -29,6 +29,7 @@ from distortion_engine.generation.catalog_sheet import (
     reference_tile,
 )
 from distortion_engine.generation.contact_sheet import field_colours
+from distortion_engine.generation.lettering import EMPTY, FAINT, PAPER, font, write_text
 from distortion_engine.jobs.safe_files import atomic_file
 from distortion_engine.reading.image_io import load_image, to_uint8
 from distortion_engine.severity import LEVELS, provenance_hash
@@ -36,8 +37,7 @@ from distortion_engine.severity import LEVELS, provenance_hash
 TILE_PX = 128  # seven of them fit the width of a page on GitHub, so that none is scaled
 # Faint noise and banding are kept and all strips stay under 4 MB; subsampled, colour would bleed in every picture.
 JPEG: dict[str, Any] = {"format": "JPEG", "quality": 82, "subsampling": 0, "optimize": True}
-_GAP_PX, _LINE_PX, _FONT_PX = 4, 15, 12
-_PAPER, _INK, _FAINT, _EMPTY = (255, 255, 255), (20, 20, 20), (110, 110, 110), (222, 222, 222)
+_GAP_PX, _LINE_PX = 4, 15
 
 
 def make(page: Path, photo: Path = SAMPLE_PHOTO, names: Sequence[str] = (), tile_px: int = TILE_PX) -> list[Path]:
@@ -63,23 +63,23 @@ def make(page: Path, photo: Path = SAMPLE_PHOTO, names: Sequence[str] = (), tile
 def strip(row: CatalogRow) -> Image.Image:
     """Five tiles with severity and amount above them, the masked rendering and its map."""
     side = row.masked.shape[-1]
-    picture = Image.new("RGB", (7 * side + 7 * _GAP_PX, side + 2 * _LINE_PX), _PAPER)
+    picture = Image.new("RGB", (7 * side + 7 * _GAP_PX, side + 2 * _LINE_PX), PAPER)
     pen = ImageDraw.Draw(picture)
     for column, (level, cell) in enumerate(zip(LEVELS, row.cells, strict=True)):
         x = column * (side + _GAP_PX)
         if cell.image is None:
-            pen.rectangle([x, 2 * _LINE_PX, x + side - 1, 2 * _LINE_PX + side - 1], fill=_EMPTY)
+            pen.rectangle([x, 2 * _LINE_PX, x + side - 1, 2 * _LINE_PX + side - 1], fill=EMPTY)
             for line, text in enumerate(cell.note.split(": ")):
-                _text(pen, x + 2 * _GAP_PX, 2 * _LINE_PX + side // 2 + (line - 1) * _LINE_PX, text, _FAINT)
+                write_text(pen, x + 2 * _GAP_PX, 2 * _LINE_PX + side // 2 + (line - 1) * _LINE_PX, text, FAINT)
             continue
-        _text(pen, x, 0, f"{level:g}" + (f", {cell.note}" if cell.note else ""), _FAINT)
-        _text(pen, x, _LINE_PX, f"{cell.amount:.3g}")
+        write_text(pen, x, 0, f"{level:g}" + (f", {cell.note}" if cell.note else ""), FAINT)
+        write_text(pen, x, _LINE_PX, f"{cell.amount:.3g}")
         picture.paste(Image.fromarray(to_uint8(cell.image)), (x, 2 * _LINE_PX))
     last = ((row.masked, f"{row.masked_severity:.2g}, masked"), (None, "truth map"))
     for column, (image, title) in enumerate(last, len(LEVELS)):
         x = column * (side + _GAP_PX) + _GAP_PX  # a little apart: another kind of picture
         pixels = field_colours(row.field, row.valid) if image is None else to_uint8(image)
-        _text(pen, x, 0, title, _FAINT)
+        write_text(pen, x, 0, title, FAINT)
         picture.paste(Image.fromarray(pixels), (x, 2 * _LINE_PX))
     return picture
 
@@ -87,18 +87,18 @@ def strip(row: CatalogRow) -> Image.Image:
 def _legend(reference: Tensor) -> Image.Image:
     """The reference, and the colours of the maps from -1 to +1."""
     side = reference.shape[-1]
-    picture = Image.new("RGB", (4 * side, side), _PAPER)
+    picture = Image.new("RGB", (4 * side, side), PAPER)
     pen = ImageDraw.Draw(picture)
     picture.paste(Image.fromarray(to_uint8(reference)), (0, 0))
     left, width = side + 2 * _GAP_PX, 2 * side
     scale = np.tile(np.linspace(-1, 1, width), (_LINE_PX, 1))
     picture.paste(Image.fromarray(field_colours(scale, np.ones(scale.shape, bool))), (left, _LINE_PX))
     for place, text in ((0.0, "-1, less"), (0.5, "0"), (1.0, "+1, more")):
-        shift = place * pen.textlength(text, _font())
-        _text(pen, left + round(place * width - shift), 0, text)
+        shift = place * pen.textlength(text, font())
+        write_text(pen, left + round(place * width - shift), 0, text)
     bare = np.zeros((_LINE_PX, _LINE_PX))
     picture.paste(Image.fromarray(field_colours(bare, bare > 0)), (left, 3 * _LINE_PX))
-    _text(pen, left + 2 * _LINE_PX, 3 * _LINE_PX, "no measurable trace")
+    write_text(pen, left + 2 * _LINE_PX, 3 * _LINE_PX, "no measurable trace")
     return picture
 
 
@@ -163,14 +163,6 @@ def _write_picture(path: Path, picture: Image.Image) -> Path:
     with atomic_file(path) as stream:
         stream.write(content.getvalue())
     return path
-
-
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(_FONT_PX)
-
-
-def _text(pen: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: tuple[int, int, int] = _INK) -> None:
-    pen.text((left, top), text, fill=colour, font=_font())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

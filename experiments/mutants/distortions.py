@@ -328,9 +328,9 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/distortion_engine/distortions/test_resampling_formulas.py",),
     ),
     Mutant(
-        "distortion_engine/distortions/resampling.py",
-        "shrinking(size, factor, factor, kernel)",
-        "shrinking(size, factor, 1.0, kernel)",
+        "distortion_engine/distortions/interpolation.py",
+        "factor if width is None else width",
+        "1.0 if width is None else width",
         ("tests/distortion_engine/distortions/test_resampling_formulas.py",),
     ),
     Mutant(
@@ -353,8 +353,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "distortion_engine/distortions/upscaling.py",
-        "_enlarged(image, 1.0 + amount, 1.0)",
-        "_enlarged(image, 1.0 + amount, 1.0 + amount)",
+        "down_and_up(image, 1.0 + amount, CUBIC, width=1.0)",
+        "down_and_up(image, 1.0 + amount, CUBIC)",
         ("tests/distortion_engine/distortions/test_resampling_formulas.py",),
     ),
     Mutant(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite
-from relational_iqa.storage.network_format import Facts, NetworkFormat
-
-
-def _describe(network: EfficientNetLite) -> dict[str, Any]:
-    return {"architecture": asdict(network.architecture)}
+from relational_iqa.storage.network_format import Facts, NetworkFormat, describe_architecture
 
 
 def _build(facts: Facts) -> EfficientNetLite:
@@ -24,7 +19,7 @@ FORMAT = NetworkFormat(
     name="relational-iqa backbone 1",
     written_by="`python -m experiments.backbone.adopt`",
     shipped="backbone-lite0",
-    describe=_describe,
+    describe=describe_architecture,
     build=_build,
 )
 

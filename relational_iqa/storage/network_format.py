@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +17,11 @@ from relational_iqa.storage.tensor_file import read_tensors, write_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
 Facts = Mapping[str, Any]
+
+
+def describe_architecture(network: Any) -> dict[str, Any]:
+    """The facts of a network that its `architecture` alone rebuilds, a dataclass of plain values."""
+    return {"architecture": asdict(network.architecture)}
 
 
 def _no_objection(facts: Facts) -> str:

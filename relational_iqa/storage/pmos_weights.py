@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.storage.network_format import Facts, NetworkFormat
+from relational_iqa.storage.network_format import Facts, NetworkFormat, describe_architecture
 from relational_iqa.storage.opinions import NO_OPINIONS
-
-
-def _describe(network: PmosNetwork) -> dict[str, Any]:
-    return {"architecture": asdict(network.architecture)}
 
 
 def _build(facts: Facts) -> PmosNetwork:
@@ -23,7 +18,7 @@ FORMAT = NetworkFormat(
     name="relational-iqa pmos 1",
     written_by="pMOS training (`riqa pretrain`, `riqa fit-mos`)",
     shipped="pmos-small",
-    describe=_describe,
+    describe=describe_architecture,
     build=_build,
 )
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
-from relational_iqa.storage.network_format import Facts, NetworkFormat
+from relational_iqa.storage.network_format import Facts, NetworkFormat, describe_architecture
 from relational_iqa.storage.opinions import NO_OPINIONS
-
-
-def _describe(network: SpipsNetwork) -> dict[str, Any]:
-    return {"architecture": asdict(network.architecture)}
 
 
 def _build(facts: Facts) -> SpipsNetwork:
@@ -24,7 +19,7 @@ FORMAT = NetworkFormat(
     name="relational-iqa spips 1",
     written_by="`riqa fit-spips`",
     shipped="spips-small",
-    describe=_describe,
+    describe=describe_architecture,
     build=_build,
     unset=("mos_range",),
 )

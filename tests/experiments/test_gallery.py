@@ -10,6 +10,7 @@ from PIL import Image
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.catalog_sheet import by_axis, catalog_row, reference_tile
+from distortion_engine.generation.lettering import EMPTY
 from distortion_engine.reading.image_io import load_image, to_uint8
 from experiments.gallery import make as gallery
 
@@ -69,7 +70,7 @@ def test_a_level_that_is_not_reached_is_a_grey_tile_that_says_so():
     assert row.cells[-1].image is None
     strip = np.array(gallery.strip(row))
     x = 4 * (SIDE + gallery._GAP_PX)
-    assert (strip[-1, x : x + SIDE] == gallery._EMPTY).all()
+    assert (strip[-1, x : x + SIDE] == EMPTY).all()
 
 
 def test_all_distortions_are_in_the_gallery_unless_some_are_named():

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFont
+from PIL import Image
 
 from distortion_engine.catalog import AXIS_INDEX, DISTORTIONS
 from distortion_engine.errors import UsageError
-from distortion_engine.generation import catalog_sheet
+from distortion_engine.generation import catalog_sheet, lettering
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.severity import LEVELS, amount_for, max_severity, min_severity
 
@@ -111,7 +111,7 @@ def test_the_shipped_photograph_is_large_enough_and_small_on_disk():
 
 
 def test_no_label_is_wider_than_its_column():
-    font = ImageFont.load_default(catalog_sheet._FONT_PX)
+    font = lettering.font()
     for spec in DISTORTIONS.values():
         for text in (spec.name, f"in {spec.unit}", "not drawn in training"):
             assert font.getlength(text) < catalog_sheet._LABEL_PX - catalog_sheet._GAP_PX, text
