@@ -10,10 +10,15 @@ from torch.utils.data import Dataset
 
 
 class Stage(Protocol):
-    """A model, its data and its loss. Parameters of `model` without requires_grad stay as they are."""
+    """A model, its data and its loss. Parameters of `model` without requires_grad stay as they are.
+
+    Attributes:
+        name: name of its checkpoints; those of a stage with another name are refused.
+        items_per_batch: items of a batch on each device, for the rate that is shown.
+    """
 
     name: str
-    items_per_batch: int  # per device; only for the rate that is shown
+    items_per_batch: int
 
     @property
     def model(self) -> nn.Module:
