@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Axis:
-    """One channel of a field: `more` and `less` are the comparative words for its two directions."""
+    """One kind of damage that a field measures, with a channel of its own.
+
+    Args:
+        name: for recipes, files and results.
+        more: comparative word for the positive direction.
+        less: comparative word for the negative direction.
+        about: what the axis measures, in a few words.
+    """
 
     name: str
     more: str

@@ -44,8 +44,11 @@ _GAP_PX, _LINE_PX, _LABEL_PX = 8, 15, 168
 class Cell:
     """One distortion at one level.
 
-    image (3, S, S) in [0, 1] at 8 bit, or None where the level is not reached; amount in native units; note: what a
-    reader must know; judged: severity that a judge sees, or None without one.
+    Args:
+        image: (3, S, S) in [0, 1], rounded to 8 bits; None where the distortion does not reach the level.
+        amount: in the unit of the distortion; NaN where the level is not reached.
+        note: where the distortion starts or ends, if that keeps it from the level; else empty.
+        judged: severity by the mean of the judge's metrics; None without a judge.
     """
 
     image: Tensor | None
@@ -56,8 +59,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class CatalogRow:
-    """A distortion, its five cells, and its rendering in a mask: image (3, S, S) in [0, 1] at 8 bit, severity, field
-    (S, S) in [-1, 1] on the axis of the distortion, validity (S, S)."""
+    """One distortion at all levels, and once inside a mask.
+
+    Args:
+        spec: the distortion.
+        cells: one a level.
+        masked: (3, S, S) in [0, 1], rounded to 8 bits: the distortion inside the mask.
+        masked_severity: severity of the distortion there.
+        field: (S, S) in [-1, 1], field of that image on the axis of the distortion.
+        valid: (S, S) bool, where the field is known.
+    """
 
     spec: Distortion
     cells: tuple[Cell, ...]

@@ -29,8 +29,16 @@ _SEEN_PX = 0.02  # mean field below which an axis is not worth a caption
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One ranked set. images (n + 1, 3, S, S) uint8, the reference first; fields (n + 1, K, S, S) in [-1, 1]; validity
-    (n + 1, 1, S, S); judge: severity a judge of quality sees in each image, or None."""
+    """One ranked set of n members.
+
+    Args:
+        title: line above the row.
+        ranked: recipes of the members and their order.
+        judge: severity of each image, the reference first, by the mean of a judge's metrics; None without a judge.
+        images: (n + 1, 3, S, S) uint8, the reference first.
+        fields: (n + 1, K, S, S) in [-1, 1].
+        validity: (n + 1, 1, S, S), > 0 where the fields are known.
+    """
 
     title: str
     ranked: RankedSet

@@ -33,12 +33,19 @@ _open_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Samples:
-    """Decoded pixels before colour management, upright."""
+    """Decoded pixels before colour management, upright.
 
-    values: np.ndarray  # (H, W, C) uint8, uint16, bool or float; with alpha, it is the last channel
+    Args:
+        values: (H, W, C) uint8, uint16, bool or float; where there is alpha, it is the last channel.
+        space: colour space of the other channels.
+        alpha: whether there is an alpha channel.
+        profile: ICC profile, None where the file has none.
+    """
+
+    values: np.ndarray
     space: Literal["grey", "rgb", "cmyk"]
     alpha: bool
-    profile: bytes | None  # ICC
+    profile: bytes | None
 
 
 def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:

@@ -201,8 +201,15 @@ def nonlinear_contrast(image: Array, offset: float, rng: np.random.Generator) ->
 
 @dataclass(frozen=True)
 class BaselineType:
-    """A type of the bank. levels: its five published parameters; ours: our distortion; amounts: our amounts at those
-    levels, cut at the end of our ladder, or empty where the two scales do not convert."""
+    """One distortion of the bank.
+
+    Args:
+        apply: the distortion.
+        levels: its five published parameters.
+        ours: name of the corresponding distortion of the engine.
+        amounts: amounts of that distortion at the five levels, as far as its ladder goes; empty where the two scales do
+            not convert.
+    """
 
     apply: Function
     levels: tuple[float, ...]

@@ -37,8 +37,15 @@ _LOOK_EVERY_S = 0.01
 
 @dataclass
 class Loss:
-    """What was seen when a node was removed. shard: the one it was writing, empty until then. shards: complete then.
-    left: whether its half shard still lay there after its processes were gone, without its final name."""
+    """What was seen when a node of the cluster was removed.
+
+    Args:
+        shard: the shard that the node was writing; empty until then.
+        shards: shards that were complete then.
+        left: whether the half-written shard was still there, without its final name, after the processes of the node
+            had ended.
+        over: set when the run has ended; no node is removed after that.
+    """
 
     shard: str = ""
     shards: int = 0

@@ -40,7 +40,14 @@ FINE = ("read", "refused")
 
 @dataclass(frozen=True)
 class Verdict:
-    """outcome: "read", "refused", or what went wrong. said: the error. peak_bytes: the process's resident peak."""
+    """What reading one file came to.
+
+    Args:
+        outcome: "read", "refused", or what went wrong.
+        said: the message of the error.
+        seconds: processor time.
+        peak_bytes: peak resident memory of the process.
+    """
 
     outcome: str
     said: str = ""

@@ -50,7 +50,16 @@ _LOOK_EVERY_S = 0.002
 
 @dataclass(frozen=True)
 class Kill:
-    """way, where: see WAYS, PLACES. nth: of the kills of this run. at_s: after its first byte. shards: whole then."""
+    """One kill of a run.
+
+    Args:
+        way: which processes were killed, one of `WAYS`.
+        where: at which point of the work, one of `PLACES`.
+        run: number of the run.
+        nth: number of the kill within the run, from 1.
+        at_s: seconds after the first byte of the run was written.
+        shards: shards that were complete then.
+    """
 
     way: str
     where: str

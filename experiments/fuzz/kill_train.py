@@ -51,7 +51,15 @@ _PATIENCE_S = 120.0
 
 @dataclass(frozen=True)
 class Kill:
-    """where: see PLACES. run, nth: which kill of which run. at_s: after its start. steps: saved by then, by stage."""
+    """One kill of a run.
+
+    Args:
+        where: at which point of the work, one of `PLACES`.
+        run: number of the run.
+        nth: number of the kill within the run, from 1.
+        at_s: seconds after the start.
+        steps: steps in the checkpoint of each stage then.
+    """
 
     where: str
     run: int

@@ -34,7 +34,16 @@ CAPTION_PX = 14
 
 @dataclass(frozen=True)
 class Options:
-    """out: folder for the picture. weight: of RelationalLoss beside the MSE. steps: of the second stage."""
+    """Options of the experiment.
+
+    Args:
+        out: folder for the picture.
+        photos: folder of photographs; the last by name is held out.
+        steps: of the second stage, with or without RelationalLoss.
+        weight: of RelationalLoss beside the MSE.
+        seed: of weights, batches and noise.
+        weights: of RelationalLoss; None for the shipped ones.
+    """
 
     out: Path
     photos: Path = PHOTOS
@@ -46,14 +55,23 @@ class Options:
 
 @dataclass(frozen=True)
 class Measured:
-    """One image against the clean one: dB, similarities, and severity levels below it (<= 0)."""
+    """One image against the clean one.
+
+    Args:
+        name: of the row.
+        psnr: dB.
+        ssim: at most 1, which is equal.
+        haarpsi: in [0, 1]; 1 is equal.
+        quality: severity levels below the clean image, <= 0.
+        image: (3, H, W) in [0, 1].
+    """
 
     name: str
     psnr: float
     ssim: float
     haarpsi: float
     quality: float
-    image: Tensor  # (3, H, W)
+    image: Tensor
 
     def __str__(self) -> str:
         return f"{self.name:22} {self.psnr:9.2f} {self.ssim:8.4f} {self.haarpsi:9.4f} {self.quality:9.2f}"

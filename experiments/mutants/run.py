@@ -34,7 +34,14 @@ PASSED, FAILED = 0, 1  # exit codes of pytest; all others are no verdict
 
 @dataclass(frozen=True)
 class Verdict:
-    """killed: whether a test failed. said: the last line of pytest. seconds: of the tests."""
+    """What the tests made of one mutant.
+
+    Args:
+        mutant: the changed formula.
+        killed: whether a test failed.
+        said: last line of pytest.
+        seconds: that the tests took.
+    """
 
     mutant: Mutant
     killed: bool

@@ -44,8 +44,18 @@ class Variant:
 
 @dataclass(frozen=True)
 class AblationConfig:
-    """weights: file whose distortion network is used. data, scoring: as in a pretraining; `max_seconds` of scoring is
-    what every variant gets. sets, groups, crop_px: of the rows. variants: names of `VARIANTS`, empty for all."""
+    """Options of the ablation.
+
+    Args:
+        weights: file whose distortion network all variants use.
+        data: as in pretraining.
+        scoring: as in pretraining; every variant trains for its `max_seconds`.
+        out: folder of checkpoints and of the table.
+        sets: ranked sets of each kind that the order is measured on.
+        groups: photographs that the order across distortions is measured on.
+        crop_px: side of the crops of both, px.
+        variants: names of `VARIANTS`, empty for all.
+    """
 
     weights: str
     data: DataConfig

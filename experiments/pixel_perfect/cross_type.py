@@ -30,10 +30,16 @@ _PAIRS = [(i, j) for i in range(_SHAPES) for j in range(i)]
 
 @dataclass(frozen=True)
 class CrossTypeResult:
-    """Answers by photograph, whether each is right. agreed, agreed_alone: the order, with and without reference, of
-    pairs on which all metrics agree. verdict, verdict_far: whether the mode
-    without reference has the verdict of the mode with it, on pairs that the latter sees one and two levels apart.
-    asked: pairs that were drawn."""
+    """Answers by photograph, True where they are right.
+
+    Args:
+        agreed: order with the reference of pairs on which all metrics agree.
+        agreed_alone: order without the reference of the same pairs.
+        verdict: whether the modes without and with a reference agree, on pairs that the latter sees one level apart or
+            more.
+        verdict_far: the same on pairs that it sees two levels apart or more.
+        asked: pairs that were drawn.
+    """
 
     agreed: list[list[bool]]
     agreed_alone: list[list[bool]]

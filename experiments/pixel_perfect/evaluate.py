@@ -37,10 +37,21 @@ SEED = 20260
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured. sets: ranked sets of each kind. strong, weak: pairs of every distortion at severity .4 to 1
-    and .1 to .4. members: pairs of two damaged images. cross_type: photographs with four distortions each.
-    compositions: sets of them. foreign: pairs of every foreign operator. codec_photos, alarm_photos: photographs.
-    crop_px, codec_px: sides of the crops."""
+    """How much is measured.
+
+    Args:
+        sets: ranked sets of each kind.
+        strong: pairs of every distortion at severity 0.4 to 1.
+        weak: pairs of every distortion at severity 0.1 to 0.4.
+        members: pairs of two damaged images.
+        cross_type: photographs with four distortions each.
+        compositions: sets whose members have several distortions.
+        foreign: pairs of every operator that is not the engine's.
+        codec_photos: photographs for the encoders.
+        alarm_photos: photographs for the false alarms.
+        crop_px: side of the crops.
+        codec_px: side of the crops for the encoders.
+    """
 
     sets: int = 30
     strong: int = 4

@@ -26,8 +26,16 @@ _TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Codec:
-    """A command-line encoder. package: Debian's. source: suffix of what it reads. settings: arguments by rising
-    quality, neighbours one clear step apart. command: further arguments, with {in} and {out}."""
+    """A command-line encoder.
+
+    Args:
+        tool: name of the program.
+        package: Debian package that has it.
+        source: suffix of the files that it reads.
+        suffix: suffix of the files that it writes.
+        settings: arguments by rising quality, each a clear step above the one before.
+        command: further arguments, with {in} and {out} for the files.
+    """
 
     tool: str
     package: str
@@ -57,8 +65,14 @@ CODECS: tuple[Codec, ...] = (
 
 @dataclass(frozen=True)
 class CodecResult:
-    """By photograph, whether each adjacent pair was ordered by rising quality: with and without the reference, and by
-    WITNESSES. equal: pairs left out because the decoded images are the same."""
+    """By photograph, whether each pair of adjacent settings is in the order of their quality.
+
+    Args:
+        right: with the reference.
+        right_alone: without the reference.
+        witnesses: by the conventional metrics of `WITNESSES`.
+        equal: pairs left out because the decoded images are the same.
+    """
 
     right: list[list[bool]]
     right_alone: list[list[bool]]

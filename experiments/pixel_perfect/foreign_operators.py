@@ -25,8 +25,15 @@ Run = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True)
 class Operator:
-    """A foreign operation. axis, sign: what it does. settings: by rising strength; run(pixels (H, W, 3) uint8, setting,
-    rng) -> the same shape. The rng alone is random in it."""
+    """An operation that is not the engine's.
+
+    Args:
+        name: of the operation.
+        axis: that it changes.
+        sign: direction on that axis, 1 or -1.
+        settings: by rising strength.
+        run: (pixels (H, W, 3) uint8, setting, rng) -> pixels of the same shape; all random numbers come from rng.
+    """
 
     name: str
     axis: str

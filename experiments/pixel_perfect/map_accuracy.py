@@ -28,11 +28,19 @@ BINS = 20  # of the reliability diagram, over predicted total intensity 0 to 1; 
 
 @dataclass
 class MapScores:
-    """Counts over pixels. confusion (K, K + 1): true axis by predicted axis, the last column no axis; sign_right (K,):
-    direction of the true axis right; both_right (K,): axis and its direction right. pairs: share of right pixels of
-    every pair, by label. iou: (mask kind, whether the kind acts on scattered spots only, IoU) of every masked pair.
-    reliability (3, BINS): of pixels of masked pairs, binned by predicted total intensity, their number and the sums of
-    predicted and of true total intensity."""
+    """Sums over pixels of relation maps against their truth, for K axes.
+
+    Args:
+        confusion: (K, K + 1), pixels by true axis and predicted axis; the last column is no axis.
+        sign_right: (K,), pixels by true axis whose direction on that axis is right.
+        both_right: (K,), pixels by true axis whose axis and direction are right.
+        pairs: by label, share of right pixels of each pair.
+        whole: total intensity, predicted and true, of pairs without a mask.
+        masked: total intensity, predicted and true, of masked pairs.
+        iou: of each masked pair (kind of mask, whether the distortion acts on scattered spots only, IoU).
+        reliability: (3, BINS), pixels of masked pairs by predicted total intensity: their number, the sum of the
+            predicted and the sum of the true total intensity.
+    """
 
     confusion: np.ndarray = field(default_factory=lambda: np.zeros((len(AXES), len(AXES) + 1)))
     sign_right: np.ndarray = field(default_factory=lambda: np.zeros(len(AXES)))

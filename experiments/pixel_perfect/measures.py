@@ -30,8 +30,14 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Share:
-    """A share of right answers. value: NaN without answers. spread: half-width of the 95 % bootstrap interval over
-    groups (sets, photographs), whose answers are not independent."""
+    """A share of right answers.
+
+    Args:
+        value: in [0, 1]; NaN without answers.
+        spread: half-width of the 95 % bootstrap interval over groups.
+        answers: their number.
+        groups: sets or photographs; answers of one group are not independent.
+    """
 
     value: float
     spread: float

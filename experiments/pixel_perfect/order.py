@@ -26,11 +26,15 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair of a set, the better one first by construction. pristine: the better one is the reference itself.
+    """One pair of a set, the better image first by construction.
 
-    levels_apart: difference of damage in levels; over_area: the same, weighted with the share of the image that each
-    step covers. right: the verdict with the reference; right_alone: without, None where it was not asked. certain: the
-    engine is sure of the order of the set.
+    Args:
+        pristine: whether the better image is the reference itself.
+        levels_apart: difference of the damage in levels.
+        over_area: the same, each step weighted by the share of the image that it covers.
+        right: whether the verdict with the reference is right.
+        right_alone: whether the verdict without the reference is right; None where it was not asked.
+        certain: whether the engine is sure of the order of the set.
     """
 
     pristine: bool

@@ -29,8 +29,14 @@ _COLUMNS = 5
 
 @dataclass(frozen=True)
 class Example:
-    """A pair with its predicted maps (K, H, W). error: mean over pixels of the summed absolute error of all maps, in
-    times of the mean true intensity. right: share of claimed pixels whose loudest axis is the true one."""
+    """A pair with its predicted maps.
+
+    Args:
+        pair: images and truth.
+        predicted: (K, H, W), relation maps.
+        error: absolute error summed over all maps, mean over pixels, relative to the mean true intensity.
+        right: share of the claimed pixels whose strongest predicted axis is the true one.
+    """
 
     pair: SinglePair
     predicted: Tensor

@@ -30,8 +30,18 @@ _EXTENT = (0.1, 0.8)  # as the engine draws it
 
 @dataclass(frozen=True)
 class SinglePair:
-    """reference, test (3, S, S) in [0, 1], 8-bit values; field (K, S, S) in [-1, 1]; valid (1, S, S) bool; severity of
-    the distortion where its mask is 1; mask: kind of mask; photo: name of the photograph's file."""
+    """A reference and the same image with one distortion.
+
+    Args:
+        distortion: its name.
+        severity: of the distortion where its mask is 1.
+        mask: kind of mask, "whole" for none.
+        reference: (3, S, S) in [0, 1], rounded to 8 bits.
+        test: (3, S, S) in [0, 1], rounded to 8 bits.
+        field: (K, S, S) in [-1, 1].
+        valid: (1, S, S) bool, where the field is known.
+        photo: file name of the photograph.
+    """
 
     distortion: str
     severity: float

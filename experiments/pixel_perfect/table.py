@@ -14,10 +14,19 @@ Unit = Literal["share", "number", "seconds", "levels"]
 
 @dataclass(frozen=True)
 class Row:
-    """One line. value: None where it could not be measured (`note` says why). must: least value, most: largest value,
-    both None for rows that are only reported. unit: "share" in [0, 1] is shown as a percentage. spread: half-width of a
-    95 % interval, or the standard deviation over seeds, same unit.
-    part: a breakdown of the row above it."""
+    """One line of a table of results.
+
+    Args:
+        name: of the line.
+        value: None where it could not be measured; `note` says why.
+        samples: what the value was measured on.
+        must: least value that is required, None for none.
+        unit: "share" for values in [0, 1] that are shown as a percentage, or another unit.
+        spread: half-width of a 95 % interval, or standard deviation over seeds, in the unit of the value.
+        note: what has to be read with the value.
+        part: whether the line is a part of the line above it.
+        most: largest value that is allowed, None for none.
+    """
 
     name: str
     value: float | None

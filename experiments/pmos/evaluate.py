@@ -38,7 +38,14 @@ _RUNS = 5
 
 @dataclass(frozen=True)
 class Sizes:
-    """strong, weak: images of every distortion at severity .4 to 1 and .1 to .4. sets: ranked sets. crop_px: side."""
+    """How much is measured.
+
+    Args:
+        strong: images of every distortion at severity 0.4 to 1.
+        weak: images of every distortion at severity 0.1 to 0.4.
+        sets: ranked sets.
+        crop_px: side of the crops.
+    """
 
     strong: int = 4
     weak: int = 2

@@ -32,8 +32,16 @@ _BATCH = 8
 
 @dataclass
 class MapScores:
-    """Pixels of loss (5 - pMOS) against severity, of whole images and of masked ones, and of all whose axis is not one
-    of `_NATURAL_AXES`; iou: mask kind, scattered, value."""
+    """Loss of MOS (5 - pMOS) against true severity, pixel by pixel.
+
+    Args:
+        whole: of images without a mask.
+        masked: of masked images.
+        unnatural: of all images whose axis is not in `_NATURAL_AXES`.
+        iou: of each masked image (kind of mask, whether the distortion acts on scattered spots only, IoU of the worst
+            region with the mask).
+        within: correlation within each masked image.
+    """
 
     whole: PearsonSums = field(default_factory=PearsonSums)
     masked: PearsonSums = field(default_factory=PearsonSums)

@@ -20,7 +20,14 @@ Damage = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two versions of one photograph and the photograph, uint8 (H, W, 3)."""
+    """Two versions of one photograph, and the photograph.
+
+    Args:
+        name: of the pair.
+        a: (H, W, 3) uint8.
+        b: (H, W, 3) uint8.
+        reference: (H, W, 3) uint8, the photograph.
+    """
 
     name: str
     a: np.ndarray

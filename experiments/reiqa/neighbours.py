@@ -25,7 +25,15 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Items:
-    """N items: images (N, 3, R, R) uint8; photo, region, type and axis of each, (N,) whole numbers."""
+    """N distorted regions of photographs.
+
+    Args:
+        images: (N, 3, R, R) uint8.
+        photo: (N,), number of the photograph.
+        region: (N,), number of the region, two for each photograph.
+        type: (N,), number of the distortion.
+        axis: (N,), number of the axis of the distortion.
+    """
 
     images: torch.Tensor
     photo: np.ndarray

@@ -31,9 +31,20 @@ K = 10
 
 @dataclass(frozen=True)
 class Measured:
-    """One index over `vectors`. bytes_per_vector: as it is stored. recall: @K. Of the processor, so that what else the
-    machine does is not in them: build_s, seconds to build, query_ms, milliseconds a query. build_mb: most memory that
-    building took, the vectors included. held_mb: memory of the index once read, with the tables FAISS computes then."""
+    """Size, speed and recall of one index.
+
+    Times are those of the processor, so that other work of the machine does not count.
+
+    Args:
+        kind: of the index.
+        vectors: their number.
+        bytes_per_vector: of the stored index.
+        build_s: seconds to build.
+        query_ms: milliseconds for a query.
+        recall: share of the K exact nearest neighbours that are among the K that were found.
+        build_mb: peak memory of the building, the vectors included.
+        held_mb: memory of the index once read, with the tables that FAISS then computes.
+    """
 
     kind: str
     vectors: int

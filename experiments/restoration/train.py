@@ -55,7 +55,8 @@ class NetworkPlan:
         name: of the network; the step of a snapshot is added to it.
         task: "denoise" or "upscale".
         loss: "l1", "perceptual" or "adversarial".
-        width, depth: see `RestorationArchitecture`.
+        width: see `RestorationArchitecture`.
+        depth: see `RestorationArchitecture`.
         snapshots: steps after which the network is kept; the last ends its training.
         factor: of an upscaler.
     """
@@ -77,7 +78,15 @@ class NetworkPlan:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A whole config: batch_size, crop_px of the clean images, learning_rate, seed, and the networks."""
+    """A whole config.
+
+    Args:
+        batch_size: crops of a batch.
+        crop_px: side of the clean crops, rounded down to a multiple of 12.
+        learning_rate: of all networks.
+        seed: with the name of a network and the step, decides what is drawn.
+        networks: what is trained.
+    """
 
     batch_size: int
     crop_px: int

@@ -21,8 +21,16 @@ _INTERVALS = ("srcc", "krcc", "plcc", "plcc_raw", "rmse")
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of n images. srcc, krcc: rank correlations; plcc, rmse: after the four-parameter logistic of the whole set, in
-    the unit of the opinion; plcc_raw: of the values as they are. NaN where n is too small or one side is constant."""
+    """Agreement of predictions with opinions. A number is NaN where n is too small or one side is constant.
+
+    Args:
+        n: images.
+        srcc: Spearman's rank correlation.
+        krcc: Kendall's rank correlation, tau-b.
+        plcc: Pearson's correlation after the logistic that is fitted to the whole set.
+        plcc_raw: Pearson's correlation of the predictions as they are.
+        rmse: root mean square error after that logistic, in the unit of the opinions.
+    """
 
     n: int
     srcc: float = NAN
@@ -34,11 +42,16 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One metric on one set.
+    """Agreement of one metric with the opinions of one data set.
 
-    overall: over all images, None for metrics without a score that holds across scenes. by_distortion, by_scene: the
-    same within parts, mapped by the one curve of the set. srcc_within_scenes: mean over scenes of `MIN_SAMPLES` or more
-    images. pair_accuracy: share of pairs within scenes in people's order, .5 is chance. intervals: 95 %, by name.
+    Args:
+        overall: over all images; None for metrics whose scores do not compare across scenes.
+        curve: the logistic that is fitted to the whole set; None without `overall` or with too few images.
+        by_distortion: within each distortion, after the curve of the whole set.
+        by_scene: within each scene, after the curve of the whole set.
+        srcc_within_scenes: mean SRCC over the scenes of `MIN_SAMPLES` images or more.
+        pair_accuracy: share of the pairs within scenes that are in the order of the opinions; 0.5 is chance.
+        intervals: 95 % intervals by the name of the number.
     """
 
     overall: Agreement | None

@@ -21,7 +21,14 @@ from relational_iqa.benchmarks.splits import SPLITS, Predict, SplitVerdict, cros
 
 @dataclass(frozen=True)
 class ChoiceVerdict:
-    """One metric on n judged pairs: the 2AFC score in [0, 1], its 95 % interval, and the score within parts."""
+    """Agreement of one metric with the choices of people between two images.
+
+    Args:
+        n: judged pairs.
+        score: 2AFC score in [0, 1].
+        interval: 95 % interval of the score; None without bootstrap draws.
+        by_distortion: score within each distortion.
+    """
 
     n: int
     score: float
@@ -31,8 +38,15 @@ class ChoiceVerdict:
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for. shorter_side: shrunk to, None for original sizes; bootstrap: draws; splits: how many, 0 for
-    none; partners: comparisons an image, None for all."""
+    """Options of an evaluation.
+
+    Args:
+        shorter_side: px that the shorter side of every image is shrunk to; None for original sizes.
+        bootstrap: bootstrap draws behind the intervals, 0 for none.
+        splits: random splits that fits are measured on, 0 for none.
+        partners: about how many images each image is compared with, by metrics that compare; None for all of its scene.
+        seed: of draws, splits and partners.
+    """
 
     shorter_side: int | None = None
     bootstrap: int = 1000
@@ -50,9 +64,22 @@ class Settings:
 
 @dataclass(frozen=True)
 class Report:
-    """What came out. kept: indices of the items that count, those that every metric could score. columns: one number an
-    item and metric for the CSV, (n,), or (n, 2) of judged pairs. verdicts, on_splits, choices: by label of the metric.
-    ahead: SRCC of the first metric minus that of another, with its interval."""
+    """What an evaluation found. Labels are those of the metrics.
+
+    Args:
+        benchmark: the data set.
+        metrics: in the order of the command line.
+        settings: options of the evaluation.
+        scores: what the metrics said of all items.
+        kept: indices of the items that count, which are those that every metric could score.
+        columns: by label, numbers for the CSV: (n,), or (n, 2) of judged pairs.
+        drawn: what the bootstrap drew, as "scenes"; empty without it.
+        verdicts: by label, agreement with the scores of rated images.
+        on_splits: by label, agreement on the test images of the splits.
+        choices: by label, agreement with the choices in judged pairs.
+        people: 2AFC score of one person against another, and the best that is possible; None without judged pairs.
+        ahead: by label, SRCC of the first metric minus that of this one, with its 95 % interval.
+    """
 
     benchmark: Benchmark
     metrics: tuple[Chosen, ...]

@@ -21,7 +21,14 @@ _FLAT = 1e-12  # energy of a curve that rounding alone makes vary
 
 @dataclass(frozen=True)
 class Logistic:
-    """y = low + (high - low) / (1 + exp(-(x - centre) / scale)), scale > 0; falling where high < low."""
+    """The curve y = low + (high - low) / (1 + exp(-(x - centre) / scale)); falling where high < low.
+
+    Args:
+        high: y for large x.
+        low: y for small x.
+        centre: x of the middle between low and high.
+        scale: width of the transition, > 0, in the unit of x.
+    """
 
     high: float
     low: float

@@ -33,13 +33,21 @@ class Loaded:
 
 @dataclass(frozen=True)
 class QualityMetric:
-    """One metric.
+    """One metric that can be evaluated.
 
-    load(weights): the scorer with its facts; weights: what stands behind NAME= on the command line, None for the
-    shipped ones.
-    second: what the scorer wants beside the image: its "reference", "nothing", or a "partner", another version of the
-    scene, in which case the number is the margin of the first over the second and there is no score of one image.
-    range: lowest and highest value; fitted: the scorer gives features (D,), which are fitted to opinion on splits.
+    Args:
+        name: on the command line.
+        load: takes what stands behind NAME= on the command line, None for the shipped weights; gives the scorer and
+            facts about it.
+        higher_is_better: whether higher values mean better images.
+        range: lowest and highest value.
+        unit: of the values.
+        differentiable: whether gradients reach the images.
+        second: what the scorer takes beside the image: its "reference", "nothing", or a "partner", another version of
+            the scene. With a partner, the value is the margin of the first image over the second, and there is no score
+            of a single image.
+        source: the publication.
+        fitted: True where the scorer gives features (D,), which are fitted to opinions on splits.
     """
 
     name: str

@@ -38,11 +38,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Scores:
-    """What metrics said, by label, in the order of the data set; NaN where they failed.
+    """What metrics said of a data set, by their labels and in its order; NaN where they failed.
 
-    values: (n,) as the metric gives them, or (n, D) features; of judged pairs (n, 2), of the first and the second.
-    margins: (pairs (m, 2), margin (m,)) of metrics that compare partners; of judged pairs pairs is (n, 0). facts: what
-    identifies the weights of a metric.
+    Args:
+        values: (n,) values of the metric, or (n, D) features; (n, 2) of judged pairs, for the first and the second
+            image.
+        margins: (pairs (m, 2), margin (m,)) of metrics that compare partners; of judged pairs, pairs is (n, 0).
+        failures: images that a metric could not score.
+        facts: what identifies the weights of a metric.
     """
 
     values: dict[str, np.ndarray] = field(default_factory=dict)

@@ -37,7 +37,14 @@ _FILES = ("index.faiss", "recipes.jsonl")
 
 @dataclass(frozen=True)
 class Neighbour:
-    """One answer. swapped: the recipe leads from b to a, not from a to b. distance: Euclidean, of embeddings."""
+    """A stored pair that resembles the pair that was asked about.
+
+    Args:
+        recipe: what leads from one image of the pair to the other.
+        photo: name of the photograph that it was rendered from.
+        distance: Euclidean distance of the embeddings, >= 0.
+        swapped: True where the recipe leads from b to a, False where it leads from a to b.
+    """
 
     recipe: Recipe
     photo: str

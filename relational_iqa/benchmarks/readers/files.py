@@ -53,10 +53,14 @@ class Files:
 
 
 class Collector:
-    """Gathers the items of one set, and judges at the end whether it is complete.
+    """Gathers the items of one data set, and checks at the end whether it is complete.
 
-    partial: a set of which files are missing, or that is not of the published size, is read as far as it goes and its
-    notes say so; otherwise that is a UsageError.
+    Args:
+        name: of the data set.
+        files: of the data set.
+        opinion: what its published numbers are.
+        partial: whether a set with missing files, or of another size than published, is read as far as possible and
+            says so in its notes; otherwise it raises UsageError.
     """
 
     def __init__(self, name: str, files: Files, opinion: Opinion, partial: bool) -> None:

@@ -9,11 +9,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RatedImage:
-    """One image with people's opinion of it.
+    """One image with the opinion of people.
 
-    image, reference: existing files; reference None where the set has none. score: higher is better, in the unit of the
-    data set. scene, distortion, level: "" where the set says nothing. original: the number as the set has it, None
-    where that is `score` itself.
+    Args:
+        image: existing file.
+        reference: existing file, None where the set has none.
+        score: higher is better, in the unit of the data set.
+        scene: what versions of one photograph share; "" where the set does not say.
+        distortion: its name; "" where the set does not say.
+        level: its strength; "" where the set does not say.
+        original: the published number, None where it is `score` itself.
     """
 
     image: Path
@@ -32,7 +37,16 @@ class RatedImage:
 
 @dataclass(frozen=True)
 class JudgedPair:
-    """Two versions of one reference, and the share of people in [0, 1] to whom `second` is closer to the reference."""
+    """Two versions of one reference that people chose between.
+
+    Args:
+        first: existing file.
+        second: existing file.
+        reference: existing file.
+        prefer_second: share of people, in [0, 1], to whom `second` is closer to the reference.
+        scene: what versions of one photograph share; "" where the set does not say.
+        distortion: its name; "" where the set does not say.
+    """
 
     first: Path
     second: Path
@@ -46,7 +60,11 @@ class JudgedPair:
 class Opinion:
     """What the published numbers of a set are.
 
-    kind: "MOS", "DMOS", ...; low, high: the nominal range, None where open; higher_is_better: of the published number.
+    Args:
+        kind: "MOS", "DMOS" or another name.
+        low: lower end of the nominal range, None where it is open.
+        high: upper end of the nominal range, None where it is open.
+        higher_is_better: whether higher published numbers mean better images.
     """
 
     kind: str
@@ -77,8 +95,15 @@ class Opinion:
 class Benchmark:
     """A data set as read from disk: rated images or judged pairs, never both.
 
-    aligned: images of one scene show the same content pixel by pixel, so that they can be compared without a reference.
-    notes: what was left out and why; a report that uses the set repeats them.
+    Args:
+        name: of the data set.
+        root: its folder or CSV.
+        opinion: what its published numbers are.
+        images: rated images, empty for a set of pairs.
+        pairs: judged pairs, empty for a set of rated images.
+        aligned: whether images of one scene show the same content pixel by pixel, so that they can be compared without
+            a reference.
+        notes: what was left out and why; a report that uses the set repeats them.
     """
 
     name: str
