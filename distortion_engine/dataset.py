@@ -67,7 +67,8 @@ class RankedItem:
         images: (n + 1, 3, S, S) uint8, the reference first.
         fields: (n + 1, K, S, S) float32 in [-1, 1], one channel for each axis of `AXES`; 0 for the reference.
         validity: (n + 1, 1, S, S) float32, 1 where the field can be learned from, 0 where nothing can be seen.
-        ranks: (n + 1,) int64, -1 for the reference, then 0 for the best member; equal for members of equal quality.
+        ranks: (n + 1,) int64, -1 for the reference, then 0 for the best member; equal for members between which
+            construction tells no order.
         labels: (n + 1, M) float32, the judge's columns; M is 0 without a judge.
 
     Args:

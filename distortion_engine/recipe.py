@@ -1,4 +1,4 @@
-"""What was done to a photograph, as data: steps, recipes and ranked sets, without pixels, with a JSON round trip."""
+"""What was done to a photograph, as data: steps, operations, recipes and ranked sets, with a JSON round trip."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 from distortion_engine.masks import MaskSpec
 
-SET_KINDS = ("ladder", "dominance", "extent", "restoration", "cross_type", "tie")
+Value = float | int | str
+# Sets of outputs of real restoration algorithms; "restoration" takes steps of a composition away.
+RESTORATION_OUTPUTS = "restoration_outputs"
+SET_KINDS = ("ladder", "dominance", "extent", "restoration", "cross_type", "tie", RESTORATION_OUTPUTS)
 # The kind of a set whose order is not known: versions by different distortions, see `VersionsDataset`.
 UNORDERED = "versions"
 
@@ -35,19 +38,47 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Steps in the order in which they are applied; no steps is the reference itself."""
+class Operation:
+    """One operation of a restoration output, on the whole image: a part of the damage, or an algorithm.
 
-    steps: tuple[Step, ...] = ()
+    Args:
+        name: in `distortion_engine.restoration.operations.OPERATIONS`.
+        params: its parameters.
+        seed: of the noise that it draws.
+    """
+
+    name: str
+    params: Mapping[str, Value] = field(default_factory=dict)
+    seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {"steps": [{**asdict(step), "params": dict(step.params)} for step in self.steps]}
+        """Plain JSON types; `Operation(**d)` is the inverse."""
+        return {**asdict(self), "params": dict(self.params)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to a reference; nothing is the reference itself.
+
+    Args:
+        steps: distortions in the order in which they are applied, after the operations.
+        operations: damage and the algorithms that answer it, in order; their field is measured, not claimed.
+    """
+
+    steps: tuple[Step, ...] = ()
+    operations: tuple[Operation, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; without `operations` where there are none."""
+        steps = [{**asdict(step), "params": dict(step.params)} for step in self.steps]
+        operations = [operation.to_dict() for operation in self.operations]
+        return {"steps": steps, "operations": operations} if operations else {"steps": steps}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Recipe:
         """Inverse of `to_dict`; KeyError or TypeError on other data."""
-        return Recipe(tuple(Step(**{**step, "mask": MaskSpec(**step["mask"])}) for step in data["steps"]))
+        steps = tuple(Step(**{**step, "mask": MaskSpec(**step["mask"])}) for step in data["steps"])
+        return Recipe(steps, tuple(Operation(**operation) for operation in data.get("operations", ())))
 
 
 @dataclass(frozen=True)
@@ -57,7 +88,8 @@ class RankedSet:
     Args:
         kind: one of `SET_KINDS`, or `UNORDERED`.
         members: their recipes.
-        ranks: one for each member, 0 is best, equal ranks are ties; the reference is better than every member.
+        ranks: one for each member, 0 is best; between equal ranks construction tells no order (ties, outputs of
+            different algorithms). The reference is better than every member.
         certainty: how sure the order is by construction, in (0, 1]; 0 where none is known.
     """
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS
 from distortion_engine.distortions.filters import box
+from distortion_engine.distortions.threads import one_thread
 from distortion_engine.masks import render_mask
 from distortion_engine.recipe import Recipe, Step
 
@@ -29,9 +30,10 @@ class Rendered:
 
     Args:
         image: (3, H, W) in [0, 1].
-        field: (K, H, W) in [-1, 1], channels in the order of `AXES`: the sum over the steps of sign x severity x mask,
-            clipped at 1.
-        validity: (1, H, W) in {0, 1}; 0 where a step claims a severity but changed nothing that can be measured.
+        field: (K, H, W) in [-1, 1], channels in the order of `AXES`: what `measured_field` finds after the operations,
+            plus the sum over the steps of sign x severity x mask, clipped at 1.
+        validity: (1, H, W) in {0, 1}; 0 where a step claims a severity but changed nothing that can be measured, or
+            where operations were applied and the reference has too little structure to measure what they did.
     """
 
     image: Float[Tensor, "3 h w"]
@@ -40,14 +42,17 @@ class Rendered:
 
 
 def render(reference: Float[Tensor, "3 h w"], recipe: Recipe) -> Rendered:
-    """Applies the steps of `recipe` to `reference` (3, H, W) in [0, 1] on its device; the input is not written.
+    """Applies the operations, then the steps of `recipe` to `reference` (3, H, W) in [0, 1]; the input is not written.
 
-    KeyError for a distortion that the catalog does not have.
+    Steps run on the device of the reference, operations on the CPU. Raises KeyError for a distortion that the catalog
+    does not have and for an unknown operation, UsageError where an operation needs a library that is not installed.
     """
     image = reference
     height, width = reference.shape[-2:]
     field = torch.zeros(len(AXES), height, width, device=reference.device)
     validity = torch.ones(1, height, width, device=reference.device)
+    if recipe.operations:
+        image, field, validity = (result.to(reference.device) for result in _operated(reference.cpu(), recipe))
     for step in recipe.steps:
         spec = DISTORTIONS[step.distortion]
         before = image
@@ -57,6 +62,17 @@ def render(reference: Float[Tensor, "3 h w"], recipe: Recipe) -> Rendered:
         evidence = _evident((image - before).abs().amax(0, keepdim=True))
         validity *= (evidence | (claimed < _NEGLIGIBLE_SEVERITY)).float()
     return Rendered(image, field.clamp(-1.0, 1.0), validity)
+
+
+def _operated(reference: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, measured field and validity after the operations of a recipe."""
+    # Imported here: few recipes need SciPy's transforms and the networks.
+    from distortion_engine.restoration.measured import measured_field
+    from distortion_engine.restoration.operations import apply
+
+    with one_thread():
+        image = apply(reference, recipe.operations)
+        return image, *measured_field(image, reference)
 
 
 def apply_step(

@@ -9,7 +9,7 @@ import numpy as np
 
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.masks import MASK_KINDS, MaskSpec
-from distortion_engine.recipe import RankedSet, Recipe, Step
+from distortion_engine.recipe import RESTORATION_OUTPUTS, RankedSet, Recipe, Step
 from distortion_engine.severity import amount_for, max_severity, min_severity
 
 # Least distance in severity between neighbours of a ladder: half a level, which any metric sees.
@@ -40,11 +40,14 @@ class SamplingConfig:
     """What is drawn, and how often.
 
     Args:
-        kinds: weight of each kind of set.
+        kinds: weight of each kind of set; restoration outputs are drawn where they are named.
         members: number of images in a set besides the reference.
         min_severity: severity of the weakest step that is drawn.
         mask_share: share of the steps that act on a part of the image.
         distortions: names to draw from; empty for all that are `trained`.
+        without_families: families of restoration algorithms that are left out, by their names in `FAMILIES` of
+            `distortion_engine.restoration.sampling`, or "neural".
+        ordered_outputs: share of the restoration outputs whose order is sure by construction.
     """
 
     kinds: Mapping[str, float] = field(
@@ -61,6 +64,8 @@ class SamplingConfig:
     min_severity: float = 0.06
     mask_share: float = 0.5
     distortions: Sequence[str] = ()
+    without_families: Sequence[str] = ()
+    ordered_outputs: float = 0.3
 
     def names(self) -> tuple[str, ...]:
         """The distortions that are drawn from."""
@@ -71,7 +76,10 @@ DEFAULT_SAMPLING = SamplingConfig()
 
 
 def sample_set(rng: np.random.Generator, config: SamplingConfig = DEFAULT_SAMPLING, kind: str = "") -> RankedSet:
-    """One ranked set of `kind` (drawn by weight when empty). KeyError for an unknown kind."""
+    """One ranked set of `kind` (drawn by weight when empty).
+
+    Raises KeyError for an unknown kind, UsageError for families of algorithms of which none is left.
+    """
     if not kind:
         kinds = sorted(config.kinds)
         weights = np.array([config.kinds[name] for name in kinds], dtype=float)
@@ -208,6 +216,13 @@ def _tie(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
     return RankedSet("tie", members, (0,) * config.members, certainty=0.9)
 
 
+def _restoration_outputs(rng: np.random.Generator, config: SamplingConfig) -> RankedSet:
+    # Imported here: the other kinds need none of the algorithms.
+    from distortion_engine.restoration.ranked import sample_restoration_set
+
+    return sample_restoration_set(rng, config.members, config.ordered_outputs, config.without_families)
+
+
 _SAMPLERS: dict[str, Callable[[np.random.Generator, SamplingConfig], RankedSet]] = {
     "ladder": _ladder,
     "dominance": _dominance,
@@ -215,4 +230,5 @@ _SAMPLERS: dict[str, Callable[[np.random.Generator, SamplingConfig], RankedSet]]
     "restoration": _restoration,
     "cross_type": _cross_type,
     "tie": _tie,
+    RESTORATION_OUTPUTS: _restoration_outputs,
 }

@@ -24,6 +24,7 @@ _HEADER_PX = 3 * _LINE_PX + _GAP_PX
 _NO_EVIDENCE = (150, 150, 150)
 # Field values -1 to +1 in steps of a half: blue is less of the axis, orange is more.
 _COLOURS = np.array([(8, 60, 144), (90, 150, 215), (250, 250, 250), (240, 150, 60), (150, 55, 0)], np.float32)
+_SHOWN_PARAMS = 3  # of an operation; more do not fit above an image
 _SEEN_PX = 0.02  # mean field below which an axis is not worth a caption
 
 
@@ -84,6 +85,9 @@ def draw_sheet(rows: Sequence[SheetRow]) -> np.ndarray:
 
 def _caption(recipe: Recipe) -> list[str]:
     lines = []
+    for operation in recipe.operations:
+        said = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in operation.params.values()]
+        lines.append(f"{operation.name} {' '.join(said[:_SHOWN_PARAMS])}")
     for step in recipe.steps:
         mask = step.mask
         place = "" if mask.extent >= 1.0 else f", {mask.kind} {100 * mask.extent:.0f} %"
@@ -91,9 +95,12 @@ def _caption(recipe: Recipe) -> list[str]:
     return lines
 
 
+def _caption_lines(ranked: RankedSet) -> int:
+    return max((len(_caption(member)) for member in ranked.members), default=0)
+
+
 def _row_height(row: SheetRow) -> int:
-    steps = max((len(member.steps) for member in row.ranked.members), default=0)
-    return (3 + steps) * _LINE_PX + TILE_PX + 2 + _HALF_PX + 2 * _GAP_PX
+    return (3 + _caption_lines(row.ranked)) * _LINE_PX + TILE_PX + 2 + _HALF_PX + 2 * _GAP_PX
 
 
 def _draw_header(sheet: Image.Image, draw: ImageDraw.ImageDraw) -> None:
@@ -116,7 +123,8 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, top:
     top += _GAP_PX
     write_text(draw, _GAP_PX, top, row.title, FAINT)
     top += _LINE_PX
-    for number, text in enumerate((row.ranked.kind, f"certainty {row.ranked.certainty:g}")):
+    certainty = f"certainty {row.ranked.certainty:g}" if row.ranked.certainty else "in no known order"
+    for number, text in enumerate((row.ranked.kind, certainty)):
         write_text(draw, _GAP_PX, top + number * _LINE_PX, text)
     by_rank = sorted(range(len(row.ranked.members)), key=lambda number: row.ranked.ranks[number])
     for column, number in enumerate([-1, *by_rank]):
@@ -131,10 +139,9 @@ def _draw_member(
     title = "reference" if number < 0 else f"member {number}, rank {row.ranked.ranks[number]}"
     seen = "" if row.judge is None else f", metrics see {row.judge[number + 1]:.2f}"
     write_text(draw, left, top, title + seen)
-    steps = max((len(member.steps) for member in row.ranked.members), default=0)
     for line, text in enumerate([] if number < 0 else _caption(row.ranked.members[number])):
         write_text(draw, left, top + (1 + line) * _LINE_PX, text)
-    top += (1 + steps) * _LINE_PX
+    top += (1 + _caption_lines(row.ranked)) * _LINE_PX
     _paste(sheet, image.transpose(1, 2, 0), (left, top), TILE_PX)
     if number < 0:
         return

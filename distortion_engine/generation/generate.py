@@ -84,6 +84,7 @@ def complete_folder(
 ) -> dict[str, Any]:
     """Does the work of `generate` for a caller that has claimed and locked the folder. candidates: photographs."""
     begun = time.monotonic()
+    options.check_installed()
     manifest = Manifest.read(folder / MANIFEST_NAME)
     usable = usable_photos(candidates, options.least_side_px, manifest.photos(options), workforce.workers)
     if not usable:

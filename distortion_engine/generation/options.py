@@ -18,7 +18,9 @@ from distortion_engine.generation.choices import IMAGE_FORMATS, MASK_SHARE, MIN_
 from distortion_engine.generation.encoding import CELL_PX
 from distortion_engine.reading.image_io import MIN_SIDE_PX
 from distortion_engine.reading.photos import SPLITS
-from distortion_engine.recipe import SET_KINDS
+from distortion_engine.recipe import RESTORATION_OUTPUTS, SET_KINDS
+from distortion_engine.restoration.denoising import scikit_image_restoration
+from distortion_engine.restoration.sampling import check_families
 from distortion_engine.sampling import DEFAULT_SAMPLING, SamplingConfig
 from distortion_engine.severity import LEVELS
 from distortion_engine.versions import VersionsDataset
@@ -44,6 +46,7 @@ class GenerateOptions:
         versions: 0 for ranked sets; else each set is a region and so many versions of it in no order, see
             `VersionsDataset`.
         weakest: of versions, the lowest of the five levels that is drawn.
+        without_families: families of algorithms that are left out of restoration outputs.
 
     Raises:
         UsageError: for values out of range.
@@ -62,6 +65,7 @@ class GenerateOptions:
     kinds: Mapping[str, float] = field(default_factory=dict)
     versions: int = 0
     weakest: float = LEVELS[0]
+    without_families: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         least = {"sets": 1, "seed": 0, "size_px": MIN_SIDE_PX, "sets_per_shard": 1, "versions": 0}
@@ -87,6 +91,23 @@ class GenerateOptions:
             raise UsageError(f"weakest {self.weakest!r}: expected one of {', '.join(map(str, LEVELS))}")
         check_names(self.distortions)
         check_kinds(self.kinds)
+        if self.without_families:
+            if not self.restores:
+                raise UsageError(
+                    f"without_families {', '.join(self.without_families)}: is for sets of restoration outputs; "
+                    f"give {RESTORATION_OUTPUTS} a weight among the kinds"
+                )
+            check_families(self.without_families)
+
+    @property
+    def restores(self) -> bool:
+        """Whether restoration outputs are among the kinds that are drawn."""
+        return not self.versions and self.kinds.get(RESTORATION_OUTPUTS, 0) > 0
+
+    def check_installed(self) -> None:
+        """Raises UsageError where a library that the sets need is not installed."""
+        if self.restores and not {"total_variation", "wavelets"} <= set(self.without_families):
+            scikit_image_restoration()
 
     @property
     def shards(self) -> int:
@@ -109,7 +130,10 @@ class GenerateOptions:
         kinds = {kind: weights[kind] for kind in SET_KINDS if kind in weights}  # whatever their order in a config
         if self.distortions and not any(DISTORTIONS[name].seeded for name in self.distortions):
             kinds.pop("tie", None)
-        return replace(DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions, mask_share=self.mask_share)
+        return replace(
+            DEFAULT_SAMPLING, kinds=kinds, distortions=self.distortions, mask_share=self.mask_share,
+            without_families=self.without_families,
+        )  # fmt: skip
 
     def dataset(self, photos: Sequence[Path], judge: Judge | None) -> Dataset[RankedItem]:
         """The sets, rendered when they are asked for."""
@@ -121,8 +145,10 @@ class GenerateOptions:
         return RankedSetDataset(photos, self.size_px, self.seed, self.sets, sampling, judge, self.min_scale)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {**asdict(self), "distortions": list(self.distortions), "kinds": dict(self.kinds)}
+        """Plain JSON types; `without_families` only where some are left out."""
+        plain = {**asdict(self), "distortions": list(self.distortions), "kinds": dict(self.kinds)}
+        left_out = list(plain.pop("without_families"))
+        return plain | ({"without_families": left_out} if left_out else {})
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -8,23 +8,28 @@ from typing import Any
 
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.generation.options import GenerateOptions
+from distortion_engine.restoration.neural import shipped_hash
 from distortion_engine.severity import provenance_hash
 
 LAYOUT = "ranked sets in WebDataset shards, 2"
 # Other releases of these may round or compress in another way.
 _LIBRARIES = ("torch", "numpy", "pillow", "imagecodecs", "opencv-python-headless", "albumentations", "kornia")
+_RESTORATION_LIBRARIES = ("scipy", "scikit-image", "pywavelets")
 _NAMED = 3  # photographs that are named in a difference
 
 
-def libraries() -> dict[str, str]:
-    """The version of each library that makes pixels or files, as installed here."""
+def libraries(restoration: bool = False) -> dict[str, str]:
+    """The version of each library that makes pixels or files, as installed here.
+
+    restoration: also of those that make restoration outputs, and the hash of the shipped restoration networks.
+    """
     versions = {}
-    for name in _LIBRARIES:
+    for name in (*_LIBRARIES, *(_RESTORATION_LIBRARIES if restoration else ())):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:  # installed under another name, as the GUI build of OpenCV
             versions[name] = "unknown"
-    return versions
+    return versions | ({"restoration networks": shipped_hash()} if restoration else {})
 
 
 def header(options: GenerateOptions, photos: Sequence[tuple[str, str]], judge: str | None) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def header(options: GenerateOptions, photos: Sequence[tuple[str, str]], judge: s
         "judge": judge,
         "options": options.to_dict(),
         "shards": options.shards,
-        "libraries": libraries(),
+        "libraries": libraries(options.restores),
         "photos": [{"name": name, "sha256": sha256} for name, sha256 in photos],
     }
 

@@ -61,7 +61,7 @@ def write_shard(job: ShardJob, shard: int, tick: Callable[[], None]) -> dict[str
 
     Raises UsageError when the shard cannot be written, or when photographs or libraries are not those of the job.
     """
-    here = libraries()
+    here = libraries(job.options.restores)
     if here != job.libraries:
         odd = [
             f"{name} {here[name]}, not {version}" for name, version in job.libraries.items() if here[name] != version

@@ -7,7 +7,8 @@
     upscaling   interpolation and back-projection
     neural      small denoisers and upscalers, trained by `experiments.restoration.train`
     operations  all of these by name, as data that is replayed
-    sampling    what is drawn: a damage, and outputs of algorithms on it
+    sampling    what is drawn: a damage, and outputs of algorithms on it; families that are left out
+    ranked      ranked sets of outputs, and what construction tells of their order
     measured    the field of an output, measured against the reference
 
 Every function is pure: an image (3, H, W) float32 sRGB in [0, 1], its parameters and, where it draws, a generator; the

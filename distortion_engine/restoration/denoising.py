@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -10,7 +13,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions.filters import box
+from distortion_engine.errors import UsageError
 from distortion_engine.restoration.planes import to_array, to_bytes, to_image
+
+
+def scikit_image_restoration() -> Any:
+    """The module. Raises UsageError where scikit-image, or PyWavelets, which it needs, is not installed."""
+    try:
+        importlib.import_module("pywt")
+        return importlib.import_module("skimage.restoration")
+    except ImportError as error:
+        raise UsageError(
+            "restoration outputs by total variation and wavelets need scikit-image and PyWavelets, and "
+            f'{error.name} is not installed: pip install "relational-iqa[restoration]"'
+        ) from error
 
 
 def non_local_means(image: Float[Tensor, "3 h w"], deviation: float, search_px: int = 21) -> Float[Tensor, "3 h w"]:
@@ -22,20 +38,17 @@ def non_local_means(image: Float[Tensor, "3 h w"], deviation: float, search_px: 
 
 def total_variation(image: Float[Tensor, "3 h w"], deviation: float) -> Float[Tensor, "3 h w"]:
     """Minimises total variation at a weight in proportion to the noise (Chambolle 2004), by scikit-image."""
-    from skimage.restoration import denoise_tv_chambolle
-
     weight = 1.5 * deviation
-    return to_image(denoise_tv_chambolle(to_array(image), weight, max_num_iter=60, channel_axis=-1))  # type: ignore[no-untyped-call]
+    smooth = scikit_image_restoration().denoise_tv_chambolle(to_array(image), weight, max_num_iter=60, channel_axis=-1)
+    return to_image(smooth)
 
 
 def wavelet_shrinkage(
     image: Float[Tensor, "3 h w"], deviation: float, wavelet: str = "sym4", soft: bool = True
 ) -> Float[Tensor, "3 h w"]:
     """BayesShrink thresholds of wavelet coefficients (Chang, Yu and Vetterli, TIP 2000) in YCbCr, by scikit-image."""
-    from skimage.restoration import denoise_wavelet
-
     mode = "soft" if soft else "hard"
-    cleaned = denoise_wavelet(
+    cleaned = scikit_image_restoration().denoise_wavelet(
         to_array(image), sigma=deviation, wavelet=wavelet, mode=mode, method="BayesShrink",
         convert2ycbcr=True, channel_axis=-1, rescale_sigma=True,
     )  # fmt: skip

@@ -7,6 +7,8 @@ with several losses and keeps each at several stages of its training, from hardl
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,12 +17,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
 
 FORMAT = "distortion-engine restoration networks 1"
+SHIPPED = Path(__file__).with_name("networks.safetensors")
 
 
 @dataclass(frozen=True)
@@ -121,3 +125,30 @@ def restored(image: Tensor, network: RestorationNetwork, strength: float = 1.0) 
         start = enlarged(image[None], network.architecture.factor)
         result: Tensor = start + strength * (network(image[None]) - start)
     return result[0].clamp(0.0, 1.0).clone()
+
+
+@functools.cache
+def shipped_networks() -> Mapping[str, TrainedNetwork]:
+    """The networks that are shipped, by name; none where the file is not there."""
+    return read_networks(SHIPPED) if SHIPPED.is_file() else {}
+
+
+def shipped_hash() -> str:
+    """Short hash of the file of shipped networks; "none" where it is not there."""
+    return hashlib.sha256(SHIPPED.read_bytes()).hexdigest()[:12] if SHIPPED.is_file() else "none"
+
+
+def network_names(factor: int) -> tuple[str, ...]:
+    """The shipped denoisers for a factor of 1, else the shipped upscalers of this factor."""
+    return tuple(
+        sorted(name for name, found in shipped_networks().items() if found.network.architecture.factor == factor)
+    )
+
+
+def restored_by_name(image: Float[Tensor, "3 h w"], network: str, strength: float = 1.0) -> Float[Tensor, "3 a b"]:
+    """`restored` by the shipped network of this name. Raises UsageError where there is none."""
+    networks = shipped_networks()
+    if network not in networks:
+        there = ", ".join(sorted(networks)) or "none; run python -m experiments.restoration.train"
+        raise UsageError(f"restoration network {network!r} is not shipped; there are: {there}")
+    return restored(image, networks[network].network, strength)

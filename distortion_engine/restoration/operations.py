@@ -1,12 +1,11 @@
-"""The operations of restoration sets as data: what is done to a photograph, by name, with every number that was drawn.
+"""All operations of restoration outputs by name, and how those of a recipe are applied.
 
 An operation that was drawn is replayed by its name, parameters and seed alone, in any process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,24 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.distortions.filters import pad_symmetric
-from distortion_engine.restoration import damage, deblurring, denoising, upscaling
+from distortion_engine.recipe import Operation
+from distortion_engine.restoration import damage, deblurring, denoising, neural, upscaling
 from distortion_engine.restoration.bm3d import bm3d
 
-Value = float | int | str
 SIZE_STEP = 12  # sides are multiples of this while operations run, so that factors 2, 3 and 4 divide them
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation. name: in `OPERATIONS`. params: its parameters. seed: of the noise that it draws."""
-
-    name: str
-    params: Mapping[str, Value] = field(default_factory=dict)
-    seed: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `Operation(**d)` is the inverse."""
-        return {**asdict(self), "params": dict(self.params)}
 
 
 def _camera(image: Tensor, generator: torch.Generator, *, red: float, blue: float, **sensor: Any) -> Tensor:
@@ -69,6 +55,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "unsharp_mask": _no_draw(deblurring.unsharp_mask),
     "enlarge": _no_draw(upscaling.enlarge),
     "back_projection": _no_draw(upscaling.back_projected),
+    "neural": _no_draw(neural.restored_by_name),
 }
 
 

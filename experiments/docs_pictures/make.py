@@ -25,7 +25,7 @@ from distortion_engine.generation.lettering import FAINT, PAPER, font, write_tex
 from distortion_engine.jobs.safe_files import atomic_file
 from distortion_engine.masks import MaskSpec
 from distortion_engine.reading.image_io import load_image, to_uint8
-from distortion_engine.recipe import RankedSet, Recipe, Step
+from distortion_engine.recipe import RESTORATION_OUTPUTS, Operation, RankedSet, Recipe, Step
 from distortion_engine.render import render
 from distortion_engine.severity import amount_for
 
@@ -54,6 +54,17 @@ def examples() -> list[tuple[RankedSet, str]]:
     extent = tuple(Recipe((replace(patch, mask=replace(_LEFT, extent=e)),)) for e in (0.2, 0.4, 0.6, 0.9))
     restoration = tuple(Recipe(tuple(chain[: n + 1])) for n in range(4))
     ties = tuple(Recipe((step("white_noise", 0.5, seed=n),)) for n in range(4))
+    noisy = Operation("white_noise", {"deviation": 0.1}, seed=5)
+    algorithms = (
+        (),
+        (Operation("non_local_means", {"deviation": 0.1}),),
+        (Operation("bm3d", {"deviation": 0.1}),),
+        (
+            Operation("guided", {"deviation": 0.2, "radius_px": 4}),
+            Operation("unsharp_mask", {"sigma_px": 2.0, "gain": 1.5}),
+        ),
+    )
+    outputs = tuple(Recipe(operations=(noisy, *algorithm)) for algorithm in algorithms)
     order = (0, 1, 2, 3)
     return [
         (RankedSet("ladder", ladder, order), "one distortion, rising"),
@@ -62,22 +73,25 @@ def examples() -> list[tuple[RankedSet, str]]:
         (RankedSet("restoration", restoration, order), "one step more each"),
         (RankedSet("cross_type", tuple(Recipe((one,)) for one in mixed), order, 0.8), "severities apart"),
         (RankedSet("tie", ties, (0, 0, 0, 0), 0.9), "same severity, other seed"),
+        (RankedSet(RESTORATION_OUTPUTS, outputs, (0, 0, 0, 0), 0.0), "input, three denoisers"),
     ]
 
 
 def draw_sets(reference: Tensor) -> Image.Image:
-    """The six kinds of ranked sets, a row each: the reference (3, S, S), then the members from best to worst."""
+    """The kinds of ranked sets, a row each: the reference (3, S, S), then the members from best to worst."""
     side, rows = reference.shape[-1], examples()
     row_px = side + _LINE_PX + _GAP_PX
     picture = Image.new("RGB", (_MARGIN_PX + 5 * (side + _GAP_PX), len(rows) * row_px), PAPER)
     pen = ImageDraw.Draw(picture)
     for row, (ranked, words) in enumerate(rows):
         top = row * row_px
-        write_text(pen, 0, top + _LINE_PX, ranked.kind)
-        for line, text in enumerate(_wrapped(pen, words, _MARGIN_PX - _GAP_PX)):
-            write_text(pen, 0, top + (line + 2) * _LINE_PX, text, FAINT)
+        kind = _wrapped(pen, ranked.kind.replace("_", " "), _MARGIN_PX - _GAP_PX)
+        for line, text in enumerate(kind):
+            write_text(pen, 0, top + (line + 1) * _LINE_PX, text)
+        for line, text in enumerate(_wrapped(pen, words, _MARGIN_PX - _GAP_PX), start=1 + len(kind)):
+            write_text(pen, 0, top + line * _LINE_PX, text, FAINT)
         images = [reference, *(render(reference, member).image for member in ranked.members)]
-        titles = ["reference", *(f"rank {rank}" for rank in ranked.ranks)]
+        titles = ["reference", *(f"rank {rank}" if ranked.certainty else "no rank" for rank in ranked.ranks)]
         for column, (image, title) in enumerate(zip(images, titles, strict=True)):
             left = _MARGIN_PX + column * (side + _GAP_PX)
             write_text(pen, left, top, title, FAINT)

@@ -41,7 +41,10 @@ class GenerateCommandOptions(CropSizeOption):
     mask_share: Annotated[float, Metavar("F")] = MASK_SHARE
     """Share of the steps that act on a part of the image."""
     kinds: Annotated[str | None, Metavar("K=W,...")] = None
-    """Weights of the kinds of sets, as in ladder=0.3,tie=1; the engine's own if not given."""
+    """Weights of the kinds of sets, as in ladder=0.3,tie=1; the engine's own if not given. restoration_outputs, what
+    denoisers and upscalers make of damaged photographs (extra [restoration]), is drawn only where it is named."""
+    without_families: Annotated[str | None, Metavar("A,B,...")] = None
+    """Leaves these families of algorithms out of restoration_outputs."""
     workers: Annotated[NonNegativeInt, Metavar("W")] = WORKERS
     """Number of processes, 0 for this one; the bytes are the same for any number."""
     engine: WorkerKind = "local"
@@ -77,7 +80,12 @@ class GenerateCommandOptions(CropSizeOption):
     @property
     def distortion_names(self) -> tuple[str, ...]:
         """The distortions to draw from; nothing for all that are trained on."""
-        return () if self.distortions is None else tuple(name.strip() for name in self.distortions.split(","))
+        return _names(self.distortions)
+
+    @property
+    def families_left_out(self) -> tuple[str, ...]:
+        """The families of restoration algorithms that are not drawn from."""
+        return _names(self.without_families)
 
     @property
     def kind_weights(self) -> dict[str, float]:
@@ -92,6 +100,11 @@ class GenerateCommandOptions(CropSizeOption):
                     f"--kinds {self.kinds}: expected KIND=WEIGHT,KIND=WEIGHT,... as in ladder=0.3,tie=1"
                 ) from error
         return weights
+
+
+def _names(listed: str | None) -> tuple[str, ...]:
+    """The names in a text of names with commas between them."""
+    return () if listed is None else tuple(name.strip() for name in listed.split(","))
 
 
 def generate(options: GenerateCommandOptions) -> None:
@@ -123,6 +136,7 @@ def _write_sets(options: GenerateCommandOptions, photos: str, out: str, sets: in
         min_scale=options.min_scale,
         mask_share=options.mask_share,
         kinds=options.kind_weights,
+        without_families=options.families_left_out,
     )
     workforce = Workforce(options.engine, options.workers, options.address)
     made = write_sets(photos, out, asked, judge=metric_judge, workforce=workforce, resume=options.resume)

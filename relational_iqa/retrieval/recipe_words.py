@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 
 from distortion_engine.catalog import DISTORTIONS
-from distortion_engine.recipe import Recipe, Step
+from distortion_engine.recipe import Operation, Recipe, Step, Value
 
 _SPELLED = {
     "jpeg": "JPEG", "jpeg2000": "JPEG 2000", "webp": "WebP", "avif": "AVIF", "jpegxl": "JPEG XL",
     "double_jpeg": "double JPEG", "gaussian_blur": "Gaussian blur", "resize_lanczos": "resize Lanczos",
-    "raw_noise": "raw sensor noise", "gamma_up": "gamma correction",
+    "raw_noise": "raw sensor noise", "gamma_up": "gamma correction", "bm3d": "BM3D", "camera": "camera noise",
+    "richardson_lucy": "Richardson-Lucy deconvolution", "wiener_deconvolution": "Wiener deconvolution",
+    "non_local_means": "non-local means", "back_projection": "back-projection", "neural": "neural network",
 }  # fmt: skip
 # Units whose number says more as something else. The amount of a catalogue entry rises with damage, words need not.
 _UNITS: dict[str, Callable[[float], str]] = {
@@ -36,8 +38,21 @@ _SUFFIXED = re.compile(r"^(?P<what>\w+)_px$")
 
 
 def describe(recipe: Recipe) -> str:
-    """The steps of a recipe in their order, joined by " + "; "no change" for none."""
-    return " + ".join(map(describe_step, recipe.steps)) or "no change"
+    """The operations and steps of a recipe in their order, joined by " + "; "no change" for none."""
+    return " + ".join([*map(describe_operation, recipe.operations), *map(describe_step, recipe.steps)]) or "no change"
+
+
+def describe_operation(operation: Operation) -> str:
+    """One operation of a restoration output: its name, and its numbers by name."""
+    name = _SPELLED.get(operation.name, operation.name.replace("_", " "))
+    values = [(key, value) for key, value in operation.params.items() if not isinstance(value, bool)]
+    told = [f"{key.removesuffix('_px').replace('_', ' ')} {_told(key, value)}" for key, value in values]
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def _told(key: str, value: Value) -> str:
+    text = value if isinstance(value, str) else _number(value)
+    return f"{text} px" if key.endswith("_px") else text
 
 
 def describe_step(step: Step) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distortion_engine.masks import MaskSpec
-from distortion_engine.recipe import SET_KINDS, RankedSet, Recipe, Step
+from distortion_engine.recipe import SET_KINDS, Operation, RankedSet, Recipe, Step
 from distortion_engine.sampling import sample_set
 
 
@@ -37,6 +37,14 @@ def test_recipes_cannot_be_changed():
         step.severity = 0.1
     with pytest.raises(FrozenInstanceError):
         Recipe((step,)).steps = ()
+
+
+def test_recipes_without_operations_have_the_json_they_always_had():
+    assert Recipe().to_dict() == {"steps": []} and Recipe.from_dict({"steps": []}) == Recipe()
+    operation = Operation("jpeg", {"quality_jpeg": 30}, 4)
+    told = {"name": "jpeg", "params": {"quality_jpeg": 30}, "seed": 4}
+    assert Recipe((), (operation,)).to_dict() == {"steps": [], "operations": [told]}
+    assert Recipe.from_dict({"steps": [], "operations": [told]}) == Recipe((), (operation,))
 
 
 def test_a_set_needs_one_rank_a_member():

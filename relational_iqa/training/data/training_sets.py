@@ -23,6 +23,7 @@ from distortion_engine.generation.options import GenerateOptions
 from distortion_engine.generation.stored_sets import StoredSets, open_sets
 from distortion_engine.generation.workers import Workforce
 from distortion_engine.reading.photos import list_photos
+from distortion_engine.restoration.neural import shipped_hash
 from distortion_engine.severity import provenance_hash
 from relational_iqa.training.data.judge import metric_judge
 from relational_iqa.training.data.one_at_a_time import one_at_a_time
@@ -47,6 +48,7 @@ class DataConfig:
         mask_share: share of steps that act on a part of the image.
         kinds: weight of each kind of set, empty for the engine's own mixture.
         sets_folder: output of `riqa generate --split train --format npy`, instead of `photos`.
+        without_families: families of restoration algorithms that are left out of the kind "restoration_outputs".
 
     Raises:
         UsageError: for values out of range, and where both `photos` and `sets_folder` are missing.
@@ -62,6 +64,7 @@ class DataConfig:
     mask_share: float = 0.5
     kinds: dict[str, float] = field(default_factory=dict)
     sets_folder: str = ""
+    without_families: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not (self.photos or self.sets_folder):
@@ -74,7 +77,7 @@ class DataConfig:
         """What is generated where no folder is given."""
         return GenerateOptions(
             self.sets, self.seed, self.size_px, SPLIT, SETS_PER_SHARD, image_format="npy", min_scale=self.min_scale,
-            mask_share=self.mask_share, kinds=self.kinds,
+            mask_share=self.mask_share, kinds=self.kinds, without_families=tuple(self.without_families),
         )  # fmt: skip
 
 
@@ -124,6 +127,8 @@ def cache_folder(options: GenerateOptions, photos: Sequence[Path], cache_dir: st
     folder."""
     drawn = {**options.to_dict(), "sets": None}
     key = [drawn, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_name(judge)]
+    if options.restores:
+        key.append(shipped_hash())
     return Path(cache_dir) / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
@@ -154,6 +159,12 @@ def _check_prepared(folder: Path, head: Mapping[str, Any], config: DataConfig, j
             raise UsageError(
                 f"{folder}: was made with {name} {there}, data.{name} is {asked}; leave it out, or make it anew"
             )
+    left_out = options.get("without_families", [])
+    if config.without_families and config.without_families != left_out:
+        raise UsageError(
+            f"{folder}: was made without the families {', '.join(left_out) or 'none'}, data.without_families is "
+            f"{', '.join(config.without_families)}; leave it out, or make it anew"
+        )
     if config.sets > options["sets"] and config.sets != DataConfig.sets:
         raise UsageError(
             f"{folder}: holds {options['sets']} sets, data.sets is {config.sets}; the same riqa generate command with "

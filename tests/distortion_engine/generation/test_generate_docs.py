@@ -110,7 +110,13 @@ def test_every_option_of_the_command_is_in_the_table_with_its_default():
     parameters = inspect.signature(COMMANDS["generate"].options).parameters
     listed = dict(re.findall(r"^\| `--([\w-]+)[^|]*\| ([^|]*) \|", DOC, re.M))
     elsewhere = {"photos", "out", "catalog", "photo", "judge"}  # the last three draw a sheet of the catalogue
-    words = {"sets": "required", "distortions": "all", "dense": "no", "kinds": "engine's own"}
+    words = {
+        "sets": "required",
+        "distortions": "all",
+        "dense": "no",
+        "kinds": "engine's own",
+        "without_families": "none",
+    }
     for name, parameter in parameters.items():
         if name not in elsewhere | {"address"}:
             assert listed[name.replace("_", "-")].strip("` ") == words.get(name, str(parameter.default)), name

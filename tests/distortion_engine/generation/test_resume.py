@@ -218,7 +218,7 @@ def test_a_photograph_that_changes_during_the_run_ends_it(
 
 def test_other_libraries_on_a_machine_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     there = {**libraries(), "numpy": "1.0"}
-    monkeypatch.setattr(shards, "libraries", lambda: there)
+    monkeypatch.setattr(shards, "libraries", lambda restoration: there)
     with pytest.raises(UsageError, match="has numpy 1.0, not .*same releases"):
         run(tmp_path / "out")
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from distortion_engine.reading.image_io import load_image
-from distortion_engine.restoration.operations import OPERATIONS, Operation, apply
+from distortion_engine.recipe import Operation
+from distortion_engine.restoration.operations import OPERATIONS, apply
 from distortion_engine.restoration.sampling import FAMILIES, sample_damage, sample_outputs
 
 PHOTO = load_image(Path(__file__).parents[2] / "images" / "photo_1.png")[:, 8:72, 8:84].contiguous()

@@ -25,11 +25,13 @@ def test_generate_passes_its_options_on(
     monkeypatch.setattr(export, "generate", lambda *arguments, **options: calls.append((arguments, options)) or made)
     argv = ["generate", "photos", str(tmp_path), "--sets", "5", "--seed", "3", "--split", "held_out", "--dense"]
     argv += ["--sets-per-shard", "2", "--format", "webp", "--distortions", "jpeg, webp", "--workers", "1"]
-    argv += ["--min-scale", "0.8", "--mask-share", "0.25", "--kinds", "ladder=0.3, tie=1"]
+    argv += ["--min-scale", "0.8", "--mask-share", "0.25", "--kinds", "ladder=0.3, tie=1, restoration_outputs=0.5"]
+    argv += ["--without-families", "bm3d, neural"]
     assert cli.main([*argv, "--resume", "never"]) == 0
     options = GenerateOptions(
-        5, 3, 256, "held_out", 2, True, "webp", ("jpeg", "webp"), 0.8, 0.25, {"ladder": 0.3, "tie": 1.0}
-    )
+        5, 3, 256, "held_out", 2, True, "webp", ("jpeg", "webp"), 0.8, 0.25,
+        {"ladder": 0.3, "tie": 1.0, "restoration_outputs": 0.5}, without_families=("bm3d", "neural"),
+    )  # fmt: skip
     how = {"judge": metric_judge, "workforce": export.Workforce("local", 1, None), "resume": "never"}
     assert calls == [(("photos", str(tmp_path), options), how)]
     said = capsys.readouterr().out
@@ -48,6 +50,7 @@ def test_generate_says_in_one_line_what_is_wrong(tmp_path: Path, refusal: Refusa
         ([photos, out, "--distortions", "jpeg,gausian_blur"], "'gausian_blur' is unknown; did you mean gaussian_blur"),
         ([photos, out, "--kinds", "ladder"], "--kinds ladder: expected KIND=WEIGHT"),
         ([photos, out, "--kinds", "ladders=1"], "kinds: ladders: 1.0 is not valid"),
+        ([photos, out, "--without-families", "bm3d"], "give restoration_outputs a weight among the kinds"),
         ([photos, out, "--min-scale", "2"], "min_scale 2.0"),
         ([photos, out, "--format", "jpg"], "choose from 'png', 'webp', 'npy'"),
         ([photos, out, "--engine", "spark"], "choose from 'local', 'ray'"),

@@ -13,7 +13,7 @@ from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS
 from distortion_engine.errors import UsageError
 from distortion_engine.masks import MaskSpec
 from distortion_engine.reading.image_io import save_image
-from distortion_engine.recipe import Recipe, Step
+from distortion_engine.recipe import Operation, Recipe, Step
 from experiments.reiqa.retrieval_benchmark import measure
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.results.map import Map
@@ -125,6 +125,14 @@ def test_compositions_and_masks_are_said() -> None:
     assert describe(Recipe((blur, jpeg))) == "Gaussian blur sigma 1.1 px + JPEG quality 22 on 40 % of the image"
     assert describe(Recipe((Step("jpeg", 0.5, 78.0, mask=MaskSpec("blobs", 0.99)),))) == "JPEG quality 22"
     assert describe(Recipe()) == "no change"
+    noise, denoiser = Operation("white_noise", {"deviation": 0.05}, 3), Operation("bm3d", {"deviation": 0.1})
+    resize = Operation("enlarge", {"factor": 2, "interpolation": "bicubic"})
+    assert describe(Recipe((jpeg,), (noise, denoiser))) == (
+        "white noise (deviation 0.05) + BM3D (deviation 0.1) + JPEG quality 22 on 40 % of the image"
+    )
+    assert describe(Recipe(operations=(resize,))) == "enlarge (factor 2, interpolation bicubic)"
+    blurred = Operation("blur", {"sigma_px": 1.25, "ratio": 1.0})
+    assert describe(Recipe(operations=(blurred,))) == "blur (sigma 1.2 px, ratio 1)"
 
 
 def test_every_distortion_of_the_catalogue_has_words_with_a_number() -> None:

@@ -80,6 +80,17 @@ def test_another_mixture_is_another_folder_and_numbers_of_workers_and_sets_are_n
     assert len({base, folder(photos[:1]), folder(judge=no_judge)}) == 3
 
 
+def test_restoration_outputs_are_in_another_folder_for_other_families_and_other_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, folders = list_photos(IMAGES, "train"), []
+    for hashed, left_out in (("a", []), ("a", ["bm3d"]), ("b", [])):
+        monkeypatch.setattr(module, "shipped_hash", lambda hashed=hashed: hashed)
+        config = small(tmp_path, kinds={"restoration_outputs": 1.0}, without_families=left_out)
+        folders.append(cache_folder(config.options(), photos, str(tmp_path), metric_judge))
+    assert len(set(folders)) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -178,6 +189,10 @@ def test_a_prepared_folder_is_used_whole_or_its_first_sets_without_photographs(p
         ({"seed": 3}, "was made with seed 2, data.seed is 3; leave it out"),
         ({"size_px": 48}, "was made with size_px 32, data.size_px is 48"),
         ({"kinds": {"ladder": 1.0}}, "was made with kinds {'tie': 1.0}, data.kinds is {'ladder': 1.0}"),
+        (
+            {"kinds": {"restoration_outputs": 1.0}, "without_families": ["bm3d"]},
+            "was made with kinds {'tie': 1.0}, data.kinds is {'restoration_outputs': 1.0}",
+        ),
         ({"sets": 7}, "holds 5 sets, data.sets is 7; the same riqa generate command with --sets 7 adds the others"),
     ],
 )
