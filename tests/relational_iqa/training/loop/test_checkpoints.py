@@ -77,6 +77,6 @@ def test_checkpoint_of_another_stage_or_model_is_refused(tmp_path: Path, finishe
 
 def test_failed_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last.pt", {"step": 1})
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(Exception, match="local object"):  # that cannot be pickled; Python words it anew in 3.13
         save_checkpoint(tmp_path / "last.pt", {"step": lambda: 2})
     assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 1
