@@ -18,10 +18,11 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 # $(call install,ENVIRONMENT,ARGUMENTS)
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet) $(2)
 # The build of torch that is wanted, before anything asks for another: from PIP_FIND_LINKS, or by one quick try at the
-# index of CPU builds; where that cannot be reached, torch comes from where the rest comes from.
+# index of CPU builds; where that cannot be reached, torch comes from where the rest comes from. Without dependencies:
+# neither place has to offer them in the locked versions.
 # $(call install_torch,ENVIRONMENT,REQUIREMENT)
 install_torch = $(if $(PIP_FIND_LINKS),$(call install,$(1),--no-index --no-deps --find-links $(PIP_FIND_LINKS) $(2)),$(if \
-	$(TORCH_INDEX),UV_HTTP_RETRIES=0 PIP_RETRIES=0 $(call install,$(1),--index-url $(TORCH_INDEX) $(2)),true))
+	$(TORCH_INDEX),UV_HTTP_RETRIES=0 PIP_RETRIES=0 $(call install,$(1),--no-deps --index-url $(TORCH_INDEX) $(2)),true))
 
 .PHONY: setup demo test coverage test-lowest test-py313 lint docs lock dist clean
 
