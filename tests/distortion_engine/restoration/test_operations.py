@@ -65,7 +65,7 @@ def test_everything_that_is_drawn_is_an_operation_and_every_kind_and_family_is_d
         assert outputs[0].family == "input" and len(outputs) == 5
         assert all(output.operations[: len(damaged.operations)] == damaged.operations for output in outputs)
     assert set(names) <= set(OPERATIONS) and set(kinds) == set(FAMILIES)
-    assert set(families) == {"input", *(family for drawn in FAMILIES.values() for family in drawn)}
+    assert set(families) == {"input", "neural", *(family for drawn in FAMILIES.values() for family in drawn)}
     assert 0.4 < kinds["noise"] / 400 < 0.6
 
 
