@@ -16,6 +16,7 @@ def fit_mos(options: FitMosOptions) -> None:
     """Fit the pMOS of single images to people's scores, measured on ten splits beside a linear head."""
     settings = read_config(options.config, options.overrides)
 
+    from relational_iqa.training.loop.distributed import is_first_process
     from relational_iqa.training.pmos.fit_mos import fit_mos as fit
     from relational_iqa.training.pmos.fit_mos_config import parse_fit_config
 
@@ -23,6 +24,8 @@ def fit_mos(options: FitMosOptions) -> None:
         print(text, file=sys.stderr, flush=True)
 
     path, results = fit(parse_fit_config(settings), options.resume, log)
+    if not is_first_process():
+        return
     for name, verdict in results.items():
         medians = verdict.medians()
         print(

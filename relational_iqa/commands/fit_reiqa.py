@@ -40,12 +40,15 @@ class FitReiqaOptions(RunOptions):
 
 def fit_reiqa(options: FitReiqaOptions) -> None:
     """Train Re-IQA's encoders from one YAML file, fit its regressor to rated images, or both."""
+    from relational_iqa.training.loop.distributed import is_first_process
     from relational_iqa.training.reiqa.fit import fit_encoders, fit_to_opinions, parse_config
 
     weights = options.weights
     if options.config is not None:
         settings = read_config(options.config, options.overrides)
         weights = str(fit_encoders(parse_config(settings), options.resume))
+        if not is_first_process():
+            return
         print(f"encoders: {Path(weights).resolve()}")
     if options.rated is not None and options.out is not None:
         regressor = fit_to_opinions(load_system("reiqa", weights), options.rated, options.experts)

@@ -16,9 +16,12 @@ def fit_spips(options: FitSpipsOptions) -> None:
     settings = read_config(options.config, options.overrides)
 
     from relational_iqa.storage.cards import read_card
+    from relational_iqa.training.loop.distributed import is_first_process
     from relational_iqa.training.spips.fit import fit, parse_config
 
     path = fit(parse_config(settings), options.resume)
+    if not is_first_process():
+        return
     results = read_card(path)["results"]
     for name, medians in results.get("splits", {}).items():
         print(

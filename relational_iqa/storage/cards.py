@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distortion_engine.jobs.safe_files import atomic_file
+from distortion_engine.jobs.safe_files import atomic_file, file_sha256
 from relational_iqa.storage.opinions import NO_OPINIONS
 
 FREE_LICENCE = "Apache-2.0 (weights); photographs under the licences in their manifest"
@@ -21,7 +21,6 @@ class WeightCard:
 
     Args:
         name: name of the weights.
-        sha256: hash of their file.
         licence: licence of the weights and of what they were made from.
         data: what they were trained on.
         command: how they were trained.
@@ -36,7 +35,6 @@ class WeightCard:
     """
 
     name: str
-    sha256: str
     licence: str
     data: str
     command: str
@@ -56,8 +54,11 @@ def card_path(weights: Path) -> Path:
 
 
 def write_card(weights: Path, card: WeightCard | Mapping[str, Any]) -> Path:
-    """Writes the card beside `weights` and returns its path; what is None is left out."""
-    content = asdict(card) if isinstance(card, WeightCard) else dict(card)
+    """Writes the card beside `weights` and returns its path; what is None is left out.
+
+    A WeightCard gets the sha256 of the file `weights` as well, which has to be there.
+    """
+    content = dict(card) if isinstance(card, Mapping) else {"sha256": file_sha256(weights), **asdict(card)}
     text = json.dumps({key: value for key, value in content.items() if value is not None}, indent=1)
     with atomic_file(card_path(weights)) as file:
         file.write((text + "\n").encode())

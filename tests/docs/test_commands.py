@@ -156,7 +156,7 @@ def config_reader(command: str) -> Callable[[dict], object]:
     from relational_iqa.training.spips import fit as spips_fit
 
     def core_or_pmos(values: dict) -> object:
-        pmos = values.get("system") == pmos_pretrain.SYSTEM
+        pmos = values.get("system") == "pmos"
         return pmos_pretrain.parse_pmos_config(values) if pmos else pretrain.parse_config(values)
 
     return {

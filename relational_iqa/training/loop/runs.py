@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from distortion_engine.errors import UsageError
+from relational_iqa.storage.cards import WeightCard, write_card
+from relational_iqa.training.loop.distributed import is_first_process
 
 Config = TypeVar("Config")
 _KEPT = ("stage", "steps", "seconds", "ended_by", "losses", "data_wait", "trained_parameters", "device")
@@ -39,12 +42,34 @@ def git_commit() -> str:
     return done.stdout.strip()
 
 
-def facts_of_stages(ended: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a card says of training: `seconds`, `hardware` and `stages`; `ended` is what `train` returned for each
-    stage."""
+def write_trained(path: Path, save: Callable[[Path], str], card: WeightCard) -> Path:
+    """The last act of a run: its weights and their card, written by the first process. Returns `path`.
+
+    Args:
+        path: of the weights.
+        save: writes the weights to a path.
+        card: of the weights.
+    """
+    if is_first_process():
+        save(path)
+        write_card(path, card)
+    return path
+
+
+def facts_of_run(config: Any, commit: str, ended: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Fields of a `WeightCard` that every run fills in the same way: name, config, git_commit and facts of the stages.
+
+    Args:
+        config: dataclass of all options, with the `name` of the weights.
+        commit: of the code when the run began, see `git_commit`.
+        ended: what `train` returned for each stage.
+    """
     import torch
 
     return {
+        "name": config.name,
+        "config": asdict(config),
+        "git_commit": commit,
         "seconds": round(sum(stage["seconds"] for stage in ended)),
         "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "stages": [{key: stage[key] for key in _KEPT if key in stage} for stage in ended],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,11 @@ import torch
 
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
-from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
+from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
 from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.distributed import is_first_process
-from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pixel_perfect.distortion_stage import DistortionStage
 from relational_iqa.training.pixel_perfect.scoring_stage import ScoringStage
@@ -73,19 +72,10 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     batch_size, seed = config.scoring.batch_size, config.scoring.seed
     score = ScoringStage(distortion, scoring, sets, batch_size, seed, keep_scales=trained)
     second = train(score, config.scoring, out / "scoring", resume)
-    path = out / f"{config.name}.safetensors"
-    if not is_first_process():
-        return path
-    digest = save_weights(path, networks.cpu())
     card = WeightCard(
-        name=config.name,
-        sha256=digest,
         licence=FREE_LICENCE,
         data=f"{sets.source}; {NO_HUMAN_SCORE}",
         command="riqa pretrain --config CONFIG, with the config below",
-        config=asdict(config),
-        git_commit=commit,
-        **facts_of_stages([first, second]),
+        **facts_of_run(config, commit, [first, second]),
     )
-    write_card(path, card)
-    return path
+    return write_trained(out / f"{config.name}.safetensors", lambda path: save_weights(path, networks.cpu()), card)

@@ -24,11 +24,11 @@ from relational_iqa.benchmarks.regression import MIN_RATED, fit_regressor
 from relational_iqa.benchmarks.splits import SplitVerdict, grouped_splits, judge_held_out
 from relational_iqa.networks.pmos_head import PmosHead
 from relational_iqa.networks.pmos_network import PmosNetwork
-from relational_iqa.storage.cards import WeightCard, write_card
+from relational_iqa.storage.cards import WeightCard
 from relational_iqa.storage.opinions import joined_opinions
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS, load
-from relational_iqa.training.loop.runs import git_commit
+from relational_iqa.training.loop.runs import git_commit, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, score_range, to_mos
 from relational_iqa.training.pmos.fit_mos_stage import CropStage, FrozenFeatures, HeadStage, frozen_features
@@ -183,13 +183,10 @@ def fit_mos(
     out = Path(config.out)
     everything = np.arange(len(rated.scores))
     network = fit(config, model, rated, everything, out / "all" / _key(config, model), resume)
-    path = out / f"{config.name}.safetensors"
     source = f"{len(rated.scores)} rated images of {rated.benchmark.name}"
     opinions = joined_opinions(model.meta["opinions"], source)
-    digest = save_pmos_weights(path, network.cpu(), opinions)
     card = WeightCard(
         name=config.name,
-        sha256=digest,
         licence="that of the rated images and their scores; see their source before passing these weights on",
         data=source,
         opinions=opinions,
@@ -199,7 +196,8 @@ def fit_mos(
         git_commit=git_commit(),
         results={name: verdict.medians() for name, verdict in results.items()},
     )
-    write_card(path, card)
+    path = out / f"{config.name}.safetensors"
+    write_trained(path, lambda path: save_pmos_weights(path, network.cpu(), opinions), card)
     return path, results
 
 

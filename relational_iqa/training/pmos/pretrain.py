@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
+from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
 from relational_iqa.storage.opinions import NO_OPINIONS
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.distributed import is_first_process
-from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, Recolouring
 from relational_iqa.training.pmos.stage import PmosLossWeights, PmosStage
-
-SYSTEM = "pmos"
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ class PmosConfig:
         encoder_from: weights of the core system whose learned first layers are taken over; empty for none.
         start_from: pMOS weights to go on from; empty for none.
         recolour: how the sets are recoloured in training.
+        system: tells `riqa pretrain` which system the config is of.
     """
 
     name: str
@@ -51,13 +49,11 @@ class PmosConfig:
     encoder_from: str = ""
     start_from: str = ""
     recolour: Recolouring = NO_RECOLOURING
+    system: Literal["pmos"] = "pmos"
 
 
 def parse_pmos_config(values: Mapping[str, Any]) -> PmosConfig:
-    """Nested plain data -> PmosConfig; UsageError names a wrong or missing key. `system: pmos` may stand in it."""
-    if values.get("system", SYSTEM) != SYSTEM:
-        raise UsageError(f"config: system is {values['system']!r}, this trains {SYSTEM!r}")
-    values = {key: value for key, value in values.items() if key != "system"}
+    """Nested plain data -> PmosConfig; UsageError names a wrong or missing key."""
     return parse_run(PmosConfig, values)
 
 
@@ -78,22 +74,13 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
         network, sets, batch_size, seed, config.loss, keep_scales=bool(config.start_from), recolour=config.recolour
     )
     ended = train(stage, config.pmos, out / "pmos", resume)
-    path = out / f"{config.name}.safetensors"
-    if not is_first_process():
-        return path
-    digest = save_pmos_weights(path, network.cpu())
     card = WeightCard(
-        name=config.name,
-        sha256=digest,
         licence=FREE_LICENCE,
         data=f"{sets.source}; {NO_HUMAN_SCORE}",
         command="riqa pretrain --config CONFIG, with the config below",
-        config={"system": SYSTEM, **asdict(config)},
-        git_commit=commit,
-        **facts_of_stages([ended]),
+        **facts_of_run(config, commit, [ended]),
     )
-    write_card(path, card)
-    return path
+    return write_trained(out / f"{config.name}.safetensors", lambda path: save_pmos_weights(path, network.cpu()), card)
 
 
 def _unaware(source: str) -> PmosNetwork:

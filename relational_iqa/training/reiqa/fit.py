@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from relational_iqa.benchmarks.splits import cross_validate
 from relational_iqa.networks.reiqa import EncoderSize, ImageEncoder, MomentumContrast, ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.resnet_state import load_resnet
-from relational_iqa.storage.cards import FREE_LICENCE, WeightCard, write_card
+from relational_iqa.storage.cards import FREE_LICENCE, WeightCard
 from relational_iqa.storage.regressor import Regressor
 from relational_iqa.storage.reiqa_weights import save_encoders
 from relational_iqa.systems.choices import Experts
 from relational_iqa.systems.reiqa import ReIQA, features_of_files
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.reiqa.data import ReIQAData
 from relational_iqa.training.reiqa.stage import ContentStage, ContrastConfig, QualityStage
@@ -97,23 +97,20 @@ def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
     done = [
         train(stage, run.train, out / stage.name, resume) for stage, run in zip(stages, (quality, content), strict=True)
     ]
-    path = out / f"{config.name}.safetensors"
-    digest = save_encoders(path, encoders.cpu(), config.half_precision)
     started = [run.start_from for run in (quality, content) if run.start_from]
     chunks = f"{config.data.chunks} chunks" if config.data.chunks else "chunks rendered on the fly"
     data = f"{chunks} and augmented crops of {len(photos)} photographs (split 'train', {Path(config.data.photos).name})"
     card = WeightCard(
-        name=config.name,
-        sha256=digest,
         licence=_LICENCE_OF_START if started else FREE_LICENCE,
         data=f"{data}; no human score here" + (f", started from {', '.join(started)}" if started else ""),
         command="riqa fit-reiqa --config CONFIG, with the config below",
-        config=asdict(config),
-        git_commit=commit,
-        **facts_of_stages(done),
+        **facts_of_run(config, commit, done),
     )
-    write_card(path, card)
-    return path
+    return write_trained(
+        out / f"{config.name}.safetensors",
+        lambda path: save_encoders(path, encoders.cpu(), config.half_precision),
+        card,
+    )
 
 
 def new_encoders(config: ReIQAConfig) -> ReIQAEncoders:

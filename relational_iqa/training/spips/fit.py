@@ -19,13 +19,13 @@ from relational_iqa.benchmarks.splits import grouped_splits, judge_held_out
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.networks.spips import DEEP, SpipsArchitecture, SpipsNetwork
 from relational_iqa.networks.stage_features import ResNetBackbone
-from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard, write_card
+from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
 from relational_iqa.storage.opinions import NO_OPINIONS, joined_opinions
 from relational_iqa.storage.spips_weights import load_spips_weights, save_spips_weights
 from relational_iqa.systems.spips import SPIPS
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.loop.runs import facts_of_stages, git_commit, parse_run
+from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.spips.data import RatedBatches, TripletBatches, load_pair
 from relational_iqa.training.spips.stage import SpipsLossWeights, SpipsStage, mos_stage, ranked_stage, triplet_stage
@@ -125,23 +125,18 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
         source = f"{len(rated)} rated images of {_people(config).dataset}, {Path(_people(config).root).name}"
         opinions = joined_opinions(opinions, source)
     ended = train(stage, config.train, folder, resume)
-    path = out / f"{config.name}.safetensors"
-    digest = save_spips_weights(path, network.cpu(), opinions)
     unaware = opinions == NO_OPINIONS
     card = WeightCard(
-        name=config.name,
-        sha256=digest,
         licence=FREE_LICENCE if unaware and not config.backbone_from else _LICENCE_OF_SOURCES,
         data=f"{source}; {NO_HUMAN_SCORE}" if unaware else source,
         opinions=opinions,
         command="riqa fit-spips --config CONFIG, with the config below",
-        config=asdict(config),
-        git_commit=commit,
         results=results,
-        **facts_of_stages([ended]),
+        **facts_of_run(config, commit, [ended]),
     )
-    write_card(path, card)
-    return path
+    return write_trained(
+        out / f"{config.name}.safetensors", lambda path: save_spips_weights(path, network.cpu(), opinions), card
+    )
 
 
 def new_network(config: SpipsConfig) -> tuple[SpipsNetwork, str]:
