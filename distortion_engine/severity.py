@@ -88,10 +88,16 @@ def at_viewing_scales(
     test: Float[Tensor, "b 3 h w"],
     reference: Float[Tensor, "b 3 h w"],
 ) -> Float[Tensor, " b"]:
-    """Values of metric `name`, averaged over its viewing scales: what `consensus` and the curves are made for.
+    """Values of a metric, averaged over its viewing scales; `consensus` and the curves are made for these.
 
-    function: the metric, (test, reference), each (B, 3, H, W), -> (B,). Images whose side would fall below
-    SMALLEST_VIEW_PX are judged at full size alone. Raises UsageError for a metric that has no part in the consensus.
+    Args:
+        name: of the metric.
+        function: the metric, (test, reference) (B, 3, H, W) each -> (B,).
+        test: in [0, 1]. Where a side would fall below SMALLEST_VIEW_PX, only the full size is judged.
+        reference: in [0, 1].
+
+    Raises:
+        UsageError: for a metric that has no part in the consensus.
     """
     if name not in VIEWING_SCALES:
         raise UsageError(f"metric {name!r} has no viewing scales; expected one of {', '.join(VIEWING_SCALES)}")

@@ -58,12 +58,19 @@ def motion_blur(
     bow: float = 0.0,
     anchor: float = 0.0,
 ) -> Image:
-    """Straight motion at any angle (0 = horizontal); amount = length in px of an evenly exposed path.
+    """Straight motion at any angle; amount = length in px of an evenly exposed path.
 
-    decay: by how much the exposure fades along the path, 0 even, 3 a trail; bow: from an exponential (0) to half a
-    Gaussian (1). anchor: where the pixel itself lies, from the middle of the exposure (0) to where the path begins (1).
-    The path is made as much longer or shorter as makes it do the damage of the even, centred one: the variance along
-    it, with displacement counted by DISPLACEMENT_WEIGHT, stays.
+    Scales the length so that the blurred image loses as much quality as with an even, centred kernel: the variance
+    along the path stays the same, with the displacement counted by DISPLACEMENT_WEIGHT.
+
+    Args:
+        image: (3, H, W) in [0, 1].
+        amount: length in px, > 0.
+        generator: unused.
+        angle_deg: direction of the motion; 0 is horizontal.
+        decay: by how much the exposure fades along the path; 0 is even, 3 a trail.
+        bow: form of the fading, from an exponential (0) to half a Gaussian (1).
+        anchor: place of the pixel on the path, from the middle of the exposure (0) to the start of the path (1).
     """
     along, weights = _exposure(decay, bow, anchor)
     along = amount * along
@@ -93,8 +100,17 @@ def _unsharp(image: Tensor, gain: float, radius_px: float, all_channels: float) 
 def sharpen(
     image: Image, amount: float, generator: Generator, *, radius_px: float = 1.0, all_channels: float = 0.0
 ) -> Image:
-    """Unsharp masking with a Gaussian of sigma `radius_px`; amount = gain on the detail at 1 px, at other radii the
-    one that adds about as much. all_channels: 0 sharpens luma, 1 each channel by itself."""
+    """Unsharp masking with a Gaussian; amount = gain on the detail at a radius of 1 px.
+
+    At other radii, the gain is scaled so that it adds about as much.
+
+    Args:
+        image: (3, H, W) in [0, 1].
+        amount: gain, > 0.
+        generator: unused.
+        radius_px: standard deviation of the Gaussian.
+        all_channels: 0 sharpens luma, 1 each channel by itself, values between are mixtures.
+    """
     scale = (radius_px**2 + DETAIL_OFFSET_PX2) / ((1.0 + DETAIL_OFFSET_PX2) * radius_px**2)
     return _unsharp(image, amount * scale, radius_px, all_channels)
 
@@ -105,5 +121,11 @@ def halo_sharpen(
 ) -> Image:
     """Unsharp masking with a wide radius, which draws halos along edges; amount = gain on the detail.
 
-    all_channels: 0 sharpens luma, 1 each channel by itself."""
+    Args:
+        image: (3, H, W) in [0, 1].
+        amount: gain, > 0.
+        generator: unused.
+        radius_px: standard deviation of the Gaussian.
+        all_channels: 0 sharpens luma, 1 each channel by itself, values between are mixtures.
+    """
     return _unsharp(image, amount, radius_px, all_channels)

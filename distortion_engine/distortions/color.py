@@ -42,10 +42,15 @@ def saturate(
     mean: float = 0.0,
     bounded: float = 0.0,
 ) -> Image:
-    """Multiply the distance from grey by 1 + amount.
+    """Multiplies the distance from grey by 1 + amount.
 
-    lightness, mean: shares of (largest + smallest) / 2 and of the mean of the channels in that grey, the rest is luma.
-    bounded: 0 clips each channel where a colour leaves the range, 1 stops the pixel there, which keeps its hue.
+    Args:
+        image: (3, H, W) in [0, 1].
+        amount: gain less 1, > 0.
+        generator: unused.
+        lightness: share of HSL lightness, (largest + smallest channel) / 2, in the grey.
+        mean: share of the mean of the channels in the grey; the rest of it is luma.
+        bounded: 0 clips each channel where a colour leaves the range; 1 stops the pixel there, which keeps its hue.
     """
     grey = _grey(image, lightness, mean)
     moved = torch.lerp(grey, image, 1.0 + amount)
@@ -135,11 +140,17 @@ def chroma_shift(
     chroma: float = 0.0,
     crisp: float = 0.0,
 ) -> Image:
-    """Misregistered channels: red and blue read from elsewhere along `angle_deg`; amount = px by which each moves.
+    """Misregistered channels: red and blue are read from elsewhere along a direction; amount = px of the shift.
 
-    red, blue: of the amount, with the sign of the direction: 1 and -1 part them, 0 leaves one in place. chroma: from
-    0.5 on their differences from luma are moved instead, and luma stays. crisp: 0 bilinear, 1 bicubic, which keeps the
-    moved channel as sharp as it was.
+    Args:
+        image: (3, H, W) in [0, 1].
+        amount: px, > 0.
+        generator: unused.
+        angle_deg: direction of the shift.
+        red: shift of red in times of the amount, < 0 for the opposite direction, 0 for none.
+        blue: shift of blue, likewise; red 1 and blue -1 move the channels apart.
+        chroma: from 0.5 on, the differences of red and blue from luma are moved instead, and luma stays.
+        crisp: from bilinear (0) to bicubic interpolation (1), which keeps the moved channel as sharp as it was.
     """
     down, right = amount * math.sin(math.radians(angle_deg)), amount * math.cos(math.radians(angle_deg))
 

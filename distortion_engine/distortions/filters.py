@@ -151,8 +151,14 @@ def warp(
 
 
 def shift(image: Float[Tensor, "c h w"], down_px: float, right_px: float, crisp: float = 0.0) -> Float[Tensor, "c h w"]:
-    """`warp` by the same offset everywhere; crisp from 0, bilinear, to 1, bicubic (Catmull and Rom), which does not
-    blur what lies between pixels."""
+    """`warp` by the same offset everywhere.
+
+    Args:
+        image: any values.
+        down_px: offset along the rows.
+        right_px: offset along the columns.
+        crisp: from bilinear (0) to bicubic interpolation (1; Catmull and Rom), which does not blur between pixels.
+    """
     if crisp == 0.0:
         return warp(image, down_px, right_px)
     if fast_path(image):

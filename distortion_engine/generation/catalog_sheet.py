@@ -86,12 +86,18 @@ def draw(
     judge: Judge | None = None,
     tile_px: int = TILE_PX,
 ) -> list[CatalogRow]:
-    """Write the sheet of `names` (all distortions when empty) on a square of `photo` to `path` (.png or .webp).
+    """Draws distortions at all levels on a square of a photograph, and returns the rows drawn.
 
-    photo: a file, or an image (3, H, W) in [0, 1]; `reference_tile` says what of it is used. judge: as for
-    `RankedSetDataset`; its mean opinion is then written above each image. Returns the rows drawn.
-    Raises UsageError for an unknown or repeated name or a photo smaller than the tile, ImageError for one that cannot
-    be read.
+    Args:
+        photo: a file, or an image (3, H, W) in [0, 1]; `reference_tile` says which part of it is used.
+        path: file to write, .png or .webp.
+        names: distortions, empty for all.
+        judge: as for `RankedSetDataset`; the mean of its metrics is then written above each image.
+        tile_px: side of the square.
+
+    Raises:
+        UsageError: for an unknown or repeated name, or a photograph smaller than the tile.
+        ImageError: for a photograph that cannot be read.
     """
     ordered = by_axis(names)
     image = photo if isinstance(photo, Tensor) else load_image(photo)

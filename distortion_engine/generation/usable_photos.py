@@ -18,9 +18,13 @@ from distortion_engine.reading.image_io import load_image
 def usable_photos(
     candidates: list[Path], side_px: int, known: Mapping[str, str], workers: int
 ) -> list[tuple[Path, str]]:
-    """Returns (photograph, sha256) of those with `side_px` on each side; names the others on stderr.
+    """Photographs with `side_px` on each side, each with its sha256. The others are named on stderr.
 
-    known: sha256 by name of those that were found usable before; they are hashed and not decoded.
+    Args:
+        candidates: files.
+        side_px: least side, px.
+        known: sha256 by file name of photographs that were found usable before; they are hashed, but not decoded.
+        workers: processes; 0 works in this one.
     """
     task = partial(_check_photo, candidates, side_px, dict(known))
     every = range(len(candidates))

@@ -121,12 +121,20 @@ def run_local(task: Task, indices: Sequence[int], workers: int, tick: Tick) -> R
 
 
 def run_ray(task: Task, indices: Sequence[int], address: str | None, workers: int, tick: Tick) -> Results:
-    """(index, result) of every task, each a Ray task of one CPU. address: of a cluster; else RAY_ADDRESS; else a
-    cluster on this machine with `workers` CPUs (0: as many as there are) that ends with the run.
+    """Yields (index, result) of every task, done by Ray, a CPU for each.
 
-    `tick` is called when a task is done, as often as the task called it. Ray gives the tasks of a node that is lost to
-    other nodes (three times, its default); where none is left, a line on stderr says so and the run waits for one.
-    Raises UsageError where Ray is not installed, not reached, or gives a task up.
+    Ray gives the tasks of a node that is lost to other nodes (three times, its default). Where no node is left, a line
+    on stderr says so, and the run waits for one.
+
+    Args:
+        task: what is done for an index.
+        indices: of the tasks.
+        address: of a cluster; None for RAY_ADDRESS, or else for a cluster on this machine that ends with the run.
+        workers: CPUs of a cluster on this machine; 0 for all there are.
+        tick: called when a task is done, as often as the task called it.
+
+    Raises:
+        UsageError: where Ray is not installed, is not reached, or gives a task up.
     """
     ray = load_ray()
     address = address or os.environ.get("RAY_ADDRESS") or "local"

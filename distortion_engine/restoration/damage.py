@@ -152,12 +152,15 @@ def _correlated(shape: torch.Size, grain_px: float, generator: Generator, like: 
 def shrink(
     image: Float[Tensor, "3 h w"], factor: int, kernel: ShrinkKernel, sigma_px: float = 0.0
 ) -> Float[Tensor, "3 h//{factor} w//{factor}"]:
-    """The image at 1 / `factor` of its size.
+    """The image at 1 / `factor` of its size. The centre of the picture stays where it is.
 
-    aliased: the values at the centres of the new pixels, without any filter. area: block means. bilinear, bicubic,
-    lanczos: antialiased, as Pillow does it. gaussian: blurred by `sigma_px`, then as aliased (the "BD" damage of the
-    literature). All keep the centre of the picture where it is. Sizes that are no multiple of the factor lose their
-    last rows and columns.
+    Args:
+        image: in [0, 1]. Where a side is no multiple of the factor, its last rows or columns are dropped.
+        factor: of both sides.
+        kernel: "aliased" takes the values at the centres of the new pixels without any filter; "area" block means;
+            "bilinear", "bicubic" and "lanczos" are antialiased, as in Pillow; "gaussian" blurs by `sigma_px` and then
+            does the same as "aliased" (the "BD" damage of the literature).
+        sigma_px: standard deviation of the Gaussian; for "gaussian" alone.
     """
     height, width = (size // factor * factor for size in image.shape[-2:])
     image = image[:, :height, :width]

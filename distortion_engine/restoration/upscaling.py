@@ -36,8 +36,17 @@ def back_projected(
     iterations: int,
     sigma_px: float = 1.0,
 ) -> Float[Tensor, "3 h*{factor} w*{factor}"]:
-    """Iterated back-projection (Irani and Peleg, 1991): the enlarged image is corrected until, shrunk by `kernel`, it
-    equals `small`. A `kernel` that is not the one of the damage gives ringing or softness."""
+    """Iterated back-projection (Irani and Peleg, 1991): corrects the enlarged image until it shrinks to `small`.
+
+    Args:
+        small: the image to enlarge, in [0, 1].
+        factor: of both sides.
+        interpolation: enlarges the image and the corrections.
+        kernel: shrinks the enlarged image, see `shrink`. A kernel other than that of the damage gives ringing or
+            softness.
+        iterations: number of corrections.
+        sigma_px: of the kernel "gaussian".
+    """
     estimate = _resized(small, factor, interpolation)
     for _ in range(iterations):
         residue = small - shrink(estimate.clamp(0.0, 1.0), factor, kernel, sigma_px)

@@ -91,10 +91,17 @@ def judge(
     distortions: Sequence[str],
     draws: Resamples | None = None,
 ) -> Verdict:
-    """The verdict on a metric with a score of one image: oriented predictions (n,) against scores (n,).
+    """The verdict on a metric that scores single images.
 
-    The curve is fitted once to all images; bootstrap draws keep it, so intervals of plcc and rmse are those of the
+    The curve is fitted once to all images. Bootstrap draws keep it, so the intervals of plcc and rmse are those of the
     mapped metric.
+
+    Args:
+        predicted: (n,), turned so that higher is better.
+        observed: (n,) opinions, higher is better.
+        scenes: of the images.
+        distortions: of the images.
+        draws: bootstrap draws, None for no intervals.
     """
     curve = fit_logistic(predicted, observed) if len(predicted) >= MIN_FOR_CURVE else None
     by_scene = {name: agreement(predicted[i], observed[i], curve) for name, i in _parts(scenes).items()}
@@ -123,10 +130,18 @@ def judge_partners(
     pairs: np.ndarray, margins: np.ndarray, standing: np.ndarray, observed: np.ndarray, scenes: Sequence[str],
     draws: Resamples | None = None,
 ) -> Verdict:  # fmt: skip
-    """The verdict on a metric that only compares versions of one scene: margins (m,) of pairs (m, 2).
+    """The verdict on a metric that only compares versions of one scene.
 
-    standing (n,): qualities that the margins imply, comparable within a scene and nowhere else. So there is no number
-    over all images, and none by distortion: a distortion's images are of different scenes.
+    There is no number over all images and none by distortion, because the images of a distortion are of different
+    scenes.
+
+    Args:
+        pairs: (m, 2), indices of the images that were compared.
+        margins: (m,), > 0 where the first image of a pair is better.
+        standing: (n,), qualities that follow from the margins; they compare within a scene only.
+        observed: (n,) opinions, higher is better.
+        scenes: of the images.
+        draws: bootstrap draws, None for no intervals.
     """
     known = np.isfinite(standing)
     by_scene = {
@@ -159,7 +174,14 @@ def judge_partners(
 def difference(
     first: np.ndarray, second: np.ndarray, observed: np.ndarray, draws: Resamples
 ) -> tuple[float, tuple[float, float] | None]:
-    """SRCC of `first` minus SRCC of `second` on the same images, and its interval over the same draws (paired)."""
+    """SRCC of the first metric minus SRCC of the second on the same images, and its interval over the same draws.
+
+    Args:
+        first: (n,) predictions, higher is better.
+        second: (n,) predictions, higher is better.
+        observed: (n,) opinions, higher is better.
+        draws: bootstrap draws.
+    """
     values = draws.values(lambda draw: srcc(first[draw], observed[draw]) - srcc(second[draw], observed[draw]))
     return srcc(first, observed) - srcc(second, observed), interval(values)
 

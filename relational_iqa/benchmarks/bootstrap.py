@@ -32,9 +32,16 @@ class Resamples:
 
 
 def resample(groups: Sequence[str], count: int, seed: int = 0, single: str = "images") -> Resamples:
-    """`count` draws over the scenes of items; over items where scenes are fewer than `MIN_SCENES` or all different.
+    """Bootstrap draws over scenes, or over single items where scenes are fewer than `MIN_SCENES` or all different.
 
-    groups: the scene of each item; "" is a scene of its own. Raises UsageError for a negative count or no items.
+    Args:
+        groups: scene of each item; "" is a scene of its own.
+        count: number of draws.
+        seed: decides what is drawn.
+        single: what single items are called in the result.
+
+    Raises:
+        UsageError: for a negative count, or no items.
     """
     if count < 0 or not len(groups):
         raise UsageError(f"{count} bootstrap draws of {len(groups)} items: expected 0 or more draws of some items")

@@ -123,11 +123,20 @@ def score_benchmark(
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> Scores:
-    """Scores of `metrics` on all images or judged pairs of a set.
+    """Scores of metrics on all images or judged pairs of a set. A file that fails is listed in the result.
 
-    workers: processes; 0 works in this one. shorter_side: shrink larger images to it (antialiased bicubic), None keeps
-    every size. partners: for metrics without a score of one image, see `partner_pairs`. tick: called once a job.
-    Raises UsageError where a metric and the set do not fit; a file that fails is listed in the result instead.
+    Args:
+        benchmark: the data set.
+        metrics: what scores it.
+        workers: processes; 0 works in this one.
+        shorter_side: px that the shorter side of larger images is shrunk to (antialiased bicubic); None keeps every
+            size.
+        partners: for metrics without a score of one image, see `partner_pairs`.
+        seed: decides the partners.
+        tick: called after each job.
+
+    Raises:
+        UsageError: where a metric does not fit the set.
     """
     check_fit(benchmark, metrics)
     needs: set[str] = {chosen.metric.second for chosen in metrics}

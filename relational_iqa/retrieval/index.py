@@ -182,8 +182,14 @@ class RecipeIndex:
 def known_pairs(
     photos: Sequence[Path], sets: int, size_px: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Recipe, str]]:
-    """(reference, distorted, recipe, photo) of all members of `sets` ranked sets; images (H, W, 3) uint8. One step in
-    five acts on a part of the image only."""
+    """Yields (reference, distorted, recipe, photo) of all members of ranked sets; one step in five has a mask.
+
+    Args:
+        photos: files to draw from.
+        sets: number of ranked sets.
+        size_px: side of the images, which are (S, S, 3) uint8.
+        seed: decides what is drawn.
+    """
     dataset = RankedSetDataset(photos, size_px, seed, sets, SamplingConfig(mask_share=0.2))
     for index in range(sets):
         item = dataset[index]
@@ -195,9 +201,15 @@ def known_pairs(
 def index_recipes(
     model: Compares, photos: Sequence[Path], sets: int, size_px: int = 256, seed: int = 0, weights: str | None = None
 ) -> RecipeIndex:
-    """Renders `sets` ranked sets of `photos`, embeds every pair (reference, member) and indexes them.
+    """Renders ranked sets, embeds every pair (reference, member), and indexes them.
 
-    weights: sha256 of the model's weights, kept so that another model is noticed.
+    Args:
+        model: gives the embeddings.
+        photos: files to draw from.
+        sets: number of ranked sets.
+        size_px: side of the images.
+        seed: decides what is drawn.
+        weights: sha256 of the model's weights; it is stored, so that use with another model is noticed.
     """
     from distortion_engine.jobs.progress import progress
 

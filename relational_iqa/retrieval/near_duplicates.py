@@ -48,10 +48,16 @@ def thumbnail_embedding(image: Tensor) -> np.ndarray:
 def near_duplicates(
     photos: Sequence[Path], others: Sequence[Path], threshold: float = SAME_PHOTO, embed: Embed = thumbnail_embedding
 ) -> list[Duplicate]:
-    """Every file of `photos` whose nearest neighbour among `others`, as it is or mirrored, is `threshold` or more like
-    it; most alike first. embed: image (3, H, W) in [0, 1] -> vector. Files in both lists are matched as any other.
+    """Files of `photos` that resemble one of `others`, with the most similar one; the most alike first.
 
-    Raises ImageError for a file that cannot be read.
+    Args:
+        photos: files to check. Each is compared as it is and mirrored.
+        others: files to compare with. A file that is in both lists is matched like any other.
+        threshold: least cosine similarity of the embeddings.
+        embed: image (3, H, W) in [0, 1] -> vector.
+
+    Raises:
+        ImageError: for a file that cannot be read.
     """
     from relational_iqa.retrieval.index import build_index, search
 

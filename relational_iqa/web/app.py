@@ -159,8 +159,15 @@ class _Site:
 def create_app(
     model: Any, max_mb: float = MAX_MB, max_pixels: int = MAX_WEB_PIXELS, hosts: Sequence[str] = LOCAL_HOSTS
 ) -> Starlette:
-    """The application. model: a RelationalIQA; max_mb: of one request; max_pixels: of one image; hosts: names under
-    which it may be asked ("*": any), so that another site cannot read from it by pointing its own name here."""
+    """The web application.
+
+    Args:
+        model: a RelationalIQA.
+        max_mb: largest size of a request, MB.
+        max_pixels: largest width x height of an image.
+        hosts: host names that are answered, "*" for any. They keep other sites from reading results by pointing a name
+            of their own to this machine.
+    """
     site = _Site(model, max_mb, max_pixels)
     routes = [
         Route("/", site.start),

@@ -57,10 +57,16 @@ READERS: dict[str, Reader] = {
 def read_benchmark(
     name: str, root: str | os.PathLike[str], partial: bool = False, lower_is_better: bool = False
 ) -> Benchmark:
-    """The data set `name` of `READERS` from the folder or file `root`.
+    """Reads a data set from disk.
 
-    partial: read what is there of an incomplete set, and note what is missing. lower_is_better: for "csv" alone, the
-    scores are degradations. Raises UsageError for an unknown name, a wrong root, and an incomplete or damaged set.
+    Args:
+        name: of the data set, one of `READERS`.
+        root: its folder or file.
+        partial: whether an incomplete set is read as far as it is there, with a note of what is missing.
+        lower_is_better: whether lower scores mean better images; for "csv" alone, the other sets know it.
+
+    Raises:
+        UsageError: for an unknown name, a wrong root, and a set that is damaged or incomplete.
     """
     if name not in READERS:
         raise UsageError(f"data set {name!r}: expected one of {', '.join(READERS)}")

@@ -80,7 +80,20 @@ class Collector:
         distortion: str = "",
         level: str = "",
     ) -> None:
-        """One row: paths relative to the root (or absolute), the published number. `where` names the row in errors."""
+        """Adds a rated image.
+
+        Args:
+            image: path, absolute or relative to the root.
+            reference: path, None where there is none.
+            value: the published number.
+            where: names the row in errors.
+            scene: what versions of one photograph share; "" where the set does not say.
+            distortion: its name; "" where the set does not say.
+            level: its strength; "" where the set does not say.
+
+        Raises:
+            UsageError: for a value that is no number or far outside the range of the opinions.
+        """
         published = number(value, where)
         if not self.opinion.plausible(published):
             raise UsageError(f"{where}: {published:g} is far outside {self.opinion}; is it the right file and column?")
