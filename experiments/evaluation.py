@@ -21,8 +21,13 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an evaluation found. table: Markdown; result: plain data for the JSON; rows: where the table is one of rows,
-    which a terminal shows in colour."""
+    """What an evaluation found.
+
+    Args:
+        table: Markdown.
+        result: plain data for the JSON.
+        rows: rows of the table, which a terminal shows in colour; empty where the table has another form.
+    """
 
     table: str
     result: Mapping[str, Any]

@@ -19,7 +19,13 @@ MANIFEST_NAME = "manifest.jsonl"
 
 @dataclass(frozen=True)
 class Manifest:
-    """head: the first line, empty where there is no manifest yet. lines: by shard; empty until all are there."""
+    """The list of what a folder of ranked sets holds.
+
+    Args:
+        path: its file.
+        head: the first line, empty where there is no manifest yet.
+        lines: one for each shard; empty until all shards are there.
+    """
 
     path: Path
     head: Mapping[str, Any]

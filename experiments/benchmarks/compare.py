@@ -114,8 +114,16 @@ def child(*arguments: object, threads: int) -> str:
 def run_size(
     width: int, height: int, threads: int, repeats: int, known: dict[str, float], methods: Sequence[str]
 ) -> dict[str, Any]:
-    """The methods on pictures of one size. known: bytes a pixel by method, from smaller sizes; it is brought up to
-    date. A method that would need more memory than there is gets a note instead."""
+    """Times the methods on pictures of one size. A method that needs more memory than is free gets a note instead.
+
+    Args:
+        width: px.
+        height: px.
+        threads: of each method.
+        repeats: runs of each method.
+        known: bytes for a pixel by method, from smaller sizes; it is updated.
+        methods: names.
+    """
     pixels = width * height
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="riqa-benchmark-") as name:

@@ -77,8 +77,14 @@ PLAIN: dict[str, tuple[str, ...]] = {
 
 
 def distorted(name: str, images: Tensor, amount: float, each: Callable[..., Iterable[Tensor]] = map) -> Tensor:
-    """`images` (B, 3, H, W) through distortion `name`, all at one amount and with the same parameters: those of its
-    plain form, as the baseline has it, where a type has several. each: maps a function over images and seeds."""
+    """Images with one distortion at one amount, all with the same parameters.
+
+    Args:
+        name: of the distortion. One with several implementations is used in its plain form, which the baseline has.
+        images: (B, 3, H, W) in [0, 1].
+        amount: in the unit of the distortion.
+        each: maps a function over images and seeds.
+    """
     spec = DISTORTIONS[name]
     drawn = spec.sample_params(np.random.default_rng(0))
     params = {key: drawn[key] for key in PLAIN.get(name, drawn)}

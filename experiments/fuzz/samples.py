@@ -16,7 +16,13 @@ SIZE_PX = (52, 40)
 
 @dataclass(frozen=True)
 class Sample:
-    """One valid file. format: png, jpeg, webp, tiff, avif, gif, bmp, jxl, jp2 or ppm. name: its variant."""
+    """One valid file.
+
+    Args:
+        name: of the variant.
+        format: png, jpeg, webp, tiff, avif, gif, bmp, jxl, jp2 or ppm.
+        data: content of the file.
+    """
 
     name: str
     format: str

@@ -36,7 +36,12 @@ from relational_iqa.training.pixel_perfect.scoring_stage import DEFAULT_WEIGHTS,
 
 @dataclass(frozen=True)
 class Variant:
-    """weights: of the losses. mute: which inputs of the reference scorer see nothing, as a slice of its distances."""
+    """A scoring network without one of its parts.
+
+    Args:
+        weights: of the losses.
+        mute: inputs of the reference scorer that are set to zero, as a slice of its distances; None for none.
+    """
 
     weights: ScoringLossWeights = DEFAULT_WEIGHTS
     mute: Callable[[Networks], slice] | None = None
@@ -107,8 +112,17 @@ def ablate(
     photos: Sequence[Path],
     log: Callable[[str], None] = lambda text: None,
 ) -> dict[str, list[Row]]:
-    """Rows by name of variant, measured on `photos` (held out). sets: what is trained on. UsageError for an unknown
-    variant or a file that holds no weights."""
+    """Trains the variants and measures them. Returns the rows by name of the variant.
+
+    Args:
+        config: options of the ablation.
+        sets: what is trained on.
+        photos: what is measured on, held out.
+        log: receives lines of progress.
+
+    Raises:
+        UsageError: for an unknown variant, or a file that holds no weights.
+    """
     names = config.variants or list(VARIANTS)
     unknown = [name for name in names if name not in VARIANTS]
     if unknown:

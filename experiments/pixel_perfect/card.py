@@ -17,8 +17,17 @@ from relational_iqa.storage.cards import write_card
 
 
 def with_results(card: Mapping[str, Any], result: Mapping[str, Any], command: str, note: str = "") -> dict[str, Any]:
-    """The card with `results` (value by row), `results_command` and `note`. card and result as their JSON files hold
-    them. Raises UsageError where they are of different weights."""
+    """The card with `results` (value by row), `results_command` and `note`.
+
+    Args:
+        card: content of the JSON file of the card.
+        result: content of the JSON file of the evaluation.
+        command: that made the result.
+        note: "" for none.
+
+    Raises:
+        UsageError: where card and result are of different weights.
+    """
     measured = result["about"]["weights"]["sha256"]
     if measured != card["sha256"]:
         raise UsageError(f"the result is of weights {measured[:8]}, the card of {card['sha256'][:8]}: evaluate again")

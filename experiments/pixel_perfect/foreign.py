@@ -45,8 +45,17 @@ def measure_foreign(
     seed: int = 0,
     log: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Row], MapScores]:
-    """Rows and scores of `repetitions` pairs of every operator that is installed. engine: scores of the engine's own
-    distortions, which the rows are held against."""
+    """Rows and scores of operators that are not the engine's, as far as they are installed.
+
+    Args:
+        model: what is measured.
+        photos: held-out photographs.
+        repetitions: pairs of every operator.
+        engine: scores of the engine's own distortions, which the rows are compared with.
+        size_px: side of the images.
+        seed: decides what is drawn.
+        log: receives lines of progress.
+    """
     scores = score_single_pairs(model, foreign_pairs(photos, repetitions, size_px, seed))
     log(f"foreign implementations: {scores.pair_count} pairs")
     return foreign_rows(scores, engine, missing_tools()), scores

@@ -172,8 +172,18 @@ def measure_maps(
     seed: int = 0,
     log: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Row], dict[str, Any], MapScores]:
-    """Rows, details and the scores of the strong pairs. high, low: pairs of every distortion at severity .4 to 1 and .1
-    to .4."""
+    """Rows, details for the JSON, and the scores of the strong pairs.
+
+    Args:
+        model: what is measured.
+        photos: held-out photographs.
+        high: pairs of every distortion at severity 0.4 to 1.
+        low: pairs of every distortion at severity 0.1 to 0.4.
+        member_sets: ranked sets whose members are paired.
+        size_px: side of the images.
+        seed: decides what is drawn.
+        log: receives lines of progress.
+    """
     strong = score_single_pairs(model, single_pairs(photos, HIGH_SEVERITY, high, size_px, seed))
     log(f"maps: {strong.pair_count} pairs at severity .4 and more")
     weak = score_single_pairs(model, single_pairs(photos, LOW_SEVERITY, low, size_px, seed + 1))

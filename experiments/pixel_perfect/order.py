@@ -47,8 +47,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class OrderResult:
-    """Pairs of every set, by kind. kept: sets that the judge does not contradict; every: as drawn, nothing dropped.
-    dropped: sets that were drawn and dropped on the way to the kept ones."""
+    """Judged pairs of every set, by kind of set.
+
+    Args:
+        kept: of the sets that the judge does not contradict.
+        every: of all sets as they were drawn.
+        dropped: number of sets that were dropped because the judge contradicts them.
+    """
 
     kept: dict[str, list[list[Pair]]]
     every: dict[str, list[list[Pair]]]

@@ -62,10 +62,18 @@ def single_pairs(
     names: Sequence[str] = (),
     same_crop: bool = False,
 ) -> Iterator[SinglePair]:
-    """`repetitions` pairs of every trained distortion (or of `names`), severity uniform in `severities`, cut at what
-    the type reaches; types that do not reach the lower end are left out. A function of the arguments alone.
+    """Yields pairs with one distortion each; they are a function of the arguments alone.
 
-    same_crop: the crop depends on photographs, size and seed alone, so that different distortions share it."""
+    Args:
+        photos: files to draw from.
+        severities: lowest and highest; the severity is uniform between them, or up to the largest that the distortion
+            reaches. Distortions that do not reach the lowest are left out.
+        repetitions: pairs of every distortion.
+        size_px: side of the images.
+        seed: decides what is drawn.
+        names: distortions; empty for all that are trained.
+        same_crop: whether the crop depends on photographs, size and seed alone, so that different distortions share it.
+    """
     listed = tuple(names) or _trained()
     low, high = severities
     for number, name in enumerate(listed):

@@ -92,7 +92,17 @@ def map_rows(
     model: PMOS, photos: Sequence[Path], high: int, low: int, size_px: int, seed: int,
     log: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:  # fmt: skip
-    """high, low: images of every distortion at severity .4 to 1 and .1 to .4."""
+    """Rows about the maps of single distortions.
+
+    Args:
+        model: what is measured.
+        photos: held-out photographs.
+        high: images of every distortion at severity 0.4 to 1.
+        low: images of every distortion at severity 0.1 to 0.4.
+        size_px: side of the images.
+        seed: decides what is drawn.
+        log: receives lines of progress.
+    """
     strong = score_pairs(model, single_pairs(photos, HIGH_SEVERITY, high, size_px, seed))
     weak = score_pairs(model, single_pairs(photos, LOW_SEVERITY, low, size_px, seed + 1))
     log(f"maps: {len(strong.iou)} strong masked images, {len(weak.within)} weak ones")

@@ -34,11 +34,16 @@ _COLOURS = ("#1f5aa6", "#b5500a")  # axes take turns, so that a group is seen as
 
 
 def plot(curves: Mapping[str, Any], out: Path, names: Sequence[str] = (), note: str = "") -> int:
-    """Draw the curves of `names`, of all distortions when empty, and return how many they are.
+    """Draws severity curves and returns their number. Equal curves give equal bytes.
 
-    curves: `curves` of severity.json; a distortion without one is drawn by its hand-set ladder, dashed. note: for the
-    title. Same curves, same bytes. Raises UsageError for an unknown name, a suffix other than FORMATS or a file that
-    cannot be written.
+    Args:
+        curves: `curves` of severity.json. A distortion without a curve is drawn by its hand-set ladder, dashed.
+        out: file to write.
+        names: distortions, empty for all.
+        note: added to the title.
+
+    Raises:
+        UsageError: for an unknown name, a suffix that is not in FORMATS, or a file that cannot be written.
     """
     specs = [DISTORTIONS[name] for name in by_axis(names)]
     if out.suffix.lower() not in FORMATS:

@@ -29,8 +29,14 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 
 
 def variants(config: SpipsConfig, out: Path, steps: int | None) -> dict[str, SpipsConfig]:
-    """The config with fewer streams each, and with shares from the other source, in folders of `out`. steps: of each,
-    without a limit of time, so that a busy machine is no advantage to any (None: as the config says)."""
+    """Configs of the variants by name: with fewer streams, and with fusion weights from the other source.
+
+    Args:
+        config: of the whole system.
+        out: folder; each variant has one in it.
+        steps: of each variant, without a limit of time, so that the load of the machine does not matter; None for
+            what the config says.
+    """
     limits = {} if steps is None else {"steps": steps, "max_seconds": None}
     train, whole = replace(config.train, **limits), config.architecture
     other: Literal["pair", "reference"] = "pair" if whole.shares_from == "reference" else "reference"

@@ -40,9 +40,14 @@ Scorer = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass
 class Order:
-    """right: by scorer and kind, for every set, of each constructed pair whether its better image is the reference and
-    whether the pair comes out right. qualities: by scorer, of all members; consensus: the loss of quality that the
-    judge's metrics see in them, empty without a judge."""
+    """Answers about ranked sets, by scorer.
+
+    Args:
+        right: by scorer and kind of set, for every set and each of its constructed pairs: whether the better image is
+            the reference, and whether the scorer has the pair in order.
+        qualities: by scorer, of all members.
+        consensus: mean loss of quality by the judge's metrics, of all members; empty without a judge.
+    """
 
     right: dict[str, dict[str, list[list[tuple[bool, bool]]]]]
     qualities: dict[str, list[float]]

@@ -21,7 +21,12 @@ MIN_SCENES = 5
 
 @dataclass(frozen=True)
 class Resamples:
-    """draws: arrays of indices, drawn with replacement; unit: what was drawn, "scenes", "images" or "pairs"."""
+    """Bootstrap draws.
+
+    Args:
+        draws: arrays of indices, drawn with replacement.
+        unit: what was drawn: "scenes", "images" or "pairs".
+    """
 
     draws: tuple[np.ndarray, ...]
     unit: str

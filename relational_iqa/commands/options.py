@@ -52,7 +52,11 @@ class Metavar:
 
 @dataclass(frozen=True)
 class Positional:
-    """Marks an argument that is given by its place alone. name: what stands for it in help and documentation."""
+    """Marks an argument that is given by its position alone.
+
+    Args:
+        name: what stands for the argument in help and documentation.
+    """
 
     name: str
 

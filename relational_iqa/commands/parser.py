@@ -18,7 +18,12 @@ CONFIG_HELP = "Reads options from a YAML file, such as fail_below: -0.1; options
 
 @dataclass(frozen=True)
 class Command(Generic[Options]):
-    """run: a function of one dataclass of options; its docstring is the help. options: that dataclass."""
+    """One command of `riqa`.
+
+    Args:
+        run: what it does with its options; the docstring of this function is the help.
+        options: dataclass of the options.
+    """
 
     run: Callable[[Options], None]
     options: type[Options]

@@ -110,7 +110,13 @@ def _checked(vectors: np.ndarray) -> np.ndarray:
 
 
 class RecipeIndex:
-    """Known pairs (pristine, distorted) and their recipes. facts: weights, engine, photographs, how it was made."""
+    """Known pairs (pristine, distorted) and their recipes.
+
+    Args:
+        index: FAISS index of the relation embeddings of the pairs.
+        recipes: recipe and photograph of each pair, in the order of the index.
+        facts: weights, engine, photographs, and how the index was made.
+    """
 
     def __init__(self, index: Any, recipes: Sequence[tuple[Recipe, str]], facts: dict[str, Any]) -> None:
         self.index, self.recipes, self.facts = index, list(recipes), facts
