@@ -115,7 +115,7 @@ def _draw_header(sheet: Image.Image, draw: ImageDraw.ImageDraw) -> None:
     strip = field_colours(np.tile(scale, (_LINE_PX, 1)), np.ones((_LINE_PX, 257), bool))
     write_text(draw, _GAP_PX, top, "field: less, -1")
     sheet.paste(Image.fromarray(strip), (_GAP_PX + 90, top))
-    write_text(draw, _GAP_PX + 90 + 257 + 6, top, "+1, more of the axis; hatched grey: a claimed change left no trace")
+    write_text(draw, _GAP_PX + 90 + 257 + 6, top, "+1, more of the axis; hatched grey: no change can be measured")
 
 
 def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, top: int) -> None:
@@ -136,7 +136,8 @@ def _draw_member(
 ) -> None:
     """One column of a row; `number` -1 is the reference."""
     image = row.images[number + 1]
-    title = "reference" if number < 0 else f"member {number}, rank {row.ranked.ranks[number]}"
+    rank = f"rank {row.ranked.ranks[number]}" if row.ranked.certainty else "no rank"
+    title = "reference" if number < 0 else f"member {number}, {rank}"
     seen = "" if row.judge is None else f", metrics see {row.judge[number + 1]:.2f}"
     write_text(draw, left, top, title + seen)
     for line, text in enumerate([] if number < 0 else _caption(row.ranked.members[number])):

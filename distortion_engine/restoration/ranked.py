@@ -5,7 +5,7 @@ A set has one of three forms:
 - outputs: a damaged input and what different algorithms make of it. Nobody can tell the order beforehand, so all ranks
   are equal and the certainty is 0; the labels of a judge tell it afterwards.
 - rising damage: one algorithm at one strength, or none, after the same damage with more and more noise or coarser
-  compression. The algorithm is told of no more noise than the least there is, so that more in is more out.
+  compression. The algorithm is told of less noise than the least there is, so that more in is more out.
 - rising strength: one algorithm on one noisy input, from a strength on that is beyond the best one: denoisers then take
   away more of the picture than of the noise, sharpening and deconvolution lift more noise than detail.
 
@@ -24,6 +24,7 @@ import numpy as np
 from distortion_engine.recipe import RESTORATION_OUTPUTS, Operation, RankedSet, Recipe, Value
 from distortion_engine.restoration.sampling import (
     Damaged,
+    camera_deviation,
     check_families,
     draw_seed,
     families_for,
@@ -40,8 +41,9 @@ INPUT_SHARE = 0.2  # of sets of rising damage that show the damaged images thems
 # From member to member, these are multiplied by a number from the range: noise, 100 less the quality of a JPEG, and the
 # strength of an algorithm.
 NOISE_RISE, JPEG_RISE, STRENGTH_RISE = (1.25, 1.6), (1.5, 1.9), (1.5, 2.1)
-# Strengths of algorithms are drawn up to three times what they are told, see `sampling.MOST_STRENGTH`.
-_TOLD = 1 / 3
+# After rising damage denoisers are told of this share of the least noise, at most: one that is told of all of it can
+# leave more texture where there is more noise. A fine JPEG counts as noise of JPEG_DEVIATION.
+MOST_TOLD, JPEG_DEVIATION = 0.7, 0.02
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,10 @@ def sample_rising_damage(rng: np.random.Generator, members: int, without: Sequen
     families = [family for family in families_for(damaged, without) if family not in unfit]
     if families and rng.random() >= INPUT_SHARE:
         family = families[int(rng.integers(len(families)))]
-        algorithm = sample_algorithm(rng, replace(damaged, deviation=_TOLD * damaged.deviation), family, without)
+        algorithm = tuple(
+            _held_back(operation, MOST_TOLD * (damaged.deviation or JPEG_DEVIATION))
+            for operation in sample_algorithm(rng, damaged, family, without)
+        )
         if last.name != "jpeg":
             algorithm += sample_finish(rng, without)
     rises = _rises(rng, members, *(JPEG_RISE if last.name == "jpeg" else NOISE_RISE))
@@ -140,6 +145,14 @@ def sample_rising_strength(rng: np.random.Generator, members: int, without: Sequ
     return RankedSet(RESTORATION_OUTPUTS, tuple(recipes), tuple(range(members)))
 
 
+def _held_back(operation: Operation, deviation: float) -> Operation:
+    """The same operation, told of no more noise than of this standard deviation."""
+    told = operation.params.get("deviation", 0.0)
+    return (
+        replace(operation, params={**operation.params, "deviation": min(float(told), deviation)}) if told else operation
+    )
+
+
 def risen(operation: Operation, rise: float) -> Operation:
     """The same damage with `rise` times the noise, or times the distance of its JPEG quality from 100."""
     factors = {"shot": rise**2, "read": rise, "chroma_blotch": rise, "deviation": rise}
@@ -153,17 +166,18 @@ def risen(operation: Operation, rise: float) -> Operation:
 
 def _least_damage(damaged: Damaged, rng: np.random.Generator) -> Damaged:
     """Damage like this one whose last operation is little noise, or fine compression, that can rise."""
-    deviation = log_uniform(rng, 0.03, 0.06)
+    deviation = log_uniform(rng, 0.012, 0.05)
     first, noise = damaged.operations[0], Operation("white_noise", {"deviation": deviation}, draw_seed(rng))
     if damaged.kind != "noise":
         quality = int(rng.integers(90, 97))
         codes = damaged.kind == "shrink" and rng.random() < 0.5
         last = Operation("jpeg", {"quality_jpeg": quality}) if codes else noise
         return replace(damaged, operations=(first, last), deviation=0.0 if codes else deviation)
+    params = {**first.params, "deviation": deviation}
     if first.name == "camera":
-        params = {**first.params, "shot": log_uniform(rng, 2e-3, 6e-3), "read": log_uniform(rng, 2e-3, 2e-2)}
-    else:
-        params = {**first.params, "deviation": deviation}
+        shot, read = log_uniform(rng, 3e-4, 5e-3), log_uniform(rng, 2e-3, 2e-2)
+        params = {**first.params, "shot": shot, "read": read}
+        deviation = camera_deviation(shot, read)
     return replace(damaged, operations=(replace(first, params=params),), deviation=deviation)
 
 

@@ -145,9 +145,14 @@ def _camera_noise(rng: np.random.Generator) -> Damaged:
         "blotch_px": float(rng.uniform(1.5, 5.0)),
         "quality_jpeg": int(rng.integers(60, 97)) if rng.random() < JPEG_SHARE else 0,
     }
-    # Mid-grey is .2 in linear light; the sRGB curve has a slope of about 1.4 there.
-    deviation = 1.4 * (0.2 * shot + float(params["read"]) ** 2) ** 0.5
+    deviation = camera_deviation(shot, float(params["read"]))
     return Damaged("noise", (Operation("camera", params, draw_seed(rng)),), deviation)
+
+
+def camera_deviation(shot: float, read: float) -> float:
+    """Standard deviation of the noise of a camera in sRGB at mid-grey, about; see `Sensor` for both numbers."""
+    # Mid-grey is .2 in linear light; the sRGB curve has a slope of about 1.4 there.
+    return 1.4 * float((0.2 * shot + read**2) ** 0.5)
 
 
 def _plain_noise(rng: np.random.Generator) -> Damaged:

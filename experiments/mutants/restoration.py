@@ -5,6 +5,7 @@ from experiments.mutants.mutant import Mutant
 _DAMAGE = ("tests/distortion_engine/restoration/test_damage.py",)
 _ALGORITHMS = ("tests/distortion_engine/restoration/test_algorithms.py",)
 _OPERATIONS = ("tests/distortion_engine/restoration/test_operations.py",)
+_RANKED = ("tests/distortion_engine/restoration/test_ranked.py",)
 _BACKBONE = ("tests/relational_iqa/networks/test_backbone.py",)
 _ADOPT = ("tests/experiments/backbone/test_adopt.py",)
 _ROOM = "distortion_engine/restoration"
@@ -29,6 +30,18 @@ MUTANTS = (
     Mutant(f"{_ROOM}/upscaling.py", "residue = small - shrink", "residue = -small + shrink", _ALGORITHMS),
     Mutant(f"{_ROOM}/operations.py", "manual_seed(operation.seed)", "manual_seed(0)", _OPERATIONS),
     Mutant(f"{_ROOM}/sampling.py", "max(damaged.deviation, 0.01) * _strength(rng)", "_strength(rng)", _OPERATIONS),
+    Mutant(f"{_ROOM}/sampling.py", "if output not in outputs", "if True", _RANKED),
+    Mutant(f"{_ROOM}/sampling.py", 'and "interpolation" not in without', "", _RANKED),
+    Mutant(f"{_ROOM}/sampling.py", 'and "unsharp_mask" not in without', "", _RANKED),
+    Mutant(f"{_ROOM}/sampling.py", "network_names(damaged.factor)))", "network_names(2)))", _RANKED),
+    Mutant(f"{_ROOM}/ranked.py", '{"shot": rise**2', '{"shot": rise', _RANKED),
+    Mutant(f"{_ROOM}/ranked.py", "round(100 - rise *", "round(100 - 0.9 * rise *", _RANKED),
+    Mutant(f"{_ROOM}/ranked.py", "min(float(told), deviation)", "float(told)", _RANKED),
+    Mutant(f"{_ROOM}/ranked.py", "power=-2.0", "power=2.0", _RANKED),
+    Mutant(f"{_ROOM}/ranked.py", "(0,) * members, certainty=0.0", "(0,) * members", _RANKED),
+    Mutant(f"{_ROOM}/ranked.py", "without if slow else others", "()", _RANKED),
+    Mutant(f"{_ROOM}/ranked.py", "first * rise**strength.power", "first / rise**strength.power", _RANKED),
+    Mutant("distortion_engine/render.py", "apply(reference, recipe.operations)", "apply(reference, ())", _RANKED),
     Mutant(_NETWORK, "(kernel - stride) // 2", "(kernel - 1) // 2", _BACKBONE),
     Mutant(_NETWORK, "nearest < 0.9 * wanted", "nearest < wanted", _BACKBONE),
     Mutant(

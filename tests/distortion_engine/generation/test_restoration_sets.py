@@ -97,7 +97,13 @@ def test_the_sheet_names_the_operations_of_each_member(monkeypatch: pytest.Monke
     images, fields = np.zeros((3, 3, 8, 8), np.uint8), np.zeros((3, len(AXES), 8, 8), np.float32)
     ranked = RankedSet(RESTORATION_OUTPUTS, (recipe, Recipe()), (0, 0), certainty=0.0)
     contact_sheet.draw_sheet([contact_sheet.SheetRow("a set", ranked, None, images, fields, fields[:, :1] + 1)])
-    assert {"camera 0.00123 0.01 1.5", "bm3d 0.05", "restoration_outputs", "in no known order"} <= set(said)
+    assert {
+        "camera 0.00123 0.01 1.5",
+        "bm3d 0.05",
+        "restoration_outputs",
+        "in no known order",
+        "member 1, no rank",
+    } <= set(said)
 
 
 def test_training_opens_them_by_kind_with_the_certainty_of_their_form(tmp_path: Path):

@@ -121,6 +121,17 @@ def test_rising_damage_changes_noise_or_compression_and_nothing_else():
     assert set(risen_parameters) == {"shot", "read", "chroma_blotch", "deviation", "quality_jpeg"}
 
 
+def test_algorithms_after_rising_damage_are_told_of_less_noise_than_the_least_there_is():
+    told = []
+    for seed in range(120):
+        first = sample_rising_damage(np.random.default_rng(seed), 4).members[0]
+        plain = [o.params["deviation"] for o in first.operations if o.name in ("white_noise", "correlated_noise")]
+        for operation in first.operations:
+            if plain and operation.name not in DAMAGE and "deviation" in operation.params:
+                told.append(operation.params["deviation"] / plain[0])
+    assert max(told) == pytest.approx(0.7) and min(told) < 0.5
+
+
 def test_rising_strength_changes_one_number_of_the_algorithm_and_nothing_else():
     families = Counter()
     for seed in range(80):
