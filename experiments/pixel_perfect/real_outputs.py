@@ -1,0 +1,144 @@
+"""Rows on what algorithms make of damaged photographs, two by two, with and without the reference: the material that
+users bring. Truth: pairs on which all conventional metrics and the distances of the backbone's stages agree."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distortion_engine.augment import random_crop
+from distortion_engine.dataset import read_photo
+from distortion_engine.restoration.operations import apply
+from distortion_engine.restoration.sampling import Output, sample_damage, sample_outputs
+from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales, metric_quantile
+from experiments.pixel_perfect.cross_type import unanimous
+from experiments.pixel_perfect.measures import Model, share
+from experiments.pixel_perfect.table import Row
+from relational_iqa.conventional import METRICS
+from relational_iqa.networks.backbone import EfficientNetLite
+from relational_iqa.networks.stage_distances import stage_distances
+from relational_iqa.storage.backbone_weights import load_backbone_weights
+
+MUST_WITH, MUST_ALONE = 0.99, 0.92
+OUTPUTS = 5
+BORDER_PX = 8  # cut off: algorithms disagree about what lies beyond the photograph
+
+
+@dataclass
+class RealOutputs:
+    """Answers by set: whether the verdict is right, with the reference and without. alone_by_damage, alone_by_family:
+    the latter by what was done before, and by the algorithms of the pair."""
+
+    with_reference: list[list[bool]] = field(default_factory=list)
+    alone: list[list[bool]] = field(default_factory=list)
+    alone_by_damage: dict[str, list[list[bool]]] = field(default_factory=lambda: defaultdict(list))
+    alone_by_family: dict[str, list[list[bool]]] = field(default_factory=lambda: defaultdict(list))
+    asked: int = 0
+
+
+@dataclass(frozen=True)
+class OutputSet:
+    """One damaged photograph. images: (n + 1, 3, S, S) in [0, 1] of 8 bits, the reference first. outputs: what was done
+    to make the others. damage: kind of the damage."""
+
+    images: Tensor
+    outputs: tuple[Output, ...]
+    damage: str
+
+
+def output_set(photos: Sequence[Path], index: int, size_px: int, seed: int, without: Sequence[str] = ()) -> OutputSet:
+    """Set `index`: a function of the arguments alone. without: families of algorithms that are left out."""
+    rng = np.random.default_rng([seed, index, 6])
+    photo = photos[int(rng.integers(len(photos)))]
+    pixels = random_crop(read_photo(photo), size_px + 2 * BORDER_PX, int(rng.integers(2**31 - 1)))
+    reference = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float() / 255
+    damaged = sample_damage(rng)
+    outputs = sample_outputs(rng, damaged, OUTPUTS, without)
+    inside = (..., slice(BORDER_PX, BORDER_PX + size_px), slice(BORDER_PX, BORDER_PX + size_px))
+    images = [reference, *(apply(reference, output.operations, whole=True) for output in outputs)]
+    eight_bits = torch.stack([(image[inside].clamp(0, 1) * 255).round() / 255 for image in images])
+    return OutputSet(eight_bits, outputs, damaged.kind)
+
+
+def measure_real_outputs(
+    model: Model,
+    photos: Sequence[Path],
+    sets: int,
+    size_px: int = 224,
+    seed: int = 0,
+    log: Callable[[str], None] = lambda text: None,
+) -> RealOutputs:
+    """All pairs of the outputs of `sets` damaged photographs and of the damaged photographs themselves."""
+    result = RealOutputs()
+    for index in range(sets):
+        _ask(model, output_set(photos, index, size_px, seed), result)
+    log(f"outputs of algorithms: {result.asked} pairs of {sets} photographs")
+    return result
+
+
+def _ask(model: Model, drawn: OutputSet, result: RealOutputs) -> None:
+    tests, outputs = drawn.images[1:], drawn.outputs
+    damage = damage_seen(tests, drawn.images[:1].expand_as(tests))
+    pairs = [(i, j) for i in range(len(tests)) for j in range(i)]
+    first, second = (torch.tensor(side) for side in zip(*pairs, strict=True))
+    quality = model.quality_batch(tests, drawn.images[:1].expand_as(tests)).cpu()
+    margins = model.margin_batch(tests[first], tests[second]).cpu().tolist()
+    right, alone = [], []
+    by_family: dict[str, list[bool]] = defaultdict(list)
+    for (i, j), margin in zip(pairs, margins, strict=True):
+        better = unanimous({name: float(values[j] - values[i]) for name, values in damage.items()})
+        if better:
+            right.append(float(quality[i] - quality[j]) * better > 0)
+            alone.append(margin * better > 0)
+            for family in {outputs[i].family, outputs[j].family}:
+                by_family[family].append(alone[-1])
+    result.with_reference.append(right)
+    result.alone.append(alone)
+    result.alone_by_damage[drawn.damage].append(alone)
+    for family, answers in by_family.items():
+        result.alone_by_family[family].append(answers)
+    result.asked += len(pairs)
+
+
+def damage_seen(tests: Tensor, references: Tensor) -> dict[str, Tensor]:
+    """Loss of quality (B,) as every judge sees it: the conventional metrics, and the stages of the backbone."""
+    seen = {}
+    for name, metric in METRICS.items():
+        if name in CONSENSUS_METRICS:
+            seen[name] = metric_quantile(name, at_viewing_scales(name, metric.function, tests, references))
+        else:
+            value = metric.function(tests, references)
+            seen[name] = -value if metric.higher_is_better else value
+    with torch.inference_mode():
+        distances = stage_distances(tests, references, _backbone())
+    return {**seen, "stages: structure": distances.structure, "stages: means": distances.mean}
+
+
+def real_output_rows(result: RealOutputs) -> list[Row]:
+    """The two required rows with their parts."""
+    samples = f"of {result.asked} pairs those on which all metrics and the stages agree"
+    name = "outputs of algorithms two by two, without reference"
+    rows = [_row("outputs of algorithms two by two, with reference", result.with_reference, MUST_WITH, samples),
+            _row(name, result.alone, MUST_ALONE, samples)]  # fmt: skip
+    for parts in (result.alone_by_damage, result.alone_by_family):
+        rows += [_row(part, answers, part=True) for part, answers in sorted(parts.items())]
+    return rows
+
+
+def _row(name: str, groups: list[list[bool]], must: float | None = None, samples: str = "", part: bool = False) -> Row:
+    found = share(groups)
+    value = found.value if found.answers else None
+    said = f"{found.answers} pairs" + (f"; {samples}" if samples else "")
+    return Row(name, value, said, must, "share", found.spread if found.answers else None, part=part)
+
+
+@cache
+def _backbone() -> EfficientNetLite:
+    return load_backbone_weights()[0]

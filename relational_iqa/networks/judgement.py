@@ -1,0 +1,267 @@
+"""A judgement of one image alone: how far it is below a clean photograph, as a whole and at each place.
+
+The stages of a backbone that has seen the world are brought to a grid of cells of 16 px; of every channel the mean of
+the cell and the spread around it are known. Several heads, alike but for their start, read a local quality and its
+weight from them, and a quality of the whole from the moments of the whole image. Their mean is the judgement, and how
+far they are apart says how much it is worth. Sums over cells are all that leaves the tiles, so tiles give the numbers
+of the whole image.
+
+Two judgements, subtracted, are a margin without a reference that is odd by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite
+from relational_iqa.networks.blocks import PointwiseBlock
+
+CELL_PX = 16
+"""Side of a cell of the judgement, in pixels."""
+FULL_TAPS = (-1, 0, 2, 4, 7, 10)  # strides 2 to 16; what comes later is coarser than a cell and sees half a tile
+_LOG_WEIGHT_LIMIT = 3.0
+_LEAST_VARIANCE = 1e-4  # of channels with unit spread
+_ROOT_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class JudgementArchitecture:
+    """Sizes of a `Judgement`.
+
+    Args:
+        backbone: its stages, all of a stride of at most 16.
+        half_taps: how many of the stages, from the finest on, are used of the image at half size too; their strides are
+            at most 8.
+        hidden: channels of the local heads.
+        heads: how many heads there are; they disagree where training did not decide.
+        local: False leaves the local quality out of the judgement of the whole.
+        pooled: False leaves the quality from the moments of the whole image out.
+    """
+
+    backbone: BackboneArchitecture = BackboneArchitecture(taps=FULL_TAPS)
+    half_taps: int = 4
+    hidden: int = 96
+    heads: int = 3
+    local: bool = True
+    pooled: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.local or self.pooled):
+            raise ValueError("a judgement needs local, pooled or both")
+        for name in ("hidden", "heads"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= 512:
+                raise ValueError(f"{name} is {value!r}: expected a whole number from 1 to 512")
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON data; `from_dict` is the inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, object]) -> JudgementArchitecture:
+        """The inverse of `to_dict`, of JSON too, which has lists where we have tuples."""
+        backbone = facts["backbone"]
+        if not isinstance(backbone, dict):
+            raise ValueError(f"backbone is {backbone!r}: expected its sizes by name")
+        shape = BackboneArchitecture(**{**backbone, "taps": tuple(backbone["taps"])})
+        return cls(**{**facts, "backbone": shape})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class LocalJudgement:
+    """Judgements of images before pooling, one of each head, on the grid of cells.
+
+    Shape:
+        quality: (b, heads, h, w), levels, at most 0; what an image would have which looked like this place everywhere.
+        weight: (b, heads, h, w), > 0.
+        moments: (b, 2 c, h, w), means of the channels in the cell and of their squares, of unit spread.
+    """
+
+    quality: Float[Tensor, "b heads h w"]
+    weight: Float[Tensor, "b heads h w"]
+    moments: Float[Tensor, "b twice_channels h w"]
+
+    def sums(self, share: Float[Tensor, "_ 1 h w"]) -> JudgementSums:
+        """Sums over the cells, of which `share` says how much counts, 0 to 1, for all images or for each."""
+        weight = self.weight * share
+        return JudgementSums(
+            share.expand(len(weight), 1, *share.shape[-2:]).sum((2, 3)),
+            (self.moments * share).sum((2, 3)),
+            weight.sum((2, 3)),
+            (weight * self.quality).sum((2, 3)),
+            (weight * self.quality.square()).sum((2, 3)),
+        )
+
+
+@dataclass(frozen=True)
+class JudgementSums:
+    """Sums over cells; those of tiles add.
+
+    Args:
+        share: of the cells that count.
+        moments: of the moments, uniformly.
+        weight: of the weights of each head.
+        value: of weighted qualities.
+        square: of weighted squares.
+    """
+
+    share: Float[Tensor, "b 1"]
+    moments: Float[Tensor, "b twice_channels"]
+    weight: Float[Tensor, "b heads"]
+    value: Float[Tensor, "b heads"]
+    square: Float[Tensor, "b heads"]
+
+    def __add__(self, other: JudgementSums) -> JudgementSums:
+        return JudgementSums(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+class LocalHead(nn.Module):
+    """(b, 2 c, h, w) means and spreads -> quality <= 0 in levels, and weight > 0."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(inputs, hidden, 1)
+        self.blocks = nn.Sequential(PointwiseBlock(hidden), PointwiseBlock(hidden))
+        self.out = nn.Conv2d(hidden, 2, 1)
+        nn.init.zeros_(self.out.weight[1:])
+
+    def forward(self, x: Float[Tensor, "b inputs h w"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
+        out = self.out(F.silu(self.blocks(F.silu(self.mix(x)))))
+        return -F.softplus(out[:, :1]), torch.exp(out[:, 1:].clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
+
+
+class PooledHead(nn.Module):
+    """(b, 2 c) means and spreads of the whole image -> quality (b, 1)."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(inputs, 2 * hidden), nn.SiLU(), nn.Dropout(0.3),
+            nn.Linear(2 * hidden, hidden), nn.SiLU(), nn.Dropout(0.2), nn.Linear(hidden, 1),
+        )  # fmt: skip
+
+    def forward(self, x: Float[Tensor, "b inputs"]) -> Float[Tensor, "b 1"]:
+        result: Tensor = self.layers(x)
+        return result
+
+
+class Judgement(nn.Module):
+    """Images (B, 3, H, W), sRGB in [0, 1], both sides multiples of 16 -> judgements by every head.
+
+    Attributes:
+        stages: the backbone.
+        channels: of all stages together, at full and at half size.
+        reach_px: how far a value of `local` sees to one side, at most.
+    """
+
+    def __init__(self, architecture: JudgementArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.stages = EfficientNetLite(architecture.backbone)
+        strides, count = self.stages.strides, architecture.half_taps
+        if not 0 <= count <= len(strides) or max(strides) > CELL_PX or 2 * max((0, *strides[:count])) > CELL_PX:
+            raise ValueError(f"half_taps is {count} with stages of strides {strides}: none may be wider than a cell")
+        self.channels = sum(self.stages.channels) + sum(self.stages.channels[:count])
+        reach = [*self.stages.reach_px, *(2 * px for px in self.stages.reach_px[:count])]
+        self.reach_px = max(reach) + 2 * CELL_PX
+        inputs, heads = 2 * self.channels, range(architecture.heads)
+        self.locals = nn.ModuleList(LocalHead(inputs, architecture.hidden) for _ in heads)
+        self.pooled = nn.ModuleList(PooledHead(inputs, architecture.hidden) for _ in heads)
+        self.root_share = nn.Parameter(torch.zeros(architecture.heads))
+        self.offset: Tensor
+        self.scale: Tensor
+        self.register_buffer("offset", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.channel_mean: Tensor
+        self.channel_scale: Tensor
+        self.register_buffer("channel_mean", torch.zeros(self.channels))
+        self.register_buffer("channel_scale", torch.ones(self.channels))
+
+    def moments(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {2*self.channels} h//16 w//16"]:
+        """Means of the channels in every cell, and of their squares: all that the heads see of an image."""
+        planes = self._planes(image)
+        centred = [
+            (plane - mean[:, None, None]) * scale[:, None, None]
+            for plane, mean, scale in zip(
+                planes, self._by_stage(self.channel_mean), self._by_stage(self.channel_scale), strict=True
+            )
+        ]
+        cells = image.shape[-2] // CELL_PX, image.shape[-1] // CELL_PX
+        first = [_to_cells(plane, cells) for plane in centred]
+        second = [_to_cells(plane.square(), cells) for plane in centred]
+        return torch.cat([*first, *second], 1)
+
+    def inputs(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> Float[Tensor, "b {2*self.channels} h w"]:
+        """What the local heads see of every cell: the means of the channels in it, and their spread in 3 x 3 cells."""
+        around = F.avg_pool2d(moments, 3, 1, 1, count_include_pad=False)
+        first, spread = moments[:, : self.channels], _spread(*around.chunk(2, 1))
+        return (torch.cat([first, spread], 1) - self.offset[:, None, None]) * self.scale[:, None, None]
+
+    def heads(
+        self, inputs: Float[Tensor, "b {2*self.channels} h w"]
+    ) -> tuple[Float[Tensor, "b heads h w"], Float[Tensor, "b heads h w"]]:
+        """Local quality and weight of every head. A cell depends on its own inputs alone."""
+        qualities, weights = zip(*(head(inputs) for head in self.locals), strict=True)
+        return torch.cat(qualities, 1), torch.cat(weights, 1)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> LocalJudgement:
+        moments = self.moments(image)
+        return LocalJudgement(*self.heads(self.inputs(moments)), moments)
+
+    def quality(self, sums: JudgementSums) -> Float[Tensor, "b heads"]:
+        """Judgement of whole images by every head, in levels; higher is better."""
+        total = torch.zeros_like(sums.value)
+        if self.architecture.local:
+            mean = sums.value / sums.weight
+            root = torch.sqrt((sums.square / sums.weight).clamp_min(_ROOT_FLOOR))
+            share = torch.sigmoid(self.root_share)
+            total = total + (1 - share) * mean - share * root
+        if self.architecture.pooled:
+            first, second = (sums.moments / sums.share).chunk(2, 1)
+            x = (torch.cat([first, _spread(first, second)], 1) - self.offset) * self.scale
+            total = total + torch.cat([head(x) for head in self.pooled], 1)
+        return total
+
+    @torch.no_grad()
+    def calibrate(self, images: Float[Tensor, "b 3 h w"]) -> None:
+        """Brings every channel of the stages to zero mean and unit spread on a first batch of images."""
+        planes = self._planes(images)
+        self.channel_mean.copy_(torch.cat([plane.mean((0, 2, 3)) for plane in planes]))
+        spread = torch.cat([plane.std((0, 2, 3)) for plane in planes])
+        self.channel_scale.copy_(1 / spread.clamp_min(1e-3))
+
+    @torch.no_grad()
+    def calibrate_heads(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> None:
+        """Brings every input of the heads to zero mean and unit spread on the moments of a first batch of images."""
+        self.offset.zero_()
+        self.scale.fill_(1.0)
+        inputs = self.inputs(moments)
+        self.offset.copy_(inputs.mean((0, 2, 3)))
+        self.scale.copy_(1 / inputs.std((0, 2, 3)).clamp_min(1e-2))
+
+    def _planes(self, image: Tensor) -> list[Tensor]:
+        planes = list(self.stages(image))
+        if self.architecture.half_taps:
+            planes += self.stages(F.avg_pool2d(image, 2))[: self.architecture.half_taps]
+        return planes
+
+    def _by_stage(self, values: Tensor) -> Sequence[Tensor]:
+        channels = [*self.stages.channels, *self.stages.channels[: self.architecture.half_taps]]
+        parts: Sequence[Tensor] = values.split(channels)
+        return parts
+
+
+def _to_cells(plane: Tensor, cells: tuple[int, int]) -> Tensor:
+    side = plane.shape[-1] // cells[1]
+    return plane if side == 1 else F.avg_pool2d(plane, side)
+
+
+def _spread(first: Tensor, second: Tensor) -> Tensor:
+    """Standard deviation of the moments of channels of unit spread."""
+    return torch.sqrt((second - first.square()).clamp_min(0) + _LEAST_VARIANCE)

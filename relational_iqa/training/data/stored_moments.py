@@ -1,0 +1,145 @@
+"""Moments of the backbone's stages for every image of the training sets: computed once, kept on the disk, because the
+backbone is frozen and takes fifty times as long as the heads that are trained on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from distortion_engine.generation.stored_sets import StoredSets
+from distortion_engine.jobs.safe_files import atomic_file
+from relational_iqa.networks.judgement import CELL_PX, Judgement
+from relational_iqa.networks.stage_distances import stage_distances
+from relational_iqa.training.data.one_at_a_time import one_at_a_time
+
+_LARGEST = 6e4  # of half precision
+_SAY_EVERY = 100  # sets
+
+
+class MomentBatch(NamedTuple):
+    """S ranked sets, of whose images the moments are known.
+
+    Attributes:
+        moments: (S, n + 1, 2 c, h, w) as `Judgement.moments` gives them, the reference first.
+        ranks: (S, n + 1), lower is better.
+        labels: (S, n + 1, M) loss of quality by metric, in severity.
+        distances: (S, n + 1, 2) distances of the backbone's stages to the reference.
+        certainty: (S,) of the order by construction.
+        severity: (S, n + 1, h, w) true severity of all distortions together at every cell.
+        valid: (S, n + 1, h, w) where it is known, in [0, 1].
+    """
+
+    moments: Tensor
+    ranks: Tensor
+    labels: Tensor
+    distances: Tensor
+    certainty: Tensor
+    severity: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMoments:
+    """Ranked sets with the moments of their images.
+
+    Args:
+        sets: the sets.
+        moments: (N, n + 1, 2 c, h, w) float16.
+        distances: (N, n + 1, 2) float32.
+    """
+
+    sets: StoredSets
+    moments: np.ndarray
+    distances: np.ndarray
+
+    def batch(self, index: np.ndarray) -> MomentBatch:
+        """The sets of these numbers."""
+        sets = self.sets
+        fields = torch.from_numpy(np.abs(sets.fields[index].astype(np.float32)).sum(2) / 127)
+        valid = torch.from_numpy(sets.validity[index].astype(np.float32)[:, :, 0] / 255)
+        side = fields.shape[-1] // self.moments.shape[-1]
+        return MomentBatch(
+            torch.from_numpy(np.stack([self.moments[i] for i in index])).float(),
+            torch.from_numpy(sets.ranks[index]),
+            torch.from_numpy(sets.labels[index]),
+            torch.from_numpy(self.distances[index]),
+            torch.from_numpy(sets.certainty[index]),
+            F.avg_pool2d(fields, side),
+            F.avg_pool2d(valid, side),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MomentBatches(Dataset[MomentBatch]):
+    """Item n: batch n, a function of (seed, n): sets drawn from several stores, as many from each as `sets_per_batch`
+    says."""
+
+    stores: tuple[StoredMoments, ...]
+    sets_per_batch: tuple[int, ...]
+    seed: int
+
+    def __getitem__(self, step: int) -> MomentBatch:
+        rng = np.random.default_rng([self.seed, step, 3])
+        parts = []
+        for store, count in zip(self.stores, self.sets_per_batch, strict=True):
+            if count:
+                total = len(store.sets)
+                parts.append(store.batch(np.sort(rng.choice(total, count, replace=total < count))))
+        return MomentBatch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path) -> StoredMoments:
+    """Opens the moments of `sets` below `folder`, after computing those that are not there yet.
+
+    A run that was stopped goes on where it was. The key of the file names the sets and the weights of the backbone.
+    """
+    judgement.eval()
+    side, members = sets.images.shape[-1] // CELL_PX, sets.images.shape[1]
+    shape = (len(sets), members, 2 * judgement.channels, side, side)
+    path = folder / f"moments-{_key(sets, judgement)}"
+    with one_at_a_time(path):
+        path.mkdir(parents=True, exist_ok=True)
+        done = _done(path)
+        mode = "r+" if done else "w+"
+        moments = np.lib.format.open_memmap(path / "moments.npy", mode, np.float16, shape)
+        distances = np.lib.format.open_memmap(path / "distances.npy", mode, np.float32, (*shape[:2], 2))
+        with torch.inference_mode():
+            for number in range(done, len(sets)):
+                images = torch.from_numpy(np.array(sets.images[number])).float() / 255
+                moments[number] = judgement.moments(images).clamp(-_LARGEST, _LARGEST).half().numpy()
+                found = stage_distances(images, images[:1].expand_as(images), judgement.stages)
+                distances[number] = torch.stack(found, 1).numpy()
+                if (number + 1) % _SAY_EVERY == 0 or number + 1 == len(sets):
+                    moments.flush()
+                    distances.flush()
+                    with atomic_file(path / "done.json") as stream:
+                        stream.write(json.dumps(number + 1).encode())
+                    print(f"moments of {number + 1} of {len(sets)} sets", file=sys.stderr, flush=True)
+    kept = np.load(path / "moments.npy", mmap_mode="r"), np.array(np.load(path / "distances.npy"))
+    return StoredMoments(sets, *kept)
+
+
+def _done(path: Path) -> int:
+    try:
+        return int(json.loads((path / "done.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return 0
+
+
+def _key(sets: StoredSets, judgement: Judgement) -> str:
+    found = hashlib.sha256(f"{sets.images.shape} {sets.source} {judgement.architecture.half_taps}".encode())
+    found.update(np.ascontiguousarray(sets.labels).tobytes())
+    found.update(np.ascontiguousarray(sets.images[0]).tobytes())
+    for value in [*judgement.stages.state_dict().values(), judgement.channel_mean, judgement.channel_scale]:
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]

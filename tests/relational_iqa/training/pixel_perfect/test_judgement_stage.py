@@ -1,0 +1,166 @@
+"""The judgement stage: which pairs are in order, the parts of the loss with their signs, and that heads learn."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from distortion_engine.generation.stored_sets import StoredSets
+from relational_iqa.networks.backbone import BackboneArchitecture, random_weights
+from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
+from relational_iqa.networks.stage_distances import stage_distances
+from relational_iqa.training.data.stored_moments import MomentBatch, MomentBatches, stored_moments
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.pixel_perfect.judgement_stage import (
+    DEFAULT_WEIGHTS,
+    JudgementObjective,
+    JudgementStage,
+    ordered_pairs,
+)
+
+SMALL = JudgementArchitecture(BackboneArchitecture(taps=(-1, 4)), half_taps=1, hidden=16, heads=2)
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def sets(photos: list[Tensor]) -> StoredSets:
+    """Twelve sets of a photograph and the same with more and more noise on its right half."""
+    rng = np.random.default_rng(0)
+    images, fields = [], np.zeros((12, 3, 2, SIDE // 4, SIDE // 4), np.int8)
+    for number in range(12):
+        photo = (photos[number % len(photos)].numpy() * 255).astype(np.uint8)
+        top, left = (int(rng.integers(size - SIDE)) for size in photo.shape[1:])
+        crop = photo[:, top : top + SIDE, left : left + SIDE].astype(np.float32)
+        noise = rng.normal(0, 40, crop.shape) * (np.arange(SIDE) >= SIDE // 2)
+        images.append(np.stack([crop, crop + noise / 3, crop + noise]).clip(0, 255).astype(np.uint8))
+    fields[:, 1, 1, :, SIDE // 8 :], fields[:, 2, 1, :, SIDE // 8 :] = 38, 102
+    severity = np.array([0.0, 0.2, 0.6], np.float32)
+    return StoredSets(
+        np.stack(images), fields, np.full((12, 3, 1, SIDE // 4, SIDE // 4), 255, np.uint8),
+        np.tile([-1, 0, 1], (12, 1)), np.tile(severity[None, :, None], (12, 1, 2)), np.ones(12, np.float32),
+        np.zeros(12, np.int64), "12 ranked sets of photographs",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def judgement(sets: StoredSets) -> Judgement:
+    torch.manual_seed(0)
+    model = Judgement(SMALL)
+    images = torch.from_numpy(sets.images[0]).float() / 255
+    random_weights(model.stages, images, seed=2)
+    model.calibrate(images)
+    return model
+
+
+def test_moments_are_stored_once_and_a_stopped_run_goes_on(
+    sets: StoredSets, judgement: Judgement, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    store = stored_moments(sets, judgement, tmp_path)
+    images = torch.from_numpy(sets.images[5]).float() / 255
+    assert np.allclose(store.moments[5], judgement.moments(images).detach().numpy(), rtol=2e-3, atol=2e-3)
+    distances = torch.stack(stage_distances(images, images[:1].expand_as(images), judgement.stages), 1).detach()
+    assert np.allclose(store.distances[5], distances.numpy(), atol=1e-5) and (store.distances[:, 0] == 0).all()
+    capsys.readouterr()
+    first = np.array(store.moments)
+    again = stored_moments(sets, judgement, tmp_path)
+    assert np.array_equal(again.moments, first) and capsys.readouterr().err == ""
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    (folder / "done.json").write_text("7")
+    stored_moments(sets, judgement, tmp_path)
+    assert np.array_equal(np.load(folder / "moments.npy"), first)
+    assert "moments of 12 of 12" in capsys.readouterr().err
+    judgement.channel_scale *= 2
+    assert not np.array_equal(stored_moments(sets, judgement, tmp_path).moments, first)
+
+
+def test_batches_are_a_function_of_seed_and_number(sets: StoredSets, judgement: Judgement, tmp_path: Path):
+    store = stored_moments(sets, judgement, tmp_path)
+    batches = MomentBatches((store, store), (2, 3), seed=1)
+    one, same, other = batches[4], MomentBatches((store, store), (2, 3), seed=1)[4], batches[5]
+    assert all(torch.equal(x, y) for x, y in zip(one, same, strict=True)) and not torch.equal(one[0], other[0])
+    assert one.moments.shape[:2] == (5, 3) and one.severity.shape == (5, 3, 2, 2)
+    assert torch.allclose(one.severity[0, 2], torch.tensor([[0.0, 102 / 127]] * 2), atol=1e-6)
+    assert torch.equal(one.valid, torch.ones(5, 3, 2, 2))
+
+
+def batch_of(
+    ranks: list[int], labels: list[list[float]], distances: list[list[float]], certainty: float
+) -> MomentBatch:
+    count = len(ranks)
+    return MomentBatch(
+        torch.zeros(1, count, 2, 1, 1), torch.tensor([ranks]), torch.tensor([labels]), torch.tensor([distances]),
+        torch.tensor([certainty]), torch.zeros(1, count, 1, 1), torch.ones(1, count, 1, 1),
+    )  # fmt: skip
+
+
+def test_pairs_are_in_order_by_construction_or_where_all_teachers_agree():
+    labels = [[0.0, 0.0], [0.3, 0.3], [0.1, 0.1], [0.5, 0.31]]
+    distances = [[0.0, 0.0], [0.2, 0.2], [0.1, 0.3], [0.3, 0.25]]
+    unsure = ordered_pairs(batch_of([-1, 0, 0, 0], labels, distances, 0.0))[0]
+    # Metrics and one distance of the stages see 1, 2 and 3 in different orders, or within a tenth of a level.
+    assert {(int(i), int(j)) for i, j in unsure.nonzero()} == {(0, 1), (0, 2), (0, 3)}
+    sure = ordered_pairs(batch_of([-1, 0, 1, 2], labels, distances, 1.0))[0]
+    assert {(int(i), int(j)) for i, j in sure.nonzero()} == {(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)}
+
+
+class Told(Judgement):
+    """Says what it is told of every image."""
+
+    def __init__(self, qualities: Tensor) -> None:
+        super().__init__(SMALL)
+        self.qualities = qualities
+
+    def quality(self, sums: object) -> Tensor:
+        return self.qualities
+
+
+def loss_of(qualities: list[float], batch: MomentBatch) -> dict[str, float]:
+    model = Told(torch.tensor(qualities)[:, None].expand(-1, 2))
+    wide = batch._replace(moments=torch.zeros(1, len(qualities), 2 * model.channels, 1, 1))
+    with torch.no_grad():
+        loss, parts = JudgementObjective(model, DEFAULT_WEIGHTS)(wide)
+    return {"loss": float(loss), **{name: float(value) for name, value in parts.items()}}
+
+
+def test_the_loss_asks_for_the_order_and_for_the_level_of_the_metrics():
+    labels = [[0.0, 0.0], [0.2, 0.2], [0.6, 0.6]]
+    batch = batch_of([-1, 0, 1], labels, [[0.0, 0.0], [0.1, 0.1], [0.2, 0.2]], 1.0)
+    right, turned = loss_of([0.0, -1.0, -3.0], batch), loss_of([-3.0, -1.0, 0.0], batch)
+    assert right["consensus"] == pytest.approx(0.0, abs=1e-6) and right["right"] == 1.0
+    steps = [1.0, 2.0, 3.0]  # of the three pairs, the better less the worse
+    assert right["order"] == pytest.approx(np.mean([np.log1p(np.exp(-step / 0.3)) for step in steps]), rel=1e-4)
+    assert turned["order"] == pytest.approx(np.mean([np.log1p(np.exp(step / 0.3)) for step in steps]), rel=1e-4)
+    assert turned["right"] == 0.0 and turned["loss"] > right["loss"]
+    off = loss_of([0.0, -1.5, -3.0], batch)  # half a level is .1 of severity, where the loss begins to be linear
+    assert off["consensus"] == pytest.approx(0.1 / 2 / 3, rel=1e-4)
+
+
+def test_training_puts_unseen_sets_in_order_and_finds_the_place(sets: StoredSets, judgement: Judgement, tmp_path: Path):
+    learnt, unseen = sets.first(9), stored_moments(sets, judgement, tmp_path).batch(np.arange(9, 12))
+    store = stored_moments(learnt, judgement, tmp_path)
+    stage = JudgementStage(judgement, [store], [4], seed=0)
+    config = TrainConfig(60, 12, 3e-3, warmup_steps=5, ema_decay=0.8, panel_every=30, data_workers=0, accelerator="cpu")
+    before = {name: value.clone() for name, value in judgement.stages.state_dict().items()}
+    done = train(stage, config, tmp_path / "run")
+    assert done["steps"] == 60
+    assert all(torch.equal(value, before[name]) for name, value in judgement.stages.state_dict().items())
+    with torch.inference_mode():
+        _, parts = stage.model(unseen)
+        quality, _ = judgement.heads(judgement.inputs(unseen.moments[:, 2]))
+    assert float(parts["right"]) == 1.0
+    assert float(quality[..., 1].mean()) < float(quality[..., 0].mean())  # the noise lies on the right
+
+
+def test_a_judgement_without_any_imagenet_trains_too(sets: StoredSets, tmp_path: Path):
+    torch.manual_seed(1)
+    model = Judgement(replace(SMALL, local=False))
+    images = torch.from_numpy(sets.images[1]).float() / 255
+    random_weights(model.stages, images, seed=5)
+    model.calibrate(images)
+    stage = JudgementStage(model, [stored_moments(sets, model, tmp_path)], [3], seed=0)
+    config = TrainConfig(3, 9, 1e-3, panel_every=0, data_workers=0, accelerator="cpu")
+    assert np.isfinite(train(stage, config, tmp_path / "run")["losses"]["loss"])
