@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,10 +51,10 @@ def table(photos: Sequence[Path], tile_px: int) -> str:
     for with_reference, halos in HALOS_PX.items():
         function = networks.both_against_on_tiles if with_reference else networks.pair_on_tiles
 
-        def margin(tiled: TiledResult, scored: bool = with_reference) -> float:
+        def margin(tiled: TiledResult[Any], scored: bool = with_reference) -> float:
             if scored:
                 return float(networks.quality(tiled.sums[0]) - networks.quality(tiled.sums[1]))
-            return float(networks.margin(tiled.sums[0]))
+            return float(networks.verdict(tiled.sums[0]).margin)
 
         worst = {halo: np.zeros(4) for halo in halos}
         for number, (first, second) in enumerate(PAIRS):

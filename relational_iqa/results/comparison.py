@@ -36,6 +36,7 @@ class Comparison:
         quality_b: the same of b.
         names: what to call the two images.
         meta: version, weights, size, device, seconds.
+        confidence: probability that the sign of the margin is right, in [.5, 1]; None where the weights tell none.
 
     Raises:
         ValueError: for a margin that is not finite, an unknown axis, an array in place of a map, or maps of different
@@ -51,6 +52,7 @@ class Comparison:
     quality_b: float | None = None
     names: tuple[str, str] = ("A", "B")
     meta: Mapping[str, Any] = field(default_factory=dict)
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.margin):

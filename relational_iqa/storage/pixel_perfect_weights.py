@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 
 
 def _describe(networks: Networks) -> dict[str, Any]:
-    return {"architecture": asdict(networks.architecture), "axes": [axis.name for axis in AXES]}
+    return {"architecture": networks.architecture.to_dict(), "axes": [axis.name for axis in AXES]}
 
 
 def _build(facts: Facts) -> Networks:
-    return Networks(Architecture(**facts["architecture"]))
+    return Networks(Architecture.from_dict(facts["architecture"]))
 
 
 def _objection(facts: Facts) -> str:

@@ -1,7 +1,7 @@
 """Runs the networks of the core on one tile: the boundary between tiling and networks.
 
 Tensors in, tensors out, none larger than a tile. Another runtime would have to offer the same four functions: `pair`
-and `against` for the maps and sums of a tile, `margin` and `quality` for the pooled sums.
+and `against` for the maps and sums of a tile, `verdict` and `quality` for the pooled sums.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import PatchEncoder, Stem
+from relational_iqa.networks.joint_margin import PairSums, PairVerdict
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Sums
+from relational_iqa.networks.scoring_network import LocalQuality, Sums
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 
 _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
@@ -41,6 +42,25 @@ class TileResult:
     sums: Sums
 
 
+@dataclass(frozen=True)
+class PairTileResult:
+    """What the networks give for one tile of a pair without a reference, float32 on the 1/4 grid.
+
+    Args:
+        maps: relation maps in [-1, 1].
+        judged: difference of the judgements, levels; None where there are none.
+        local: local margin of the pair scorer, levels.
+        weight: how much a place counts, > 0.
+        sums: over the cells that count.
+    """
+
+    maps: Float[Tensor, "b k h w"]
+    judged: Float[Tensor, "b 1 h w"] | None
+    local: Float[Tensor, "b 1 h w"]
+    weight: Float[Tensor, "b 1 h w"]
+    sums: PairSums
+
+
 class NetworkInference:
     """The two networks on their device and in their precision.
 
@@ -51,7 +71,7 @@ class NetworkInference:
     """
 
     def __init__(self, networks: Networks, dtype: torch.dtype = torch.float32) -> None:
-        networks.eval()
+        self._networks = networks.eval()
         self._distortion, self._scoring = networks.distortion, networks.scoring
         self.device = next(networks.parameters()).device
         self.dtype = dtype
@@ -63,8 +83,8 @@ class NetworkInference:
 
     def pair(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
-    ) -> TileResult:
-        """M(a, b), local margin (> 0 where a is better) and weight of a pair without a reference.
+    ) -> PairTileResult:
+        """M(a, b), local margins (> 0 where a is better) and weight of a pair without a reference.
 
         Args:
             a: images in [0, 1] whose sides are multiples of 16.
@@ -72,10 +92,9 @@ class NetworkInference:
             share: how much each cell counts in the sums, 0 to 1, for all images or for each.
         """
         with self._precision():
-            relation = self._distortion(a, b)
-            local = self._scoring.pair.local(relation)
-        local = LocalMargin(local.margin.float(), local.weight.float(), local.embedding.float())
-        return TileResult(relation.maps.float(), local.margin, local.weight, local.sums(share))
+            local = self._networks.local_pair(a, b)
+        margin = local.margin
+        return PairTileResult(local.maps, local.judged_margin(), margin.margin, margin.weight, local.sums(share))
 
     def against(
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
@@ -90,10 +109,12 @@ class NetworkInference:
 
     def pair_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
-    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[Sums, ...]]:
-        """Tiles of a and b -> M(a, b), then local margin and weight; sums for the margin."""
+    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[PairSums, ...]]:
+        """Tiles of a and b -> difference of the judgements where there are any, then M(a, b), local margin of the pair
+        scorer, weight; sums for the verdict."""
         found = self.pair(tiles[0], tiles[1], share)
-        return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
+        judged = [] if found.judged is None else [found.judged]
+        return torch.cat([*judged, found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
     def against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
@@ -112,9 +133,9 @@ class NetworkInference:
         maps, local = second.maps - first.maps, first.local - second.local
         return torch.cat([maps, local, (first.weight + second.weight) / 2], 1)[0], (first.sums, second.sums)
 
-    def margin(self, sums: Sums) -> Float[Tensor, " b"]:
-        """Margins in levels of the sums of `pair`."""
-        return self._scoring.pair.margin(sums)
+    def verdict(self, sums: PairSums) -> PairVerdict:
+        """Margins in levels of the sums of `pair`, how sure they are, and what they are made of."""
+        return self._networks.verdict(sums)
 
     def quality(self, sums: Sums) -> Float[Tensor, " b"]:
         """Qualities in levels, <= 0, of the sums of `against`."""

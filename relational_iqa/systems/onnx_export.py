@@ -41,7 +41,7 @@ class CompareGraph(nn.Module):
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self.distortion, self.scorer = networks.distortion, networks.scoring.pair
+        self.networks = networks
 
     def forward(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]
@@ -51,10 +51,10 @@ class CompareGraph(nn.Module):
         Float[Tensor, "b 1 h//4 w//4"],
         Float[Tensor, " b"],
     ]:
-        relation = self.distortion(a, b)
-        local = self.scorer.local(relation)
-        margin = self.scorer.margin(local.sums(torch.ones_like(local.weight)))
-        return relation.maps, local.margin, local.weight, margin
+        local = self.networks.local_pair(a, b)
+        verdict = self.networks.verdict(local.sums(torch.ones_like(local.margin.weight)))
+        margin = verdict.local_margin(local.judged_margin(), local.margin.margin)
+        return local.maps, margin, local.margin.weight, verdict.margin
 
 
 class ScoreGraph(nn.Module):

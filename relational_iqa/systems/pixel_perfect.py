@@ -16,6 +16,7 @@ from torch import Tensor
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
+from relational_iqa.networks.joint_margin import PairVerdict
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.results.map import Map
@@ -27,7 +28,7 @@ from relational_iqa.systems.network_inference import NetworkInference
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
 from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
-from relational_iqa.tiling.tile_runner import WHOLE_PX, TiledResult, TileRunner
+from relational_iqa.tiling.tile_runner import WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
 
 Input = Source | StoredImage
@@ -113,20 +114,24 @@ class RelationalIQA:
         if mask is not None:
             region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
         if reference is None:
-            tiled = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX, region=region)
-            margin = self._networks.margin(tiled.sums[0])
+            of_pair = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX, region=region)
+            verdict = self._networks.verdict(of_pair.sums[0])
+            margin, confidence = verdict.margin, verdict.confidence
+            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0])
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             tiled = self._tiler.run(images, self._networks.both_against_on_tiles, REFERENCE_HALO_PX, region=region)
             quality = [self._networks.quality(sums) for sums in tiled.sums]
-            margin = quality[0] - quality[1]
+            margin, confidence = quality[0] - quality[1], None
+            found = _maps_of(tiled.maps, images[0])
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
-            *_maps_of(tiled, images[0]),
+            *found,
             has_reference=reference is not None,
             quality_a=qualities[0],
             quality_b=qualities[1],
+            confidence=None if confidence is None else float(confidence),
             names=names or (name_of(a, "A"), name_of(b, "B")),
             meta=self._facts(images[0], start, align),
         )
@@ -156,7 +161,7 @@ class RelationalIQA:
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels)
         tiled = self._tiler.run(images, self._networks.against_on_tiles, REFERENCE_HALO_PX)
-        maps, local_quality, _ = _maps_of(tiled, images[0])
+        maps, local_quality, _ = _maps_of(tiled.maps, images[0])
         return Score(
             quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
             local_quality=local_quality,
@@ -210,7 +215,7 @@ class RelationalIQA:
     def relate(self, a: Float[Tensor, "3 h w"], b: Float[Tensor, "3 h w"]) -> Float[Tensor, "k h w"]:
         """M(a, b) of one pair, without a reference; channel order of `AXES`."""
         tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.pair_on_tiles, PAIR_HALO_PX)
-        return _full(torch.from_numpy(tiled.maps)[None, :-2], a)[0].to(self.device)
+        return _full(torch.from_numpy(tiled.maps)[None, -2 - len(AXES) : -2], a)[0].to(self.device)
 
     @torch.inference_mode()
     def quality(self, image: Float[Tensor, "3 h w"], reference: Float[Tensor, "3 h w"]) -> float:
@@ -232,7 +237,7 @@ class RelationalIQA:
     @torch.inference_mode()
     def margin_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
         """Margins of pairs without a reference; > 0 where a is better."""
-        return self._networks.margin(self._networks.pair(*self._batch(a, b)).sums)
+        return self._networks.verdict(self._networks.pair(*self._batch(a, b)).sums).margin
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -247,7 +252,7 @@ class RelationalIQA:
 
     def _margin(self, a: StoredImage, b: StoredImage) -> float:
         tiled = self._tiler.run([a, b], self._networks.pair_on_tiles, PAIR_HALO_PX, want_maps=False)
-        return float(self._networks.margin(tiled.sums[0]))
+        return float(self._networks.verdict(tiled.sums[0]).margin)
 
     def _open(self, sources: Sequence[Input], align: Alignment | None, max_pixels: int) -> list[StoredImage]:
         images = [
@@ -267,14 +272,26 @@ class RelationalIQA:
         )
 
 
-def _maps_of(tiled: TiledResult, image: StoredImage) -> tuple[dict[str, Map], Map, Map]:
+def _with_local_margin(maps: np.ndarray | None, verdict: PairVerdict) -> np.ndarray | None:
+    """The maps of a pair with one local margin in place of its two parts; row by row in place, for they may lie in a
+    file."""
+    if maps is None or verdict.trust is None:
+        return maps
+    first, second = verdict.trust[0].tolist()
+    for judged, pair in zip(maps[0], maps[-2], strict=True):
+        pair *= second
+        pair += first * judged
+    return maps[1:]
+
+
+def _maps_of(found: np.ndarray | None, image: StoredImage) -> tuple[dict[str, Map], Map, Map]:
     """Maps by axis, the local map and the weight."""
-    if tiled.maps is None:
+    if found is None:
         raise ValueError("no maps were kept")
     _, height, width = image.shape
     size = (height, width)
-    maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, tiled.maps[:-2], strict=True)}
-    return maps, Map(tiled.maps[-2], size), Map(tiled.maps[-1], size)
+    maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found[:-2], strict=True)}
+    return maps, Map(found[-2], size), Map(found[-1], size)
 
 
 def _full(values: Tensor, like: Tensor) -> Tensor:

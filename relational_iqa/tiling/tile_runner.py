@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
-from relational_iqa.networks.scoring_network import Sums
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.memory import give_back_freed_memory, large_blocks_apart
 from relational_iqa.tiling.stored_image import StoredImage
@@ -33,14 +33,23 @@ _PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images
 _NETWORK_BYTES = 280, 40  # of the networks for a pixel of a tile, and of each image of a tile more; measured
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
+
+@runtime_checkable
+class Pooled(Protocol):
+    """Sums over pixels; those of tiles add."""
+
+    def __add__(self, other: Any, /) -> Any: ...
+
+
+Parts = TypeVar("Parts", bound=Pooled)
 # Tiles of the images and the share of each cell -> maps on the grid of the tile, and sums.
 TileFunction = Callable[
-    [Sequence[Float[Tensor, "1 3 _ _"]], Float[Tensor, "1 1 h w"]], tuple[Float[Tensor, "c h w"], tuple[Sums, ...]]
+    [Sequence[Float[Tensor, "1 3 _ _"]], Float[Tensor, "1 1 h w"]], tuple[Float[Tensor, "c h w"], tuple[Parts, ...]]
 ]
 
 
 @dataclass(frozen=True)
-class TiledResult:
+class TiledResult(Generic[Parts]):
     """What a function of tiles gives for whole images.
 
     Args:
@@ -49,7 +58,7 @@ class TiledResult:
     """
 
     maps: Float32[np.ndarray, "c h w"] | None
-    sums: tuple[Sums, ...]
+    sums: tuple[Parts, ...]
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,12 @@ class TileRunner:
     def run(
         self,
         images: Sequence[StoredImage],
-        function: TileFunction,
+        function: TileFunction[Parts],
         halo_px: int,
         *,
         region: StoredImage | None = None,
         want_maps: bool = True,
-    ) -> TiledResult:
+    ) -> TiledResult[Parts]:
         """Runs `function` over all tiles of images of one size.
 
         Args:
@@ -93,7 +102,7 @@ class TileRunner:
         _, height, width = images[0].shape
         size = (padded_size(height), padded_size(width))
         maps: np.ndarray | None = None
-        sums: list[tuple[Sums, ...]] = []
+        sums: list[tuple[Parts, ...]] = []
         cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images))
         tiles = list(tiles_of(*size, cores, halo_px, self.whole_px))
         with large_blocks_apart() if len(tiles) > 1 else nullcontext():
