@@ -67,11 +67,13 @@ class StoredSets:
 
     def first(self, count: int) -> StoredSets:
         """The first `count` sets, or all where there are not more."""
-        if count >= len(self):
-            return self
-        arrays = {name: array[:count] for name, array in vars(self).items() if name != "source"}
+        return self if count >= len(self) else self.range(0, count)
+
+    def range(self, start: int, stop: int) -> StoredSets:
+        """The sets from `start` on, before `stop`."""
+        arrays = {name: array[start:stop] for name, array in vars(self).items() if name != "source"}
         _, _, of_photographs = self.source.partition(" ")
-        return StoredSets(**arrays, source=f"{count} {of_photographs}")
+        return StoredSets(**arrays, source=f"{stop - start} {of_photographs}")
 
 
 class MappedArray:

@@ -30,6 +30,10 @@ def _train(settings: Mapping[str, Any], resume: Resume) -> Path:
         from relational_iqa.training.pmos.pretrain import parse_pmos_config, pretrain_pmos
 
         return pretrain_pmos(parse_pmos_config(settings), resume)
+    if settings.get("system") == "judgement":
+        from relational_iqa.training.pixel_perfect.judgement_pretrain import parse_judgement_config, pretrain_judgement
+
+        return pretrain_judgement(parse_judgement_config(settings), resume)
     from relational_iqa.training.pixel_perfect.pretrain import parse_config
     from relational_iqa.training.pixel_perfect.pretrain import pretrain as pretrain_core
 

@@ -59,6 +59,8 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     if config.distortion.devices != config.scoring.devices:
         devices = f"{config.distortion.devices} and {config.scoring.devices}"
         raise UsageError(f"distortion.devices and scoring.devices are {devices}: the same processes run both stages")
+    if config.architecture.judgement is not None:
+        raise UsageError("architecture.judgement: is added to trained weights by a run with system: judgement")
     commit = git_commit()
     out = Path(config.out)
     sets = training_sets(config.data)

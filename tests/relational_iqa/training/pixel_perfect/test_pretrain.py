@@ -20,6 +20,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.severity import provenance
+from relational_iqa.networks.judgement import JudgementArchitecture
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.training.data.judge import JUDGE_COLUMNS, metric_judge
@@ -77,6 +78,12 @@ def with_value(key: str, value: Any) -> dict[str, Any]:
     else:
         part[last] = value
     return values
+
+
+def test_a_judgement_is_refused_for_it_has_a_run_of_its_own(tiny: PretrainConfig):
+    wanted = replace(tiny, architecture=replace(tiny.architecture, judgement=JudgementArchitecture()))
+    with pytest.raises(UsageError, match="run with system: judgement"):
+        pretrain(wanted)
 
 
 @pytest.mark.parametrize(

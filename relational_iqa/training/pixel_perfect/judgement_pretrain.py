@@ -1,0 +1,183 @@
+"""`riqa pretrain` with `system: judgement`: adds the judgement of one image to trained weights of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from distortion_engine.errors import UsageError
+from distortion_engine.generation.stored_sets import StoredSets
+from relational_iqa.networks.backbone import EfficientNetLite, random_weights
+from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
+from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.storage.backbone_weights import load_backbone_weights
+from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
+from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
+from relational_iqa.training.data.stored_moments import StoredMoments, stored_moments
+from relational_iqa.training.data.training_sets import DataConfig, training_sets
+from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
+from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.pixel_perfect.joint_stage import JointStage, rows_of_sets, set_temperature
+from relational_iqa.training.pixel_perfect.judgement_stage import JudgementStage
+
+FIRST_SETS = 16  # with whose images channels are brought to unit spread, and a backbone from nothing is started
+TEMPERATURE_SHARE = 0.4  # of the sets that are held back, with which the confidence is calibrated
+
+
+@dataclass(frozen=True)
+class SetSource:
+    """Ranked sets of one kind or mixture.
+
+    Args:
+        data: which sets.
+        per_batch: how many of them are in a batch.
+    """
+
+    data: DataConfig
+    per_batch: int
+
+
+@dataclass(frozen=True)
+class JudgementConfig:
+    """A whole run.
+
+    Args:
+        name: name of the weights.
+        start_from: weights of the core, whose distortion network and scoring network stay as they are.
+        sources: what is trained on.
+        heads: options of the stage that trains the heads of the judgement.
+        joint: options of the stage that joins judgement and pair scorer.
+        out: folder of checkpoints, logs and the result.
+        system: "judgement".
+        architecture: sizes of the judgement.
+        backbone: name or path of backbone weights; empty for a start from nothing.
+        held_back: share of the sets of each source that the heads do not see; the joint stage learns from them.
+        joint_sets: at most so many of these in all.
+        pairs_per_set: pairs of each of them.
+        moments_dir: where the moments of the backbone's stages are kept.
+    """
+
+    name: str
+    start_from: str
+    sources: list[SetSource]
+    heads: TrainConfig
+    joint: TrainConfig
+    out: str
+    system: Literal["judgement"] = "judgement"
+    architecture: JudgementArchitecture = field(default_factory=JudgementArchitecture)
+    backbone: str = "backbone-lite0"
+    held_back: float = 0.15
+    joint_sets: int = 1000
+    pairs_per_set: int = 4
+    moments_dir: str = ".cache/moments"
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise UsageError("sources is empty: name at least one source of ranked sets")
+        if not 0 < self.held_back < 1:
+            raise UsageError(f"held_back is {self.held_back}: expected a share between 0 and 1")
+
+
+def parse_judgement_config(values: Mapping[str, Any]) -> JudgementConfig:
+    """Nested plain data -> JudgementConfig; UsageError names a wrong or missing key."""
+    return parse_run(JudgementConfig, values)
+
+
+def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
+    """Trains heads and joint on the weights of `start_from`, and returns the path of the new weights,
+    `out`/`name`.safetensors, with a card beside it."""
+    commit = git_commit()
+    out = Path(config.out)
+    sources = [training_sets(source.data) for source in config.sources]
+    kept = [max(1, round(len(sets) * (1 - config.held_back))) for sets in sources]
+    torch.manual_seed(config.heads.seed)
+    networks = with_judgement(load_weights(config.start_from)[0], config.architecture)
+    judgement = networks.judgement
+    if judgement is None or networks.joint is None:
+        raise AssertionError("with_judgement adds both")
+    start_backbone(judgement, config.backbone, [sets.images[0] for sets in sources], config.heads.seed)
+    judgement.calibrate(_first_images(sources))
+    stores = [stored_moments(sets, judgement, Path(config.moments_dir)) for sets in sources]
+    learnt = [_first(store, count) for store, count in zip(stores, kept, strict=True)]
+    judgement.locals.requires_grad_(True)
+    judgement.pooled.requires_grad_(True)
+    stage = JudgementStage(judgement, learnt, [source.per_batch for source in config.sources], config.heads.seed)
+    first = train(stage, config.heads, out / "judgement", resume)
+    judgement.requires_grad_(False)
+    limit = config.joint_sets // len(sources)
+    rows, calibration = [], []
+    for sets, count in zip(sources, kept, strict=True):
+        rest = sets.range(count, min(len(sets), count + limit))
+        cut = max(1, round(len(rest) * (1 - TEMPERATURE_SHARE)))
+        rows.append(rows_of_sets(networks, rest.range(0, cut), config.pairs_per_set, config.joint.seed))
+        calibration.append(rows_of_sets(networks, rest.range(cut, len(rest)), config.pairs_per_set, config.joint.seed))
+    networks.joint.requires_grad_(True)
+    joint = JointStage(networks.joint, _joined(rows), config.joint.batch_size, config.joint.seed)
+    second = train(joint, config.joint, out / "joint", resume)
+    set_temperature(networks.joint, _joined(calibration))
+    card = WeightCard(
+        licence=FREE_LICENCE,
+        data=f"{'; '.join(sets.source for sets in sources)}; {_origin(config)}; {NO_HUMAN_SCORE}",
+        command="riqa pretrain --config CONFIG, with the config below",
+        **facts_of_run(config, commit, [first, second]),
+    )
+    return write_trained(out / f"{config.name}.safetensors", lambda path: save_weights(path, networks.cpu()), card)
+
+
+def with_judgement(core: Networks, architecture: JudgementArchitecture) -> Networks:
+    """The networks of `core` with an untrained judgement; those that had one lose it."""
+    networks = Networks(replace(core.architecture, judgement=architecture))
+    state = {name: value for name, value in core.state_dict().items() if not name.startswith(("judgement.", "joint."))}
+    fresh = networks.state_dict()
+    networks.load_state_dict({**fresh, **state})
+    return networks.requires_grad_(False).eval()
+
+
+def start_backbone(judgement: Judgement, backbone: str, images: Sequence[np.ndarray], seed: int) -> None:
+    """Gives the backbone its weights.
+
+    Args:
+        judgement: whose backbone it is.
+        backbone: name or path of weights of the same width and depth; empty for random ones.
+        images: (n, 3, S, S) uint8, with which random weights are scaled.
+        seed: of random weights.
+
+    Raises:
+        UsageError: where the weights are those of another network.
+    """
+    if not backbone:
+        random_weights(judgement.stages, _to_images(images), seed)
+        return
+    found: EfficientNetLite = load_backbone_weights(backbone)[0]
+    ours, theirs = judgement.architecture.backbone, found.architecture
+    if (ours.width, ours.depth) != (theirs.width, theirs.depth) or ours.taps[-1] > theirs.taps[-1]:
+        raise UsageError(f"backbone {backbone} is {asdict(theirs)}, the architecture asks for {asdict(ours)}")
+    state = found.state_dict()
+    judgement.stages.load_state_dict({name: state[name] for name in judgement.stages.state_dict()})
+
+
+def _origin(config: JudgementConfig) -> str:
+    return f"backbone: {config.backbone} (ImageNet class labels)" if config.backbone else "backbone from nothing"
+
+
+def _first_images(sources: Sequence[StoredSets]) -> torch.Tensor:
+    shown = [sets.images[number] for sets in sources for number in range(min(FIRST_SETS // len(sources), len(sets)))]
+    return _to_images(shown)
+
+
+def _to_images(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate([np.array(array) for array in arrays])).float() / 255
+
+
+def _first(store: StoredMoments, count: int) -> StoredMoments:
+    return StoredMoments(store.sets.first(count), store.moments[:count], store.distances[:count])
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    return type(parts[0])(*(torch.cat(values) for values in zip(*parts, strict=True)))
