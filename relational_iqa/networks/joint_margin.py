@@ -1,8 +1,8 @@
-"""The margin without a reference: two judgements subtracted, and the margin of the pair scorer, each as far as it is to
-be trusted for the kind of difference at hand; and how sure its sign is.
+"""The margin without a reference: two judgements subtracted, the margin of the relation heads and that of the pair
+scorer, each as far as it is to be trusted for the kind of difference at hand; and how sure its sign is.
 
-Both parts are odd. What weighs them, and what tells how sure the answer is, is even: the mean strength of every kind of
-difference, the sizes of both parts and the disagreement of the heads. So swapped images negate the margin to the bit
+All parts are odd. What weighs them, and what tells how sure the answer is, is even: the mean strength of every kind of
+difference, the sizes of the parts and the disagreement of the heads. So swapped images negate the margin to the bit
 and keep the confidence, and equal images have the margin 0.
 """
 
@@ -30,21 +30,32 @@ class PairVerdict(NamedTuple):
     Attributes:
         margin: levels, > 0 where a is better; odd.
         confidence: probability that the sign of the margin is right, in [.5, 1]; even. None without a judgement.
-        trust: factors >= 0 of the judgement and of the pair scorer: the margin is the sum of both, each times its
+        trust: factors >= 0 of judgement, relation and pair scorer: the margin is the sum of the parts, each times its
             factor; even. None without a judgement, where the margin is the pair scorer's.
+        parts: margins of judgement, relation and pair scorer, levels. None without a judgement.
     """
 
     margin: Float[Tensor, " b"]
     confidence: Float[Tensor, " b"] | None
-    trust: Float[Tensor, "b 2"] | None
+    trust: Float[Tensor, "b 3"] | None
+    parts: Float[Tensor, "b 3"] | None = None
+
+    def local_factors(self) -> Float[Tensor, "b 2"]:
+        """Factors of the local margins of judgement and pair scorer: the relation heads know no places, so their share
+        is given to those two parts that do, in proportion to their trust."""
+        if self.trust is None:
+            one = torch.ones_like(self.margin)
+            return torch.stack([0 * one, one], 1)
+        kept = self.trust[:, ::2]
+        return kept * (1 + self.trust[:, 1:2] / kept.sum(1, keepdim=True))
 
     def local_margin(
         self, judged: Float[Tensor, "b 1 h w"] | None, pair: Float[Tensor, "b 1 h w"]
     ) -> Float[Tensor, "b 1 h w"]:
-        """What of the margin comes from where: the local margins of both parts, weighted as in the whole."""
-        if self.trust is None or judged is None:
+        """What of the margin comes from where: the local margins of the parts that have one, weighted."""
+        if judged is None:
             return pair
-        first, second = self.trust[:, :, None, None, None].unbind(1)
+        first, second = self.local_factors()[:, :, None, None, None].unbind(1)
         return first * judged + second * pair
 
 
@@ -111,7 +122,7 @@ class JointMargin(nn.Module):
 
     def __init__(self, kinds: int) -> None:
         super().__init__()
-        cues = kinds + 4
+        cues = kinds + 7
         self.offset: Tensor
         self.scale: Tensor
         self.temperature: Tensor
@@ -119,7 +130,7 @@ class JointMargin(nn.Module):
         self.register_buffer("scale", torch.ones(cues))
         self.register_buffer("temperature", torch.ones(()))
         self.hidden = nn.Sequential(nn.Linear(cues, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
-        self.trust = nn.Linear(HIDDEN, 2)
+        self.trust = nn.Linear(HIDDEN, 3)
         self.sure = nn.Linear(HIDDEN, 1)
         for layer in (self.trust, self.sure):
             nn.init.zeros_(layer.weight)
@@ -129,6 +140,7 @@ class JointMargin(nn.Module):
         self,
         judged_a: Float[Tensor, "b heads"],
         judged_b: Float[Tensor, "b heads"],
+        related: Float[Tensor, "b heads"],
         pair: Float[Tensor, " b"],
         kinds: Float[Tensor, "b k"],
     ) -> PairVerdict:
@@ -137,32 +149,41 @@ class JointMargin(nn.Module):
         Args:
             judged_a: judgements of the first image by every head, levels.
             judged_b: judgements of the second image.
+            related: margins of the relation heads, levels.
             pair: margin of the pair scorer, levels.
             kinds: mean strength of every kind of difference, in [0, 1].
         """
         apart = judged_a - judged_b
-        judged = apart.mean(1)
-        hidden = self.hidden((self.cues(apart, pair, kinds) - self.offset) * self.scale)
-        trust = F.softplus(self.trust(hidden)) / (2 * F.softplus(torch.zeros_like(judged[:1])))  # a half each at first
-        margin = trust[:, 0] * judged + trust[:, 1] * pair
+        parts = torch.stack([apart.mean(1), related.mean(1), pair], 1)
+        hidden = self.hidden((self.cues(apart, related, pair, kinds) - self.offset) * self.scale)
+        trust = F.softplus(self.trust(hidden)) / (3 * F.softplus(torch.zeros_like(pair[:1])))  # a third each at first
+        margin = (trust * parts).sum(1)
         odds = margin.detach().abs() * _SURE * F.softplus(self.sure(hidden)[:, 0] + 0.54) / self.temperature
-        return PairVerdict(margin, torch.sigmoid(odds), trust)
+        return PairVerdict(margin, torch.sigmoid(odds), trust, parts)
 
     @staticmethod
     def cues(
-        apart: Float[Tensor, "b heads"], pair: Float[Tensor, " b"], kinds: Float[Tensor, "b k"]
+        apart: Float[Tensor, "b heads"],
+        related: Float[Tensor, "b heads"],
+        pair: Float[Tensor, " b"],
+        kinds: Float[Tensor, "b k"],
     ) -> Float[Tensor, "b cues"]:
         """What does not change when the images change places, all that trust and confidence depend on."""
-        judged = apart.mean(1)
-        heads = (apart - judged[:, None]).square().mean(1).sqrt()
-        sizes = [judged.abs(), pair.abs(), heads, (judged - pair).abs()]
+        judged, relation = apart.mean(1), related.mean(1)
+        heads = [(x - x.mean(1, keepdim=True)).square().mean(1).sqrt() for x in (apart, related)]
+        gaps = [(judged - pair).abs(), (relation - judged).abs()]
+        sizes = [judged.abs(), relation.abs(), pair.abs(), *heads, *gaps]
         return torch.cat([kinds.sqrt(), torch.log1p(torch.stack(sizes, 1))], 1)
 
     @torch.no_grad()
     def calibrate(
-        self, apart: Float[Tensor, "b heads"], pair: Float[Tensor, " b"], kinds: Float[Tensor, "b k"]
+        self,
+        apart: Float[Tensor, "b heads"],
+        related: Float[Tensor, "b heads"],
+        pair: Float[Tensor, " b"],
+        kinds: Float[Tensor, "b k"],
     ) -> None:
         """Brings the cues to zero mean and unit spread on a first batch."""
-        cues = self.cues(apart, pair, kinds)
+        cues = self.cues(apart, related, pair, kinds)
         self.offset.copy_(cues.mean(0))
         self.scale.copy_(1 / cues.std(0).clamp_min(0.02))

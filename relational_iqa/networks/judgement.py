@@ -1,4 +1,5 @@
-"""A judgement of one image alone: how far it is below a clean photograph, as a whole and at each place.
+"""A judgement of one image alone: how far it is below a clean photograph, as a whole and at each place; and, from the
+same features of both, which of two images is better.
 
 The stages of a backbone that has seen the world are brought to a grid of cells of 16 px; of every channel the mean of
 the cell and the spread around it are known. Several heads, alike but for their start, read a local quality and its
@@ -6,7 +7,9 @@ weight from them, and a quality of the whole from the moments of the whole image
 far they are apart says how much it is worth. Sums over cells are all that leaves the tiles, so tiles give the numbers
 of the whole image.
 
-Two judgements, subtracted, are a margin without a reference that is odd by construction.
+Two judgements, subtracted, are a margin without a reference that is odd by construction. Where two images are close,
+the relation heads know better: they see the moments of both at once, h(a, b) - h(b, a), and need not agree with any
+ranking of single images (`experiments/NOTES.md` has the numbers).
 """
 
 from __future__ import annotations
@@ -151,6 +154,20 @@ class PooledHead(nn.Module):
         return result
 
 
+class RelationHead(nn.Module):
+    """Moments of two whole images -> margin, levels, > 0 where the first is better; odd to the bit."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = PooledHead(2 * inputs, hidden)
+
+    def forward(self, a: Float[Tensor, "b inputs"], b: Float[Tensor, "b inputs"]) -> Float[Tensor, "b 1"]:
+        mean, apart = (a + b) / 2, a - b
+        first: Tensor = self.layers(torch.cat([mean, apart], 1))
+        second: Tensor = self.layers(torch.cat([mean, -apart], 1))
+        return first - second
+
+
 class Judgement(nn.Module):
     """Images (B, 3, H, W), sRGB in [0, 1], both sides multiples of 16 -> judgements by every head.
 
@@ -173,6 +190,7 @@ class Judgement(nn.Module):
         inputs, heads = 2 * self.channels, range(architecture.heads)
         self.locals = nn.ModuleList(LocalHead(inputs, architecture.hidden) for _ in heads)
         self.pooled = nn.ModuleList(PooledHead(inputs, architecture.hidden) for _ in heads)
+        self.relations = nn.ModuleList(RelationHead(inputs, architecture.hidden) for _ in heads)
         self.root_share = nn.Parameter(torch.zeros(architecture.heads))
         self.offset: Tensor
         self.scale: Tensor
@@ -223,10 +241,19 @@ class Judgement(nn.Module):
             share = torch.sigmoid(self.root_share)
             total = total + (1 - share) * mean - share * root
         if self.architecture.pooled:
-            first, second = (sums.moments / sums.share).chunk(2, 1)
-            x = (torch.cat([first, _spread(first, second)], 1) - self.offset) * self.scale
+            x = self.pooled_inputs(sums)
             total = total + torch.cat([head(x) for head in self.pooled], 1)
         return total
+
+    def relation(self, a: JudgementSums, b: JudgementSums) -> Float[Tensor, "b heads"]:
+        """Margins of pairs of whole images by every relation head, levels, > 0 where a is better; odd."""
+        x, y = self.pooled_inputs(a), self.pooled_inputs(b)
+        return torch.cat([head(x, y) for head in self.relations], 1)
+
+    def pooled_inputs(self, sums: JudgementSums) -> Float[Tensor, "b {2*self.channels}"]:
+        """Mean and spread of every channel over the whole image, as the heads see them."""
+        first, second = (sums.moments / sums.share).chunk(2, 1)
+        return (torch.cat([first, _spread(first, second)], 1) - self.offset) * self.scale
 
     @torch.no_grad()
     def calibrate(self, images: Float[Tensor, "b 3 h w"]) -> None:

@@ -84,5 +84,6 @@ class Networks(nn.Module):
         if self.judgement is None or self.joint is None or sums.judged is None:
             return PairVerdict(pair, None, None)
         a, b = (self.judgement.quality(one) for one in sums.judged)
-        verdict: PairVerdict = self.joint(a, b, pair, sums.kinds / sums.share)
+        related = self.judgement.relation(*sums.judged)
+        verdict: PairVerdict = self.joint(a, b, related, pair, sums.kinds / sums.share)
         return verdict

@@ -277,7 +277,7 @@ def _with_local_margin(maps: np.ndarray | None, verdict: PairVerdict) -> np.ndar
     file."""
     if maps is None or verdict.trust is None:
         return maps
-    first, second = verdict.trust[0].tolist()
+    first, second = verdict.local_factors()[0].tolist()
     for judged, pair in zip(maps[0], maps[-2], strict=True):
         pair *= second
         pair += first * judged

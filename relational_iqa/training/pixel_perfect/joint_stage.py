@@ -38,6 +38,7 @@ class JointBatch(NamedTuple):
     Attributes:
         judged_a: (N, heads) judgements of the first image, levels.
         judged_b: (N, heads) judgements of the second image.
+        related: (N, heads) margins of the relation heads, levels.
         pair: (N,) margins of the pair scorer, levels.
         kinds: (N, K) mean strengths of every kind of difference.
         sign: (N,) 1 where the first is better, -1 where the second is, 0 where nobody can tell.
@@ -46,6 +47,7 @@ class JointBatch(NamedTuple):
 
     judged_a: Tensor
     judged_b: Tensor
+    related: Tensor
     pair: Tensor
     kinds: Tensor
     sign: Tensor
@@ -75,7 +77,7 @@ class JointBatches(Dataset[JointBatch]):
 
 def exchanged(rows: JointBatch) -> JointBatch:
     """The same pairs with the images exchanged."""
-    return JointBatch(rows.judged_b, rows.judged_a, -rows.pair, rows.kinds, -rows.sign, -rows.target)
+    return JointBatch(rows.judged_b, rows.judged_a, -rows.related, -rows.pair, rows.kinds, -rows.sign, -rows.target)
 
 
 @torch.inference_mode()
@@ -108,6 +110,7 @@ def rows_of_sets(networks: Networks, sets: StoredSets, pairs_per_set: int, seed:
             JointBatch(
                 judgement.quality(sums.judged[0]),
                 judgement.quality(sums.judged[1]),
+                judgement.relation(*sums.judged),
                 networks.scoring.pair.margin(sums.pair),
                 sums.kinds / sums.share,
                 torch.from_numpy(np.append(sign, 0.0)).float(),
@@ -142,7 +145,7 @@ class JointObjective(nn.Module):
     def forward(self, batch: JointBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss: the order; the level of the metrics; no margin where nobody can tell; and the log-likelihood of the
         confidence."""
-        verdict = self.joint(batch.judged_a, batch.judged_b, batch.pair, batch.kinds)
+        verdict = self.joint(batch.judged_a, batch.judged_b, batch.related, batch.pair, batch.kinds)
         ordered = (batch.sign != 0).float()
         right = (verdict.margin.detach() * batch.sign > 0).float()
         likelihood = F.binary_cross_entropy(verdict.confidence, right, weight=ordered, reduction="sum")
@@ -170,7 +173,7 @@ class JointStage:
     def calibrate(self, batch: JointBatch) -> None:
         """Brings the cues to unit spread."""
         rows = self.batches.rows
-        self.model.joint.calibrate(rows.judged_a - rows.judged_b, rows.pair, rows.kinds)
+        self.model.joint.calibrate(rows.judged_a - rows.judged_b, rows.related, rows.pair, rows.kinds)
 
     def loss(self, model: nn.Module, batch: JointBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """See `JointObjective`."""
@@ -189,7 +192,7 @@ def set_temperature(joint: JointMargin, rows: JointBatch) -> float:
     joint.eval()
     known = rows.rows(rows.sign != 0)
     joint.temperature.fill_(1.0)
-    verdict = joint(known.judged_a, known.judged_b, known.pair, known.kinds)
+    verdict = joint(known.judged_a, known.judged_b, known.related, known.pair, known.kinds)
     right = (verdict.margin * known.sign > 0).float()
     odds = torch.logit(verdict.confidence.clamp(0.5, 1 - 1e-6))
     losses = [F.binary_cross_entropy_with_logits(odds / value, right) for value in _TEMPERATURES]

@@ -107,6 +107,7 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     learnt = [_first(store, count) for store, count in zip(stores, kept, strict=True)]
     judgement.locals.requires_grad_(True)
     judgement.pooled.requires_grad_(True)
+    judgement.relations.requires_grad_(True)
     stage = JudgementStage(judgement, learnt, [source.per_batch for source in config.sources], config.heads.seed)
     first = train(stage, config.heads, out / "judgement", resume)
     judgement.requires_grad_(False)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.judgement import Judgement, LocalJudgement
+from relational_iqa.networks.judgement import Judgement, JudgementSums, LocalJudgement
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.training.data.stored_moments import MomentBatch, MomentBatches, StoredMoments
 from relational_iqa.training.losses.ranked_sets import (
@@ -28,6 +28,7 @@ from relational_iqa.training.losses.ranking import rank_logistic
 
 _HUBER = 0.1  # severity; errors below are squared
 _MOST_SEVERE = 1.2  # severities above this count as this
+_WEIGHED = ("order", "relation", "consensus", "dense")
 CELLS = 64  # of an image that the local heads look at in a step, drawn anew each time
 
 
@@ -36,14 +37,17 @@ class JudgementLossWeights:
     """Weights of the parts of the loss.
 
     Args:
-        order: of the pairs that construction or all teachers put in order.
-        consensus: of the regression to the mean of the metrics.
+        order: of the pairs that construction or all teachers put in order, by single judgements.
+        relation: of the same pairs by the relation heads.
+        consensus: of the regression to the mean of the metrics. Small: metrics that agree about an order differ about
+            its size, and judgements that follow the size get the order wrong more often.
         dense: of the severity at every cell.
     """
 
     order: float = 1.0
-    consensus: float = 5.0
-    dense: float = 2.0
+    relation: float = 1.0
+    consensus: float = 0.5
+    dense: float = 1.0
 
 
 DEFAULT_WEIGHTS = JudgementLossWeights()
@@ -96,12 +100,26 @@ class JudgementObjective(nn.Module):
             orders.append(rank_logistic(difference, order))
             error = F.smooth_l1_loss(-head / LEVELS_PER_SEVERITY, target, beta=_HUBER, reduction="none")
             regressions.append(certainty_weighted_mean(error, disagreement))
-            damaged = order[:, 1:, 1:]
-            right.append(share_in_order(difference[:, 1:, 1:], damaged))
-        parts["order"], parts["consensus"] = torch.stack(orders).mean(), torch.stack(regressions).mean()
+            right.append(share_in_order(difference[:, 1:, 1:], order[:, 1:, 1:]))
+        margins = self._relations(whole, sets, members)
+        apart = (target[:, None, :] - target[:, :, None])[..., None]
+        size = F.smooth_l1_loss(margins / LEVELS_PER_SEVERITY, apart.expand_as(margins), beta=_HUBER)
+        every = order[..., None].expand_as(margins)
+        parts["order"], parts["consensus"] = torch.stack(orders).mean(), torch.stack(regressions).mean() + size
+        parts["relation"] = rank_logistic(margins, every)
         parts["right"] = torch.stack(right).mean()
-        loss = sum((getattr(self.weights, name) * parts[name] for name in ("order", "consensus", "dense")), start=0.0)
+        parts["relation_right"] = share_in_order(margins[:, 1:, 1:], every[:, 1:, 1:])
+        loss = sum((getattr(self.weights, name) * parts[name] for name in _WEIGHED), start=0.0)
         return torch.as_tensor(loss), parts
+
+    def _relations(self, whole: JudgementSums, sets: int, members: int) -> Float[Tensor, "sets members members heads"]:
+        """Margins of member i over member j of every set, at [s, i, j]."""
+        rows = torch.arange(sets * members, device=whole.share.device).view(sets, members)
+        first = rows[:, :, None].expand(-1, -1, members).flatten()
+        second = rows[:, None, :].expand(-1, members, -1).flatten()
+        x = self.judgement.pooled_inputs(whole)
+        found = torch.cat([head(x[first], x[second]) for head in self.judgement.relations], 1)
+        return found.view(sets, members, members, -1)
 
 
 class JudgementStage:

@@ -144,6 +144,18 @@ def test_the_pooled_part_sees_mean_and_spread_of_the_whole_image():
     assert torch.allclose(both.quality(sums), expected + local.quality(sums), atol=1e-5)
 
 
+def test_relation_heads_are_odd_to_the_bit_and_see_both_images(judgement: Judgement):
+    a, b = (judgement(smooth_noise(2, 64, 64) * factor).sums(torch.ones(1, 1, 4, 4)) for factor in (1.0, 0.6))
+    one, other = judgement.relation(a, b), judgement.relation(b, a)
+    assert one.shape == (2, 2) and torch.equal(one, -other) and float(one.abs().min()) > 0
+    assert torch.equal(judgement.relation(a, a), torch.zeros(2, 2))
+    x, y = judgement.pooled_inputs(a), judgement.pooled_inputs(b)
+    layers = judgement.relations[1].layers
+    mean, apart = (x + y) / 2, x - y
+    expected = layers(torch.cat([mean, apart], 1)) - layers(torch.cat([mean, -apart], 1))
+    assert torch.allclose(one[:, 1:], expected)
+
+
 def test_sums_count_what_the_share_says():
     local = LocalJudgement(
         torch.tensor([[[[-1.0, -3.0]]]]), torch.tensor([[[[2.0, 4.0]]]]), torch.tensor([[[[5.0, 7.0]]]])

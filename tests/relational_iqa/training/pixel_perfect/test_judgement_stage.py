@@ -107,22 +107,25 @@ def test_pairs_are_in_order_by_construction_or_where_all_teachers_agree():
     assert {(int(i), int(j)) for i, j in sure.nonzero()} == {(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)}
 
 
-class Told(Judgement):
-    """Says what it is told of every image."""
+class Told(JudgementObjective):
+    """Of a judgement that says what it is told of every image, and takes it for the margins of pairs too."""
 
-    def __init__(self, qualities: Tensor) -> None:
-        super().__init__(SMALL)
-        self.qualities = qualities
+    def __init__(self, qualities: list[float]) -> None:
+        model = Judgement(SMALL)
+        super().__init__(model, DEFAULT_WEIGHTS)
+        self.told = torch.tensor(qualities)
+        model.quality = lambda sums: self.told[:, None].expand(-1, 2)  # type: ignore[method-assign]
 
-    def quality(self, sums: object) -> Tensor:
-        return self.qualities
+    def _relations(self, whole: object, sets: int, members: int) -> Tensor:
+        return (self.told[:, None] - self.told[None, :])[None, :, :, None].expand(-1, -1, -1, 2)
 
 
 def loss_of(qualities: list[float], batch: MomentBatch) -> dict[str, float]:
-    model = Told(torch.tensor(qualities)[:, None].expand(-1, 2))
-    wide = batch._replace(moments=torch.zeros(1, len(qualities), 2 * model.channels, 1, 1))
+    objective = Told(qualities)
+    channels = objective.judgement.channels
+    wide = batch._replace(moments=torch.zeros(1, len(qualities), 2 * channels, 1, 1))
     with torch.no_grad():
-        loss, parts = JudgementObjective(model, DEFAULT_WEIGHTS)(wide)
+        loss, parts = objective(wide)
     return {"loss": float(loss), **{name: float(value) for name, value in parts.items()}}
 
 
@@ -130,13 +133,32 @@ def test_the_loss_asks_for_the_order_and_for_the_level_of_the_metrics():
     labels = [[0.0, 0.0], [0.2, 0.2], [0.6, 0.6]]
     batch = batch_of([-1, 0, 1], labels, [[0.0, 0.0], [0.1, 0.1], [0.2, 0.2]], 1.0)
     right, turned = loss_of([0.0, -1.0, -3.0], batch), loss_of([-3.0, -1.0, 0.0], batch)
-    assert right["consensus"] == pytest.approx(0.0, abs=1e-6) and right["right"] == 1.0
+    assert right["consensus"] == pytest.approx(0.0, abs=1e-6) and right["right"] == right["relation_right"] == 1.0
     steps = [1.0, 2.0, 3.0]  # of the three pairs, the better less the worse
-    assert right["order"] == pytest.approx(np.mean([np.log1p(np.exp(-step / 0.3)) for step in steps]), rel=1e-4)
-    assert turned["order"] == pytest.approx(np.mean([np.log1p(np.exp(step / 0.3)) for step in steps]), rel=1e-4)
-    assert turned["right"] == 0.0 and turned["loss"] > right["loss"]
+    for name in ("order", "relation"):
+        assert right[name] == pytest.approx(np.mean([np.log1p(np.exp(-step / 0.3)) for step in steps]), rel=1e-4)
+        assert turned[name] == pytest.approx(np.mean([np.log1p(np.exp(step / 0.3)) for step in steps]), rel=1e-4)
+    assert turned["right"] == turned["relation_right"] == 0.0 and turned["loss"] > right["loss"]
+    weighted = sum(
+        getattr(DEFAULT_WEIGHTS, name) * turned[name] for name in ("order", "relation", "consensus", "dense")
+    )
+    assert turned["loss"] == pytest.approx(weighted, rel=1e-5)
     off = loss_of([0.0, -1.5, -3.0], batch)  # half a level is .1 of severity, where the loss begins to be linear
-    assert off["consensus"] == pytest.approx(0.1 / 2 / 3, rel=1e-4)
+    assert off["consensus"] == pytest.approx(0.05 / 3 + 4 * 0.05 / 9, rel=1e-4)  # one image, and four pairs of nine
+
+
+def test_margins_of_all_pairs_of_every_set_are_those_of_the_relation_heads(judgement: Judgement):
+    objective = JudgementObjective(judgement.eval(), DEFAULT_WEIGHTS)
+    for head in judgement.relations:
+        for parameter in head.parameters():
+            parameter.data = torch.randn_like(parameter)
+    ones = torch.ones(1, 1, 2, 2)
+    sums = judgement(torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))).sums(ones)
+    found = objective._relations(sums, 2, 3)
+    x = judgement.pooled_inputs(sums)
+    expected = judgement.relations[1](x[4:5], x[5:6])  # of the second set, member 1 over member 2
+    assert found.shape == (2, 3, 3, 2) and torch.allclose(found[1, 1, 2, 1], expected[0, 0], atol=1e-5)
+    assert torch.allclose(found, -found.transpose(1, 2), atol=1e-5)
 
 
 def test_training_puts_unseen_sets_in_order_and_finds_the_place(sets: StoredSets, judgement: Judgement, tmp_path: Path):
@@ -151,7 +173,7 @@ def test_training_puts_unseen_sets_in_order_and_finds_the_place(sets: StoredSets
     with torch.inference_mode():
         _, parts = stage.model(unseen)
         quality, _ = judgement.heads(judgement.inputs(unseen.moments[:, 2]))
-    assert float(parts["right"]) == 1.0
+    assert float(parts["right"]) == float(parts["relation_right"]) == 1.0
     assert float(quality[..., 1].mean()) < float(quality[..., 0].mean())  # the noise lies on the right
 
 
