@@ -29,6 +29,7 @@ from experiments.pixel_perfect.foreign import measure_foreign
 from experiments.pixel_perfect.map_accuracy import measure_maps
 from experiments.pixel_perfect.measures import Model
 from experiments.pixel_perfect.order import measure_order, order_rows
+from experiments.pixel_perfect.real_outputs import measure_real_outputs, real_output_rows
 from experiments.pixel_perfect.sanity import false_alarm_rows, speed_rows
 from experiments.pixel_perfect.table import Row, over_seeds
 
@@ -49,6 +50,7 @@ class Sizes:
         foreign: pairs of every operator that is not the engine's.
         codec_photos: photographs for the encoders.
         alarm_photos: photographs for the false alarms.
+        real_sets: damaged photographs with the outputs of algorithms.
         crop_px: side of the crops.
         codec_px: side of the crops for the encoders.
     """
@@ -62,6 +64,7 @@ class Sizes:
     foreign: int = 3
     codec_photos: int = 12
     alarm_photos: int = 16
+    real_sets: int = 60
     crop_px: int = 192
     codec_px: int = 288
 
@@ -85,7 +88,16 @@ def evaluate(
         composed = measure_compositions(model, photos, sizes.compositions, sizes.crop_px, seed + 300, log)
         foreign, foreign_scores = measure_foreign(model, photos, sizes.foreign, strong, sizes.crop_px, seed + 400, log)
         codecs = measure_codecs(model, photos, sizes.codec_photos, sizes.codec_px, log=log)
-        rows = [*order_rows(order), *cross_type_rows(cross), *maps, *composed, *foreign, *codec_rows(codecs)]
+        real = measure_real_outputs(model, photos, sizes.real_sets, seed=seed + 500, log=log)
+        rows = [
+            *order_rows(order),
+            *cross_type_rows(cross),
+            *real_output_rows(real),
+            *maps,
+            *composed,
+            *foreign,
+            *codec_rows(codecs),
+        ]
         rows += false_alarm_rows(model, photos, sizes.alarm_photos, sizes.crop_px, seed)
         rows += speed_rows(model, photos[0])
     details = {"maps": map_details, "foreign": foreign_scores.to_json(), "dropped_sets": order.dropped}

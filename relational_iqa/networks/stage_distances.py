@@ -51,7 +51,7 @@ def stage_distances(
 
 def _windowed(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """(structure, mean) distances (b,) of a stage, mean over windows and channels."""
-    floor = _FLOOR * y.var((2, 3), keepdim=True).clamp_min(1e-6)
+    floor = _FLOOR * y.var((2, 3), correction=0, keepdim=True).clamp_min(1e-6)
     side = min(WINDOW, *x.shape[-2:])
     around = [F.avg_pool2d(part, side, 1) for part in (x, y, x * x, y * y, (x - y).square())]
     mean_x, mean_y, square_x, square_y, square_d = around

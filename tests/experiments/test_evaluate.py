@@ -12,7 +12,7 @@ from experiments.pixel_perfect.evaluate import SEED, Sizes, evaluate
 from experiments.pixel_perfect.table import Row
 
 TINY = Sizes(sets=1, strong=1, weak=1, members=2, cross_type=1, compositions=1, foreign=1, codec_photos=1,
-             alarm_photos=1, crop_px=48, codec_px=64)  # fmt: skip
+             alarm_photos=1, real_sets=1, crop_px=48, codec_px=64)  # fmt: skip
 
 
 @pytest.fixture
@@ -51,6 +51,8 @@ def test_everything_that_is_required_has_a_row(
         "order with reference, all kinds of sets": (0.99, None),
         "different distortions on which all conventional metrics agree, with reference": (0.97, None),
         "without reference: the verdict of the mode with it, one level or more apart": (0.90, None),
+        "outputs of algorithms two by two, with reference": (0.99, None),
+        "outputs of algorithms two by two, without reference": (0.92, None),
         "dominant axis of single distortions (severity >= .4), inside the mask": (0.94, None),
         "compositions: true axes among as many predicted ones": (0.80, None),
         "correlation of predicted and true intensity, whole image": (0.90, None),

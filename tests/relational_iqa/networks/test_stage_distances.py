@@ -23,7 +23,7 @@ class Planes(EfficientNetLite):
 
 def windows(x: Tensor, y: Tensor) -> tuple[float, float]:
     """The mean over all 7 x 7 windows of both distances, window by window."""
-    floor = 0.01 * float(y.var())
+    floor = 0.01 * float(y.var(correction=0))
     structures, means = [], []
     for top in range(x.shape[0] - 6):
         for left in range(x.shape[1] - 6):
