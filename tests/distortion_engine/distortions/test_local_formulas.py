@@ -66,10 +66,17 @@ def test_colour_blocks_are_squares_of_one_random_colour_that_cover_their_share()
     colours = torch.unique(result[:, changed], dim=1)
     blocks = 0.04 * SIZE**2 / 12**2
     assert colours.shape[1] == math.ceil(blocks)
+
+
+def test_the_first_colour_block_lies_on_top_of_those_that_overlap_it():
+    result = local.color_blocks(torch.full((3, SIZE, SIZE), 0.5), 60.0, seeded(), side_px=12.0)
     place = torch.rand((math.ceil(SIZE**2 / 12**2), 2), generator=(drawn := seeded()), dtype=torch.float64)
-    y, x = (place[0].numpy() * (SIZE - 12 + 1)).astype(int)
+    corners = (place.numpy() * (SIZE - 12 + 1)).astype(int)
+    y, x = corners[0]
+    there = corners[1 : math.floor(0.6 * SIZE**2 / 12**2)]
+    assert (np.abs(there - corners[0]) < 12).all(1).any()  # some other block would cover a part of it
     colour = torch.rand((len(place), 3), generator=drawn)[0]
-    assert torch.equal(result[:, y : y + 12, x : x + 12], colour[:, None, None].expand(3, 12, 12))  # the first on top
+    assert torch.equal(result[:, y : y + 12, x : x + 12], colour[:, None, None].expand(3, 12, 12))
 
 
 def test_dropped_blocks_are_runs_of_the_block_grid_filled_with_grey_or_from_one_place():
