@@ -1,6 +1,6 @@
 """All mutants, by the room they are in."""
 
-from experiments.mutants import distortions, metrics, restoration, results, training
+from experiments.mutants import distortions, judgement, metrics, restoration, results, training
 from experiments.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -8,5 +8,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *restoration.MUTANTS,
     *metrics.MUTANTS,
     *training.MUTANTS,
+    *judgement.MUTANTS,
     *results.MUTANTS,
 )

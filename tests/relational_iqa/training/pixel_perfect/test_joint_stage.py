@@ -60,7 +60,11 @@ def test_half_of_every_batch_has_its_images_exchanged():
     assert torch.equal(batch.judged_a[10:], torch.full((10, 2), -2.0))
     again = JointBatches(found, 20, seed=1)[3]
     assert all(torch.equal(x, y) for x, y in zip(batch, again, strict=True))
-    twice = exchanged(exchanged(found))
+    other = exchanged(found)
+    for name in ("related", "pair", "sign", "target"):
+        assert torch.equal(getattr(other, name), -getattr(found, name)), name
+    assert torch.equal(other.kinds, found.kinds)
+    twice = exchanged(other)
     assert all(torch.equal(x, y) for x, y in zip(found, twice, strict=True))
 
 

@@ -147,6 +147,22 @@ def test_the_loss_asks_for_the_order_and_for_the_level_of_the_metrics():
     assert off["consensus"] == pytest.approx(0.05 / 3 + 4 * 0.05 / 9, rel=1e-4)  # one image, and four pairs of nine
 
 
+def test_the_local_quality_is_asked_to_be_the_severity_at_every_valid_cell(monkeypatch: pytest.MonkeyPatch):
+    objective = Told([0.0, -1.0])
+    heads = torch.full((2, 2, 4, 1), -2.0), torch.ones(2, 2, 4, 1)
+    monkeypatch.setattr(objective.judgement, "heads", lambda inputs: heads)
+    batch = MomentBatch(
+        torch.zeros(1, 2, 2 * objective.judgement.channels, 2, 2), torch.tensor([[-1, 0]]), torch.zeros(1, 2, 2),
+        torch.zeros(1, 2, 2), torch.ones(1), torch.full((1, 2, 2, 2), 0.4), torch.ones(1, 2, 2, 2),
+    )  # fmt: skip
+    with torch.no_grad():
+        right = objective(batch)[1]["dense"]
+        wrong = objective(batch._replace(severity=torch.full((1, 2, 2, 2), 0.6)))[1]["dense"]
+        unknown = objective(batch._replace(severity=torch.ones(1, 2, 2, 2), valid=torch.zeros(1, 2, 2, 2)))[1]["dense"]
+    assert float(right) == pytest.approx(0, abs=1e-6) and float(unknown) == 0
+    assert float(wrong) == pytest.approx(0.2 - 0.1 / 2, rel=1e-4)  # linear beyond half a level
+
+
 def test_margins_of_all_pairs_of_every_set_are_those_of_the_relation_heads(judgement: Judgement):
     objective = JudgementObjective(judgement.eval(), DEFAULT_WEIGHTS)
     for head in judgement.relations:

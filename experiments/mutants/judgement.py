@@ -1,0 +1,87 @@
+"""Mutants of the judgement of one image, of the relation of two, and of what joins them."""
+
+from experiments.mutants.mutant import Mutant
+
+_NETWORK = ("tests/relational_iqa/networks/test_judgement.py",)
+_JOINT = ("tests/relational_iqa/networks/test_joint_margin.py",)
+_DISTANCES = ("tests/relational_iqa/networks/test_stage_distances.py",)
+_STAGE = ("tests/relational_iqa/training/pixel_perfect/test_judgement_stage.py",)
+_JOINT_STAGE = ("tests/relational_iqa/training/pixel_perfect/test_joint_stage.py",)
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant("relational_iqa/networks/judgement.py", "second - first.square()", "second + first.square()", _NETWORK),
+    Mutant("relational_iqa/networks/judgement.py", "return first - second", "return first + second", _NETWORK),
+    Mutant(
+        "relational_iqa/networks/judgement.py",
+        "(1 - share) * mean - share * root",
+        "(1 - share) * mean + share * root",
+        _NETWORK,
+    ),
+    Mutant(
+        "relational_iqa/networks/judgement.py", "(weight * self.quality.square())", "(weight * self.quality)", _NETWORK
+    ),
+    Mutant("relational_iqa/networks/judgement.py", "(self.moments * share)", "self.moments", _NETWORK),
+    Mutant("relational_iqa/networks/judgement.py", "-F.softplus(out[:, :1])", "F.softplus(out[:, :1])", _NETWORK),
+    Mutant(
+        "relational_iqa/networks/joint_margin.py", "apart = judged_a - judged_b", "apart = judged_b - judged_a", _JOINT
+    ),
+    Mutant(
+        "relational_iqa/networks/joint_margin.py", "margin.detach().abs() * _SURE", "margin.detach() * _SURE", _JOINT
+    ),
+    Mutant("relational_iqa/networks/joint_margin.py", "/ self.temperature", "* self.temperature", _JOINT),
+    Mutant("relational_iqa/networks/joint_margin.py", "self.trust[:, ::2]", "self.trust[:, 1:]", _JOINT),
+    Mutant(
+        "relational_iqa/networks/stage_distances.py", "stride >= COARSE_STRIDE", "stride < COARSE_STRIDE", _DISTANCES
+    ),
+    Mutant(
+        "relational_iqa/networks/stage_distances.py", "(square_d - (mean_x - mean_y).square())", "square_d", _DISTANCES
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/judgement_stage.py",
+        "batch.labels[:, None, :] - batch.labels[:, :, None]",
+        "batch.labels[:, :, None] - batch.labels[:, None, :]",
+        _STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/judgement_stage.py",
+        "batch.distances[:, None, :] - batch.distances[:, :, None]",
+        "batch.distances[:, :, None] - batch.distances[:, None, :]",
+        _STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/judgement_stage.py",
+        "head[:, :, None] - head[:, None, :]",
+        "head[:, None, :] - head[:, :, None]",
+        _STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/judgement_stage.py",
+        "target[:, None, :] - target[:, :, None]",
+        "target[:, :, None] - target[:, None, :]",
+        _STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/judgement_stage.py",
+        "-quality / LEVELS_PER_SEVERITY, severity",
+        "quality / LEVELS_PER_SEVERITY, severity",
+        _STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/joint_stage.py",
+        "labels[second] - labels[first]",
+        "labels[first] - labels[second]",
+        _JOINT_STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/joint_stage.py",
+        "-rows.related, -rows.pair",
+        "rows.related, -rows.pair",
+        _JOINT_STAGE,
+    ),
+    Mutant("relational_iqa/training/pixel_perfect/joint_stage.py", "odds / value", "odds * value", _JOINT_STAGE),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/joint_stage.py",
+        "rank_logistic(batch.sign * verdict.margin, ordered)",
+        "rank_logistic(-batch.sign * verdict.margin, ordered)",
+        _JOINT_STAGE,
+    ),
+)
