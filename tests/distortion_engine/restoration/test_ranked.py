@@ -271,3 +271,14 @@ def test_without_shipped_networks_the_family_is_not_drawn_and_its_recipes_are_re
     assert not any("neural" in families_in(m) for ranked in drawn(100, 0.3) for m in ranked.members)
     with pytest.raises(UsageError, match=r"'up2-x' is not shipped.*experiments\.restoration\.train"):
         apply(PHOTOS[0], (Operation("neural", {"network": "up2-x"}),))
+
+
+def test_no_two_outputs_of_a_set_are_made_in_the_same_way():
+    """Of the median alone there are four ways without a final sharpening, so an accident would soon make one twice."""
+    without = tuple(family for family in ALL_FAMILIES if family != "median")
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        damaged = sample_damage(rng)
+        if damaged.kind == "noise":
+            outputs = sample_outputs(rng, damaged, 3, without)
+            assert len({repr(output.operations) for output in outputs}) == 4
