@@ -297,6 +297,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "relational_iqa/benchmarks/readers/items.py",
         "(self.low or 0.0) + self.high - value",
         "self.high - value",
-        ("tests/relational_iqa/benchmarks/test_benchmarks_readers.py",),
+        ("tests/relational_iqa/benchmarks/test_benchmarks_formulas.py",),
     ),
 )
