@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from distortion_engine.catalog import AXES
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.storage.network_format import Facts, NetworkFormat
 from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
+
+_STAGES = "judgement.stages."
 
 
 def _describe(networks: Networks) -> dict[str, Any]:
@@ -46,8 +51,17 @@ FORMAT = NetworkFormat(
 
 
 def save_weights(path: Path, networks: Networks) -> str:
-    """Writes the weights and returns their sha256."""
-    return FORMAT.save(path, networks)
+    """Writes the weights and returns their sha256. Tensors of the backbone are written in half precision where that
+    loses nothing, as of a frozen one that came from a file of halves."""
+    state = {
+        name: _halved(value) if name.startswith(_STAGES) else value for name, value in networks.state_dict().items()
+    }
+    return FORMAT.save(path, networks, state=state)
+
+
+def _halved(value: Tensor) -> Tensor:
+    half = value.half()
+    return half if torch.equal(half.to(value.dtype), value) else value
 
 
 def load_weights(source: str | Path | None = None) -> tuple[Networks, dict[str, Any]]:
