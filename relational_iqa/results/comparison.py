@@ -39,8 +39,8 @@ class Comparison:
         confidence: probability that the sign of the margin is right, in [.5, 1]; None where the weights tell none.
 
     Raises:
-        ValueError: for a margin that is not finite, an unknown axis, an array in place of a map, or maps of different
-            sizes.
+        ValueError: for a margin that is not finite, a confidence outside [.5, 1], an unknown axis, an array in place of
+            a map, or maps of different sizes.
     """
 
     margin: float
@@ -57,6 +57,8 @@ class Comparison:
     def __post_init__(self) -> None:
         if not math.isfinite(self.margin):
             raise ValueError(f"margin is {self.margin}, expected a finite number of levels: check the images for NaN")
+        if self.confidence is not None and not 0.5 <= self.confidence <= 1:
+            raise ValueError(f"confidence is {self.confidence}, expected a probability from .5 to 1, or None")
         check_maps({"local_margin": self.local_margin, "weight": self.weight, **self.maps})
         check_axes(self.maps)
 
@@ -138,6 +140,7 @@ class Comparison:
             "better": self.better,
             "margin": self.margin,
             "margin_means": "positive: a is better; negative: b is better",
+            "confidence": self.confidence,
             "unit": UNIT,
             "word": "identical" if self.identical else margin_word(self.margin).word,
             "tie_below": TIE_MARGIN,

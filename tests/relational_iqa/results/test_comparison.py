@@ -57,6 +57,14 @@ def test_the_sentence_of_the_design_is_said():
     )
 
 
+def test_the_json_says_how_sure_the_sign_is_where_that_is_known():
+    assert compare(1.0).to_json()["confidence"] is None
+    assert replace(compare(1.0), confidence=0.75).to_json()["confidence"] == 0.75
+    for wrong in (0.4, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="expected a probability from .5 to 1"):
+            replace(compare(1.0), confidence=wrong)
+
+
 def test_a_comparison_is_frozen():
     with pytest.raises(FrozenInstanceError):
         setattr(compare(1.0), "margin", 2.0)  # noqa: B010
