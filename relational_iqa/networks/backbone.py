@@ -117,7 +117,8 @@ class SameConvolution(nn.Conv2d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1:
             return super().forward(input)
-        after = [(math.ceil(size / stride) - 1) * stride + kernel - size - self.before for size in input.shape[-2:]]
+        # (ceil(size / stride) - 1) * stride + kernel - size - before, in a form that a trace for ONNX keeps right.
+        after = [kernel - stride - self.before + int(-size % stride) for size in input.shape[-2:]]
         padded = F.pad(input, (self.before, max(after[1], 0), self.before, max(after[0], 0)))
         return super().forward(padded)
 
@@ -159,11 +160,12 @@ class EfficientNetLite(nn.Module):
         self.channels = tuple(STEM_CHANNELS if tap < 0 else shapes[tap].outputs for tap in architecture.taps)
         self.strides, self.reach_px = _geometry(shapes, architecture.taps)
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+    def forward(self, image: Float[Tensor, "b 3 h w"], count: int | None = None) -> list[Float[Tensor, "b _ _ _"]]:
+        """The first `count` taps, or all."""
+        taps = self.architecture.taps[:count]
         x = F.relu6(self.stem((image * 255.0 - CODE_MEAN) / CODE_SPREAD))
-        taps = set(self.architecture.taps)
         found = [x] if -1 in taps else []
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.blocks[: max(taps, default=-1) + 1]):
             x = block(x)
             if number in taps:
                 found.append(x)

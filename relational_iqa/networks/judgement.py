@@ -94,7 +94,7 @@ class LocalJudgement:
         """Sums over the cells, of which `share` says how much counts, 0 to 1, for all images or for each."""
         weight = self.weight * share
         return JudgementSums(
-            share.expand(len(weight), 1, *share.shape[-2:]).sum((2, 3)),
+            share.sum((2, 3)),
             (self.moments * share).sum((2, 3)),
             weight.sum((2, 3)),
             (weight * self.quality).sum((2, 3)),
@@ -114,7 +114,7 @@ class JudgementSums:
         square: of weighted squares.
     """
 
-    share: Float[Tensor, "b 1"]
+    share: Float[Tensor, "_ 1"]
     moments: Float[Tensor, "b twice_channels"]
     weight: Float[Tensor, "b heads"]
     value: Float[Tensor, "b heads"]
@@ -210,7 +210,7 @@ class Judgement(nn.Module):
                 planes, self._by_stage(self.channel_mean), self._by_stage(self.channel_scale), strict=True
             )
         ]
-        cells = image.shape[-2] // CELL_PX, image.shape[-1] // CELL_PX
+        cells = int(image.shape[-2]) // CELL_PX, int(image.shape[-1]) // CELL_PX
         first = [_to_cells(plane, cells) for plane in centred]
         second = [_to_cells(plane.square(), cells) for plane in centred]
         return torch.cat([*first, *second], 1)
@@ -275,7 +275,7 @@ class Judgement(nn.Module):
     def _planes(self, image: Tensor) -> list[Tensor]:
         planes = list(self.stages(image))
         if self.architecture.half_taps:
-            planes += self.stages(F.avg_pool2d(image, 2))[: self.architecture.half_taps]
+            planes += self.stages(F.avg_pool2d(image, 2), self.architecture.half_taps)
         return planes
 
     def _by_stage(self, values: Tensor) -> Sequence[Tensor]:

@@ -126,3 +126,11 @@ def test_a_start_from_nothing_has_unit_variance_in_every_convolution(network: Ef
     for handle in handles:
         handle.remove()
     torch.testing.assert_close(torch.cat(spreads), torch.ones(sum(len(s) for s in spreads)), atol=1e-3, rtol=1e-3)
+
+
+def test_the_first_taps_alone_are_those_of_all(network: EfficientNetLite):
+    image = torch.rand(1, 3, 64, 48, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        every, first = network(image), network(image, 3)
+    assert len(first) == 3 and all(torch.equal(x, y) for x, y in zip(first, every, strict=False))
+    assert network(image, 0) == []

@@ -15,6 +15,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import save_image
 from relational_iqa import cli
 from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.choices import OnnxMode
 from relational_iqa.systems.onnx_export import GRAPHS, export_onnx
 from relational_iqa.version import __version__
@@ -90,6 +91,17 @@ def test_onnxruntime_gives_the_numbers_of_torch_at_sizes_that_were_not_traced(
             wanted = dict(zip(GRAPHS[mode].outputs, module(x, y), strict=True))
         pooled = wanted["margin" if mode == "compare" else "quality"]
         assert (pooled.abs() > 0.01).all() and wanted["maps"].abs().max() > 0.05  # there is something to agree on
+        assert_close(run(session, x, y), wanted)
+
+
+def test_a_judgement_is_exported_for_any_size_too(tmp_path: Path, scene: Callable[[int, int, int], Tensor]) -> None:
+    networks, meta = load_weights("riqa-judged")
+    export_onnx(tmp_path / "judged.onnx", networks, meta, "compare")
+    session, module = session_of(tmp_path / "judged.onnx"), GRAPHS["compare"].module(networks)
+    for size in ((1, 96, 128), (2, 48, 80)):
+        x, y = pairs(scene, *size)
+        with torch.inference_mode():
+            wanted = dict(zip(GRAPHS["compare"].outputs, module(x, y), strict=True))
         assert_close(run(session, x, y), wanted)
 
 
