@@ -28,10 +28,12 @@ from relational_iqa.systems.network_inference import NetworkInference
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
 from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
-from relational_iqa.tiling.tile_runner import WHOLE_PX, TileRunner
+from relational_iqa.tiling.tile_runner import NETWORK_BYTES, WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
 
 Input = Source | StoredImage
+JUDGEMENT_BYTES = 520
+"""What networks with a judgement take for a pixel of a tile; measured."""
 
 
 def load(weights: str | Path | None = None, device: str = "cpu", precision: str = "float32") -> RelationalIQA:
@@ -77,7 +79,8 @@ class RelationalIQA:
     ) -> None:
         self._networks = NetworkInference(networks, dtype)
         self.device = self._networks.device
-        self._tiler = TileRunner(tile_px, whole_px, self.device)
+        network_bytes = NETWORK_BYTES if networks.judgement is None else JUDGEMENT_BYTES
+        self._tiler = TileRunner(tile_px, whole_px, self.device, network_bytes)
         self.meta = dict(meta)
 
     # -- what users call -------------------------------------------------------------------------------------------

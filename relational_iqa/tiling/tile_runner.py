@@ -30,7 +30,9 @@ WHOLE_PX = 2_200_000
 MEMORY_BYTES = 1_500_000_000
 """What a process that compares may take: tiles are as large as that leaves room for."""
 _PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images and maps while a tile is read; measured
-_NETWORK_BYTES = 280, 40  # of the networks for a pixel of a tile, and of each image of a tile more; measured
+NETWORK_BYTES = 280
+"""What the networks take for a pixel of a tile; measured."""
+_IMAGE_BYTES = 40  # of each image for a pixel of a tile; measured
 _MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
 
 
@@ -69,11 +71,13 @@ class TileRunner:
         tile_px: side of the core of a tile, None for the largest that MEMORY_BYTES allows.
         whole_px: an image of at most this many pixels is one tile.
         device: where tiles are computed.
+        network_bytes: what the function takes for a pixel of a tile, beside the images.
     """
 
     tile_px: int | None
     whole_px: int
     device: torch.device
+    network_bytes: int = NETWORK_BYTES
 
     def run(
         self,
@@ -103,7 +107,7 @@ class TileRunner:
         size = (padded_size(height), padded_size(width))
         maps: np.ndarray | None = None
         sums: list[tuple[Parts, ...]] = []
-        cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images))
+        cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images, self.network_bytes))
         tiles = list(tiles_of(*size, cores, halo_px, self.whole_px))
         with large_blocks_apart() if len(tiles) > 1 else nullcontext():
             for tile in tiles:
@@ -134,10 +138,15 @@ class TileRunner:
         return pad_to_grid(part.to(self.device)[None])
 
 
-def tile_px_within(images: Sequence[StoredImage]) -> float:
-    """The largest number of pixels of a tile with its halo with which comparing these images takes MEMORY_BYTES."""
+def tile_px_within(images: Sequence[StoredImage], network_bytes: int = NETWORK_BYTES) -> float:
+    """The largest number of pixels of a tile with its halo with which comparing these images takes MEMORY_BYTES.
+
+    Args:
+        images: that are compared, of one size.
+        network_bytes: what the networks take for a pixel.
+    """
     _, height, width = images[0].shape
     maps = _MAPS_BYTES * height * width
     free = float(MEMORY_BYTES - _PROCESS_BYTES - sum(image.memory_bytes for image in images))
     free -= maps if maps < IN_FILE_FROM_BYTES else 0.0
-    return free / (_NETWORK_BYTES[0] + _NETWORK_BYTES[1] * len(images))
+    return free / (network_bytes + _IMAGE_BYTES * len(images))

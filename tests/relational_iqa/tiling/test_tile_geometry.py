@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from relational_iqa.systems.pixel_perfect import JUDGEMENT_BYTES
 from relational_iqa.tiling.stored_image import StoredImage, open_image
 from relational_iqa.tiling.tile_geometry import (
     CELL_PX,
@@ -21,7 +22,7 @@ from relational_iqa.tiling.tile_geometry import (
     padded_size,
     tiles_of,
 )
-from relational_iqa.tiling.tile_runner import MEMORY_BYTES, tile_px_within
+from relational_iqa.tiling.tile_runner import MEMORY_BYTES, NETWORK_BYTES, tile_px_within
 
 SIZES = [(16, 16), (2048, 64), (1600, 1200), (48, 3008)]
 
@@ -92,6 +93,12 @@ def flat_images(count: int, height: int) -> list[StoredImage]:
     """4:3 images that take no memory, but say what they would take."""
     pixels = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (height, height * 4 // 3, 3))
     return [open_image(pixels) for _ in range(count)]
+
+
+def test_tiles_shrink_where_networks_take_more_for_a_pixel():
+    images = flat_images(2, 3008)
+    usual, judged = tile_px_within(images), tile_px_within(images, JUDGEMENT_BYTES)
+    assert judged == pytest.approx(usual * (NETWORK_BYTES + 2 * 40) / (JUDGEMENT_BYTES + 2 * 40))
 
 
 @pytest.mark.parametrize(("count", "halo_px"), [(2, PAIR_HALO_PX), (3, REFERENCE_HALO_PX)])
