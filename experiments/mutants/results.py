@@ -101,9 +101,39 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/comparison.py",
-        "return f\"{a if self.better == 'a' else b} is",
-        "return f\"{b if self.better == 'a' else a} is",
+        "said = f\"{a if self.better == 'a' else b} is",
+        "said = f\"{b if self.better == 'a' else a} is",
         ("tests/relational_iqa/results/test_comparison.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/comparison.py",
+        "return 0.0 if self.better == CANNOT_TELL else self.margin",
+        "return self.margin",
+        ("tests/relational_iqa/results/test_comparison.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/comparison.py",
+        "if not can_tell(self.confidence) and not self.identical",
+        "if not can_tell(self.confidence)",
+        ("tests/relational_iqa/results/test_comparison.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/words/confidence.py",
+        "confidence >= MIN_CONFIDENCE",
+        "confidence > MIN_CONFIDENCE",
+        ("tests/relational_iqa/results/words/test_confidence.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/words/confidence.py",
+        "if number / 100 <= confidence",
+        "if number / 100 <= confidence + 0.005",
+        ("tests/relational_iqa/results/words/test_confidence.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/words/confidence.py",
+        "names[0] if margin > 0 else names[1]} at",
+        "names[1] if margin > 0 else names[0]} at",
+        ("tests/relational_iqa/results/words/test_confidence.py",),
     ),
     Mutant(
         "relational_iqa/results/words/places.py",

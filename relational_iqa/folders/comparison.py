@@ -9,6 +9,7 @@ from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError
 from relational_iqa.folders.compared_files import ComparedFiles, compare_stored
 from relational_iqa.folders.pairing import Pair, printable
+from relational_iqa.results.words.confidence import Better
 from relational_iqa.tiling.stored_image import open_images
 
 COLUMNS = (
@@ -35,7 +36,7 @@ class Row:
 
     pair: Pair
     error: str = ""
-    verdict: Literal["a", "b", "tie", ""] = ""
+    verdict: Better | Literal[""] = ""
     margin: float = 0.0
     quality_a: float | None = None
     quality_b: float | None = None

@@ -15,15 +15,18 @@ from relational_iqa.report.views import (
     LABELS,
     LOCAL_SCALE,
     axis_views,
+    confidence_note,
     fact_rows,
     region_views,
     scale_bands,
     scale_position,
     sentence,
     signed,
+    unbroken,
 )
 from relational_iqa.results.colormaps import legend_gradient
 from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, percent
 from relational_iqa.results.words.margins import MARGIN_WORDS
 
 
@@ -86,8 +89,9 @@ def render_report(
     return render_page(
         "report.html.j2",
         result=comparison,
-        verdict=comparison.verdict(LABELS),
+        verdict=unbroken(comparison.verdict(LABELS)),
         reasons=sentence(comparison),
+        about_confidence=confidence_note(comparison),
         labels=comparison.labels,
         named=comparison.labels != LABELS,
         previews=shown,
@@ -102,6 +106,8 @@ def render_report(
         bands=scale_bands(),
         marker=100 * scale_position(comparison.margin),
         words=MARGIN_WORDS,
+        cannot_tell=comparison.better == CANNOT_TELL,
+        cannot_tell_below=None if comparison.confidence is None else percent(MIN_CONFIDENCE),
         data=comparison.to_json(),
         facts=fact_rows(comparison, shown, command),
         back=back,

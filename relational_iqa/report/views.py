@@ -14,6 +14,7 @@ from distortion_engine.catalog import AXES, Axis
 from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, Preview, crop_origin, crop_uri, map_uri
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.results.regions import Region, worst_regions
+from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, explanation, percent
 from relational_iqa.results.words.findings import Finding
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
 from relational_iqa.results.words.sentences import remarks
@@ -104,7 +105,19 @@ def sentence(comparison: Comparison) -> str:
     if comparison.identical:
         return "Nothing differs: every map is zero."
     reasons = comparison.reasons(LABELS) or "no single kind of distortion stands out"
-    return f"{reasons[:1].upper()}{reasons[1:]}.".replace(" %", "\N{NO-BREAK SPACE}%")
+    return unbroken(f"{reasons[:1].upper()}{reasons[1:]}.")
+
+
+def confidence_note(comparison: Comparison) -> str:
+    """One line on how sure the verdict is, under it; empty where that is unknown or where there is nothing to tell."""
+    if comparison.confidence is None or comparison.identical:
+        return ""
+    return unbroken(explanation(comparison.confidence, comparison.margin, LABELS))
+
+
+def unbroken(text: str) -> str:
+    """The text with percent signs that stay on the line of their number."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def axis_views(comparison: Comparison) -> list[AxisView]:
@@ -171,6 +184,12 @@ def fact_rows(comparison: Comparison, shown: Sequence[Preview], command: str | N
         rows.append(("Quality of A", f"−{abs(comparison.quality_a):.2f} levels (0 equals the reference)"))
         rows.append(("Quality of B", f"−{abs(comparison.quality_b):.2f} levels (0 equals the reference)"))
     rows.append(("Margin", f"{signed(comparison.margin, 3)} levels (positive: A better; within ±{TIE_MARGIN:g}: tie)"))
+    if comparison.confidence is not None:
+        rows.append((
+            "Confidence",
+            f"{percent(comparison.confidence)} that the sign of the margin is right "
+            f"(below {percent(MIN_CONFIDENCE)}: {CANNOT_TELL})",
+        ))  # fmt: skip
     rows.append(("Pictures shown", shown[0].note))
     if command:
         rows.append(("Command", command))

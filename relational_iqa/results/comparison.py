@@ -8,12 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
 from relational_iqa.results.score import Score
+from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
 from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
 from relational_iqa.results.words.findings import Finding, axes_table, check_axes, find, means
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels, margin_word
@@ -68,9 +69,17 @@ class Comparison:
         return self.local_margin.shape
 
     @property
-    def better(self) -> Literal["a", "b", "tie"]:
-        """Which image is better; "tie" where |margin| < TIE_MARGIN."""
+    def better(self) -> Better:
+        """Which image is better. "cannot tell" where the confidence is known and below MIN_CONFIDENCE, except for
+        identical images; else "tie" where |margin| < TIE_MARGIN."""
+        if not can_tell(self.confidence) and not self.identical:
+            return CANNOT_TELL
         return "tie" if abs(self.margin) < TIE_MARGIN else "a" if self.margin > 0 else "b"
+
+    @property
+    def told_margin(self) -> float:
+        """The margin, or 0 where its sign cannot be told; `riqa compare --fail-below` judges by it."""
+        return 0.0 if self.better == CANNOT_TELL else self.margin
 
     @property
     def identical(self) -> bool:
@@ -97,28 +106,35 @@ class Comparison:
     def _explanation(self) -> tuple[Finding | None, Advantage | None]:
         """What is told where the findings do not explain the verdict: a faint reason, or where the lead is."""
         better = self.better
-        if better == "tie" or explained(self.findings, better):
+        if better not in ("a", "b") or explained(self.findings, better):
             return None, None
         faint = faint_reason(self.maps, self.local_margin, better, self.findings)
         return faint, None if faint is not None else find_advantage(self.local_margin, better)
 
     def verdict(self, labels: tuple[str, str] | None = None) -> str:
-        """The short answer: "B is clearly better by 1.3 levels"."""
+        """The short answer: "B is clearly better by 1.3 levels", and where it is known how sure: "... (95 % sure)"."""
         a, b = labels or self.labels
         if self.identical:
             return f"{a} and {b} are identical"
+        size, sure = levels(self.margin), "" if self.confidence is None else f"{percent(self.confidence)} sure"
+        if self.better == CANNOT_TELL:
+            known = odds(self.confidence or 0.5, self.margin, (a, b))
+            return f"Cannot tell which of {a} and {b} is better ({known}, margin {size})"
         if self.better == "tie":
-            return f"{a} and {b} look equally good (margin {levels(self.margin)}, below {TIE_MARGIN})"
-        return f"{a if self.better == 'a' else b} is {margin_word(self.margin).word} by {levels(self.margin)}"
+            lead = f"; {sure} that {a if self.margin > 0 else b} is ahead" if sure and self.margin else ""
+            return f"{a} and {b} look equally good (margin {size}, below {TIE_MARGIN}{lead})"
+        said = f"{a if self.better == 'a' else b} is {margin_word(self.margin).word} by {size}"
+        return f"{said} ({sure})" if sure else said
 
     def reasons(self, labels: tuple[str, str] | None = None) -> str:
         """Why: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is blockier (0.1, everywhere)".
 
-        At most three defects of the worse image come first, then at most two of the better one; in a tie, the image
-        with the most salient finding comes first. Each axis is named once, even if the images differ on it in both
-        directions. If no finding of the worse image explains the verdict, the text names a faint one that agrees with
-        the local margin. If there is none, it says so, and says on how much of the picture the better image is ahead.
-        The text is empty for a tie in which no finding matters.
+        At most three defects of the worse image come first, then at most two of the better one; if neither is better,
+        the image with the most salient finding comes first. Each axis is named once, even if the images differ on it in
+        both directions. If no finding of the worse image explains the verdict, the text names a faint one that agrees
+        with the local margin. If there is none, it says so, and says on how much of the picture the better image is
+        ahead.
+        The text is empty if neither image is better and no finding matters.
         """
         return reasons(self.findings, self.better, labels or self.labels, *self._explanation)
 
@@ -128,6 +144,12 @@ class Comparison:
         if not reasons:
             return f"{verdict}." if self.identical else f"{verdict}; no single kind of distortion stands out."
         return f"{verdict}{'; ' if reasons.startswith(UNEXPLAINED) else ': '}{reasons}."
+
+    def _word(self) -> str:
+        """The size of the margin in words, or why it has none."""
+        if self.identical:
+            return "identical"
+        return CANNOT_TELL if self.better == CANNOT_TELL else margin_word(self.margin).word
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays, as plain Python for json.dumps (numbers that are not finite become None)."""
@@ -141,9 +163,11 @@ class Comparison:
             "margin": self.margin,
             "margin_means": "positive: a is better; negative: b is better",
             "confidence": self.confidence,
+            "confidence_means": "probability that the sign of the margin is right",
             "unit": UNIT,
-            "word": "identical" if self.identical else margin_word(self.margin).word,
+            "word": self._word(),
             "tie_below": TIE_MARGIN,
+            "cannot_tell_below": MIN_CONFIDENCE,
             "names": {"a": a, "b": b},
             "has_reference": self.has_reference,
             "quality": {"a": self.quality_a, "b": self.quality_b} if self.has_reference else None,

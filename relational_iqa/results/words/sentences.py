@@ -82,9 +82,10 @@ def join_words(parts: Sequence[str]) -> str:
 
 
 def explained(findings: Sequence[Finding], better: str) -> bool:
-    """Whether a sentence about these findings names a defect of the worse image; a tie has nothing to explain."""
+    """Whether a sentence about these findings names a defect of the worse image; without a better image there is
+    nothing to explain."""
     sides = {finding.side for finding in worth_saying(findings)}
-    return better == "tie" or bool(sides - {better})
+    return better not in ("a", "b") or bool(sides - {better})
 
 
 def reasons(
@@ -98,19 +99,21 @@ def reasons(
     B is blockier (0.1, everywhere)".
 
     Defects of the worse image come first (at most MAX_DEFECTS), then those of the better one (at most MAX_TRADE_OFFS).
-    In a tie, the image with the most salient remark comes first. A remark about both images begins with the worse one,
-    in a tie with its more salient finding. The text is empty for a tie in which no finding matters.
+    If neither image is better, the one with the most salient remark comes first. A remark about both images begins
+    with the worse one, or else with its more salient finding. The text is empty if neither image is better and no
+    finding matters.
 
     Args:
         findings: as `findings.find` gives them.
-        better: "a", "b" or "tie".
+        better: "a" or "b"; "tie" or "cannot tell" where neither is better.
         names: what to call a and b.
         faint: a faint finding that is the reason where the other findings do not explain the verdict, see
             `fallback_reasons.py`.
         advantage: where the better image is ahead. It is described after UNEXPLAINED where there is no other reason.
     """
     said = remarks(worth_saying(findings))
-    if better == "tie":
+    undecided = better not in ("a", "b")
+    if undecided:
         first = said[0].finding.side if said else "a"
     else:
         first = "a" if better == "b" else "b"
@@ -120,7 +123,7 @@ def reasons(
     second = "b" if first == "a" else "a"
     defects = _clauses([remark for remark in said if remark.finding.side == first][:MAX_DEFECTS], names)
     merits = _clauses([remark for remark in said if remark.finding.side == second][:MAX_TRADE_OFFS], names)
-    if better == "tie":
+    if undecided:
         return "; ".join(part for part in (defects, merits) if part)
     if not defects:
         return unexplained(better, names, advantage) + (f"; against that, {merits}" if merits else "")

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,32 @@ def test_a_verdict_without_a_reason_says_where_the_lead_is_and_every_crop_is_the
     ) in text
     crops = [image for image in Page(text).all("img") if "in region" in str(image["alt"])]
     assert crops and not any("loading" in image for image in crops)  # a lazy one is blank on paper
+
+
+def test_the_headline_says_how_sure_it_is_and_a_line_under_it_what_that_means(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
+    text = Page(written(tmp_path, replace(comparison(), confidence=0.953), photo)).text.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    assert (
+        "B is clearly better by 1.3 levels (95 % sure) "
+        "95 % sure: the probability, by the model's own estimate, that B is indeed the better image."
+    ) in text
+    assert "Confidence 95 % that the sign of the margin is right (below 60 %: cannot tell)" in text
+    plain = Page(written(tmp_path, comparison(), photo)).text
+    assert "sure" not in plain and "annot tell" not in plain and "Confidence" not in plain
+
+
+def test_where_nothing_can_be_told_neither_image_nor_size_is_marked_as_the_answer(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
+    page = Page(written(tmp_path, replace(comparison(), confidence=0.55), photo))
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Cannot tell which of A and B is better (B at 55 %, margin 1.3 levels) 55 %: the probability" in text
+    assert "Below 60 % no image is called better." in text
+    classes = [str(tag.get("class")) for tag in page.all("div")]
+    assert "marker tie" in classes and not any(name.startswith("band") and "here" in name for name in classes)
 
 
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path, photo: np.ndarray) -> None:

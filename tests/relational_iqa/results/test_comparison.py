@@ -65,6 +65,75 @@ def test_the_json_says_how_sure_the_sign_is_where_that_is_known():
             replace(compare(1.0), confidence=wrong)
 
 
+def sure(confidence: float | None, margin: float = -1.3, **maps: np.ndarray) -> Comparison:
+    return replace(compare(margin, **maps), confidence=confidence)
+
+
+def test_the_sentence_says_how_sure_the_sign_is_and_never_that_it_is_certain():
+    why = "A is noisier (0.2, top)"
+    assert sure(0.953, noise=flat(-0.2, TOP)).summary() == f"B is clearly better by 1.3 levels (95 % sure): {why}."
+    assert sure(1.0, noise=flat(-0.2, TOP)).summary() == f"B is clearly better by 1.3 levels (over 99 % sure): {why}."
+    assert sure(None, noise=flat(-0.2, TOP)).summary() == f"B is clearly better by 1.3 levels: {why}."
+
+
+def test_below_sixty_percent_no_image_is_better_and_the_sentence_says_so_with_the_odds():
+    result = sure(0.55, blocking=flat(0.4, LOWER_LEFT), noise=flat(-0.2, TOP))
+    assert result.better == "cannot tell" and result.told_margin == 0
+    assert result.summary() == (
+        "Cannot tell which of A and B is better (B at 55 %, margin 1.3 levels): "
+        "B is blockier (0.4, lower left); A is noisier (0.2, top)."
+    )
+    assert sure(0.5).summary() == (
+        "Cannot tell which of A and B is better (even odds, margin 1.3 levels); "
+        "no single kind of distortion stands out."
+    )
+
+
+def test_the_better_image_is_told_from_exactly_sixty_percent():
+    assert sure(0.6).better == "b" and sure(0.6).told_margin == -1.3
+    assert sure(0.6).verdict() == "B is clearly better by 1.3 levels (60 % sure)"
+    assert sure(0.6 - 1e-9).better == "cannot tell" and "(B at 59 %, " in sure(0.6 - 1e-9).verdict()
+
+
+def test_a_tie_says_who_is_ahead_only_where_that_is_told():
+    said = "A and B look equally good (margin 0.03 levels, below 0.1"
+    assert sure(0.62, -0.03).better == "tie" and sure(0.62, -0.03).verdict() == f"{said}; 62 % sure that B is ahead)"
+    assert sure(0.62, 0.03).verdict() == f"{said}; 62 % sure that A is ahead)"
+    assert sure(0.62, 0.03).told_margin == 0.03
+    assert (
+        sure(0.59, -0.03).better == "cannot tell" and "(B at 59 %, margin 0.03 levels)" in sure(0.59, -0.03).verdict()
+    )
+
+
+def test_identical_images_are_a_tie_though_nobody_can_tell_which_is_better():
+    result = sure(0.5, 0.0)
+    assert result.better == "tie" and result.summary() == "A and B are identical."
+    assert sure(0.5, 0.0, noise=flat(0.3)).verdict() == (
+        "Cannot tell which of A and B is better (even odds, margin 0.00 levels)"
+    )
+
+
+def test_the_json_names_the_verdict_its_word_and_the_limit():
+    data = sure(0.55).to_json()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert (data["better"], data["word"], data["confidence"]) == ("cannot tell", "cannot tell", 0.55)
+    assert data["cannot_tell_below"] == 0.6 and data["margin"] == -1.3 and data["verdict"] == sure(0.55).verdict()
+    assert data["confidence_means"] == "probability that the sign of the margin is right"
+    assert (sure(0.95).to_json()["better"], sure(0.95).to_json()["word"]) == ("b", "clearly better")
+
+
+@given(st.floats(-3, 3), st.one_of(st.none(), st.floats(0.5, 1)), st.integers(-10, 10))
+@settings(max_examples=150, deadline=None)
+def test_a_swapped_pair_has_the_same_confidence_and_the_mirrored_verdict(margin, confidence, noise):
+    result = sure(confidence, margin, noise=flat(noise / 10, LOWER_LEFT), haze=flat(0.3))
+    other = swapped(result)
+    assert other.confidence == result.confidence and other.told_margin == -result.told_margin
+    assert other.better == {"a": "b", "b": "a"}.get(result.better, result.better)
+    assert other.summary() == mirrored(result.summary()).replace("which of B and A", "which of A and B")
+    if confidence is not None and confidence < 0.6:
+        assert result.better == "cannot tell" and result.told_margin == 0
+
+
 def test_a_comparison_is_frozen():
     with pytest.raises(FrozenInstanceError):
         setattr(compare(1.0), "margin", 2.0)  # noqa: B010
