@@ -23,12 +23,14 @@ from distortion_engine.severity import provenance_hash
 from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.agreement import DATASETS, measure_agreement
 from experiments.pixel_perfect.compositions import measure_compositions
+from experiments.pixel_perfect.confidence import confidence_rows
 from experiments.pixel_perfect.cross_type import cross_type_rows, measure_cross_type
 from experiments.pixel_perfect.external_codecs import codec_rows, measure_codecs
 from experiments.pixel_perfect.foreign import measure_foreign
 from experiments.pixel_perfect.map_accuracy import measure_maps
 from experiments.pixel_perfect.measures import Model
-from experiments.pixel_perfect.order import measure_order, order_rows
+from experiments.pixel_perfect.order import measure_order, order_answers, order_rows
+from experiments.pixel_perfect.processed import measure_processed, processed_rows
 from experiments.pixel_perfect.real_outputs import measure_real_outputs, real_output_rows
 from experiments.pixel_perfect.sanity import false_alarm_rows, speed_rows
 from experiments.pixel_perfect.table import Row, over_seeds
@@ -93,6 +95,12 @@ def evaluate(
             *order_rows(order),
             *cross_type_rows(cross),
             *real_output_rows(real),
+            *confidence_rows("outputs of algorithms", real.answers, "of those of the row of outputs of algorithms"),
+            *confidence_rows(
+                "the engine's own kinds",
+                order_answers(order),
+                "of those of the row of the order without reference, of sets whose order the engine is sure of",
+            ),
             *maps,
             *composed,
             *foreign,
@@ -123,6 +131,10 @@ def _run(options: argparse.Namespace, log: Log) -> Outcome:
         run, details["seeds"][str(seed)] = evaluate(model, photos, sizes, seed, log=log)
         runs.append(run)
     rows = over_seeds(runs)
+    with torch.inference_mode():
+        stored = measure_processed(model, options.processed, log)
+    rows += processed_rows(stored, options.processed)
+    details["processed"] = [asdict(pair) for pair in stored or ()]
     if options.people:
         with torch.inference_mode():
             people, details["people"] = measure_agreement(model, options.rated, log=log)
@@ -142,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = evaluation_parser("pixel_perfect", __doc__)
     parser.set_defaults(out=Path("out/evaluate"))
     parser.add_argument("--rated", type=Path, default=Path("../shared/rated"), help=f"folder of {', '.join(DATASETS)}")
+    stored = "folder with index.csv of stored outputs of algorithms; their rows are left out where it is not there"
+    parser.add_argument("--processed", type=Path, default=Path("../shared/processed"), help=stored)
     parser.add_argument("--people", action="store_true", help="also SRCC with people: once, at the end")
     parser.add_argument("--sets", type=positive, default=Sizes.sets, metavar="N", help="ranked sets of each kind")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="repeat with N seeds: mean and spread")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales, consensus
 from relational_iqa.conventional import METRICS
+from relational_iqa.networks.joint_margin import PairVerdict
 
 _RESAMPLES = 1000
 
@@ -23,6 +24,7 @@ class Model(Protocol):
     def quality(self, image: Tensor, reference: Tensor, /) -> float: ...
     def quality_batch(self, tests: Tensor, references: Tensor, /) -> Tensor: ...
     def margin_batch(self, a: Tensor, b: Tensor, /) -> Tensor: ...
+    def verdict_batch(self, a: Tensor, b: Tensor, /) -> PairVerdict: ...
     def relate_batch(self, a: Tensor, b: Tensor, /) -> Tensor: ...
     def compare(self, a: Any, b: Any, reference: Any = None) -> Any: ...
     def score(self, image: Any, reference: Any) -> Any: ...
@@ -61,6 +63,16 @@ def severity_seen(tests: Tensor, references: Tensor) -> Tensor:
     """Severity (B,), 0 to a little above 1, that the consensus of conventional metrics sees; images (B, 3, H, W)."""
     metrics = {name: METRICS[name].function for name in CONSENSUS_METRICS}
     return consensus({name: at_viewing_scales(name, f, tests, references) for name, f in metrics.items()})
+
+
+def verdicts(model: Model, a: Tensor, b: Tensor) -> list[tuple[float, float | None]]:
+    """Margin without a reference, in levels, and confidence of every pair (a, b), (B, 3, H, W) each; the confidence is
+    None where the weights tell none."""
+    found = model.verdict_batch(a, b)
+    margins = found.margin.cpu().tolist()
+    if found.confidence is None:
+        return [(margin, None) for margin in margins]
+    return list(zip(margins, found.confidence.cpu().tolist(), strict=True))
 
 
 class PearsonSums:

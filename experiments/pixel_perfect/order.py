@@ -12,13 +12,14 @@ from torch import Tensor
 from distortion_engine.dataset import Judge, RankedItem, RankedSetDataset
 from distortion_engine.recipe import Recipe
 from distortion_engine.sampling import SamplingConfig
-from experiments.pixel_perfect.measures import Model, Share, share
+from experiments.pixel_perfect.confidence import Answer
+from experiments.pixel_perfect.measures import Model, Share, share, verdicts
 from experiments.pixel_perfect.table import Row
 
 REQUIRED_KINDS = ("ladder", "dominance", "extent", "restoration")
 KINDS = REQUIRED_KINDS
-MUST_WITH_REFERENCE = 0.99
-MUST_WITHOUT_REFERENCE = 0.90
+MUST_WITH_REFERENCE, AIM_WITH_REFERENCE = 0.993, 0.996
+MUST_WITHOUT_REFERENCE, AIM_WITHOUT_REFERENCE = 0.97, 0.985
 LEVEL = 0.2  # of severity
 CERTAIN = 0.8  # share of neighbours that the judge sees as built, from which on training takes a set's order as true
 _BATCH = 8
@@ -35,6 +36,7 @@ class Pair:
         right: whether the verdict with the reference is right.
         right_alone: whether the verdict without the reference is right; None where it was not asked.
         certain: whether the engine is sure of the order of the set.
+        confidence: of the verdict without the reference; None where it was not asked or the weights tell none.
     """
 
     pristine: bool
@@ -43,6 +45,7 @@ class Pair:
     right: bool
     right_alone: bool | None
     certain: bool = True
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,12 @@ def order_rows(result: OrderResult) -> list[Row]:
     kept, dropped = result.kept, sum(result.dropped[kind] for kind in REQUIRED_KINDS)
     drawn = dropped + sum(len(kept[kind]) for kind in REQUIRED_KINDS)
     required, unfiltered = _join(kept, REQUIRED_KINDS), _join(result.every, REQUIRED_KINDS)
-    note = f"{dropped} of {drawn} drawn sets contradicted by metrics and dropped"
-    rows = [_row("order with reference, all kinds of sets", share(_with(required, lambda pair: pair.certain)),
-                 MUST_WITH_REFERENCE, f"sets whose order the engine is at least 80 % sure of; {note}")]  # fmt: skip
+    note = (
+        "sets whose order the engine is at least 80 % sure of; "
+        f"{dropped} of {drawn} drawn sets contradicted by metrics and dropped"
+    )
+    certain = share(_with(required, lambda pair: pair.certain))
+    rows = [_row("order with reference, all kinds of sets", certain, MUST_WITH_REFERENCE, AIM_WITH_REFERENCE, note)]
     rows += [_row(kind, share(_with(kept[kind])), part=True) for kind in KINDS]
     rows += [
         _row("pairs of two damaged images only", share(_with(required, lambda pair: not pair.pristine)), part=True),
@@ -105,7 +111,7 @@ def order_rows(result: OrderResult) -> list[Row]:
              note="with extent sets of tone and haze, of which the engine is 55 to 79 % sure"),
         _row("nothing dropped", share(_with(unfiltered)), part=True),
         _row("order without reference, one level or more apart", share(_alone(required)),
-             must=MUST_WITHOUT_REFERENCE),
+             MUST_WITHOUT_REFERENCE, AIM_WITHOUT_REFERENCE),
     ]  # fmt: skip
     rows += [_row(kind, share(_alone(kept[kind])), part=True) for kind in KINDS]
     rows += [
@@ -115,6 +121,19 @@ def order_rows(result: OrderResult) -> list[Row]:
         _row("nothing dropped", share(_alone(unfiltered)), part=True),
     ]  # fmt: skip
     return rows
+
+
+def order_answers(result: OrderResult) -> list[list[Answer]]:
+    """The verdicts without a reference that the row of the order counts, by set, of sets whose order the engine is sure
+    of."""
+    return [
+        [
+            Answer(pair.right_alone, pair.confidence)
+            for pair in pairs
+            if pair.right_alone is not None and pair.levels_apart >= 1 and pair.certain
+        ]
+        for pairs in _join(result.kept, REQUIRED_KINDS)
+    ]
 
 
 def levels_apart(kind: str, first: Recipe, second: Recipe) -> tuple[float, float]:
@@ -142,18 +161,20 @@ def _pairs(model: Model, item: RankedItem) -> list[Pair]:
     ordered = [(i, j) for i in range(len(ranks)) for j in range(len(ranks)) if ranks[i] < ranks[j]]
     apart = {(i, j): levels_apart(ranked.kind, recipes[i], recipes[j]) for i, j in ordered}
     asked = [pair for pair in ordered if max(apart[pair]) >= 1]
-    margins = dict(zip(asked, _margins(model, images, asked), strict=True))
-    return [
-        Pair(i == 0, *apart[i, j], quality[i] > quality[j], margins[i, j] > 0 if (i, j) in margins else None,
-             ranked.certainty >= CERTAIN)
-        for i, j in ordered
-    ]  # fmt: skip
+    alone = dict(zip(asked, _verdicts(model, images, asked), strict=True))
+    pairs = []
+    for i, j in ordered:
+        margin, confidence = alone.get((i, j), (None, None))
+        right_alone = None if margin is None else margin > 0
+        certain = ranked.certainty >= CERTAIN
+        pairs.append(Pair(i == 0, *apart[i, j], quality[i] > quality[j], right_alone, certain, confidence))
+    return pairs
 
 
-def _margins(model: Model, images: Tensor, pairs: Sequence[tuple[int, int]]) -> Iterator[float]:
+def _verdicts(model: Model, images: Tensor, pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[float, float | None]]:
     for start in range(0, len(pairs), _BATCH):
         first, second = (torch.tensor(side) for side in zip(*pairs[start : start + _BATCH], strict=True))
-        yield from model.margin_batch(images[first], images[second]).cpu().tolist()
+        yield from verdicts(model, images[first], images[second])
 
 
 def _join(sets: dict[str, list[list[Pair]]], kinds: Sequence[str]) -> list[list[Pair]]:
@@ -174,7 +195,15 @@ def _both_damaged(pair: Pair) -> bool:
     return not pair.pristine and pair.levels_apart >= 1
 
 
-def _row(name: str, result: Share, must: float | None = None, note: str = "", part: bool = False) -> Row:
+def _row(
+    name: str,
+    result: Share,
+    must: float | None = None,
+    aim: float | None = None,
+    note: str = "",
+    part: bool = False,
+) -> Row:
     samples = f"{result.answers} pairs of {result.groups} sets"
     value = result.value if result.answers else None
-    return Row(name, value, samples, must, "share", result.spread if result.answers else None, note, part)
+    spread = result.spread if result.answers else None
+    return Row(name, value, samples, must, "share", spread, note, part, aim=aim)

@@ -26,6 +26,7 @@ class Row:
         note: what has to be read with the value.
         part: whether the line is a part of the line above it.
         most: largest value that is allowed, None for none.
+        aim: value that is aimed at beyond the bound, None for none; shown, never counted.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Row:
     note: str = ""
     part: bool = False
     most: float | None = None
+    aim: float | None = None
 
     @property
     def asked(self) -> bool:
@@ -63,10 +65,11 @@ class Row:
         word = "" if not self.asked else "yes" if self.holds else "?" if self.value is None else "NO"
         bounds = [f"≥ {_number(self.must, self.unit, short=True)}"] if self.must is not None else []
         bounds += [f"≤ {_number(self.most, self.unit, short=True)}"] if self.most is not None else []
+        aim = f" (aim {_number(self.aim, self.unit, short=True)})" if self.aim is not None else ""
         return (
             f"· {self.name}" if self.part else self.name,
             value,
-            ", ".join(bounds),
+            ", ".join(bounds) + aim,
             word,
             "; ".join(text for text in (self.samples, self.note) if text),
         )
@@ -169,6 +172,6 @@ def print_table(rows: Sequence[Row]) -> None:
 
 def _number(value: float, unit: Unit, short: bool = False) -> str:
     if unit == "share":
-        return f"{100 * value:.{0 if short else 1}f} %"
+        return f"{round(100 * value, 1):g} %" if short else f"{100 * value:.1f} %"
     digits = {"number": 2 if short else 3, "seconds": 3, "levels": 2}[unit]
     return f"{value:.{digits}f}{ {'seconds': ' s', 'levels': ' levels'}.get(unit, '') }"

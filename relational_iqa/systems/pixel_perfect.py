@@ -240,7 +240,12 @@ class RelationalIQA:
     @torch.inference_mode()
     def margin_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
         """Margins of pairs without a reference; > 0 where a is better."""
-        return self._networks.verdict(self._networks.pair(*self._batch(a, b)).sums).margin
+        return self.verdict_batch(a, b).margin
+
+    @torch.inference_mode()
+    def verdict_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> PairVerdict:
+        """Margins of pairs without a reference, and how sure their signs are where the weights tell that."""
+        return self._networks.verdict(self._networks.pair(*self._batch(a, b)).sums)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.reading.photos import is_held_out, list_photos
 from experiments.pixel_perfect.table import Row
+from relational_iqa.networks.joint_margin import PairVerdict
 
 IMAGES = Path(__file__).parents[1] / "images"
 
@@ -29,6 +30,9 @@ class ErrorModel:
 
     def margin_batch(self, a: Tensor, b: Tensor) -> Tensor:
         return torch.zeros(len(a))
+
+    def verdict_batch(self, a: Tensor, b: Tensor) -> PairVerdict:
+        return PairVerdict(self.margin_batch(a, b), None, None)
 
     def relate_batch(self, a: Tensor, b: Tensor) -> Tensor:
         maps = torch.zeros(len(a), len(AXES), *a.shape[-2:])

@@ -54,7 +54,8 @@ def test_a_model_that_is_the_consensus_agrees_with_metrics_of_one_mind(
     agreed, without, verdict, far = cross_type_rows(result)
     assert result.asked == 12 and sum(map(len, result.agreed)) > 3
     assert agreed.value == 1.0 and agreed.must == 0.97 and agreed.samples.endswith("of 12 pairs, 2 photographs")
-    assert without.value == alone and verdict.value == far.value == alone and verdict.must == 0.90
+    assert without.value == alone and verdict.value == far.value == alone
+    assert (verdict.must, verdict.aim) == (0.95, 0.97)
 
 
 def test_verdicts_are_asked_only_where_the_reference_mode_sees_a_level(held_out: list[Path]) -> None:
@@ -109,7 +110,7 @@ def test_compositions_ask_for_the_worst_member_and_a_noise_only_model_finds_a_sh
     error_model: Any, held_out: list[Path]
 ) -> None:
     required, two, three = measure_compositions(error_model, held_out, sets=4, size_px=48)
-    assert required.must == 0.80 and "of 4 sets" in required.samples
+    assert (required.must, required.aim) == (0.82, 0.90) and "of 4 sets" in required.samples
     assert two.name == "2 axes" and three.name == "3 axes or more"
     # It names one axis at most, so half of two and a third of three.
     assert two.value is None or two.value <= 0.5

@@ -16,6 +16,7 @@ from experiments.pixel_perfect.real_outputs import (
     real_output_rows,
 )
 from relational_iqa.conventional import METRICS
+from relational_iqa.networks.joint_margin import PairVerdict
 
 SIDE = 64
 
@@ -34,6 +35,10 @@ class Consensus:
     def margin_batch(self, a: Tensor, b: Tensor) -> Tensor:
         first, second = ([self.known[image.numpy().tobytes()] for image in side] for side in (a, b))
         return self.sign * (torch.tensor(first) - torch.tensor(second))
+
+    def verdict_batch(self, a: Tensor, b: Tensor) -> PairVerdict:
+        margin = self.margin_batch(a, b)
+        return PairVerdict(margin, torch.full_like(margin, 0.75), None)
 
 
 def test_a_set_is_a_function_of_its_number_and_holds_the_input_and_outputs_of_eight_bits(held_out: list[Path]):
@@ -66,6 +71,10 @@ def test_a_model_that_is_the_consensus_is_right_and_one_that_turns_it_round_is_w
     first, second, *parts = real_output_rows(result)
     assert (first.value, second.value) == (1.0, share) and (first.must, second.must) == (0.99, 0.92)
     assert result.asked == 3 * (OUTPUTS + 1) * OUTPUTS // 2
+    assert (first.aim, second.aim) == (0.995, 0.96)
+    told = [answer for answers in result.answers for answer in answers]
+    assert len(told) == sum(map(len, result.alone)) and {answer.confidence for answer in told} == {0.75}
+    assert {answer.right for answer in told} == {sign == 1}
     assert all(row.part and row.value == share for row in parts)
     assert {row.name for row in parts} >= {"input"} and len(result.alone) == 3
 

@@ -85,3 +85,14 @@ def test_severity_seen_is_nothing_for_equal_images_and_rises_with_error() -> Non
     tests = torch.cat([reference + amount * noise for amount in (0.0, 0.05, 0.15)])
     seen = severity_seen(tests, reference.expand_as(tests))
     assert seen[0] == pytest.approx(0, abs=1e-3) and 0.1 < seen[1] < seen[2]
+
+
+def test_an_aim_is_shown_beside_the_bound_and_never_counts() -> None:
+    row = Row("a", 0.98, must=0.97, unit="share", aim=0.985)
+    assert row.cells()[2] == "≥ 97 % (aim 98.5 %)" and row.holds
+    assert Row("b", 0.03, most=0.04, aim=0.02).cells()[2] == "≤ 0.04 (aim 0.02)"
+    assert not Row("c", 0.5, aim=0.9).asked
+
+
+def test_bounds_between_whole_percentages_are_not_rounded_to_one() -> None:
+    assert Row("a", 0.9925, must=0.993, unit="share").cells()[1:4] == ("99.2 %", "≥ 99.3 %", "NO")
