@@ -136,6 +136,18 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/results/words/test_confidence.py",),
     ),
     Mutant(
+        "relational_iqa/commands/common.py",
+        "fails = told < fail_below",
+        "fails = margin < fail_below",
+        ("tests/relational_iqa/commands/test_cli_compare.py",),
+    ),
+    Mutant(
+        "relational_iqa/folders/summary.py",
+        "float(np.mean([row.told_margin for row in good]))",
+        "float(np.mean([row.margin for row in good]))",
+        ("tests/relational_iqa/folders/test_folders.py",),
+    ),
+    Mutant(
         "relational_iqa/results/words/places.py",
         "_PLACES[vertical, horizontal]",
         "_PLACES[horizontal, vertical]",

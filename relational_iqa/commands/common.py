@@ -76,8 +76,24 @@ def write_file(target: str, content: bytes) -> None:
         stream.write(content)
 
 
-def check_margin(margin: float, fail_below: float | None, what: str) -> None:
-    """Ends the program with code 1 and a line on stderr where `margin` (levels) is below `fail_below`."""
-    if fail_below is not None and margin < fail_below:
-        print(f"riqa: {what} {margin:+.3f} is below --fail-below {fail_below:g}", file=sys.stderr)
+def check_margin(margin: float, told: float, fail_below: float | None, what: str, untold: str) -> None:
+    """Ends the program with code 1 and a line on stderr where a margin is too low.
+
+    A pair of which it cannot be told which image is better counts as 0: it fails no limit of 0 and below, which asks
+    for "not worse", and meets no limit above 0, which asks for "better". Where that decides, a line says so.
+
+    Args:
+        margin: what was found, levels.
+        told: the same, with 0 for what cannot be told; the limit is for this one.
+        fail_below: the limit; None for none.
+        what: what the line calls the margin.
+        untold: why `told` is not `margin`.
+    """
+    if fail_below is None or min(margin, told) >= fail_below:
+        return
+    counted = "" if told == margin else f" counts as {f'{told:+.3f}' if told else 0} ({untold}) and"
+    fails = told < fail_below
+    below = "is below" if fails else "is not below"
+    print(f"riqa: {what} {margin:+.3f}{counted} {below} --fail-below {fail_below:g}", file=sys.stderr)
+    if fails:
         raise SystemExit(1)

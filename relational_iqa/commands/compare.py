@@ -14,7 +14,8 @@ def compare(options: CompareOptions) -> None:
     """Which of two images is better, by how much, where and in what way; or of two folders, pair by pair.
 
     Two folders: files are paired by name, sub-folders included; --reference is then a folder too. Exit codes: 0 done, 1
-    margin below --fail-below, 2 bad input or pairs that could not be compared.
+    margin below --fail-below, 2 bad input or pairs that could not be compared. A pair of which it cannot be told which
+    image is better counts as 0 for --fail-below: it does not fail a limit of 0 or below, and does not meet one above 0.
     """
     if Path(options.a).is_dir() or Path(options.b).is_dir():
         from relational_iqa.commands.compare_folders import compare_folders
@@ -50,7 +51,8 @@ def _compare_images(options: CompareOptions) -> None:
         lines.append(f"report: {Path(out).resolve()}")
     content = {**result.to_json(), "files": inputs, "mask": options.mask, "align": options.align}
     finish(lines, content, options.json)
-    check_margin(result.margin, options.fail_below, "margin")
+    untold = "cannot tell which image is better"
+    check_margin(result.margin, result.told_margin, options.fail_below, "margin", untold)
 
 
 def _margin_line(result: Any) -> str:

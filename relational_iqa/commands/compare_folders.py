@@ -175,4 +175,5 @@ def _check_outcome(
     if options.fail_unmatched and missing:
         raise UsageError(f"{missing} files have no partner in the other folder (--fail-unmatched)")
     if summary is not None:
-        check_margin(summary.margin.mean, options.fail_below, "mean margin")
+        untold = f"cannot tell in {summary.cannot_tell} of {summary.compared} pairs, which count as 0"
+        check_margin(summary.margin.mean, summary.told_mean, options.fail_below, "mean margin", untold)

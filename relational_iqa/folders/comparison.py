@@ -9,11 +9,11 @@ from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError
 from relational_iqa.folders.compared_files import ComparedFiles, compare_stored
 from relational_iqa.folders.pairing import Pair, printable
-from relational_iqa.results.words.confidence import Better
+from relational_iqa.results.words.confidence import CANNOT_TELL, Better
 from relational_iqa.tiling.stored_image import open_images
 
 COLUMNS = (
-    "name", "verdict", "margin", "quality_a", "quality_b", "width", "height",
+    "name", "verdict", "margin", "confidence", "quality_a", "quality_b", "width", "height",
     *(axis.name for axis in AXES), "sentence", "error", "file_a", "file_b", "file_reference",
 )  # fmt: skip
 
@@ -25,13 +25,14 @@ class Row:
     Args:
         pair: the files.
         error: why they could not be compared, one line; the fields below are then empty.
-        verdict: which is better.
+        verdict: which is better, as `Comparison.better` says it.
         margin: in severity levels, positive where A is better.
         quality_a: severity levels of A below the reference, None without one.
         quality_b: the same of B.
         size: width and height in pixels.
         axes: mean signed value over the image by the name of the axis, in [-1, 1]; positive where B has more.
         sentence: the verdict with its reasons.
+        confidence: probability that the sign of the margin is right, None where it is unknown.
     """
 
     pair: Pair
@@ -43,6 +44,12 @@ class Row:
     size: tuple[int, int] = (0, 0)
     axes: Mapping[str, float] = field(default_factory=dict)
     sentence: str = ""
+    confidence: float | None = None
+
+    @property
+    def told_margin(self) -> float:
+        """The margin, or 0 where its sign cannot be told, as `Comparison.told_margin`."""
+        return 0.0 if self.verdict == CANNOT_TELL else self.margin
 
     def to_json(self) -> dict[str, Any]:
         """One flat entry with the keys of COLUMNS; None where the CSV has an empty cell."""
@@ -51,6 +58,7 @@ class Row:
             "name": pair.name,
             "verdict": self.verdict or None,
             "margin": None if bad else self.margin,
+            "confidence": self.confidence,
             "quality_a": self.quality_a,
             "quality_b": self.quality_b,
             "width": self.size[0] or None,
@@ -98,7 +106,7 @@ class FolderComparison:
         height, width = result.shape
         return Row(
             pair, "", result.better, result.margin, result.quality_a, result.quality_b, (width, height),
-            result.intensities, result.summary(),
+            result.intensities, result.summary(), result.confidence,
         )  # fmt: skip
 
     def report(self, pair: Pair, target: Path) -> None:

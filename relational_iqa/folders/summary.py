@@ -9,6 +9,7 @@ import numpy as np
 from distortion_engine.catalog import AXES
 from relational_iqa.folders.comparison import Row
 from relational_iqa.results.comparison import UNIT
+from relational_iqa.results.words.confidence import CANNOT_TELL, percent
 from relational_iqa.results.words.margins import TIE_MARGIN, levels, margin_word
 
 LEVEL = 0.95
@@ -53,9 +54,12 @@ class FolderSummary:
         compared: number of those pairs.
         margin: mean margin in severity levels, positive where A is better.
         median: median margin.
+        told_mean: mean margin with 0 for the pairs of which it cannot be told which image is better.
         better_a: number of pairs in which A is better.
         ties: number of ties.
         better_b: number of pairs in which B is better.
+        cannot_tell: number of pairs of which that cannot be told.
+        confidence: mean and least confidence of the pairs with a margin; None where some have none.
         quality: mean quality of A and of B in severity levels below the reference; None without references.
         axes: mean over pairs by the name of the axis, positive where B has more.
         worst: the rows with the lowest margins, lowest first.
@@ -65,9 +69,12 @@ class FolderSummary:
     compared: int
     margin: Estimate
     median: float
+    told_mean: float
     better_a: int
     ties: int
     better_b: int
+    cannot_tell: int
+    confidence: tuple[float, float] | None
     quality: tuple[float, float] | None
     axes: dict[str, Estimate]
     worst: tuple[Row, ...]
@@ -90,11 +97,15 @@ class FolderSummary:
     def lines(self, labels: tuple[str, str]) -> list[str]:
         """What a terminal shows, without the lists of files."""
         a, b = labels
+        untold = f", cannot tell in {self.cannot_tell}" if self.cannot_tell else ""
         lines = [
             self.verdict(labels),
             f"margin: mean {self.margin}, median {self.median:+.2f} {UNIT} (positive: {a} is better)",
-            f"pairs: {a} better in {self.better_a}, {self.ties} ties, {b} better in {self.better_b}",
+            f"pairs: {a} better in {self.better_a}, {self.ties} ties, {b} better in {self.better_b}{untold}",
         ]
+        if self.confidence is not None:
+            mean, least = (percent(confidence) for confidence in self.confidence)
+            lines.append(f"confidence: mean {mean}, least {least} (that the better image of a pair is named rightly)")
         if self.quality is not None:
             qualities = f"{a} {self.quality[0]:.2f}, {b} {self.quality[1]:.2f}"
             lines.append(f"quality: mean {qualities} (0 equals the reference)")
@@ -119,10 +130,14 @@ class FolderSummary:
         return {
             "compared": self.compared,
             "failed": len(self.failed),
-            "margin": self.margin.to_json() | {"median": self.median},
-            "margin_means": "positive: a is better; low and high: 95 % interval, bootstrap over pairs",
+            "margin": self.margin.to_json() | {"median": self.median, "told_mean": self.told_mean},
+            "margin_means": "positive: a is better; low and high: 95 % interval, bootstrap over pairs; "
+            "told_mean: with 0 for the pairs of which it cannot be told which image is better",
             "unit": UNIT,
-            "better": {"a": self.better_a, "tie": self.ties, "b": self.better_b},
+            "better": {"a": self.better_a, "tie": self.ties, "b": self.better_b, CANNOT_TELL: self.cannot_tell},
+            "confidence": None
+            if self.confidence is None
+            else {"mean": self.confidence[0], "least": self.confidence[1]},
             "quality": None if self.quality is None else {"a": self.quality[0], "b": self.quality[1]},
             "axes": {name: estimate.to_json() for name, estimate in self.axes.items()},
             "worst": [row.pair.name for row in self.worst],
@@ -146,9 +161,13 @@ def summarise(rows: Sequence[Row], worst: int) -> FolderSummary | None:
     if len(qualities) == len(good):
         quality_a, quality_b = np.array(qualities, np.float64).mean(0)
         quality = float(quality_a), float(quality_b)
-    counts = [sum(row.verdict == side for row in good) for side in ("a", "tie", "b")]
+    counts = [sum(row.verdict == side for row in good) for side in ("a", "tie", "b", CANNOT_TELL)]
+    apart = [row.confidence for row in good if row.margin != 0]  # of identical images neither is better
+    known = [confidence for confidence in apart if confidence is not None]
+    confidence = (float(np.mean(known)), min(known)) if known and len(known) == len(apart) else None
     return FolderSummary(
-        len(good), estimates[0], float(np.median(values[:, 0])), counts[0], counts[1], counts[2], quality,
+        len(good), estimates[0], float(np.median(values[:, 0])), float(np.mean([row.told_margin for row in good])),
+        counts[0], counts[1], counts[2], counts[3], confidence, quality,
         dict(zip(names, estimates[1:], strict=True)),
         tuple(sorted(good, key=lambda row: (row.margin, row.pair.name))[:worst]),
         tuple(row for row in rows if row.error),

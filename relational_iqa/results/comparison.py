@@ -162,6 +162,7 @@ class Comparison:
             "better": self.better,
             "margin": self.margin,
             "margin_means": "positive: a is better; negative: b is better",
+            "told_margin": self.told_margin,
             "confidence": self.confidence,
             "confidence_means": "probability that the sign of the margin is right",
             "unit": UNIT,

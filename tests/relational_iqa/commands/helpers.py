@@ -18,10 +18,16 @@ Refusal = Callable[..., str]
 
 
 class BrightnessModel:
-    """Stands in for the networks: the darker image is the better one by ten times the difference of means."""
+    """Stands in for the networks: the darker image is the better one by ten times the difference of means.
 
-    def __init__(self) -> None:
+    Args:
+        confidence: of every comparison without a reference; None for weights that know none.
+    """
+
+    def __init__(self, confidence: float | None = None) -> None:
+        self.confidence = confidence
         self.masks: list[Any] = []
+        self.meta: dict[str, Any] = {}
 
     def compare(self, a: Any, b: Any, reference: Any = None, **options: Any) -> Comparison:
         assert a.shape == b.shape
@@ -39,6 +45,7 @@ class BrightnessModel:
             reference is not None,
             *quality,
             options.get("names", ("A", "B")),
+            confidence=self.confidence if reference is None else None,
         )
 
     def score(self, image: Any, reference: Any) -> Score:

@@ -1,13 +1,17 @@
 """riqa compare with two images: verdict, margin, report, JSON, mask and sizes that differ."""
 
+import csv
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 from relational_iqa import cli
+from relational_iqa.results.comparison import Comparison
 from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, riqa
 
 SKYLINE = [str(DEMO / name) for name in ("skyline.jpg", "skyline.avif")]
@@ -47,6 +51,94 @@ def test_two_files_of_the_same_name_are_told_apart(
     assert "A (dark.png)" in capsys.readouterr().out
     assert cli.main(["rank", dark, str(other)]) == 0
     assert str(other) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("swap", "confidence", "limit", "code", "said"),
+    [
+        (False, None, "0.5", 0, ""),  # a margin of +2
+        (False, 0.6, "0.5", 0, ""),
+        (False, 0.59, "0.5", 1, "margin +2.000 COUNTS is below --fail-below 0.5"),
+        (False, 0.59, "0", 0, ""),
+        (False, 0.59, "-0.1", 0, ""),
+        (True, None, "-0.1", 1, "margin -2.000 is below --fail-below -0.1"),
+        (True, 0.6, "-0.1", 1, "margin -2.000 is below --fail-below -0.1"),
+        (True, 0.59, "-0.1", 0, "margin -2.000 COUNTS is not below --fail-below -0.1"),
+        (True, 0.59, "0.5", 1, "margin -2.000 COUNTS is below --fail-below 0.5"),
+        (True, 0.59, "-3", 0, ""),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_neither_fails_a_limit_below_zero_nor_meets_one_above(
+    model: BrightnessModel, dark: str, bright: str, capsys: pytest.CaptureFixture[str],
+    swap: bool, confidence: float | None, limit: str, code: int, said: str,
+) -> None:  # fmt: skip
+    model.confidence = confidence
+    argv = ["compare", *([bright, dark] if swap else [dark, bright]), "--fail-below", limit]
+    if code:
+        with pytest.raises(SystemExit) as end:
+            cli.main(argv)
+        assert end.value.code == code
+    else:
+        assert cli.main(argv) == 0
+    said = said.replace("COUNTS", "counts as 0 (cannot tell which image is better) and")
+    assert capsys.readouterr().err == (f"riqa: {said}\n" if said else "")
+
+
+def test_compare_says_how_sure_it_is(
+    model: BrightnessModel, dark: str, bright: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.confidence = 0.97
+    assert cli.main(["compare", dark, bright]) == 0
+    assert capsys.readouterr().out.startswith("dark.png is much better by 2.0 levels (97 % sure)")
+    model.confidence = 0.55
+    assert cli.main(["compare", dark, bright, "--json", "-"]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith(
+        "Cannot tell which of dark.png and bright.png is better (dark.png at 55 %, margin 2.0 levels)"
+    )
+    content = json.loads(said.out)
+    assert content["better"] == "cannot tell" and content["told_margin"] == 0 and content["margin"] == pytest.approx(2)
+
+
+def test_in_a_folder_each_pair_that_cannot_be_told_counts_as_zero(
+    model: BrightnessModel, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, grey_a, grey_b in (("sure", 60, 50), ("doubtful", 90, 50), ("equal", 70, 70)):
+        for folder, grey in (("new", grey_a), ("old", grey_b)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.new("RGB", (40, 30), (grey, grey, grey)).save(tmp_path / folder / f"{name}.png")
+    compare = model.compare
+
+    def doubtful(a: Any, b: Any, **options: Any) -> Comparison:
+        result = compare(a, b, **options)
+        return replace(result, confidence=0.5 if result.margin == 0 else 0.9 if result.margin > -1 else 0.55)
+
+    monkeypatch.setattr(model, "compare", doubtful)
+    mean, told = -10 * 50 / 255 / 3, -10 * 10 / 255 / 3
+    table, result = tmp_path / "t.csv", tmp_path / "r.json"
+    argv = ["compare", str(tmp_path / "new"), str(tmp_path / "old"), "--csv", str(table), "--json", str(result)]
+    assert cli.main([*argv, "--fail-below", "-0.5"]) == 0
+    said = capsys.readouterr()
+    why = f"riqa: mean margin {mean:+.3f} counts as {told:+.3f} (cannot tell in 1 of 3 pairs, which count as 0)"
+    assert said.err.splitlines()[-1] == f"{why} and is not below --fail-below -0.5"
+    assert "pairs: new better in 0, 1 ties, old better in 1, cannot tell in 1" in said.out
+    with pytest.raises(SystemExit):
+        cli.main([*argv, "--fail-below", "-0.1"])
+    assert capsys.readouterr().err.splitlines()[-1] == f"{why} and is below --fail-below -0.1"
+    rows = {row["name"]: row for row in csv.DictReader(table.read_text().splitlines())}
+    assert {name: row["verdict"] for name, row in rows.items()} == {
+        "sure": "b",
+        "doubtful": "cannot tell",
+        "equal": "tie",
+    }
+    assert {name: row["confidence"] for name, row in rows.items()} == {
+        "sure": "0.9",
+        "doubtful": "0.55",
+        "equal": "0.5",
+    }
+    summary = json.loads(result.read_text())["summary"]
+    assert summary["margin"]["told_mean"] == pytest.approx(told, abs=1e-6)
+    assert summary["margin"]["mean"] == pytest.approx(mean, abs=1e-6)
 
 
 def test_the_mask_reaches_the_model(model: BrightnessModel, dark: str, bright: str, tmp_path: Path) -> None:

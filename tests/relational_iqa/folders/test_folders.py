@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,12 @@ def touch(folder: Path, *names: str) -> str:
     return str(folder)
 
 
-def row(margin: float, name: str = "x", **axes: float) -> Row:
+def row(margin: float, name: str = "x", confidence: float | None = None, **axes: float) -> Row:
     verdict: Any = "a" if margin >= 0.1 else "b" if margin <= -0.1 else "tie"
+    verdict = "cannot tell" if confidence is not None and confidence < 0.6 else verdict
     values = {axis.name: axes.get(axis.name, 0.0) for axis in AXES}
-    return Row(Pair(name, Path("a"), Path("b")), "", verdict, margin, None, None, (4, 4), values, "A sentence.")
+    files = Pair(name, Path("a"), Path("b"))
+    return Row(files, "", verdict, margin, None, None, (4, 4), values, "A sentence.", confidence)
 
 
 # Pairing
@@ -128,6 +131,35 @@ def test_the_verdict_of_a_clear_difference_names_the_better_folder_and_few_pairs
     assert few is not None and few.margin.interval is None and few.verdict(("n", "o")).startswith("n is clearly better")
     same = summarise([row(0.0)] * 6, 3)
     assert same is not None and same.verdict(("n", "o")) == "n and o do not differ on the mean of 6 pairs."
+
+
+def test_pairs_that_cannot_be_told_are_counted_apart_and_are_zero_in_the_told_mean_alone() -> None:
+    rows = [row(1.0, "p", 0.9), row(-0.5, "q", 0.59), row(0.05, "r", 0.6), row(-0.8, "s", 0.7)]
+    summary = summarise(rows, worst=4)
+    assert summary is not None
+    assert (summary.better_a, summary.ties, summary.better_b, summary.cannot_tell) == (1, 1, 1, 1)
+    assert summary.margin.mean == pytest.approx(-0.0625) and summary.told_mean == pytest.approx(0.0625)
+    assert summary.confidence == pytest.approx((0.6975, 0.59))
+    lines = summary.lines(("new", "old"))
+    assert "pairs: new better in 1, 1 ties, old better in 1, cannot tell in 1" in lines
+    assert "confidence: mean 69 %, least 59 % (that the better image of a pair is named rightly)" in lines
+    data = summary.to_json()
+    assert data["better"] == {"a": 1, "tie": 1, "b": 1, "cannot tell": 1} and data["confidence"]["least"] == 0.59
+    assert data["margin"]["told_mean"] == summary.told_mean and data["margin"]["mean"] == summary.margin.mean
+
+
+def test_without_confidences_the_lines_say_nothing_of_them() -> None:
+    for rows in ([row(1.0), row(-0.5)], [row(1.0, "p", 0.9), row(-0.5)], [row(0.0, "p", 0.5)]):
+        summary = summarise(rows, 2)
+        assert summary is not None and summary.confidence is None
+    said = summarise([row(1.0), row(-0.5)], 2)
+    assert said is not None and said.told_mean == said.margin.mean
+    assert not any("confidence" in line or "cannot tell" in line for line in said.lines(("new", "old")))
+
+
+def test_identical_images_do_not_lower_the_confidence_of_the_others() -> None:
+    summary = summarise([row(1.0, "p", 0.9), replace(row(0.0, "q", 0.5), verdict="tie")], 2)
+    assert summary is not None and summary.confidence == (0.9, 0.9)
 
 
 def test_the_interval_is_that_of_the_normal_approximation_where_that_holds_and_is_repeatable() -> None:
