@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,8 @@ import numpy as np
 
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.manifest import MANIFEST_NAME, Manifest
-from distortion_engine.recipe import SET_KINDS, UNORDERED
+from distortion_engine.recipe import SET_KINDS, UNORDERED, Operation
+from distortion_engine.restoration.sampling import FAMILY_NAMES, check_families, families_used
 
 # Arrays that are read in place, in the order in which they lie in a shard.
 MAPPED = ("images", "fields", "validity")
@@ -48,9 +49,13 @@ class StoredSets:
         labels: (N, n + 1, M) float32, one column for each metric of the judge.
         certainty: (N,) float32.
         kinds: (N,) int64, index in `SET_KINDS`; -1 for versions in no order.
+        families: (N, F) bool, whether a member is made by family f of `FAMILY_NAMES` of restoration algorithms; None
+            where that is not known.
 
     Args:
         source: what they show, in words.
+        chosen_from: where these are some of other sets, chosen by `take`: those sets, and their numbers among them.
+            What is stored for all of those sets needs not be made again for these.
     """
 
     images: SetArray
@@ -61,6 +66,8 @@ class StoredSets:
     certainty: np.ndarray
     kinds: np.ndarray
     source: str = "ranked sets"
+    families: np.ndarray | None = None
+    chosen_from: tuple[StoredSets, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -71,9 +78,45 @@ class StoredSets:
 
     def range(self, start: int, stop: int) -> StoredSets:
         """The sets from `start` on, before `stop`."""
-        arrays = {name: array[start:stop] for name, array in vars(self).items() if name != "source"}
+        arrays = {name: array[start:stop] for name, array in self._arrays().items()}
+        chosen_from = self.chosen_from and (self.chosen_from[0], self.chosen_from[1][start:stop])
+        return StoredSets(**arrays, source=self._counted(stop - start), chosen_from=chosen_from)
+
+    def take(self, index: np.ndarray) -> StoredSets:
+        """The sets of these numbers; what lies on the disk stays there."""
+        arrays: dict[str, Any] = {
+            name: array.take(index) if isinstance(array, MappedArray) else array[index]
+            for name, array in self._arrays().items()
+        }
+        whole, numbers = self.chosen_from or (self, np.arange(len(self)))
+        return StoredSets(**arrays, source=self._counted(len(index)), chosen_from=(whole, numbers[index]))
+
+    def without_families(self, families: Sequence[str]) -> StoredSets:
+        """Those sets of which no member is made by one of these families of restoration algorithms.
+
+        Raises:
+            UsageError: for an unknown family, where no family or no set is left, and where it is not known what made
+                the members.
+        """
+        check_families(families)
+        if self.families is None:
+            raise UsageError(f"{self.source}: it is not known which algorithms made them")
+        used = self.families[:, [FAMILY_NAMES.index(name) for name in families]].any(1)
+        if used.all():
+            raise UsageError(f"{self.source}: none is left without {', '.join(families)}")
+        left = self.take(np.flatnonzero(~used)) if used.any() else self
+        return replace(left, source=f"{left.source} without {', '.join(families)}")
+
+    def _arrays(self) -> dict[str, Any]:
+        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: array for name, array in known.items() if name not in _NO_ARRAYS and array is not None}
+
+    def _counted(self, sets: int) -> str:
         _, _, of_photographs = self.source.partition(" ")
-        return StoredSets(**arrays, source=f"{stop - start} {of_photographs}")
+        return f"{sets} {of_photographs}"
+
+
+_NO_ARRAYS = ("source", "chosen_from")
 
 
 class MappedArray:
@@ -111,6 +154,10 @@ class MappedArray:
             return self._one(key)
         return np.stack([self._one(index) for index in key])
 
+    def take(self, index: np.ndarray) -> MappedArray:
+        """The arrays of the sets of these numbers, left where they are."""
+        return MappedArray(self._paths, self._places[index], self._item_shape, self.dtype)
+
     def _one(self, index: int | np.integer[Any]) -> np.ndarray:
         file, offset = (int(number) for number in self._places[index])
         if file not in self._maps:
@@ -119,6 +166,17 @@ class MappedArray:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_maps": {}}  # a map would be pickled as a copy of its file
+
+
+def mapped_npy(path: Path) -> MappedArray:
+    """A file `.npy` of one array for each set; unlike `numpy.memmap` it is pickled as its path."""
+    with open(path, "rb") as stream:
+        np.lib.format.read_magic(stream)
+        (count, *item_shape), _, dtype = np.lib.format.read_array_header_1_0(stream)
+        start = stream.tell()
+    size = int(np.prod(item_shape)) * dtype.itemsize
+    places = np.stack([np.zeros(count, np.int64), start + size * np.arange(count)], 1)
+    return MappedArray([path], places, tuple(item_shape), dtype)
 
 
 def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda head: None) -> StoredSets:
@@ -151,14 +209,23 @@ def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda 
         except (OSError, tarfile.TarError, ValueError, KeyError) as error:
             raise UsageError(f"{path}: cannot be read ({error}); give the same riqa generate command again") from error
     records = index.records
+    mapped: dict[str, Any] = {name: index.array(name, paths) for name in MAPPED}
     return StoredSets(
-        **{name: index.array(name, paths) for name in MAPPED},
+        **mapped,
         ranks=np.array([[-1, *record["ranks"]] for record in records]),
         labels=np.array([record["labels"] or [[]] * (len(record["ranks"]) + 1) for record in records], np.float32),
         certainty=np.array([record["certainty"] for record in records], np.float32),
         kinds=np.array([(UNORDERED, *SET_KINDS).index(record["kind"]) - 1 for record in records]),
         source=f"{len(records)} ranked sets of {len(manifest.head['photos'])} photographs",
+        families=np.array([_families(record["recipe"]["members"]) for record in records]),
     )
+
+
+def _families(members: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """A row of `StoredSets.families`, from the recipes of the members as plain data."""
+    operations = [[Operation(**operation) for operation in member.get("operations", ())] for member in members]
+    used = frozenset[str]().union(*map(families_used, operations))
+    return [name in used for name in FAMILY_NAMES]
 
 
 class _Index:

@@ -70,6 +70,20 @@ def check_families(without: Sequence[str]) -> None:
         raise UsageError("no family of algorithms is left; leave fewer of them out")
 
 
+def families_used(operations: Sequence[Operation]) -> frozenset[str]:
+    """Families of algorithms, of `FAMILY_NAMES`, that are among the operations of a recipe, those of a finish and of
+    what is denoised before it is enlarged included. Enlarging without a filter is how shrunk images are shown, and no
+    algorithm."""
+    names = {operation.name for operation in operations}
+    used = names & set(_ALGORITHMS)
+    enlarged = [operation for operation in operations if operation.name == "enlarge"]
+    if any(operation.params["interpolation"] != INTERPOLATIONS[0] for operation in enlarged):
+        used.add("interpolation")
+        if names & set(_DENOISED_FIRST):
+            used.add("denoised_then_enlarged")
+    return frozenset(used)
+
+
 def families_for(damaged: Damaged, without: Sequence[str] = ()) -> tuple[str, ...]:
     """Families of algorithms that are used on a damage, some more than once, by which they are drawn more often."""
     families = [family for family in FAMILIES[damaged.kind] if family not in without]
@@ -278,6 +292,7 @@ _ALGORITHMS: dict[str, Callable[[np.random.Generator, Damaged], tuple[Operation,
     "denoised_then_enlarged": _denoised_then_enlarged,
     "neural": _neural,
 }
+FAMILY_NAMES = tuple(_ALGORITHMS)
 _NOISE = (
     "non_local_means", "total_variation", "wavelets", "bilateral", "guided", "local_wiener", "bm3d", "median",
 )  # fmt: skip

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from distortion_engine.generation.stored_sets import StoredSets
+from distortion_engine.generation.stored_sets import MappedArray, SetArray, StoredSets, mapped_npy
 from distortion_engine.jobs.safe_files import atomic_file
 from relational_iqa.networks.judgement import CELL_PX, Judgement
 from relational_iqa.networks.stage_distances import stage_distances
@@ -54,12 +54,12 @@ class StoredMoments:
 
     Args:
         sets: the sets.
-        moments: (N, n + 1, 2 c, h, w) float16.
+        moments: (N, n + 1, 2 c, h, w) float16, on the disk.
         distances: (N, n + 1, 2) float32.
     """
 
     sets: StoredSets
-    moments: np.ndarray
+    moments: SetArray
     distances: np.ndarray
 
     def batch(self, index: np.ndarray) -> MomentBatch:
@@ -101,8 +101,13 @@ class MomentBatches(Dataset[MomentBatch]):
 def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path) -> StoredMoments:
     """Opens the moments of `sets` below `folder`, after computing those that are not there yet.
 
-    A run that was stopped goes on where it was. The key of the file names the sets and the weights of the backbone.
+    A run that was stopped goes on where it was. The key of the file names the sets and the weights of the backbone. Of
+    sets that were chosen from others, the moments of all those others are opened, and none is computed twice.
     """
+    if sets.chosen_from is not None:
+        whole, numbers = sets.chosen_from
+        every = stored_moments(whole, judgement, folder)
+        return StoredMoments(sets, _taken(every.moments, numbers), every.distances[numbers])
     judgement.eval()
     side, members = sets.images.shape[-1] // CELL_PX, sets.images.shape[1]
     shape = (len(sets), members, 2 * judgement.channels, side, side)
@@ -125,8 +130,12 @@ def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path) -> Stor
                     with atomic_file(path / "done.json") as stream:
                         stream.write(json.dumps(number + 1).encode())
                     print(f"moments of {number + 1} of {len(sets)} sets", file=sys.stderr, flush=True)
-    kept = np.load(path / "moments.npy", mmap_mode="r"), np.array(np.load(path / "distances.npy"))
-    return StoredMoments(sets, *kept)
+    return StoredMoments(sets, mapped_npy(path / "moments.npy"), np.load(path / "distances.npy"))
+
+
+def _taken(array: SetArray, numbers: np.ndarray) -> SetArray:
+    """Of those arrays, the ones of these numbers; what lies on the disk stays there."""
+    return array.take(numbers) if isinstance(array, MappedArray) else array[numbers]
 
 
 def _done(path: Path) -> int:

@@ -24,6 +24,7 @@ from distortion_engine.generation.stored_sets import StoredSets, open_sets
 from distortion_engine.generation.workers import Workforce
 from distortion_engine.reading.photos import list_photos
 from distortion_engine.restoration.neural import shipped_hash
+from distortion_engine.restoration.sampling import check_families
 from distortion_engine.severity import provenance_hash
 from relational_iqa.training.data.judge import metric_judge
 from relational_iqa.training.data.one_at_a_time import one_at_a_time
@@ -48,7 +49,8 @@ class DataConfig:
         mask_share: share of steps that act on a part of the image.
         kinds: weight of each kind of set, empty for the engine's own mixture.
         sets_folder: output of `riqa generate --split train --format npy`, instead of `photos`.
-        without_families: families of restoration algorithms that are left out of the kind "restoration_outputs".
+        without_families: families of restoration algorithms that are left out of the kind "restoration_outputs". Of a
+            prepared folder, only those sets are used in which no member was made by one of them.
 
     Raises:
         UsageError: for values out of range, and where both `photos` and `sets_folder` are missing.
@@ -71,13 +73,15 @@ class DataConfig:
             raise UsageError("data: needs photos, a folder of photographs, or sets_folder, made by riqa generate")
         if self.size_px % 16:
             raise UsageError(f"data.size_px is {self.size_px}: expected a multiple of 16")
+        check_families(self.without_families)
         self.options()  # refuses values out of range
 
     def options(self) -> GenerateOptions:
         """What is generated where no folder is given."""
         return GenerateOptions(
             self.sets, self.seed, self.size_px, SPLIT, SETS_PER_SHARD, image_format="npy", min_scale=self.min_scale,
-            mask_share=self.mask_share, kinds=self.kinds, without_families=tuple(self.without_families),
+            mask_share=self.mask_share, kinds=self.kinds,
+            without_families=() if self.sets_folder else tuple(self.without_families),
         )  # fmt: skip
 
 
@@ -90,7 +94,9 @@ def training_sets(config: DataConfig, judge: Judge = metric_judge) -> StoredSets
         folder = Path(config.sets_folder)
         sets = open_sets(folder, lambda head: _check_prepared(folder, head, config, judge))
         sets = sets.first(config.sets) if config.sets != DataConfig.sets else sets
-        return replace(sets, source=f"{sets.source} (split {SPLIT!r}, {folder.name})")
+        # The source is part of the key of what is stored for all of them, so it is complete before some are chosen.
+        sets = replace(sets, source=f"{sets.source} (split {SPLIT!r}, {folder.name})")
+        return sets.without_families(config.without_families) if config.without_families else sets
     photos = list_photos(config.photos, SPLIT)
     sets = generated_sets(config.options(), photos, config.cache_dir, judge, config.workers)
     return replace(sets, source=f"{sets.source} (split {SPLIT!r}, {Path(config.photos).name})")
@@ -159,12 +165,6 @@ def _check_prepared(folder: Path, head: Mapping[str, Any], config: DataConfig, j
             raise UsageError(
                 f"{folder}: was made with {name} {there}, data.{name} is {asked}; leave it out, or make it anew"
             )
-    left_out = options.get("without_families", [])
-    if config.without_families and config.without_families != left_out:
-        raise UsageError(
-            f"{folder}: was made without the families {', '.join(left_out) or 'none'}, data.without_families is "
-            f"{', '.join(config.without_families)}; leave it out, or make it anew"
-        )
     if config.sets > options["sets"] and config.sets != DataConfig.sets:
         raise UsageError(
             f"{folder}: holds {options['sets']} sets, data.sets is {config.sets}; the same riqa generate command with "

@@ -3,6 +3,7 @@
 import json
 import sys
 import tarfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from distortion_engine.generation.provenance import libraries
 from distortion_engine.generation.stored_sets import open_sets
 from distortion_engine.generation.workers import Workforce
 from distortion_engine.recipe import RESTORATION_OUTPUTS, SET_KINDS, Operation, RankedSet, Recipe
+from distortion_engine.restoration.sampling import FAMILY_NAMES
 
 IMAGES = Path(__file__).parents[2] / "images"
 KINDS = {RESTORATION_OUTPUTS: 0.6, "ladder": 0.4}
@@ -112,6 +114,36 @@ def test_training_opens_them_by_kind_with_the_certainty_of_their_form(tmp_path: 
     assert set(sets.certainty.tolist()) == {0.0, 1.0} and sets.labels.shape == (6, 5, 1)
     for ranks, certainty in zip(sets.ranks.tolist(), sets.certainty.tolist(), strict=True):
         assert ranks == ([-1, 0, 1, 2, 3] if certainty else [-1, 0, 0, 0, 0])
+
+
+def test_sets_know_which_families_made_their_members_and_those_with_one_can_be_left_out(tmp_path: Path):
+    out = run(tmp_path, image_format="npy", dense=False, sets=8, kinds={RESTORATION_OUTPUTS: 1.0})
+    sets = open_sets(out)
+    recipes = [RankedSet.from_dict(json.loads(files["json"])["recipe"]).members for files in sets_in(out)]
+    names = [{operation.name for member in recipe for operation in member.operations} for recipe in recipes]
+    assert sets.families is not None and sets.families.shape == (8, len(FAMILY_NAMES))
+    for family in ("guided", "neural", "unsharp_mask", "median"):
+        used = np.array([family in operations for operations in names])
+        assert np.array_equal(sets.families[:, FAMILY_NAMES.index(family)], used)
+        if used.any() and not used.all():
+            left = sets.without_families([family])
+            numbers = np.flatnonzero(~used)
+            assert left.source.startswith(f"{len(numbers)} ranked sets") and left.source.endswith(f"without {family}")
+            assert all(np.array_equal(left.images[i], sets.images[n]) for i, n in enumerate(numbers))
+            assert np.array_equal(left.labels, sets.labels[numbers]) and left.chosen_from is not None
+            assert left.chosen_from[0] is sets and np.array_equal(left.chosen_from[1], numbers)
+    assert any(0 < sum(family in operations for operations in names) < 8 for family in ("guided", "neural"))
+
+
+def test_sets_of_which_none_is_left_or_nobody_knows_what_made_them_are_refused(tmp_path: Path):
+    sets = open_sets(run(tmp_path, image_format="npy", dense=False, sets=3, kinds={RESTORATION_OUTPUTS: 1.0}))
+    others = [name for name in FAMILY_NAMES if name != "local_wiener"]
+    with pytest.raises(UsageError, match="3 ranked sets .*: none is left without non_local_means, "):
+        sets.without_families(others)
+    with pytest.raises(UsageError, match="not known which algorithms made them"):
+        replace(sets, families=None).without_families(["bm3d"])
+    with pytest.raises(UsageError, match="'bm4d' is unknown"):
+        sets.without_families(["bm4d"])
 
 
 def test_the_manifest_names_the_libraries_and_networks_that_made_them_and_no_other_manifest_does(

@@ -11,7 +11,13 @@ import torch
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.recipe import Operation
 from distortion_engine.restoration.operations import OPERATIONS, apply
-from distortion_engine.restoration.sampling import FAMILIES, sample_damage, sample_outputs
+from distortion_engine.restoration.sampling import (
+    FAMILIES,
+    FAMILY_NAMES,
+    families_used,
+    sample_damage,
+    sample_outputs,
+)
 
 PHOTO = load_image(Path(__file__).parents[2] / "images" / "photo_1.png")[:, 8:72, 8:84].contiguous()
 
@@ -94,3 +100,34 @@ def test_the_seed_of_an_operation_decides_its_noise_and_nothing_else_does():
         apply(PHOTO, (Operation("white_noise", {"deviation": 0.1}, seed),)) - PHOTO for seed in (1, 1, 2)
     )
     assert torch.equal(first, again) and float((first - other).abs().mean()) > 0.05
+
+
+def test_the_family_of_an_output_is_among_those_its_operations_use_and_one_that_is_left_out_is_not():
+    seen = set()
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        left_out = FAMILY_NAMES[seed % len(FAMILY_NAMES)]
+        damaged = sample_damage(rng, (left_out,))
+        untouched, *outputs = sample_outputs(rng, damaged, 3, (left_out,))
+        assert families_used(untouched.operations) == frozenset()
+        for output in outputs:
+            used = families_used(output.operations)
+            assert output.family in used and left_out not in used
+            seen |= used
+    assert seen == set(FAMILY_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("names", "used"),
+    [
+        ([("camera", {}), ("bm3d", {})], {"bm3d"}),
+        ([("bm3d", {}), ("unsharp_mask", {})], {"bm3d", "unsharp_mask"}),
+        ([("shrink", {}), ("enlarge", {"interpolation": "nearest"})], set()),
+        ([("shrink", {}), ("enlarge", {"interpolation": "bicubic"})], {"interpolation"}),
+        ([("guided", {}), ("enlarge", {"interpolation": "lanczos"})],
+         {"guided", "interpolation", "denoised_then_enlarged"}),
+        ([("blur", {}), ("white_noise", {}), ("jpeg", {})], set()),
+    ],
+)  # fmt: skip
+def test_families_are_told_by_the_names_of_operations(names: list, used: set):
+    assert families_used([Operation(name, params) for name, params in names]) == used

@@ -21,6 +21,7 @@ from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.generation.workers import Workforce
 from distortion_engine.reading.photos import list_photos
 from distortion_engine.recipe import SET_KINDS
+from distortion_engine.restoration.sampling import FAMILY_NAMES
 from distortion_engine.sampling import SamplingConfig
 from relational_iqa.networks.local_analysis import pool
 from relational_iqa.training.data import training_sets as module
@@ -181,6 +182,24 @@ def test_a_prepared_folder_is_used_whole_or_its_first_sets_without_photographs(p
     assert same(fewer, sets.first(3)) and fewer.source.startswith("3 ranked sets of 3")
     options = {"sets": 5, "seed": 2, "kinds": {"tie": 1.0}}
     assert same(sets, training_sets(small(tmp_path, **options)))
+
+
+def test_of_a_prepared_folder_only_sets_without_the_families_that_are_left_out_are_used(tmp_path: Path) -> None:
+    options = GenerateOptions(
+        8, seed=1, size_px=32, split="train", image_format="npy", min_scale=0.9, kinds={"restoration_outputs": 1.0}
+    )
+    generate(IMAGES, tmp_path / "outputs", options, no_judge, Workforce(workers=0))
+    folder = str(tmp_path / "outputs")
+    every = training_sets(DataConfig(sets_folder=folder), no_judge)
+    some = training_sets(DataConfig(sets_folder=folder, without_families=["unsharp_mask"]), no_judge)
+    assert every.families is not None and some.families is not None and some.chosen_from is not None
+    numbers = np.flatnonzero(~every.families[:, FAMILY_NAMES.index("unsharp_mask")])
+    assert 0 < len(numbers) < 8 and np.array_equal(some.chosen_from[1], numbers)
+    assert same(some.chosen_from[0], every) and some.chosen_from[0].source == every.source
+    assert np.array_equal(some.labels, every.labels[numbers])
+    assert some.source == f"{len(numbers)} ranked sets of 3 photographs (split 'train', outputs) without unsharp_mask"
+    with pytest.raises(UsageError, match="family of algorithms 'bm4d' is unknown"):
+        DataConfig(sets_folder=folder, without_families=["bm4d"])
 
 
 @pytest.mark.parametrize(

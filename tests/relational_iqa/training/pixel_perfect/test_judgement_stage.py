@@ -1,5 +1,6 @@
 """The judgement stage: which pairs are in order, the parts of the loss with their signs, and that heads learn."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,16 +66,39 @@ def test_moments_are_stored_once_and_a_stopped_run_goes_on(
     distances = torch.stack(stage_distances(images, images[:1].expand_as(images), judgement.stages), 1).detach()
     assert np.allclose(store.distances[5], distances.numpy(), atol=1e-5) and (store.distances[:, 0] == 0).all()
     capsys.readouterr()
-    first = np.array(store.moments)
+    first = np.array(store.moments[range(12)])
     again = stored_moments(sets, judgement, tmp_path)
-    assert np.array_equal(again.moments, first) and capsys.readouterr().err == ""
+    assert np.array_equal(again.moments[range(12)], first) and capsys.readouterr().err == ""
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     (folder / "done.json").write_text("7")
     stored_moments(sets, judgement, tmp_path)
     assert np.array_equal(np.load(folder / "moments.npy"), first)
     assert "moments of 12 of 12" in capsys.readouterr().err
     judgement.channel_scale *= 2
-    assert not np.array_equal(stored_moments(sets, judgement, tmp_path).moments, first)
+    assert not np.array_equal(stored_moments(sets, judgement, tmp_path).moments[range(12)], first)
+
+
+def test_moments_of_chosen_sets_are_those_of_all_of_them_and_not_computed_again(
+    sets: StoredSets, judgement: Judgement, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    every = stored_moments(sets, judgement, tmp_path)
+    capsys.readouterr()
+    numbers = np.array([1, 4, 5, 9])
+    some = stored_moments(sets.take(numbers), judgement, tmp_path)
+    fewer = stored_moments(sets.take(numbers).range(1, 3), judgement, tmp_path)
+    assert capsys.readouterr().err == "" and sum(path.is_dir() for path in tmp_path.iterdir()) == 1
+    assert len(some.sets) == len(some.moments) == 4 and len(fewer.moments) == 2
+    for found, wanted in zip(some.batch(np.array([0, 3])), every.batch(np.array([1, 9])), strict=True):
+        assert torch.equal(found, wanted)
+    for found, wanted in zip(fewer.batch(np.array([1])), every.batch(np.array([5])), strict=True):
+        assert torch.equal(found, wanted)
+
+
+def test_stored_moments_are_pickled_as_a_path(sets: StoredSets, judgement: Judgement, tmp_path: Path):
+    store = stored_moments(sets, judgement, tmp_path)
+    values = int(np.prod(store.moments.shape))
+    sent = pickle.dumps(store.moments)
+    assert len(sent) < values and np.array_equal(pickle.loads(sent)[3], store.moments[3])
 
 
 def test_batches_are_a_function_of_seed_and_number(sets: StoredSets, judgement: Judgement, tmp_path: Path):
