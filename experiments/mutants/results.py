@@ -148,6 +148,24 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/folders/test_folders.py",),
     ),
     Mutant(
+        "relational_iqa/results/ranking.py",
+        "sure if margin >= 0 else 1 - sure",
+        "sure",
+        ("tests/relational_iqa/results/test_ranking.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/ranking.py",
+        "np.where(self.confidences >= MIN_CONFIDENCE,",
+        "np.where(self.confidences > MIN_CONFIDENCE,",
+        ("tests/relational_iqa/results/test_ranking.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/ranking.py",
+        "if untold or margin == 0:",
+        "if untold:",
+        ("tests/relational_iqa/results/test_ranking.py",),
+    ),
+    Mutant(
         "relational_iqa/results/words/places.py",
         "_PLACES[vertical, horizontal]",
         "_PLACES[horizontal, vertical]",

@@ -13,6 +13,7 @@ import numpy as np
 
 from distortion_engine.catalog import AXES
 from relational_iqa.results.ranking import Ranking, pairs_of
+from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, percent
 from relational_iqa.results.words.margins import TIE_MARGIN
 
 AXIS_SHOWN = 0.02
@@ -48,16 +49,17 @@ class League:
         """Columns of the CSV. Each image has a column for the margin over it; `over 1` is the margin over the best
         image."""
         over = [f"over {rank}" for rank in range(1, len(self.scores) + 1)]
-        return ("rank", "name", "score", "quality", "margin_over_next", *(axis.name for axis in AXES), *over, "file")
+        ranked = ("rank", "place", "name", "score", "quality", "margin_over_next", "confidence_over_next")
+        return (*ranked, *(axis.name for axis in AXES), *over, "file")
 
     def rows(self, files: Sequence[str]) -> list[dict[str, Any]]:
         """One row for each image, best first, with the keys of `columns`; `files` are in the order of the names."""
         ranking = self.ranking
+        ranked = ("rank", "place", "name", "quality", "margin_over_next", "confidence_over_next")
         rows = []
-        for rank, i in enumerate(ranking.order, start=1):
-            row: dict[str, Any] = {"rank": rank, "name": ranking.names[i], "score": float(self.scores[i])}
-            row["quality"] = None if ranking.qualities is None else float(ranking.qualities[i])
-            row["margin_over_next"] = ranking.margins[rank - 1] if rank <= len(ranking.margins) else None
+        for entry in ranking.to_json()["ranking"]:
+            i = entry["index"]
+            row: dict[str, Any] = {name: entry[name] for name in ranked} | {"score": float(self.scores[i])}
             row |= {axis.name: float(self.axes[axis.name][i]) if axis.name in self.axes else None for axis in AXES}
             row |= {f"over {k}": float(ranking.pairwise[i, j]) for k, j in enumerate(ranking.order, start=1)}
             rows.append(row | {"file": files[i]})
@@ -82,18 +84,22 @@ class League:
         shown = sorted(self.axes, key=lambda name: -float(np.abs(self.axes[name]).max()))[:MAX_AXES]
         shown = [name for name in self.axes if name in shown and float(np.abs(self.axes[name]).max()) >= AXIS_SHOWN]
         names = [_short(ranking.names[i]) for i in order]
-        head = ["rank", "image", "score", "wins", "ties", "losses", *shown]
+        above = self.above()
+        head = ["rank", "image", "score", "wins", "ties", "losses", *(["order"] if above else []), *shown]
         body = []
-        for rank, i in enumerate(order, start=1):
-            others = np.delete(ranking.pairwise[i], i)
+        for row, (i, place) in enumerate(zip(order, ranking.places_said(), strict=True)):
+            others = np.delete(ranking.told[i], i)
             wins, losses = int((others >= TIE_MARGIN).sum()), int((others <= -TIE_MARGIN).sum())
-            cells = [str(rank), names[rank - 1], f"{self.scores[i]:+.2f}"]
-            cells += [str(wins), str(len(others) - wins - losses), str(losses)]
+            cells = [place, names[row], f"{self.scores[i]:+.2f}"]
+            cells += [str(wins), str(len(others) - wins - losses), str(losses), *above[row : row + 1]]
             body.append(cells + [f"{self.axes[name][i]:+.2f}" for name in shown])
         zero = "the reference" if ranking.qualities is not None else "the mean of the images"
         lines = ["", *_table(head, body), f"score in severity levels, axes as mean intensity; 0 is {zero}"]
         if ranking.qualities is None and len(order) > 2:
             lines.append(f"margins of pairs are {self.misfit:.2f} levels off the differences of these scores")
+        if above:
+            limit = percent(MIN_CONFIDENCE)
+            lines.append(f"order: how sure it is that the image above is better; below {limit} the two share a rank")
         if 2 < len(order) <= MAX_MATRIX:
             head = ["margin of row over column", *(str(rank) for rank in range(1, len(order) + 1))]
             body = [
@@ -102,6 +108,16 @@ class League:
             ]
             lines += ["", *_table(head, body, left=(0,))]
         return lines
+
+    def above(self) -> list[str]:
+        """How sure it is that the image above is better, one cell a row; nothing where that is unknown."""
+        ranking = self.ranking
+        if ranking.confidences is None:
+            return []
+        cells = [""]
+        for sure, untold, margin in zip(ranking.order_confidences, ranking.untold, ranking.margins, strict=True):
+            cells.append(CANNOT_TELL if untold or sure is None else percent(sure) if margin else "equal")
+        return cells
 
 
 def play(
@@ -132,17 +148,18 @@ def play(
         qualities = [result.quality for result in results]
         ranking = Ranking.by_quality(names, qualities, _facts(results[0].meta))
         return League(ranking, np.array(qualities), axes)
-    pairwise = np.zeros((count, count))
+    pairs: dict[tuple[int, int], tuple[float, float | None]] = {}
     meta: dict[str, Any] = {}
     for i, j in pairs_of(count):
         result = model.compare(images[i], images[j])
-        pairwise[i, j], pairwise[j, i] = result.margin, -result.margin
+        pairs[i, j] = result.margin, result.confidence
         for name, mean in result.intensities.items():  # positive: j has more
             axes[name][i] -= mean / count
             axes[name][j] += mean / count
         meta = _facts(result.meta)
         tick()
-    return League(Ranking.by_margins(names, pairwise, meta), pairwise.sum(1) / count, axes)
+    ranking = Ranking.by_pairs(names, pairs, meta)
+    return League(ranking, ranking.pairwise.sum(1) / count, axes)
 
 
 def _facts(meta: Mapping[str, Any]) -> dict[str, Any]:

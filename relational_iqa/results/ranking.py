@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from relational_iqa.results.plain_json import plain_dict
+from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, can_tell, percent
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
+from relational_iqa.results.words.sentences import join_words
+
+MAX_LEADERS = 3
+"""More images that share the first place are counted, not named."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,11 @@ class Ranking:
         qualities: one for each of `names`, or None without a reference.
         pairwise: (n, n) levels, antisymmetric; [i, j] > 0 where i is better than j.
         meta: version, weights, size, device, seconds.
+        confidences: (n, n), symmetric, in [.5, 1]: probability that the sign of `pairwise` is right; .5 on the
+            diagonal. None where the weights know none, and with a reference.
 
     Raises:
-        ValueError: where order, names and margins do not fit together.
+        ValueError: where order, names, margins and confidences do not fit together.
     """
 
     order: Sequence[int]
@@ -35,12 +42,17 @@ class Ranking:
     qualities: Sequence[float] | None
     pairwise: np.ndarray
     meta: Mapping[str, Any] = field(default_factory=dict)
+    confidences: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.names))) or len(self.margins) != max(len(self.names) - 1, 0):
             raise ValueError(
                 f"order {list(self.order)} with {len(self.margins)} margins does not fit {len(self.names)} names: "
                 "expected a permutation of their indices and one margin fewer"
+            )
+        if self.confidences is not None and self.confidences.shape != self.pairwise.shape:
+            raise ValueError(
+                f"confidences are of shape {self.confidences.shape}, expected that of pairwise, {self.pairwise.shape}"
             )
 
     @classmethod
@@ -49,37 +61,120 @@ class Ranking:
         return _ranked(names, np.array(qualities), np.subtract.outer(qualities, qualities), qualities, meta)
 
     @classmethod
-    def by_margins(cls, names: Sequence[str], pairwise: np.ndarray, meta: Mapping[str, Any]) -> Ranking:
+    def by_margins(
+        cls, names: Sequence[str], pairwise: np.ndarray, meta: Mapping[str, Any], confidences: np.ndarray | None = None
+    ) -> Ranking:
         """Ranks by the mean margin over all other images (Borda count).
 
         Args:
             names: what to call the n images.
             pairwise: (n, n), antisymmetric; [i, j] is positive where i is better than j, in levels.
             meta: what the images were compared with.
+            confidences: (n, n), symmetric: probability that the sign of each margin is right; None if unknown.
         """
-        return _ranked(names, pairwise.sum(1), pairwise, None, meta)
+        return replace(_ranked(names, pairwise.sum(1), pairwise, None, meta), confidences=confidences)
+
+    @classmethod
+    def by_pairs(
+        cls,
+        names: Sequence[str],
+        pairs: Mapping[tuple[int, int], tuple[float, float | None]],
+        meta: Mapping[str, Any],
+    ) -> Ranking:
+        """Ranks as `by_margins`, by the comparison of each pair.
+
+        Args:
+            names: what to call the n images.
+            pairs: (i, j) of `pairs_of(n)` -> margin, positive where i is better, and its confidence.
+            meta: what the images were compared with.
+        """
+        pairwise, confidences = np.zeros((len(names), len(names))), np.full((len(names), len(names)), 0.5)
+        for (i, j), (margin, confidence) in pairs.items():
+            pairwise[i, j], pairwise[j, i] = margin, 0.0 - margin  # never -0.0
+            confidences[i, j] = confidences[j, i] = np.nan if confidence is None else confidence
+        return cls.by_margins(names, pairwise, meta, None if np.isnan(confidences).any() else confidences)
+
+    @property
+    def told(self) -> np.ndarray:
+        """The pairwise margins (n, n), with 0 where it cannot be told which image is better."""
+        if self.confidences is None:
+            return self.pairwise
+        return np.where(self.confidences >= MIN_CONFIDENCE, self.pairwise, 0.0)
+
+    @property
+    def order_confidences(self) -> list[float | None]:
+        """n - 1 probabilities that an image in `order` is better than the next one, by the comparison of the two; None
+        where that is unknown. Below .5 where this comparison contradicts the order, which is that of all of them."""
+        if self.confidences is None:
+            return [None] * len(self.margins)
+        of_pairs = [float(self.confidences[i, j]) for i, j in zip(self.order, self.order[1:], strict=False)]
+        return [sure if margin >= 0 else 1 - sure for sure, margin in zip(of_pairs, self.margins, strict=True)]
+
+    @property
+    def untold(self) -> list[bool]:
+        """n - 1: whether it cannot be told that an image in `order` is better than the next one. False where no
+        confidence is known, and for images that nothing sets apart."""
+        of_order = zip(self.order_confidences, self.margins, strict=True)
+        return [margin != 0 and not can_tell(sure) for sure, margin in of_order]
+
+    @property
+    def places(self) -> list[int]:
+        """Places of the images in `order`, from 1. With confidences, an image shares the place of the one above it if
+        the two are equal or if it cannot be told that the one above is better."""
+        places = list(range(1, len(self.names) + 1))
+        if self.confidences is not None:
+            for above, (margin, untold) in enumerate(zip(self.margins, self.untold, strict=True)):
+                if untold or margin == 0:
+                    places[above + 1] = places[above]
+        return places
+
+    def places_said(self) -> list[str]:
+        """The places as tables show them: "1", "=2", "=2", "4"."""
+        places = self.places
+        return [f"={place}" if places.count(place) > 1 else str(place) for place in places]
+
+    def headline(self) -> str:
+        """Who is first: "b.png is best", "b.png and a.png share the first place"."""
+        first = [self.names[index] for index, place in zip(self.order, self.places, strict=True) if place == 1]
+        if len(first) == 1:
+            return f"{first[0]} is best"
+        return f"{join_words(first) if len(first) <= MAX_LEADERS else f'{len(first)} images'} share the first place"
 
     def summary(self) -> str:
-        """One sentence: "b.png is best, then a.png (0.8 levels behind), then c.png (equal, 0.02 levels)."."""
+        """One sentence: "b.png is best, then a.png (0.8 levels behind), then c.png (equal, 0.02 levels)."; with
+        confidences "... (0.8 levels behind, 95 % sure)" and "... (cannot tell from the one above)"."""
         if not self.names:
             return "No images to rank."
-        parts = [f"{self.names[self.order[0]]} is best"]
-        for index, margin in zip(self.order[1:], self.margins, strict=True):
-            gap = f"equal, {levels(margin)}" if abs(margin) < TIE_MARGIN else f"{levels(margin)} behind"
+        places = self.places
+        parts = [f"{self.names[self.order[0]]} {'comes first' if places.count(1) > 1 else 'is best'}"]
+        behind = zip(self.order[1:], self.margins, self.order_confidences, self.untold, strict=True)
+        for index, margin, sure, untold in behind:
+            if untold:
+                gap = f"{CANNOT_TELL} from the one above"
+            elif abs(margin) < TIE_MARGIN:
+                gap = f"equal, {levels(margin)}"
+            else:
+                gap = f"{levels(margin)} behind" + ("" if sure is None else f", {percent(sure)} sure")
             parts.append(f"then {self.names[index]} ({gap})")
         return ", ".join(parts) + "."
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain Python, the images best first."""
+        places, untold = self.places, [False, *self.untold]
+        margins, sure = [*self.margins, None], [*self.order_confidences, None]
         ranked = [
-            {"rank": rank, "index": index, "name": self.names[index],
+            {"rank": row + 1, "place": places[row], "index": index, "name": self.names[index],
              "quality": None if self.qualities is None else self.qualities[index],
-             "margin_over_next": self.margins[rank - 1] if rank <= len(self.margins) else None}
-            for rank, index in enumerate(self.order, start=1)
+             "margin_over_next": margins[row], "confidence_over_next": sure[row],
+             "cannot_tell_from_above": untold[row]}
+            for row, index in enumerate(self.order)
         ]  # fmt: skip
         return plain_dict({
             "sentence": self.summary(), "unit": UNIT, "ranking": ranked,
-            "pairwise": self.pairwise, "pairwise_means": "[i][j] positive: i is better than j", "meta": self.meta,
+            "pairwise": self.pairwise, "pairwise_means": "[i][j] positive: i is better than j",
+            "confidences": self.confidences,
+            "confidences_mean": "[i][j]: probability that the sign of pairwise[i][j] is right",
+            "cannot_tell_below": MIN_CONFIDENCE, "meta": self.meta,
         })  # fmt: skip
 
 

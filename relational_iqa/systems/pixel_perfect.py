@@ -207,10 +207,8 @@ class RelationalIQA:
         if reference is not None:
             qualities = [self._quality(image, loaded[-1]) for image in loaded[:-1]]
             return Ranking.by_quality(names, qualities, self._facts(loaded[0], start, align))
-        pairwise = np.zeros((len(images), len(images)))
-        for i, j in pairs_of(len(images)):
-            pairwise[i, j] = self._margin(loaded[i], loaded[j])
-        return Ranking.by_margins(names, pairwise - pairwise.T, self._facts(loaded[0], start, align))
+        pairs = {(i, j): self._margin(loaded[i], loaded[j]) for i, j in pairs_of(len(images))}
+        return Ranking.by_pairs(names, pairs, self._facts(loaded[0], start, align))
 
     # -- tensors in, tensors out -----------------------------------------------------------------------------------
 
@@ -258,9 +256,11 @@ class RelationalIQA:
         tiled = self._tiler.run([image, reference], function, REFERENCE_HALO_PX, want_maps=False)
         return float(self._networks.quality(tiled.sums[0])) + 0.0
 
-    def _margin(self, a: StoredImage, b: StoredImage) -> float:
+    def _margin(self, a: StoredImage, b: StoredImage) -> tuple[float, float | None]:
+        """Margin and confidence, without maps."""
         tiled = self._tiler.run([a, b], self._networks.pair_on_tiles, PAIR_HALO_PX, want_maps=False)
-        return float(self._networks.verdict(tiled.sums[0]).margin)
+        verdict = self._networks.verdict(tiled.sums[0])
+        return float(verdict.margin), None if verdict.confidence is None else float(verdict.confidence)
 
     def _open(self, sources: Sequence[Input], align: Alignment | None, max_pixels: int) -> list[StoredImage]:
         images = [

@@ -93,6 +93,39 @@ def test_the_printed_table_has_score_wins_axes_and_every_pair() -> None:
     assert len({len(line) for line in (head, first, second, third)}) == 1
 
 
+def test_the_printed_table_says_how_sure_the_order_is_and_counts_what_cannot_be_told_as_a_tie() -> None:
+    pairs = {(0, 1): (1.0, 0.97), (0, 2): (0.4, 0.55), (1, 2): (-1.2, 0.99)}
+    ranking = Ranking.by_pairs(["a.png", "b.png", "c.png"], pairs, {})
+    axes = {axis.name: np.zeros(3) for axis in AXES}
+    _, head, first, second, third, _, _, order, *_ = League(ranking, ranking.pairwise.sum(1) / 3, axes).lines()
+    assert head.split() == ["rank", "image", "score", "wins", "ties", "losses", "order"]
+    assert first.split() == ["=1", "a.png", "+0.47", "1", "1", "0"]
+    assert second.split() == ["=1", "c.png", "+0.27", "1", "1", "0", "cannot", "tell"]
+    assert third.split() == ["3", "b.png", "-0.73", "0", "0", "2", "99", "%"]
+    assert order == "order: how sure it is that the image above is better; below 60 % the two share a rank"
+
+
+def test_rank_shares_places_that_cannot_be_told_in_text_csv_and_json(
+    model: BrightnessModel, dark: str, bright: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, result = tmp_path / "league.csv", tmp_path / "league.json"
+    for confidence, places, said in (
+        (0.59, ["1", "1"], "dark.png comes first, then bright.png (cannot tell from the one above)."),
+        (0.6, ["1", "2"], "dark.png is best, then bright.png (2.0 levels behind, 60 % sure)."),
+        (None, ["1", "2"], "dark.png is best, then bright.png (2.0 levels behind)."),
+    ):
+        model.confidence = confidence
+        assert cli.main(["rank", bright, dark, "--csv", str(table), "--json", str(result)]) == 0
+        assert capsys.readouterr().out.splitlines()[0] == said
+        rows = list(csv.DictReader(table.read_text().splitlines()))
+        assert [row["place"] for row in rows] == places and [row["rank"] for row in rows] == ["1", "2"]
+        assert [row["confidence_over_next"] for row in rows] == ["" if confidence is None else str(confidence), ""]
+        content = json.loads(result.read_text())
+        assert [str(entry["place"]) for entry in content["ranking"]] == places
+        assert content["ranking"][1]["cannot_tell_from_above"] == (confidence == 0.59)
+        assert content["confidences"] == (None if confidence is None else [[0.5, confidence], [confidence, 0.5]])
+
+
 def test_csv_and_json_hold_all_of_it_and_what_was_in_the_json_before(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

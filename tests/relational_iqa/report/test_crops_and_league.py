@@ -54,3 +54,33 @@ def test_the_league_page_links_where_it_has_addresses_and_knows_a_reference():
     page = render_league(league([-1.0, -0.5, -1.1]), {(1, 0): "/result/x/1-0"}, back="/")
     assert page.count('href="/result/x/1-0"') == 1 and 'href="/"' in page
     assert "levels below the reference" in page and "levels off the differences" not in page
+
+
+def test_the_league_page_shows_how_sure_the_order_is_and_colours_no_margin_that_cannot_be_told() -> None:
+    pairs = {(0, 1): (-0.5, 0.95), (0, 2): (0.05, 0.55), (1, 2): (1.7, 0.999)}
+    axes = {axis.name: np.zeros(3) for axis in AXES}
+    ranking = Ranking.by_pairs(["a.png", "b.png", "c.png"], pairs, {})
+    page = render_league(League(ranking, ranking.pairwise.mean(1), axes)).replace("\N{NO-BREAK SPACE}", " ")
+    rows = re.findall(r'<th scope="row" title="[^"]*">([^<]*)</th><td>[^<]*</td><td>([^<]*)</td><td>([^<]*)</td>', page)
+    assert rows == [
+        ("1. b.png", "+0.50", ""), ("=2. a.png", "+0.05", "95 %"), ("=2. c.png", "", "cannot tell"),
+    ]  # fmt: skip
+    assert "<h1>b.png is best</h1>" in page and "below 60 % it cannot be told" in page
+    matrix = page[page.index('id="matrix"') :]
+    cells = re.findall(r'<td class="cell-[ab]" style="--s:(\d+)" title="([^"]+)">', matrix)
+    assert [title for _, title in cells] == [
+        "95 % sure", "over 99 % sure", "95 % sure", "cannot tell (55 %)", "over 99 % sure", "cannot tell (55 %)",
+    ]  # fmt: skip
+    assert all((strength == "0") == title.startswith("cannot") for strength, title in cells)
+
+
+def test_the_league_page_names_no_best_image_where_the_first_two_cannot_be_told_apart() -> None:
+    axes = {axis.name: np.zeros(2) for axis in AXES}
+    ranking = Ranking.by_pairs(["a.png", "b.png"], {(0, 1): (0.5, 0.55)}, {})
+    page = render_league(League(ranking, ranking.pairwise.mean(1), axes))
+    assert "<h1>a.png and b.png share the first place</h1>" in page and "is best" not in page
+
+
+def test_without_confidences_the_league_page_says_nothing_of_them() -> None:
+    page = render_league(league(None)).split("<script")[0]
+    assert "order<small>" not in page and "told" not in page and "sure" not in page

@@ -10,6 +10,7 @@ import relational_iqa
 from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.recipe import Operation
 from distortion_engine.restoration.operations import apply
+from relational_iqa.results.league import play
 from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
 from relational_iqa.storage.shipped import find_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
@@ -59,6 +60,18 @@ def test_a_photograph_is_better_than_what_algorithms_make_of_its_noise(model: Re
             result = model.compare(photo, restored(photo, algorithm, **params))
             assert result.margin > 0.5, algorithm
             assert result.confidence is not None and result.confidence > 0.8, algorithm
+
+
+def test_a_ranking_keeps_margin_and_confidence_of_every_comparison(model: RelationalIQA, photos: list[Tensor]):
+    images = [photos[0], restored(photos[0], "median", side_px=3), restored(photos[0], "")]
+    ranking, league = model.rank(images), play(model, images, ["x", "y", "z"]).ranking
+    for i, j in ((0, 1), (0, 2), (1, 2), (2, 1)):
+        result = model.compare(images[i], images[j])
+        for found in (ranking, league):
+            assert found.confidences is not None
+            assert found.pairwise[i, j] == pytest.approx(result.margin, abs=1e-5)
+            assert found.confidences[i, j] == pytest.approx(result.confidence, abs=1e-5)
+    assert model.rank(images, reference=photos[0]).confidences is None
 
 
 def test_tiles_give_the_margin_of_the_whole(model: RelationalIQA, photos: list[Tensor]):
