@@ -104,8 +104,13 @@ class StoredSets:
         used = self.families[:, [FAMILY_NAMES.index(name) for name in families]].any(1)
         if used.all():
             raise UsageError(f"{self.source}: none is left without {', '.join(families)}")
-        left = self.take(np.flatnonzero(~used)) if used.any() else self
+        left = self.take(np.flatnonzero(~used))
         return replace(left, source=f"{left.source} without {', '.join(families)}")
+
+    @property
+    def whole(self) -> StoredSets:
+        """The sets that these were chosen from, or these themselves."""
+        return self.chosen_from[0] if self.chosen_from else self
 
     def _arrays(self) -> dict[str, Any]:
         known = {field.name: getattr(self, field.name) for field in fields(self)}

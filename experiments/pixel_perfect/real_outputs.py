@@ -15,8 +15,9 @@ from torch import Tensor
 
 from distortion_engine.augment import random_crop
 from distortion_engine.dataset import read_photo
+from distortion_engine.errors import UsageError
 from distortion_engine.restoration.operations import apply
-from distortion_engine.restoration.sampling import Output, sample_damage, sample_outputs
+from distortion_engine.restoration.sampling import Output, check_families, families_used, sample_damage, sample_outputs
 from distortion_engine.severity import CONSENSUS_METRICS, at_viewing_scales, metric_quantile
 from experiments.pixel_perfect.confidence import Answer
 from experiments.pixel_perfect.cross_type import unanimous
@@ -30,6 +31,7 @@ from relational_iqa.storage.backbone_weights import load_backbone_weights
 MUST_WITH, AIM_WITH = 0.99, 0.995
 MUST_ALONE, AIM_ALONE = 0.92, 0.96
 OUTPUTS = 5
+_MOST_DRAWS = 100  # for each set that is asked for
 BORDER_PX = 8  # cut off: algorithms disagree about what lies beyond the photograph
 
 
@@ -64,18 +66,35 @@ class OutputSet:
     damage: str
 
 
+@dataclass(frozen=True)
+class _Draw:
+    """What a set is made of: the photograph, the seed of its crop, the outputs, and the kind of the damage."""
+
+    photo: Path
+    crop_seed: int
+    outputs: tuple[Output, ...]
+    damage: str
+
+
 def output_set(photos: Sequence[Path], index: int, size_px: int, seed: int, without: Sequence[str] = ()) -> OutputSet:
     """Set `index`: a function of the arguments alone. without: families of algorithms that are left out."""
+    return _rendered(_draw(photos, index, seed, without), size_px)
+
+
+def _draw(photos: Sequence[Path], index: int, seed: int, without: Sequence[str] = ()) -> _Draw:
     rng = np.random.default_rng([seed, index, 6])
-    photo = photos[int(rng.integers(len(photos)))]
-    pixels = random_crop(read_photo(photo), size_px + 2 * BORDER_PX, int(rng.integers(2**31 - 1)))
-    reference = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float() / 255
+    photo, crop_seed = photos[int(rng.integers(len(photos)))], int(rng.integers(2**31 - 1))
     damaged = sample_damage(rng)
-    outputs = sample_outputs(rng, damaged, OUTPUTS, without)
+    return _Draw(photo, crop_seed, sample_outputs(rng, damaged, OUTPUTS, without), damaged.kind)
+
+
+def _rendered(draw: _Draw, size_px: int) -> OutputSet:
+    pixels = random_crop(read_photo(draw.photo), size_px + 2 * BORDER_PX, draw.crop_seed)
+    reference = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float() / 255
     inside = (..., slice(BORDER_PX, BORDER_PX + size_px), slice(BORDER_PX, BORDER_PX + size_px))
-    images = [reference, *(apply(reference, output.operations, whole=True) for output in outputs)]
+    images = [reference, *(apply(reference, output.operations, whole=True) for output in draw.outputs)]
     eight_bits = torch.stack([(image[inside].clamp(0, 1) * 255).round() / 255 for image in images])
-    return OutputSet(eight_bits, outputs, damaged.kind)
+    return OutputSet(eight_bits, draw.outputs, draw.damage)
 
 
 def measure_real_outputs(
@@ -85,19 +104,48 @@ def measure_real_outputs(
     size_px: int = 224,
     seed: int = 0,
     log: Callable[[str], None] = lambda text: None,
+    family: str = "",
 ) -> RealOutputs:
-    """All pairs of the outputs of `sets` damaged photographs and of the damaged photographs themselves."""
-    result = RealOutputs()
-    for index in range(sets):
-        _ask(model, output_set(photos, index, size_px, seed), result)
-    log(f"outputs of algorithms: {result.asked} pairs of {sets} photographs")
-    return result
+    """All pairs of the outputs of `sets` damaged photographs and of the damaged photographs themselves.
+
+    Args:
+        model: answers.
+        photos: held-out photographs.
+        sets: how many damaged photographs.
+        size_px: side of the crops.
+        seed: decides what is drawn.
+        log: is told what was measured.
+        family: of algorithms: only pairs of which it made at least one, of the first `sets` photographs that have any.
+
+    Raises:
+        UsageError: for an unknown family, and one that is hardly ever drawn.
+    """
+    check_families([family] if family else [])
+    result, found = RealOutputs(), 0
+    for index in range(sets * _MOST_DRAWS):
+        draw = _draw(photos, index, seed)
+        if not family or any(_made_by(output, family) for output in draw.outputs):
+            _ask(model, _rendered(draw, size_px), result, family)
+            found += 1
+        if found == sets:
+            log(f"outputs of {family or 'algorithms'}: {result.asked} pairs of {sets} photographs")
+            return result
+    raise UsageError(f"{family} is in {found} of {sets * _MOST_DRAWS} drawn sets: too few to measure {sets}")
 
 
-def _ask(model: Model, drawn: OutputSet, result: RealOutputs) -> None:
+def _made_by(output: Output, family: str) -> bool:
+    return family in families_used(output.operations)
+
+
+def _ask(model: Model, drawn: OutputSet, result: RealOutputs, family: str = "") -> None:
     tests, outputs = drawn.images[1:], drawn.outputs
     damage = damage_seen(tests, drawn.images[:1].expand_as(tests))
-    pairs = [(i, j) for i in range(len(tests)) for j in range(i)]
+    pairs = [
+        (i, j)
+        for i in range(len(tests))
+        for j in range(i)
+        if not family or _made_by(outputs[i], family) or _made_by(outputs[j], family)
+    ]
     first, second = (torch.tensor(side) for side in zip(*pairs, strict=True))
     quality = model.quality_batch(tests, drawn.images[:1].expand_as(tests)).cpu()
     right, answers = [], []
@@ -107,15 +155,15 @@ def _ask(model: Model, drawn: OutputSet, result: RealOutputs) -> None:
         if better:
             right.append(float(quality[i] - quality[j]) * better > 0)
             answers.append(Answer(margin * better > 0, confidence))
-            for family in {outputs[i].family, outputs[j].family}:
-                by_family[family].append(answers[-1].right)
+            for name in {outputs[i].family, outputs[j].family}:
+                by_family[name].append(answers[-1].right)
     alone = [answer.right for answer in answers]
     result.with_reference.append(right)
     result.answers.append(answers)
     result.alone.append(alone)
     result.alone_by_damage[drawn.damage].append(alone)
-    for family, answers in by_family.items():
-        result.alone_by_family[family].append(answers)
+    for name, of_family in by_family.items():
+        result.alone_by_family[name].append(of_family)
     result.asked += len(pairs)
 
 

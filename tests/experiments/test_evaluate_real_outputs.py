@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from distortion_engine.errors import UsageError
 from experiments.pixel_perfect.measures import severity_seen
 from experiments.pixel_perfect.real_outputs import (
     OUTPUTS,
@@ -77,6 +78,32 @@ def test_a_model_that_is_the_consensus_is_right_and_one_that_turns_it_round_is_w
     assert {answer.right for answer in told} == {sign == 1}
     assert all(row.part and row.value == share for row in parts)
     assert {row.name for row in parts} >= {"input"} and len(result.alone) == 3
+
+
+def test_of_one_family_only_pairs_count_of_which_it_made_at_least_one(held_out: list[Path]):
+    asked: list[tuple[Tensor, Tensor]] = []
+
+    class Watched(Consensus):
+        def verdict_batch(self, a: Tensor, b: Tensor) -> PairVerdict:
+            asked.extend(zip(a, b, strict=True))
+            return super().verdict_batch(a, b)
+
+    result = measure_real_outputs(Watched(1), held_out, 2, SIDE, seed=2, family="richardson_lucy")  # type: ignore[arg-type]
+    drawn = [output_set(held_out, index, SIDE, seed=2) for index in range(60)]
+    blurred = [one for one in drawn if any("richardson_lucy" == output.family for output in one.outputs)][:2]
+    pairs = 0
+    for one in blurred:
+        made = [output.family == "richardson_lucy" for output in one.outputs]
+        members = len(made)
+        for i in range(members):
+            for j in range(i):
+                pair = one.images[1 + i], one.images[1 + j]
+                there = any(torch.equal(pair[0], a) and torch.equal(pair[1], b) for a, b in asked)
+                assert there == (made[i] or made[j])
+                pairs += made[i] or made[j]
+    assert result.asked == len(asked) == pairs and len(result.alone) == 2
+    with pytest.raises(UsageError, match="'bm4d' is unknown"):
+        measure_real_outputs(Watched(1), held_out, 1, SIDE, family="bm4d")  # type: ignore[arg-type]
 
 
 def test_without_any_pair_nothing_is_claimed():

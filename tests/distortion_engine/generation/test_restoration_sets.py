@@ -131,7 +131,11 @@ def test_sets_know_which_families_made_their_members_and_those_with_one_can_be_l
             assert left.source.startswith(f"{len(numbers)} ranked sets") and left.source.endswith(f"without {family}")
             assert all(np.array_equal(left.images[i], sets.images[n]) for i, n in enumerate(numbers))
             assert np.array_equal(left.labels, sets.labels[numbers]) and left.chosen_from is not None
-            assert left.chosen_from[0] is sets and np.array_equal(left.chosen_from[1], numbers)
+            assert left.whole is sets and np.array_equal(left.chosen_from[1], numbers)
+    unused = [name for name in FAMILY_NAMES if not any(name in operations for operations in names)]
+    if "bm3d" in unused:  # nothing is left out, but they are still those of the whole
+        assert sets.without_families(["bm3d"]).whole is sets and len(sets.without_families(["bm3d"])) == 8
+    assert sets.whole is sets
     assert any(0 < sum(family in operations for operations in names) < 8 for family in ("guided", "neural"))
 
 
