@@ -81,7 +81,8 @@ class FolderSummary:
     failed: tuple[Row, ...]
 
     def verdict(self, labels: tuple[str, str]) -> str:
-        """One sentence: "new is slightly better than old on the mean of 24 pairs, by 0.3 levels."."""
+        """One sentence: "new is slightly better than old on the mean of 24 pairs, by 0.3 levels.". No folder is called
+        better if the pairs that can be told do not say the same on their mean."""
         a, b = labels
         pairs = f"the mean of {self.compared} pair{'s' if self.compared != 1 else ''}"
         if self.margin.mean == 0 and not any(estimate.mean for estimate in self.axes.values()):
@@ -89,6 +90,9 @@ class FolderSummary:
         size = levels(self.margin.mean)
         if self.margin.interval is not None and not self.margin.differs:
             return f"{a} and {b}: no difference on {pairs} to rely on ({size}, the interval includes 0)."
+        if self.cannot_tell and self.told_mean * self.margin.mean <= 0:
+            told = f"{size}, but {self.cannot_tell} of {self.compared} cannot be told"
+            return f"Cannot tell which of {a} and {b} is better on {pairs} ({told})."
         if abs(self.margin.mean) < TIE_MARGIN:
             return f"{a} and {b} are equally good on {pairs} ({size} apart, below {TIE_MARGIN})."
         better, worse = (a, b) if self.margin.mean > 0 else (b, a)

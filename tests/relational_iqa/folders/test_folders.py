@@ -148,6 +148,20 @@ def test_pairs_that_cannot_be_told_are_counted_apart_and_are_zero_in_the_told_me
     assert data["margin"]["told_mean"] == summary.told_mean and data["margin"]["mean"] == summary.margin.mean
 
 
+def test_no_folder_is_called_better_for_pairs_that_cannot_be_told() -> None:
+    def said(*rows: Row) -> str:
+        summary = summarise(rows, 1)
+        assert summary is not None
+        return summary.verdict(("new", "old"))
+
+    one = "Cannot tell which of new and old is better on the mean of 1 pair (0.8 levels, but 1 of 1 cannot be told)."
+    assert said(row(0.8, "p", 0.55)) == one and said(row(-0.8, "p", 0.55)) == one
+    two = "Cannot tell which of new and old is better on the mean of 2 pairs (0.3 levels, but 1 of 2 cannot be told)."
+    assert said(row(0.8, "p", 0.55), row(-0.2, "q", 0.9)) == two
+    assert said(row(0.2, "p", 0.55), row(1.0, "q", 0.9)).startswith("new is clearly better than old")
+    assert said(row(0.8, "p", 0.6)).startswith("new is clearly better than old")
+
+
 def test_without_confidences_the_lines_say_nothing_of_them() -> None:
     for rows in ([row(1.0), row(-0.5)], [row(1.0, "p", 0.9), row(-0.5)], [row(0.0, "p", 0.5)]):
         summary = summarise(rows, 2)
