@@ -186,7 +186,8 @@ class RelationalIQA:
         """Several versions of one scene, best first.
 
         With a reference the order is that of the qualities, which is transitive by construction. Without one it is that
-        of the mean margin over all other images (Borda count).
+        of the mean margin over all other images (Borda count), with the confidence of every margin where the weights
+        know it.
 
         Args:
             images: two images or more.

@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,22 @@ def test_two_images_give_the_report_of_the_pair(client, files, random_model, ver
     expected = random_model.compare(*(to_uint8(v) for v in versions[1:3]))
     assert page.status_code == 200 and page.headers["cache-control"] == "no-store"
     assert expected.verdict(("A", "B")) in page.text and "blurred.png" in page.text and 'id="main-pane"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("confidence", "told"), [(0.953, "(95 % sure)"), (0.55, "Cannot tell which of A and B is better")]
+)
+def test_how_sure_it_is_stands_in_the_headline_and_in_the_league_table(
+    client, files, random_model, monkeypatch, confidence, told
+):
+    compare = random_model.compare
+    monkeypatch.setattr(random_model, "compare", lambda *a, **o: replace(compare(*a, **o), confidence=confidence))
+    page = client.get(sent(client, files[1:3]).json()["address"]).text.replace("\N{NO-BREAK SPACE}", " ")
+    headline = page[page.index("<h1>") : page.index("</h1>")]
+    assert told in headline and "the probability, by the model&#39;s own estimate" in page
+    table = client.get(sent(client, files[1:4]).json()["address"]).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert ("share the first place" in table) == (confidence < 0.6)
+    assert ("cannot tell (55 %)" if confidence < 0.6 else "95 % sure") in table
 
 
 def test_a_reference_makes_it_a_full_reference_report(client, files):
