@@ -4,8 +4,9 @@ those verdicts right that it calls the surest?"""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,15 @@ MOST_ERROR, AIM_ERROR = 0.04, 0.02
 MUST_SUREST, AIM_SUREST = 0.97, 0.99
 SUREST_SHARE = 0.8
 BINS = 10
+# What is measured: name in the details of a run, of what pairs, and which of them.
+MEASURED = (
+    ("outputs", "outputs of algorithms", "those of the row of outputs of algorithms"),
+    (
+        "own kinds",
+        "the engine's own kinds",
+        "those of the row of the order without reference, of sets whose order the engine is sure of",
+    ),
+)
 NO_CONFIDENCE = "no confidence: the weights tell none"
 _DRAWS = 200  # of verdicts that are as sure as they say
 
@@ -64,13 +74,32 @@ def least_expected_error(confidence: Sequence[float], bins: int = BINS) -> float
     return float(np.mean([expected_calibration_error(confidence, row, bins) for row in drawn]))
 
 
+def pooled_rows(runs: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Rows on the answers of all seeds together: the error that few answers show by chance is smaller then.
+
+    Args:
+        runs: for each seed, by the names of `MEASURED`, answers by set as `plain` gives them.
+    """
+    rows = []
+    for name, of_what, samples in MEASURED:
+        groups = [[Answer(*answer) for answer in group] for run in runs for group in run[name]]
+        seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
+        rows += confidence_rows(of_what, groups, samples + seeds)
+    return rows
+
+
+def plain(groups: Iterable[Iterable[Answer]]) -> list[list[tuple[bool, float | None]]]:
+    """Answers by set as plain data: right, confidence."""
+    return [[(answer.right, answer.confidence) for answer in group] for group in groups]
+
+
 def confidence_rows(of_what: str, groups: Iterable[Iterable[Answer]], samples: str) -> list[Row]:
     """The two required rows.
 
     Args:
         of_what: of what pairs.
         groups: answers by set; those of one set are not independent.
-        samples: in words, which pairs they are.
+        samples: in words, which of the pairs they are.
     """
     listed = [list(group) for group in groups]
     sure = [answer.confidence for group in listed for answer in group if answer.confidence is not None]
@@ -84,7 +113,7 @@ def confidence_rows(of_what: str, groups: Iterable[Iterable[Answer]], samples: s
     least = sorted(sure, reverse=True)[math.ceil(SUREST_SHARE * len(sure)) - 1]
     kept = share([answer.right for answer in group if (answer.confidence or 0) >= least] for group in listed)
     return [
-        Row(name, expected_calibration_error(sure, right), f"{len(sure)} pairs {samples}; {BINS} bins of equal size",
+        Row(name, expected_calibration_error(sure, right), f"{len(sure)} pairs, {samples}; {BINS} bins of equal size",
             most=MOST_ERROR, aim=AIM_ERROR,
             note=f"a perfect confidence would show about {least_expected_error(sure):.3f} on so many"),
         Row(surest, kept.value, f"{kept.answers} pairs, of confidence {least:.3f} or more", MUST_SUREST, "share",

@@ -23,7 +23,7 @@ from distortion_engine.severity import provenance_hash
 from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.agreement import DATASETS, measure_agreement
 from experiments.pixel_perfect.compositions import measure_compositions
-from experiments.pixel_perfect.confidence import confidence_rows
+from experiments.pixel_perfect.confidence import plain, pooled_rows
 from experiments.pixel_perfect.cross_type import cross_type_rows, measure_cross_type
 from experiments.pixel_perfect.external_codecs import codec_rows, measure_codecs
 from experiments.pixel_perfect.foreign import measure_foreign
@@ -78,7 +78,8 @@ def evaluate(
     seed: int = SEED,
     log: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Row], dict[str, Any]]:
-    """Rows of the table, without people, and details for the JSON."""
+    """Rows of the table that one seed gives, and details for the JSON; "confidence" in these are the answers of which
+    `pooled_rows` makes more rows."""
     from relational_iqa.training.data.judge import metric_judge
 
     with torch.inference_mode():
@@ -95,12 +96,6 @@ def evaluate(
             *order_rows(order),
             *cross_type_rows(cross),
             *real_output_rows(real),
-            *confidence_rows("outputs of algorithms", real.answers, "of those of the row of outputs of algorithms"),
-            *confidence_rows(
-                "the engine's own kinds",
-                order_answers(order),
-                "of those of the row of the order without reference, of sets whose order the engine is sure of",
-            ),
             *maps,
             *composed,
             *foreign,
@@ -109,6 +104,7 @@ def evaluate(
         rows += false_alarm_rows(model, photos, sizes.alarm_photos, sizes.crop_px, seed)
         rows += speed_rows(model, photos[0])
     details = {"maps": map_details, "foreign": foreign_scores.to_json(), "dropped_sets": order.dropped}
+    details["confidence"] = {"outputs": plain(real.answers), "own kinds": plain(order_answers(order))}
     return rows, details
 
 
@@ -130,7 +126,7 @@ def _run(options: argparse.Namespace, log: Log) -> Outcome:
     for seed in seeds:
         run, details["seeds"][str(seed)] = evaluate(model, photos, sizes, seed, log=log)
         runs.append(run)
-    rows = over_seeds(runs)
+    rows = over_seeds(runs) + pooled_rows([run["confidence"] for run in details["seeds"].values()])
     with torch.inference_mode():
         stored = measure_processed(model, options.processed, log)
     rows += processed_rows(stored, options.processed)

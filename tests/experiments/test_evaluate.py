@@ -8,6 +8,7 @@ import pytest
 
 import experiments.pixel_perfect.evaluate as command
 from distortion_engine.reading.photos import is_held_out
+from experiments.pixel_perfect.confidence import NO_CONFIDENCE, pooled_rows
 from experiments.pixel_perfect.evaluate import SEED, Sizes, evaluate
 from experiments.pixel_perfect.table import Row
 
@@ -40,13 +41,14 @@ def test_the_whole_table_is_the_same_on_every_run_and_never_asks_people_unasked(
     assert not any("people" in name for name in names) and "people" not in runs[0][1]
     identical = by_name(runs[0][0])["false alarms, total intensity: identical images"]
     assert identical.value == 0.0 and identical.holds
-    assert set(runs[0][1]) == {"maps", "foreign", "dropped_sets"}
+    assert set(runs[0][1]) == {"maps", "foreign", "dropped_sets", "confidence"}
 
 
 def test_everything_that_is_required_has_a_row(
     few_kinds: None, error_model: Any, held_out: list[Path], by_name: Any
 ) -> None:
-    rows = by_name(evaluate(error_model, held_out, TINY)[0])
+    measured, details = evaluate(error_model, held_out, TINY)
+    rows = by_name(measured)
     required = {
         "order with reference, all kinds of sets": (0.993, None),
         "order without reference, one level or more apart": (0.97, None),
@@ -54,9 +56,6 @@ def test_everything_that_is_required_has_a_row(
         "without reference: the verdict of the mode with it, one level or more apart": (0.95, None),
         "outputs of algorithms two by two, with reference": (0.99, None),
         "outputs of algorithms two by two, without reference": (0.92, None),
-        "confidence, outputs of algorithms: expected calibration error": (None, 0.04),
-        "confidence, the engine's own kinds: expected calibration error": (None, 0.04),
-        "right among the 80 % of pairs with the highest confidence": (0.97, None),
         "dominant axis of single distortions (severity >= .4), inside the mask": (0.94, None),
         "compositions: true axes among as many predicted ones": (0.82, None),
         "correlation of predicted and true intensity, whole image": (0.90, None),
@@ -69,6 +68,11 @@ def test_everything_that_is_required_has_a_row(
     }
     assert {name: (rows[name].must, rows[name].most) for name in required} == required
     assert rows["implementations the engine does not contain: dominant axis"].note.startswith("engine's own: ")
+    sure = by_name(pooled_rows([details["confidence"]]))
+    for of_what in ("outputs of algorithms", "the engine's own kinds"):
+        row = sure[f"confidence, {of_what}: expected calibration error"]
+        assert (row.value, row.most) == (None, 0.04) and row.note == NO_CONFIDENCE
+    assert sure["right among the 80 % of pairs with the highest confidence"].must == 0.97
 
 
 @pytest.fixture
@@ -78,7 +82,10 @@ def answered(monkeypatch: pytest.MonkeyPatch, error_model: Any) -> list[dict[str
 
     def fake(model: Any, photos: list[Path], sizes: Sizes, seed: int, log: Any) -> Any:
         asked.append({"photos": photos, "sizes": sizes, "seed": seed})
-        return [Row("a row", 0.4 + 0.1 * len(asked), must=0.4)], {"maps": {"nothing": float("nan")}}
+        return [Row("a row", 0.4 + 0.1 * len(asked), must=0.4)], {
+            "maps": {"nothing": float("nan")},
+            "confidence": {"outputs": [[(True, 0.9)]], "own kinds": [[(True, 1.0)]]},
+        }
 
     monkeypatch.setattr(command, "evaluate", fake)
     monkeypatch.setattr("relational_iqa.load", lambda weights, device: error_model, raising=False)
@@ -98,7 +105,13 @@ def test_the_command_prints_and_writes_the_table(
     assert written["rows"][0]["holds"] is True
     assert written["details"]["seeds"][str(SEED)]["maps"]["nothing"] is None and "people" not in written["details"]
     assert written["about"]["photos"] == [path.name for path in asked["photos"]]
-    assert (out / "table.md").read_text(encoding="utf-8").endswith("1 of 1 requirements hold.\n")
+    assert (
+        (out / "table.md")
+        .read_text(encoding="utf-8")
+        .endswith(
+            "4 of 5 requirements hold | not met: confidence, outputs of algorithms: expected calibration error.\n"
+        )
+    )
 
 
 def test_several_seeds_are_different_ones_and_give_mean_and_spread(
@@ -109,6 +122,9 @@ def test_several_seeds_are_different_ones_and_give_mean_and_spread(
     assert "| **a row** | 0.600 ± 0.100 |" in capsys.readouterr().out
     seeds = [asked["seed"] for asked in answered]
     written = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    table = (out / "table.md").read_text(encoding="utf-8")
+    assert "confidence, outputs of algorithms: expected calibration error** | 0.100 |" in table
+    assert "3 pairs, those of the row of outputs of algorithms, 3 seeds together" in table
     assert len(set(seeds)) == 3 and written["about"]["seeds"] == seeds
     assert list(written["details"]["seeds"]) == [str(seed) for seed in seeds]
 

@@ -1,14 +1,19 @@
 """Confidence: the calibration error has the numbers worked out by hand, and the surest pairs are the surest."""
 
+import json
+
 import numpy as np
 import pytest
 
 from experiments.pixel_perfect.confidence import (
+    MEASURED,
     NO_CONFIDENCE,
     Answer,
     confidence_rows,
     expected_calibration_error,
     least_expected_error,
+    plain,
+    pooled_rows,
 )
 from experiments.pixel_perfect.order import KINDS, OrderResult, Pair, order_answers
 
@@ -58,6 +63,17 @@ def test_the_surest_pairs_are_those_of_the_highest_confidence_and_equal_ones_sta
     assert (surest.must, surest.aim) == (0.97, 0.99)
     tied = [Answer(right=number < 5, confidence=0.9) for number in range(10)]
     assert confidence_rows("pairs", [tied], "")[1].value == 0.5
+
+
+def test_the_answers_of_all_seeds_are_measured_together() -> None:
+    first, second = [Answer(True, 0.7), Answer(False, 0.8)], [Answer(True, 0.9)]
+    runs = [{name: plain([answers]) for name, *_ in MEASURED} for answers in (first, second)]
+    outputs, surest, _, kinds, *_ = pooled_rows(json.loads(json.dumps(runs)))
+    assert outputs.value == kinds.value == pytest.approx((0.3 + 0.8 + 0.1) / 3)
+    assert outputs.samples.startswith("3 pairs, those of the row of outputs of algorithms, 2 seeds together")
+    assert surest.value == pytest.approx(2 / 3) and kinds.name != outputs.name
+    alone = pooled_rows(runs[:1])[0]
+    assert alone.value == pytest.approx(0.55) and "seeds" not in alone.samples
 
 
 def test_weights_without_a_confidence_are_said_to_have_none() -> None:
