@@ -1,8 +1,7 @@
 """`riqa generate`: ranked sets as files that people, other programs and our own training can read.
 
     OUT/shards/ranked-000000.tar ...   WebDataset shards, see `shards`
-    OUT/manifest.jsonl                 first line: what the bytes follow from; then one line a shard. Until the run is
-                                       complete it holds the first line alone
+    OUT/manifest.jsonl                 first line: what the bytes follow from; then one line for each complete shard
     OUT/contact_sheet.png              some of the sets, drawn to be checked by eye
 
 Set i depends on (photographs, options, i) alone and every shard is made by one task, so the bytes are the same for any
@@ -102,7 +101,7 @@ def complete_folder(
     job = ShardJob(options, absolute, shards, judge, manifest.libraries)
     try:
         found = _whole_shards(job, workforce, manifest)
-        lines = found | _missing_shards(job, workforce, found)
+        lines = found | _missing_shards(job, workforce, found, manifest)
         dict(run_local(partial(_save_sheet, folder / SHEET_NAME, job), [0], 0, lambda: None))
         manifest.finished([lines[shard] for shard in range(options.shards)])
     finally:
@@ -134,7 +133,8 @@ def judge_name(judge: Callable[..., Any] | None) -> str | None:
 
 
 def _whole_shards(job: ShardJob, workforce: Workforce, manifest: Manifest) -> dict[int, dict[str, Any]]:
-    """The lines of the shards that are there and are those that were written, by number."""
+    """The lines of the shards that are there with the bytes that were listed when they were written, by number."""
+    listed = manifest.listed()
     there = [shard for shard in range(job.options.shards) if job.path(shard).exists()]
     found = {}
     with (
@@ -142,15 +142,15 @@ def _whole_shards(job: ShardJob, workforce: Workforce, manifest: Manifest) -> di
         closing(run_local(partial(_inspect, job), there, workforce.workers, tick)) as results,
     ):
         for shard, line in results:
-            if line is not None and manifest.agrees(shard, line):
+            if line is not None and listed.get(line["name"]) == line:
                 found[shard] = line
     return found
 
 
 def _missing_shards(
-    job: ShardJob, workforce: Workforce, found: Mapping[int, Mapping[str, Any]]
+    job: ShardJob, workforce: Workforce, found: Mapping[int, Mapping[str, Any]], manifest: Manifest
 ) -> dict[int, dict[str, Any]]:
-    """Writes all shards but those that were found; returns their lines by number."""
+    """Writes all shards but those that were found, and lists them; returns their lines by number."""
     missing = [shard for shard in range(job.options.shards) if shard not in found]
     if found and missing:
         _say(f"goes on: {len(found)} of {job.options.shards} shards are there")
@@ -164,6 +164,7 @@ def _missing_shards(
                 raise UsageError(
                     f"{job.path(shard)}: was written by a worker and is not here; all machines must share OUT"
                 )
+            manifest.add(line)
             lines[shard] = line
     return lines
 

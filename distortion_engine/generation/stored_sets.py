@@ -1,8 +1,9 @@
 """Folders of `riqa generate --format npy` read in place: training looks at arrays inside the shards, nothing is copied.
 
 A member of a tar is stored as it is, from a multiple of 512 bytes on, so an uncompressed `.npy` inside a shard can be
-memory-mapped. Opening a folder reads the headers of the shards and the `json` of the sets (about a second for 5,000
-sets); images and fields are read from the disk, or from the page cache of the system, when they are indexed.
+memory-mapped. Opening a folder reads all shards once, to hold them against the hashes in the manifest (about a second a
+gigabyte), and the `json` of the sets; images and fields are read from the disk, or from the page cache of the system,
+when they are indexed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.manifest import MANIFEST_NAME, Manifest
+from distortion_engine.jobs.safe_files import file_hashes
 from distortion_engine.recipe import SET_KINDS, UNORDERED, Operation
 from distortion_engine.restoration.sampling import FAMILY_NAMES, check_families, families_used
 
@@ -56,6 +58,7 @@ class StoredSets:
         source: what they show, in words.
         chosen_from: where these are some of other sets, chosen by `take`: those sets, and their numbers among them.
             What is stored for all of those sets needs not be made again for these.
+        identity: hash of all that the sets follow from, their number apart; empty where that is not known.
     """
 
     images: SetArray
@@ -68,6 +71,7 @@ class StoredSets:
     source: str = "ranked sets"
     families: np.ndarray | None = None
     chosen_from: tuple[StoredSets, np.ndarray] | None = None
+    identity: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -80,7 +84,7 @@ class StoredSets:
         """The sets from `start` on, before `stop`."""
         arrays = {name: array[start:stop] for name, array in self._arrays().items()}
         chosen_from = self.chosen_from and (self.chosen_from[0], self.chosen_from[1][start:stop])
-        return StoredSets(**arrays, source=self._counted(stop - start), chosen_from=chosen_from)
+        return replace(self, **arrays, source=self._counted(stop - start), chosen_from=chosen_from)
 
     def take(self, index: np.ndarray) -> StoredSets:
         """The sets of these numbers; what lies on the disk stays there."""
@@ -89,7 +93,7 @@ class StoredSets:
             for name, array in self._arrays().items()
         }
         whole, numbers = self.chosen_from or (self, np.arange(len(self)))
-        return StoredSets(**arrays, source=self._counted(len(index)), chosen_from=(whole, numbers[index]))
+        return replace(self, **arrays, source=self._counted(len(index)), chosen_from=(whole, numbers[index]))
 
     def without_families(self, families: Sequence[str]) -> StoredSets:
         """Those sets of which no member is made by one of these families of restoration algorithms.
@@ -121,7 +125,7 @@ class StoredSets:
         return f"{sets} {of_photographs}"
 
 
-_NO_ARRAYS = ("source", "chosen_from")
+_NO_ARRAYS = ("source", "chosen_from", "identity")
 
 
 class MappedArray:
@@ -201,12 +205,11 @@ def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda 
     if stored != "npy":
         raise UsageError(f"{folder}: holds {stored} files; training needs a folder made with --format npy")
     check(manifest.head)
-    if len(manifest.lines) != manifest.head["shards"]:
+    if not manifest.complete:
         raise UsageError(f"{folder}: is not complete; give the same riqa generate command again to complete it")
-    paths = [folder / line["name"] for line in manifest.lines]
-    for path, line in zip(paths, manifest.lines, strict=True):
-        if not path.is_file() or path.stat().st_size != line["bytes"]:
-            raise UsageError(f"{path}: is missing or damaged; give the same riqa generate command again to repair it")
+    hashes = {folder / name: line["sha256"] for name, line in manifest.listed().items()}
+    paths = list(hashes)
+    _check_shards(hashes)
     index = _Index()
     for number, path in enumerate(paths):
         try:
@@ -223,7 +226,15 @@ def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda 
         kinds=np.array([(UNORDERED, *SET_KINDS).index(record["kind"]) - 1 for record in records]),
         source=f"{len(records)} ranked sets of {len(manifest.head['photos'])} photographs",
         families=np.array([_families(record["recipe"]["members"]) for record in records]),
+        identity=manifest.identity,
     )
+
+
+def _check_shards(hashes: Mapping[Path, str]) -> None:
+    """Raises UsageError where a file is missing or has not the sha256 that it had when it was written."""
+    for path, found in zip(hashes, file_hashes(hashes), strict=True):
+        if found != hashes[path]:
+            raise UsageError(f"{path}: is missing or damaged; give the same riqa generate command again to repair it")
 
 
 def _families(members: Sequence[Mapping[str, Any]]) -> list[bool]:

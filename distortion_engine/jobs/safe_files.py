@@ -8,7 +8,8 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from typing import BinaryIO
 from distortion_engine.errors import UsageError
 
 _PARTIAL = ".partial"
+_HASHING_THREADS = 4
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The workers of a killed run notice it within a second (`engines`); until then they hold its lock.
 _LOCK_PATIENCE_S = 5.0
@@ -74,6 +76,19 @@ def file_sha256(path: Path) -> str:
     """Of the bytes of a file, hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_hashes(paths: Iterable[Path]) -> list[str]:
+    """The sha256 of each file, hexadecimal; "" for one that cannot be read."""
+
+    def hash_or_nothing(path: Path) -> str:
+        try:
+            return file_sha256(path)
+        except OSError:
+            return ""
+
+    with ThreadPoolExecutor(_HASHING_THREADS) as threads:  # hashing lets go of the interpreter
+        return list(threads.map(hash_or_nothing, paths))
 
 
 @contextmanager

@@ -153,7 +153,7 @@ def _run_and_kill(config: PretrainConfig, after_s: float, mid_write: bool) -> tu
         return "", at_s
     if _partials(config) - stale:
         return PLACES[3], at_s
-    if not any(Manifest.read(path).lines for path in Path(config.data.cache_dir).glob(f"*/{MANIFEST_NAME}")):
+    if not any(Manifest.read(path).complete for path in Path(config.data.cache_dir).glob(f"*/{MANIFEST_NAME}")):
         return PLACES[0], at_s
     return PLACES[2 if (Path(config.out) / STAGES[1]).exists() else 1], at_s
 

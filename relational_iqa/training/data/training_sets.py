@@ -22,6 +22,7 @@ from distortion_engine.generation.generate import complete_folder, judge_name
 from distortion_engine.generation.options import GenerateOptions
 from distortion_engine.generation.stored_sets import StoredSets, open_sets
 from distortion_engine.generation.workers import Workforce
+from distortion_engine.jobs.safe_files import file_hashes
 from distortion_engine.reading.photos import list_photos
 from distortion_engine.restoration.neural import shipped_hash
 from distortion_engine.restoration.sampling import check_families
@@ -129,10 +130,11 @@ def generated_sets(
 
 
 def cache_folder(options: GenerateOptions, photos: Sequence[Path], cache_dir: str, judge: Judge | None) -> Path:
-    """The folder of `options` below `cache_dir`. The number of sets does not change it, so a longer run extends the
-    folder."""
+    """The folder of `options` below `cache_dir`. Photographs are told apart by name and content. The number of sets
+    does not change the folder, so a longer run extends it."""
     drawn = {**options.to_dict(), "sets": None}
-    key = [drawn, [photo.name for photo in photos], ENGINE_VERSION, provenance_hash(), judge_name(judge)]
+    named = [[photo.name, content] for photo, content in zip(photos, file_hashes(photos), strict=True)]
+    key = [drawn, named, ENGINE_VERSION, provenance_hash(), judge_name(judge)]
     if options.restores:
         key.append(shipped_hash())
     return Path(cache_dir) / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]

@@ -59,10 +59,12 @@ def more(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture
 def unfinished(tmp_path: Path, whole: dict[str, bytes]) -> Path:
-    """What a kill leaves: the first line of the manifest, one shard, one temporary file; no sheet."""
+    """What a kill leaves: the first line of the manifest and that of a complete shard, the shard, one temporary file;
+    no sheet."""
     out = tmp_path / "unfinished"
     (out / "shards").mkdir(parents=True)
-    (out / "manifest.jsonl").write_bytes(whole["manifest.jsonl"].splitlines(keepends=True)[0])
+    lines = whole["manifest.jsonl"].splitlines(keepends=True)
+    (out / "manifest.jsonl").write_bytes(lines[0] + lines[2])
     (out / "shards/ranked-000001.tar").write_bytes(whole["shards/ranked-000001.tar"])
     (out / "shards/.ranked-000002.tar.host-7-7.partial").write_bytes(b"half")
     return out
@@ -109,7 +111,7 @@ def test_the_format_of_the_resumed_run_does_not_depend_on_its_workers(unfinished
     assert everything(unfinished) == whole
 
 
-@pytest.mark.parametrize("damage", ["bit", "cut", "empty", "other set"])
+@pytest.mark.parametrize("damage", ["bit", "label", "padding", "cut", "empty", "other set"])
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_damaged_shard_is_made_again(unfinished: Path, whole: dict[str, bytes], damage: str, finished: bool):
     shard = unfinished / "shards/ranked-000001.tar"
@@ -118,10 +120,35 @@ def test_a_damaged_shard_is_made_again(unfinished: Path, whole: dict[str, bytes]
         (unfinished / "manifest.jsonl").write_bytes(whole["manifest.jsonl"])
     if damage == "bit":
         content[1000] ^= 1
+    if damage == "label":  # of no file that the record of its set has a hash of
+        content[content.index(b'"certainty": ') + len(b'"certainty": ')] ^= 1
+    if damage == "padding":
+        content[-1] ^= 1
     shard.write_bytes({"cut": content[:-20000], "empty": b"", "other set": whole["shards/ranked-000000.tar"]}.get(
         damage, content))  # fmt: skip
     assert run(unfinished)["shards_found"] == 0
     assert everything(unfinished) == whole
+
+
+@pytest.mark.parametrize("cut", [1, 40])
+def test_a_line_of_the_manifest_that_a_kill_cut_short_is_written_again(
+    unfinished: Path, whole: dict[str, bytes], cut: int
+):
+    manifest = unfinished / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-cut])
+    assert run(unfinished)["shards_found"] == 0
+    assert everything(unfinished) == whole
+
+
+def test_shards_of_a_run_that_was_stopped_are_listed_and_not_made_again(
+    tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full_after(3))  # head and two shards
+        with pytest.raises(UsageError, match="No space left on device"):
+            run(tmp_path)
+    assert run(tmp_path)["shards_found"] == 2
+    assert everything(tmp_path) == whole
 
 
 def test_a_finished_run_is_checked_and_stays_as_it_is(unfinished: Path, whole: dict[str, bytes]):
@@ -223,7 +250,12 @@ def test_other_libraries_on_a_machine_end_the_run(tmp_path: Path, monkeypatch: p
         run(tmp_path / "out")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b'{"index": 0}\n', b"[1]\n", b"\xff\n"])
+LAYOUT_ALONE = b'{"layout": "ranked sets in WebDataset shards, 2"}\n'
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{", b'{"index": 0}\n', b"[1]\n", b"\xff\n", LAYOUT_ALONE, b"[" * 100_000 + b"\n"]
+)
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, content: bytes | None):
     (tmp_path / ("notes.txt" if content is None else "manifest.jsonl")).write_bytes(content or b"")
     before = everything(tmp_path)
@@ -285,6 +317,8 @@ def test_a_disk_that_is_full_at_any_file_leaves_what_was_whole(
     left = everything(tmp_path)
     names = ["manifest.jsonl", *(f"shards/ranked-00000{number}.tar" for number in range(3))]
     assert list(left) == names[:fails_at]
+    lines = whole["manifest.jsonl"].splitlines(keepends=True)
+    assert left.get("manifest.jsonl", b"") == b"".join(lines[:fails_at])
     assert all(left[name] == whole[name] for name in names[1:fails_at])
     run(tmp_path)
     assert everything(tmp_path) == whole

@@ -18,6 +18,7 @@ from distortion_engine.generation.options import GenerateOptions
 from distortion_engine.generation.shards import read_records
 from distortion_engine.generation.stored_sets import open_sets
 from distortion_engine.generation.workers import Workforce
+from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.recipe import SET_KINDS
 from distortion_engine.sampling import SamplingConfig
 
@@ -120,9 +121,16 @@ def damaged(folder: Path, copy: Path, damage: str) -> Path:
         shard.write_bytes(shard.read_bytes()[:-512])
     if damage == "manifest":
         manifest.unlink()
-    if damage == "shape":  # the bytes of the manifest, but not its arrays
-        content = shard.read_bytes()
-        shard.write_bytes(content.replace(b"(5, 3, 48, 48)", b"(5, 3, 96, 24)", 1))
+    if damage == "pixel":
+        content = bytearray(shard.read_bytes())
+        content[content.index(b"NUMPY") + 1000] ^= 1
+        shard.write_bytes(content)
+    if damage == "label":
+        shard.write_bytes(shard.read_bytes().replace(b'"certainty": 1', b'"certainty": 0', 1))
+    if damage == "shape":  # the hash of the manifest, but not its arrays
+        before = file_sha256(shard)
+        shard.write_bytes(shard.read_bytes().replace(b"(5, 3, 48, 48)", b"(5, 3, 96, 24)", 1))
+        manifest.write_text("".join(lines).replace(before, file_sha256(shard)))
     return copy
 
 
@@ -132,6 +140,8 @@ def damaged(folder: Path, copy: Path, damage: str) -> Path:
         ("head", "is not complete; give the same riqa generate command again"),
         ("shard", "ranked-000001.tar: is missing or damaged"),
         ("cut", "ranked-000001.tar: is missing or damaged"),
+        ("pixel", "ranked-000001.tar: is missing or damaged"),
+        ("label", "ranked-000001.tar: is missing or damaged"),
         ("manifest", "is no output of riqa generate.*--format npy"),
         ("shape", "ranked-000001.tar: cannot be read .images of set 2 has another shape"),
     ],

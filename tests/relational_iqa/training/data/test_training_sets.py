@@ -92,6 +92,18 @@ def test_restoration_outputs_are_in_another_folder_for_other_families_and_other_
     assert len(set(folders)) == 3
 
 
+def test_photographs_of_equal_names_and_other_content_give_other_sets(tmp_path: Path) -> None:
+    sets = {}
+    for folder, order in (("one", (1, 2)), ("other", (2, 1))):
+        (tmp_path / folder).mkdir()
+        for number, source in enumerate(order):
+            shutil.copy(IMAGES / f"photo_{source}.png", tmp_path / folder / f"photo_{number + 1}.png")
+        sets[folder] = training_sets(small(tmp_path / "cache", photos=str(tmp_path / folder)), no_judge)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert sets["one"].identity != sets["other"].identity
+    assert not same(sets["one"], sets["other"])
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -141,11 +153,14 @@ def test_a_folder_is_generated_once_grows_by_whole_shards_and_gives_the_first_se
     assert same(at_once, grown)
 
 
-def test_a_damaged_folder_is_repaired(tmp_path: Path, rendered: list[int]) -> None:
+@pytest.mark.parametrize("damage", ["cut", "bit"])
+def test_a_damaged_folder_is_repaired(tmp_path: Path, rendered: list[int], damage: str) -> None:
     whole = training_sets(small(tmp_path), no_judge)
     images = whole.images[3].copy()
     shard = next(tmp_path.rglob("ranked-000001.tar"))
-    shard.write_bytes(shard.read_bytes()[:-1024])
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content if damage == "bit" else content[:-1024])
     rendered.clear()
     assert np.array_equal(training_sets(small(tmp_path), no_judge).images[3], images) and rendered == [2, 3]
 
