@@ -43,6 +43,8 @@ MUTANTS = (
     Mutant(f"{_ROOM}/ranked.py", "first * rise**strength.power", "first / rise**strength.power", _RANKED),
     Mutant("distortion_engine/render.py", "apply(reference, recipe.operations)", "apply(reference, ())", _RANKED),
     Mutant(_NETWORK, "(kernel - stride) // 2", "(kernel - 1) // 2", _BACKBONE),
+    Mutant(_NETWORK, "first = self.depthwise.before - above", "first = 0", _BACKBONE),
+    Mutant(_NETWORK, "first * stride - self.before, (last", "first * stride, (last", _BACKBONE),
     Mutant(_NETWORK, "nearest < 0.9 * wanted", "nearest < wanted", _BACKBONE),
     Mutant(
         "relational_iqa/networks/backbone.py", "CODE_MEAN, CODE_SPREAD = 127.0", "CODE_MEAN, CODE_SPREAD = 0.0", _ADOPT

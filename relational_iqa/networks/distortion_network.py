@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, Stem, accept_former_names, enlarge
+from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, Stem, accept_former_names, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import halves, with_margin
 from relational_iqa.networks.pair_statistics import GridStatistics, PairStatistics
@@ -65,16 +65,16 @@ class DistortionNetwork(nn.Module):
         odd_width, fine = 2 * width // 3, width // 3
         self.trunk = EvenOddTrunk(channels, 3 * eighth, eighth, width, 4 * width // 3, odd_width)
         self.stem = Stem(channels["even4"], fine)
-        self.learned = nn.Conv2d(3 * quarter, fine, 1, bias=False)
-        self.from_trunk = nn.Conv2d(width, fine, 1)
+        self.learned = Pointwise(3 * quarter, fine, bias=False)
+        self.from_trunk = Pointwise(width, fine)
         self.project = PointwiseBlock(fine)
-        self.types = nn.Conv2d(fine, axes + 1, 1)
-        self.strength = nn.Conv2d(fine, 1, 1)
+        self.types = Pointwise(fine, axes + 1)
+        self.strength = Pointwise(fine, 1)
         self.odd_stem = Stem(channels["odd4"], fine, bias=False)
-        self.odd_learned = nn.Conv2d(quarter, fine, 1, bias=False)
-        self.gates = nn.Conv2d(fine, fine, 1)
-        self.sign_wide = nn.Conv2d(odd_width, axes, 1, bias=False)
-        self.sign = nn.Conv2d(fine, axes, 1, bias=False)
+        self.odd_learned = Pointwise(quarter, fine, bias=False)
+        self.gates = Pointwise(fine, fine)
+        self.sign_wide = Pointwise(odd_width, axes, bias=False)
+        self.sign = Pointwise(fine, axes, bias=False)
         accept_former_names(self, {"enter": "stem", "leave": "project", "odd_enter": "odd_stem"})
 
     def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Relation:

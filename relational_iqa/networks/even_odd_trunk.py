@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import SpatialBlock, Stem, accept_former_names, enlarge
+from relational_iqa.networks.blocks import Pointwise, SpatialBlock, Stem, accept_former_names, enlarge
 from relational_iqa.networks.local_analysis import box5, pool
 from relational_iqa.networks.pair_statistics import GridStatistics
 
@@ -36,19 +36,19 @@ class EvenOddTrunk(nn.Module):
         super().__init__()
         self.odd_width = odd_width
         self.stem = Stem(channels["even8"], width)
-        self.learned = nn.Conv2d(even, width, 1, bias=False)
+        self.learned = Pointwise(even, width, bias=False)
         self.block = SpatialBlock(width)
         self.stem_deep = Stem(channels["even16"], deep)
-        self.to_deep = nn.Conv2d(width, deep, 1)
+        self.to_deep = Pointwise(width, deep)
         self.deep = nn.Sequential(SpatialBlock(deep), SpatialBlock(deep))
-        self.context = nn.Conv2d(deep, deep, 1)
-        self.from_deep = nn.Conv2d(deep, width, 1)
+        self.context = Pointwise(deep, deep)
+        self.from_deep = Pointwise(deep, width)
         self.project = SpatialBlock(width)
         self.odd_local = Stem(channels["odd8"], odd_width, bias=False)
-        self.odd_learned = nn.Conv2d(odd, odd_width, 1, bias=False)
+        self.odd_learned = Pointwise(odd, odd_width, bias=False)
         self.odd_wide = Stem(channels["odd16"], odd_width, bias=False)
-        self.gates = nn.Conv2d(width, 3 * odd_width, 1)
-        self.odd_mix = nn.Conv2d(2 * odd_width, odd_width, 1, bias=False)
+        self.gates = Pointwise(width, 3 * odd_width)
+        self.odd_mix = Pointwise(2 * odd_width, odd_width, bias=False)
         accept_former_names(self, {"enter": "stem", "enter_deep": "stem_deep", "leave": "project"})
 
     def forward(

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import PatchEncoder, PointwiseBlock, enlarge
+from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, enlarge
 from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import halves, pool, window, with_margin
@@ -146,10 +146,10 @@ class ReferenceScorer(nn.Module):
         self.gain: Tensor
         self.register_buffer("gain", torch.ones(inputs, 1, 1))
         context = self.similarity.cues + features + axes + 1 + inputs
-        self.context = nn.Sequential(nn.Conv2d(context, hidden, 1), nn.SiLU(), nn.Conv2d(hidden, hidden, 1), nn.SiLU())
-        self.gates = nn.Conv2d(hidden, inputs, 1)
+        self.context = nn.Sequential(Pointwise(context, hidden), nn.SiLU(), Pointwise(hidden, hidden), nn.SiLU())
+        self.gates = Pointwise(hidden, inputs)
         self.mix = nn.Parameter(torch.randn(self.groups, inputs) * 0.3 - 5.0)
-        self.weight = nn.Conv2d(hidden, 1, 1)
+        self.weight = Pointwise(hidden, 1)
         self.pool = Monotone(2 * self.groups, 64)
         nn.init.zeros_(self.gates.weight)
         nn.init.zeros_(self.weight.weight)
@@ -224,14 +224,14 @@ class PairScorer(nn.Module):
     ) -> None:
         super().__init__()
         alone = channels["single_a"] + encoded
-        self.alone = nn.Sequential(nn.Conv2d(alone, width, 1), PointwiseBlock(width), PointwiseBlock(width))
+        self.alone = nn.Sequential(Pointwise(alone, width), PointwiseBlock(width), PointwiseBlock(width))
         self.trunk = EvenOddTrunk(
             channels, features + axes + 1 + width, odd_features + axes + width, width, 3 * width // 2, width
         )
-        self.direction = nn.Conv2d(width, 1, 1, bias=False)
-        self.magnitude = nn.Conv2d(width, 1, 1)
-        self.weight = nn.Conv2d(width, 1, 1)
-        self.embed = nn.Conv2d(width, EMBEDDING, 1, bias=False)
+        self.direction = Pointwise(width, 1, bias=False)
+        self.magnitude = Pointwise(width, 1)
+        self.weight = Pointwise(width, 1)
+        self.embed = Pointwise(width, EMBEDDING, bias=False)
         self.blend = nn.Parameter(torch.zeros(()))
         nn.init.zeros_(self.weight.weight)
 

@@ -32,7 +32,7 @@ from relational_iqa.tiling.tile_runner import NETWORK_BYTES, WHOLE_PX, TileRunne
 from relational_iqa.viewing.alignment import Alignment
 
 Input = Source | StoredImage
-JUDGEMENT_BYTES = 520
+JUDGEMENT_BYTES = 340
 """What networks with a judgement take for a pixel of a tile; measured."""
 
 

@@ -16,10 +16,10 @@ from relational_iqa.tiling.enlargement import CELL_PX
 GRID_PX = 16
 # More than any receptive field on one side: the distortion network reaches 176 px, the pair scorer on top 152 more.
 HALO_PX = 336
-# What tiles of a comparison are seen with, without and with a reference (whose scorer looks less far: 180 px in all).
-# What lies beyond moves no margin by 1e-5 and no map by 1e-4 (`experiments.benchmarks.halos`), and a tile with a wide
-# halo is mostly halo.
-PAIR_HALO_PX = 240
+# What tiles of a comparison are seen with, without and with a reference (whose scorer looks less far: 180 px in all). A
+# tile with a wide halo is mostly halo. What lies beyond moves no margin by 1e-5 and no relation map by 1e-4; the local
+# margin without a reference changes by less than .01 levels where tiles meet (`experiments.benchmarks.halos`).
+PAIR_HALO_PX = 176
 REFERENCE_HALO_PX = 160
 _LEAST_PX = 320  # side of a core: below that a tile would be all halo
 

@@ -122,7 +122,8 @@ def test_a_start_from_nothing_has_unit_variance_in_every_convolution(network: Ef
         for convolution in network.convolutions()
     ]
     with torch.no_grad():
-        network(images)
+        network.train()(images)  # which does not compute in bands
+    network.eval()
     for handle in handles:
         handle.remove()
     torch.testing.assert_close(torch.cat(spreads), torch.ones(sum(len(s) for s in spreads)), atol=1e-3, rtol=1e-3)
@@ -134,3 +135,33 @@ def test_the_first_taps_alone_are_those_of_all(network: EfficientNetLite):
         every, first = network(image), network(image, 3)
     assert len(first) == 3 and all(torch.equal(x, y) for x, y in zip(first, every, strict=False))
     assert network(image, 0) == []
+
+
+@pytest.mark.parametrize("size", [(64, 96), (61, 43)])
+@pytest.mark.parametrize("band_bytes", [1, 100_000, 10**9])
+def test_bands_of_rows_give_the_values_of_the_whole(
+    network: EfficientNetLite, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], band_bytes: int
+):
+    monkeypatch.setattr("relational_iqa.networks.backbone.BAND_BYTES", band_bytes)
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(6))
+    whole = [feature.detach() for feature in network(images)]  # where gradients are wanted there are no bands
+    with torch.no_grad():
+        banded = network(images)
+    for one, other in zip(banded, whole, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (3, 2), (5, 2)])
+@pytest.mark.parametrize("height", [1, 7, 24])
+def test_bands_give_every_row_once_from_the_rows_that_it_sees(
+    monkeypatch: pytest.MonkeyPatch, kernel: int, stride: int, height: int
+):
+    monkeypatch.setattr("relational_iqa.networks.backbone.BAND_BYTES", 4 * 8 * 10 * 5)
+    convolution = SameConvolution(8, 8, kernel, stride, groups=8)
+    bands = list(convolution.bands(height, 10, 8))
+    rows = [row for outputs, *_ in bands for row in range(outputs.start, outputs.stop)]
+    assert rows == list(range(-(-height // stride))) and (len(bands) > 1) == (height > 7)
+    for outputs, inputs, above, below in bands:
+        assert 0 <= inputs.start < inputs.stop <= height
+        assert inputs.start - above == outputs.start * stride - convolution.before
+        assert inputs.stop + below == (outputs.stop - 1) * stride - convolution.before + kernel

@@ -24,6 +24,7 @@ from relational_iqa.version import __version__
 STORED: dict[str, Any] = json.loads(make.RESULTS.read_text(encoding="utf-8"))
 SAME_PIXELS = [2, 4, 5, 8]  # numbers of pairs of one size, 160 x 128 px, strongly and weakly damaged
 AGREEMENT = 1e-4  # levels: the same arithmetic in another order
+SEAM = 1e-2  # levels: of local margins where tiles meet; what lies beyond the halo is not seen
 PRECISION = 2e-4  # levels: float32 against float64; 5e-5 at most was seen
 REMEDY = (
     "If that is meant: set the version in relational_iqa/version.py (and pyproject.toml), run "
@@ -136,7 +137,7 @@ def test_tiles_of_a_wide_image_equal_the_whole(model: RelationalIQA, referenced:
     assert images[0].shape[-1] > 112 + HALO_PX and tiled.margin == pytest.approx(whole.margin, abs=AGREEMENT)
     for name, values in whole.maps.items():
         np.testing.assert_allclose(tiled.maps[name], values, atol=AGREEMENT)
-    np.testing.assert_allclose(tiled.local_margin, whole.local_margin, atol=AGREEMENT)
+    np.testing.assert_allclose(tiled.local_margin, whole.local_margin, atol=AGREEMENT if referenced else SEAM)
 
 
 def test_two_threads_equal_one(model: RelationalIQA, batch: tuple[Tensor, Tensor, Tensor]) -> None:
