@@ -3,7 +3,11 @@
 image_io           load_image, save_image: files and arrays to float32 sRGB and back
 decoding           files to raw samples, bounded and explicit
 colour             samples to sRGB: scale, ICC profile, grey, CMYK, alpha
-jpegxl_header, webp_header, exif_orientation   what file headers say
+samples            what decoders give
+jpegxl, libjxl     JPEG XL by libjxl's own functions
+code_points        colour by number (ITU-T H.273)
+boxes, jpegxl_header, webp_header, exif_orientation   what file headers say
+refusals           the messages of refused files
 decoder_noise      keeps decoders from writing to stderr
 photos             the photographs of a folder, training and held-out
 """

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import imagecodecs
 import numpy as np
 
 from distortion_engine.errors import ImageError
-from distortion_engine.reading.decoding import Samples
+from distortion_engine.reading.samples import Samples, Space
 
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}
 """The value that stands for 1, by type of the samples."""
+_BAND_PX = 1 << 20  # pixels that are worked on at once: bounds what is taken beside samples and result
+_SPACES: dict[bytes, Space] = {b"GRAY": "grey", b"RGB ": "rgb", b"CMYK": "cmyk"}  # by the field of an ICC profile
+_NAMES = {"grey": "gray", "rgb": "rgb", "cmyk": "cmyk"}  # of imagecodecs
 _FLOAT_SLACK = 1e-4  # what resampling and dtype changes leave outside [0, 1]; clamped, anything more is an error
 _SRGB_SLACK = 0.5 / 255  # a profile that moves no colour by half an 8 bit step is sRGB: values stay bit-equal
 
@@ -22,17 +26,37 @@ def to_srgb(samples: Samples, name: str) -> np.ndarray:
     Every step acts on single pixels. Raises ImageError, which calls the image `name`, for values that are not finite
     or outside [0, 1].
     """
-    values = _scaled(samples.values, name)
+    values = samples.values
+    if values.dtype.kind == "f" and values.size:
+        bad = int(values.size - sum(int(np.isfinite(rows).sum()) for rows in _bands(values)))
+        check_values(name, bad, *((0.0, 0.0) if bad else (float(values.min()), float(values.max()))))
+    converted = _is_needed(samples)
+    planes = np.empty((3, *values.shape[:2]), np.float32)
+    top = 0
+    for rows in _bands(values):
+        planes[:, top : top + len(rows)] = np.moveaxis(_rows_to_srgb(rows, samples, converted), -1, 0)
+        top += len(rows)
+    return np.moveaxis(planes, 0, -1)
+
+
+def _bands(values: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows from top to bottom, a million pixels or one row at a time: what is worked on beside the result."""
+    rows = max(1, _BAND_PX // max(1, values.shape[1]))
+    for top in range(0, values.shape[0], rows):
+        yield values[top : top + rows]
+
+
+def _rows_to_srgb(rows: np.ndarray, samples: Samples, converted: bool) -> np.ndarray:
+    """`to_srgb` of some rows of `samples`; `converted`: by their profile."""
+    values = _scaled(rows)
     alpha = None
     if samples.alpha:
         values, alpha = values[:, :, :-1], values[:, :, -1:]
-    rgb = _by_profile(values, samples) if samples.profile else None
+    rgb = _by_profile(values, samples) if converted else None
     if rgb is None:
         rgb = values
         if samples.space == "cmyk":
             rgb = (1 - values[:, :, :3]) * (1 - values[:, :, 3:])
-    if rgb.shape[2] == 1:
-        rgb = np.broadcast_to(rgb, (*rgb.shape[:2], 3))
     if alpha is not None and alpha.min() < 1:
         rgb = rgb * alpha + (1 - alpha)
     return rgb
@@ -48,49 +72,52 @@ def check_values(name: str, bad: int, low: float, high: float) -> None:
         )
 
 
-def _scaled(values: np.ndarray, name: str) -> np.ndarray:
-    """float32 in [0, 1], a new array; floats are checked, integers divided by their full scale.
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """float32 in [0, 1], a new array, plane by plane in memory as the result will be.
 
-    It lies in memory plane by plane, as the result will: that spares large images a copy.
+    Floats are clipped, integers divided by their full scale.
     """
-    full_scale = FULL_SCALE.get(str(values.dtype))
-    if full_scale is not None:
-        planes = np.array(np.moveaxis(values, -1, 0), dtype=np.float32, order="C")
-        planes /= np.float32(full_scale)
-        return np.moveaxis(planes, 0, -1)
-    bad = int(values.size - np.isfinite(values).sum())
-    if values.size:
-        check_values(name, bad, *((0.0, 0.0) if bad else (float(values.min()), float(values.max()))))
     planes = np.array(np.moveaxis(values, -1, 0), dtype=np.float32, order="C")
-    return np.moveaxis(np.clip(planes, 0, 1, out=planes), 0, -1)
+    full_scale = FULL_SCALE.get(str(values.dtype))
+    if full_scale is None:
+        np.clip(planes, 0, 1, out=planes)
+    else:
+        planes /= np.float32(full_scale)
+    return np.moveaxis(planes, 0, -1)
 
 
-def _by_profile(values: np.ndarray, samples: Samples) -> np.ndarray | None:
-    """Colours converted to sRGB, or None where the profile is sRGB already, unreadable or for other channels."""
+def _is_needed(samples: Samples) -> bool:
+    """Whether there is a profile that can be read, is for channels as these are, and moves some colour."""
     profile = samples.profile or b""
-    space = {b"GRAY": "gray", b"RGB ": "rgb", b"CMYK": "cmyk"}.get(profile[16:20])
+    space = _SPACES.get(profile[16:20])
+    if space is None or (space != samples.space and (space, samples.space) != ("rgb", "grey")):
+        return False
+    try:
+        probe = _probe({"grey": 1, "rgb": 3, "cmyk": 4}[space])
+        converted = _transform(probe, profile, space)
+    except (imagecodecs.CmsError, ValueError, TypeError):
+        return False
+    return space == "cmyk" or bool(np.abs(converted - probe).max() >= _SRGB_SLACK)
+
+
+def _by_profile(values: np.ndarray, samples: Samples) -> np.ndarray:
+    """Colours (H, W, C) converted to sRGB by the profile, which `_is_needed` has tried."""
+    profile = samples.profile or b""
+    space = _SPACES[profile[16:20]]
     if space == "rgb" and samples.space == "grey":
         values = np.repeat(values, 3, axis=2)
-    elif space != {"grey": "gray"}.get(samples.space, samples.space):
-        return None
-    try:
-        probe = _probe(3 if space == "rgb" else values.shape[2])
-        if space != "cmyk" and np.abs(_transform(probe, profile, space) - probe).max() < _SRGB_SLACK:
-            return None
-        converted: np.ndarray = np.clip(_transform(values, profile, space), 0, 1)
-        return converted
-    except (imagecodecs.CmsError, ValueError, TypeError):
-        return None
+    converted: np.ndarray = np.clip(_transform(values, profile, space), 0, 1)
+    return converted
 
 
-def _transform(values: np.ndarray, profile: bytes, space: str) -> np.ndarray:
+def _transform(values: np.ndarray, profile: bytes, space: Space) -> np.ndarray:
     # LittleCMS through imagecodecs, float to float: its integer paths interpolate in a coarse table and miss by up to
     # 15 levels of 255 in the darks (measured on Display P3 against the closed form); Pillow offers 8 bit only.
-    pixels = np.ascontiguousarray(values[:, :, 0] if space == "gray" else values)
+    pixels = np.ascontiguousarray(values[:, :, 0] if space == "grey" else values)
     if space == "cmyk":
         pixels = pixels * np.float32(100)  # LittleCMS takes floating point ink in per cent
     return imagecodecs.cms_transform(
-        pixels, profile, _srgb_profile(), colorspace=space, outcolorspace="rgb", outdtype=np.float32
+        pixels, profile, _srgb_profile(), colorspace=_NAMES[space], outcolorspace="rgb", outdtype=np.float32
     )
 
 

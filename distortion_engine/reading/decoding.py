@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -14,7 +13,9 @@ from PIL import Image, UnidentifiedImageError
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
-from distortion_engine.reading.jpegxl_header import read_jpegxl_header
+from distortion_engine.reading.jpegxl import JPEGXL_STARTS, decode_jpegxl
+from distortion_engine.reading.refusals import check_pixels, damaged, several
+from distortion_engine.reading.samples import Samples, Space
 from distortion_engine.reading.webp_header import read_webp_size
 
 # Pillow's formats that hold one photograph (JPEG covers MPO); EPS (runs Ghostscript) and other containers stay out.
@@ -22,7 +23,6 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "JPEG2000", "AVIF", "PP
 _READABLE = "PNG, JPEG, WebP, AVIF, JPEG XL, JPEG 2000, TIFF, BMP, GIF or PPM"
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"\x00\x00\x00\x0cjP  ")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may say how it is turned
 _DIRECT_FROM_PX = 8_000_000  # PNG of at least this size is decoded straight into an array
@@ -31,43 +31,12 @@ _OTHER_BYTES = 1 << 26  # what a file may hold beside its pixels (metadata, prev
 _open_lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Decoded pixels before colour management, upright.
-
-    Args:
-        values: (H, W, C) uint8, uint16, bool or float; where there is alpha, it is the last channel.
-        space: colour space of the other channels.
-        alpha: whether there is an alpha channel.
-        profile: ICC profile, None where the file has none.
-    """
-
-    values: np.ndarray
-    space: Literal["grey", "rgb", "cmyk"]
-    alpha: bool
-    profile: bytes | None
-
-
-def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Raises ImageError where width * height exceeds `max_pixels`."""
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{name}: {width}x{height} px are {width * height} pixels, over the limit of {max_pixels}; "
-            f"use a smaller image or allow it with --max-pixels {width * height} (max_pixels= in Python)"
-        )
-
-
-def out_of_memory(name: str) -> ImageError:
-    """The error for an image that is within the limit of pixels but not within what the machine has."""
-    return ImageError(f"{name}: decoding it takes more memory than there is; use a smaller image or free some")
-
-
 def decode_file(path: Path, max_pixels: int) -> Samples:
     """Samples of an image file. Width and height are checked before anything is decoded. Raises ImageError."""
     name = str(path)
     data = _read(path, max_pixels)
-    if data.startswith(_JXL_STARTS):
-        return _decode_jpegxl(data, name, max_pixels)
+    if data.startswith(JPEGXL_STARTS):
+        return decode_jpegxl(data, name, max_pixels)
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and b"avif" not in data[8:64]:
         raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
@@ -86,7 +55,7 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
         with quiet_decoders():
             values = deep(data)
     except Exception as error:  # decoders raise whatever a damaged file provokes
-        raise _damaged(name, error) from error
+        raise damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
     if (
         values.shape[1::-1] != image.size and np.moveaxis(values, 0, -1).shape[1::-1] == image.size
@@ -110,7 +79,7 @@ def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file provokes
-        raise _damaged(name, error) from error
+        raise damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
     return Samples(turned(values, orientation), space, alpha, profile if isinstance(profile, bytes) else None)
 
@@ -147,10 +116,10 @@ def _open(data: bytes, name: str) -> Image.Image:
             return Image.open(BytesIO(data), formats=_FORMATS)
         except UnidentifiedImageError as error:
             if data.startswith(_SIGNATURES) or data[8:12] in (b"WEBP", b"avif"):
-                raise _damaged(name, "its header cannot be read") from error
+                raise damaged(name, "its header cannot be read") from error
             raise ImageError(f"{name}: is not an image (starts with {data[:12]!r}); use {_READABLE}") from error
         except Exception as error:  # decoders raise whatever a damaged file provokes
-            raise _damaged(name, error) from error
+            raise damaged(name, error) from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -159,11 +128,11 @@ def _check_single(image: Image.Image, name: str) -> None:
     # MPO (phones: a photograph followed by depth or gain map) is its first picture.
     try:
         with quiet_decoders():
-            several = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+            pages = image.format != "MPO" and bool(getattr(image, "is_animated", False))
     except Exception as error:  # decoders raise whatever a damaged file provokes
-        raise _damaged(name, error) from error
-    if several:
-        raise _several(name)
+        raise damaged(name, error) from error
+    if pages:
+        raise several(name)
 
 
 def _check_covered(image: Image.Image, name: str) -> None:
@@ -172,18 +141,7 @@ def _check_covered(image: Image.Image, name: str) -> None:
         tiles: list[Any] = getattr(image, "tile", [])
         areas = {extents: (extents[2] - extents[0]) * (extents[3] - extents[1]) for _, extents, *_ in tiles}
         if sum(areas.values()) < image.width * image.height:
-            raise _damaged(name, f"strips for {sum(areas.values())} of {image.width * image.height} pixels")
-
-
-def _several(name: str) -> ImageError:
-    return ImageError(f"{name}: is an animation or has several pages; save one frame as PNG and use that")
-
-
-def _damaged(name: str, error: object) -> ImageError:
-    if isinstance(error, MemoryError):
-        return out_of_memory(name)
-    said = " ".join(str(error).split()) or type(error).__name__
-    return ImageError(f"{name}: is damaged or cut short ({said[:120]}); save or download it again")
+            raise damaged(name, f"strips for {sum(areas.values())} of {image.width * image.height} pixels")
 
 
 def _direct_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.ndarray] | None:
@@ -201,7 +159,7 @@ def _direct_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.nda
     return None
 
 
-def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Literal["grey", "rgb", "cmyk"], bool]:
+def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Space, bool]:
     mode = image.mode
     if "transparency" in image.info and mode in ("1", "L", "P", "RGB"):
         return np.asarray(image.convert("RGBA")), "rgb", True
@@ -220,22 +178,3 @@ def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Literal["gr
     if mode in ("RGB", "RGBX", "P", "YCbCr", "HSV"):
         return np.asarray(image.convert("RGB")), "rgb", False
     raise ImageError(f"{name}: samples of Pillow's mode {mode} have no agreed scale; save it as 8 or 16 bit RGB")
-
-
-def _decode_jpegxl(data: bytes, name: str, max_pixels: int) -> Samples:
-    try:
-        header = read_jpegxl_header(data)
-        check_pixels(name, header.width, header.height, max_pixels)
-        if header.animated:
-            raise _several(name)
-        with quiet_decoders():
-            values = imagecodecs.jpegxl_decode(data)
-    except ImageError:
-        raise
-    except Exception as error:  # decoders raise whatever a damaged file provokes
-        raise _damaged(name, error) from error
-    values = values if values.ndim > 2 else values[:, :, None]
-    if values.ndim > 3:
-        raise _several(name)
-    channels = values.shape[2]
-    return Samples(values, "grey" if channels < 3 else "rgb", channels in (2, 4), None)

@@ -8,7 +8,9 @@ What comes out is always float32 RGB, sRGB-encoded, (3, H, W), in [0, 1]. What h
 * Alpha: fully opaque alpha is dropped; otherwise the image is laid over white, in sRGB values, as a browser page would.
 * Grey and 1 bit become three equal channels; a palette is looked up; CMYK without a profile becomes
   (1 - ink) (1 - black), as in every viewer without colour management.
-* Depth: 16 bit PNG, TIFF, PGM and JPEG XL keep their precision (value / 65535); AVIF and JPEG 2000 arrive with 8 bit.
+* Depth: 16 bit PNG, TIFF and PGM keep their precision (value / 65535), and so does JPEG XL of any depth (value / full
+  scale of its bits); AVIF and JPEG 2000 arrive with 8 bit.
+* JPEG XL: its named colour space or ICC profile is converted to sRGB; black is used where it is CMYK.
 * Refused, with one line that names the file and the remedy (ImageError): missing, folder, empty, damaged or cut short,
   not an image, animations and files of several pages, more than `max_pixels` (checked before decoding), a side below
   MIN_SIDE_PX, NaN or infinite values, floats outside [0, 1], shapes and types that would have to be guessed.
@@ -26,7 +28,9 @@ from PIL import Image
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.jobs.safe_files import atomic_file
 from distortion_engine.reading.colour import FULL_SCALE, check_values, to_srgb
-from distortion_engine.reading.decoding import Samples, check_pixels, decode_file, decode_pil, out_of_memory
+from distortion_engine.reading.decoding import decode_file, decode_pil
+from distortion_engine.reading.refusals import check_pixels, out_of_memory
+from distortion_engine.reading.samples import Samples
 
 MAX_PIXELS = 200_000_000
 """Default limit on width * height; 200 megapixels are 2.4 GB as float32 RGB."""

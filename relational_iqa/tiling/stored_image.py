@@ -20,8 +20,9 @@ from PIL import Image
 from torch import Tensor
 
 from distortion_engine.reading.colour import to_srgb
-from distortion_engine.reading.decoding import Samples, out_of_memory
 from distortion_engine.reading.image_io import MAX_PIXELS, check_side, load_image, read_samples
+from distortion_engine.reading.refusals import out_of_memory
+from distortion_engine.reading.samples import Samples
 from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, in_file, temporary_array
 from relational_iqa.viewing.alignment import match_sizes_by, resized
 

@@ -1,0 +1,45 @@
+"""What decoders give: samples, not yet brought to sRGB."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Space = Literal["grey", "rgb", "cmyk"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Decoded pixels before colour management, upright.
+
+    Args:
+        values: (H, W, C) uint8, uint16, bool or float of full scale; where there is alpha, it is the last channel and
+            not multiplied into the others.
+        space: colour space of the other channels.
+        alpha: whether there is an alpha channel.
+        profile: ICC profile, None where the file has none.
+    """
+
+    values: np.ndarray
+    space: Space
+    alpha: bool
+    profile: bytes | None
+
+
+def colour_space(channels: int) -> tuple[Space, bool]:
+    """Space and alpha of 1 to 4 channels of which none is ink."""
+    return "grey" if channels < 3 else "rgb", channels in (2, 4)
+
+
+def full_range(values: np.ndarray, bits: int) -> np.ndarray:
+    """Unsigned integers of 0 to 2^bits - 1 as uint8 of 0 to 255 or, above 8 bits, uint16 of 0 to 65535.
+
+    Rounded to nearest; 8 and 16 bits stay as they are.
+    """
+    kind, top = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
+    if bits in (8, 16):
+        return values.astype(kind, copy=False)
+    largest = (1 << bits) - 1
+    table = (np.arange(largest + 1, dtype=np.uint64) * top + largest // 2) // largest
+    found: np.ndarray = table.astype(kind)[np.minimum(values, largest)]
+    return found
