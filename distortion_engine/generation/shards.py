@@ -16,7 +16,6 @@ import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,7 +29,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.generation.encoding import encode_array, encode_fields, encode_image, quarter_fields
 from distortion_engine.generation.options import GenerateOptions
 from distortion_engine.generation.provenance import libraries
-from distortion_engine.jobs.safe_files import atomic_file, file_sha256
+from distortion_engine.jobs.safe_files import atomic_file, file_sha256, file_sha256_once
 
 
 @dataclass(frozen=True)
@@ -179,14 +178,7 @@ def _shortest(values: Tensor) -> list[list[float]]:
 
 
 def _check_unchanged(photo: Path, sha256: str) -> None:
-    state = photo.stat()
-    if _sha256_once(photo, state.st_mtime_ns, state.st_size) != sha256:
+    if file_sha256_once(photo) != sha256:
         raise UsageError(
             f"{photo}: is another file than when the run began ({platform.node()}); put the first one back"
         )
-
-
-@lru_cache(maxsize=4096)
-def _sha256_once(path: Path, changed_ns: int, size: int) -> str:
-    """The hash of a file, computed once a process for as long as time and size stay the same."""
-    return file_sha256(path)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,6 +62,16 @@ def check_writable(folder: Path) -> None:
         raise UsageError(cannot_write(folder, error)) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Makes `folder`, and those above it, where they are missing, and proves that it can be written; UsageError where
+    not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(cannot_write(folder, error)) from error
+    check_writable(folder)
+
+
 def remove_partials(folder: Path) -> None:
     """Removes what `atomic_file` left in `folder` where a process was killed."""
     for path in folder.glob(f".*{_PARTIAL}"):
@@ -76,6 +87,17 @@ def file_sha256(path: Path) -> str:
     """Of the bytes of a file, hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_sha256_once(path: Path) -> str:
+    """The same, computed once a process for as long as time and size of the file stay the same."""
+    state = path.stat()
+    return _cached_sha256(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=65536)
+def _cached_sha256(path: Path, changed_ns: int, size: int) -> str:
+    return file_sha256(path)
 
 
 def file_hashes(paths: Iterable[Path]) -> list[str]:

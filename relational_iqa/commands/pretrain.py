@@ -26,6 +26,8 @@ def pretrain(options: PretrainOptions) -> None:
 
 def _train(settings: Mapping[str, Any], resume: Resume) -> Path:
     """Trains the system that the settings name and returns the path of its weights."""
+    from relational_iqa.training.loop.run_folder import one_run_a_folder
+
     if settings.get("system") == "pmos":
         from relational_iqa.training.pmos.pretrain import parse_pmos_config, pretrain_pmos
 
@@ -33,8 +35,8 @@ def _train(settings: Mapping[str, Any], resume: Resume) -> Path:
     if settings.get("system") == "judgement":
         from relational_iqa.training.pixel_perfect.judgement_pretrain import parse_judgement_config, pretrain_judgement
 
-        return pretrain_judgement(parse_judgement_config(settings), resume)
+        return one_run_a_folder(pretrain_judgement)(parse_judgement_config(settings), resume)
     from relational_iqa.training.pixel_perfect.pretrain import parse_config
     from relational_iqa.training.pixel_perfect.pretrain import pretrain as pretrain_core
 
-    return pretrain_core(parse_config(settings), resume)
+    return one_run_a_folder(pretrain_core)(parse_config(settings), resume)

@@ -67,5 +67,10 @@ def write_card(weights: Path, card: WeightCard | Mapping[str, Any]) -> Path:
 
 def read_card(weights: Path) -> dict[str, Any]:
     """The card beside `weights` as plain data; OSError or ValueError where there is none to read."""
-    card: dict[str, Any] = json.loads(card_path(weights).read_text(encoding="utf-8"))
+    try:
+        card: Any = json.loads(card_path(weights).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{card_path(weights)}: is nested too deeply") from error
+    if not isinstance(card, dict):
+        raise ValueError(f"{card_path(weights)}: holds {type(card).__name__}, expected a mapping")
     return card

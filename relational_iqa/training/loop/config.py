@@ -6,6 +6,13 @@ from typing import Literal
 
 from distortion_engine.errors import UsageError
 
+CHANGEABLE = frozenset({
+    "steps", "max_seconds", "log_every", "panel_every", "checkpoint_every", "checkpoint_every_s", "accelerator",
+    "devices", "threads", "data_workers",
+})  # fmt: skip
+"""Options that may differ from those of the checkpoint that a run goes on from: its length, and how it is computed and
+reported. The others decide what is learned."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:

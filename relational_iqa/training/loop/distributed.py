@@ -53,6 +53,11 @@ def is_first_process() -> bool:
     return not distributed or torch.distributed.get_rank() == 0
 
 
+def launched_rank() -> int:
+    """Number of this process in a run of several, also before it has joined them; 0 in a run of one."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+
+
 def check_same_start(fabric: Fabric, step: int | None, out_dir: object) -> None:
     """UsageError unless all processes found a checkpoint of the same step (None: no checkpoint)."""
     if fabric.world_size == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from distortion_engine.errors import UsageError
-from relational_iqa.storage.cards import WeightCard, write_card
+from distortion_engine.jobs.safe_files import file_sha256
+from relational_iqa.storage.cards import WeightCard, read_card, write_card
 from relational_iqa.training.loop.distributed import is_first_process
 
 Config = TypeVar("Config")
+_OF_THE_TRAINING = ("git_commit", "seconds", "hardware", "stages")
 _KEPT = ("stage", "steps", "seconds", "ended_by", "losses", "data_wait", "trained_parameters", "device")
 
 
@@ -45,6 +48,9 @@ def git_commit() -> str:
 def write_trained(path: Path, save: Callable[[Path], str], card: WeightCard) -> Path:
     """The last act of a run: its weights and their card, written by the first process. Returns `path`.
 
+    A card that is there already and says the same of the same weights stays: where a finished run is repeated, it names
+    the commit and the machine that trained them.
+
     Args:
         path: of the weights.
         save: writes the weights to a path.
@@ -52,8 +58,21 @@ def write_trained(path: Path, save: Callable[[Path], str], card: WeightCard) -> 
     """
     if is_first_process():
         save(path)
-        write_card(path, card)
+        if not _is_told(path, card):
+            write_card(path, card)
     return path
+
+
+def _is_told(path: Path, card: WeightCard) -> bool:
+    """Whether the card beside these weights is theirs and differs from `card` at most in who trained them and when."""
+    try:
+        there = read_card(path)
+    except (OSError, ValueError):
+        return False
+    now = {"sha256": file_sha256(path), **json.loads(json.dumps(asdict(card)))}
+    return all(
+        there.get(key) == value for key, value in now.items() if key not in _OF_THE_TRAINING and value is not None
+    )
 
 
 def facts_of_run(config: Any, commit: str, ended: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

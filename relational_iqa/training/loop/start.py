@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from torch import nn
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import remove_partials
 from relational_iqa.training.loop.checkpoint import find_checkpoint, load_checkpoint
+from relational_iqa.training.loop.config import CHANGEABLE, TrainConfig
 from relational_iqa.training.loop.distributed import check_same_start
 from relational_iqa.training.loop.ema import ExponentialMovingAverage
 
@@ -56,12 +59,13 @@ class Start:
         return f"resumed {self.checkpoint} at step {self.step}" + (f", with {', '.join(changes)}" if changes else "")
 
 
-def find_start(fabric: Fabric, stage: str, out_dir: Path, resume: str | Path) -> Start:
+def find_start(fabric: Fabric, stage: str, config: TrainConfig, out_dir: Path, resume: str | Path) -> Start:
     """The point from which a run starts, the same in all processes.
 
     Args:
         fabric: processes and devices of the run.
         stage: name of the stage; checkpoints of another one are refused.
+        config: options of the run. With `resume` "auto", a checkpoint of other options is refused.
         out_dir: folder of the run.
         resume: see `find_checkpoint`.
 
@@ -72,8 +76,28 @@ def find_start(fabric: Fabric, stage: str, out_dir: Path, resume: str | Path) ->
         remove_partials(out_dir)  # a checkpoint that a killed run was writing
     checkpoint = find_checkpoint(resume, out_dir)
     state = load_checkpoint(checkpoint, stage) if checkpoint else {}
+    if checkpoint and resume == "auto":
+        check_same_options(checkpoint, state, config)
     check_same_start(fabric, state.get("step"), out_dir)
     if not state:
         return Start(None, {})
     step = state["step"]
     return Start(checkpoint, state, step, state["seconds"], state.get("batches", step * fabric.world_size))
+
+
+def check_same_options(checkpoint: Path, state: Mapping[str, Any], config: TrainConfig) -> None:
+    """Raises UsageError, with the differences named, where a checkpoint is of a run that `config` does not describe:
+    its weights would get a card with options that they were not trained with."""
+    before, now = state["config"], asdict(config)
+    odd = [name for name in now if name not in CHANGEABLE and name in before and before[name] != now[name]]
+    said = [f"{name} {before[name]!r}, now {now[name]!r}" for name in odd]
+    if state["step"] > config.steps:
+        said.append(f"{state['step']} steps are taken, steps is {config.steps}")
+    limit = config.max_seconds
+    if limit is not None and limit < (before.get("max_seconds") or math.inf) and state["seconds"] > limit:
+        said.append(f"{state['seconds']:.0f} seconds are used, max_seconds is {limit:g}")
+    if said:
+        raise UsageError(
+            f"checkpoint {checkpoint} is of a run with other options ({'; '.join(said)}): give those again, another "
+            "folder, or resume='never' to start anew over it"
+        )

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from distortion_engine.jobs.safe_files import make_folder, sole_writer
 from relational_iqa.training.data.loading import BatchLoader
 from relational_iqa.training.loop.config import TrainConfig, learning_rate
 from relational_iqa.training.loop.distributed import gather_batch, lost_peers_named, make_fabric, mean_over_processes
@@ -66,12 +67,22 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
             checkpoint: its file.
 
     Raises:
-        UsageError: the checkpoint or the data cannot be used, or another process of the run died.
+        UsageError: the checkpoint or the data cannot be used, the checkpoint is of a run with other options, another
+            run is writing in `out_dir`, or another process of the run died.
         FloatingPointError: the run diverges.
     """
     fabric = make_fabric(config)
+    folder = Path(out_dir)
+    if fabric.global_rank != 0:  # it writes nothing
+        return _train(fabric, stage, config, folder, resume)
+    make_folder(folder)
+    with sole_writer(folder):
+        return _train(fabric, stage, config, folder, resume)
+
+
+def _train(fabric: Fabric, stage: Stage, config: TrainConfig, out_dir: Path, resume: str | Path) -> dict[str, Any]:
     rank, world = fabric.global_rank, fabric.world_size
-    start = find_start(fabric, stage.name, Path(out_dir), resume)
+    start = find_start(fabric, stage.name, config, out_dir, resume)
     resumed = start.checkpoint is not None
 
     loader = BatchLoader(stage.batches, start.batches + rank, world, config.data_workers)
@@ -87,7 +98,7 @@ def train(stage: Stage, config: TrainConfig, out_dir: str | Path, resume: str | 
     if not resumed:
         ema.restart()
 
-    run = RunState(stage, config, Path(out_dir), fabric, optimizer, ema, start)
+    run = RunState(stage, config, out_dir, fabric, optimizer, ema, start)
     average = partial(mean_over_processes, fabric)
     with (
         loader,

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import file_sha256_once
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.benchmarks.readers.items import Benchmark
@@ -28,6 +29,7 @@ from relational_iqa.storage.cards import WeightCard
 from relational_iqa.storage.opinions import joined_opinions
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS, load
+from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import git_commit, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, score_range, to_mos
@@ -173,6 +175,7 @@ def _score_with_heads(
             log(f"scored {index + 1} of {len(rated.files)} images")
 
 
+@one_run_a_folder
 def fit_mos(
     config: FitConfig, resume: str = "auto", log: Log = lambda text: None
 ) -> tuple[Path, dict[str, SplitVerdict]]:
@@ -202,9 +205,9 @@ def fit_mos(
 
 
 def _images_key(rated: Rated, index: np.ndarray) -> str:
-    """Names the images of a fit and their scores: a data set that changed since a checkpoint was written starts anew,
-    or a split would be judged by a fit that has seen its test images."""
-    rows = [[str(rated.files[i]), float(rated.scores[i])] for i in index]
+    """Names the content of the images of a fit and their scores: a data set that changed since a checkpoint was written
+    starts anew, or a split would be judged by a fit that has seen its test images."""
+    rows = [[file_sha256_once(rated.files[i]), float(rated.scores[i])] for i in index]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 

@@ -17,6 +17,7 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.mos_labels import NO_RECOLOURING, Recolouring
@@ -57,6 +58,7 @@ def parse_pmos_config(values: Mapping[str, Any]) -> PmosConfig:
     return parse_run(PmosConfig, values)
 
 
+@one_run_a_folder
 def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     """Runs the stage and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it.
 

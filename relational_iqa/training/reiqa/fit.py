@@ -24,6 +24,7 @@ from relational_iqa.storage.reiqa_weights import save_encoders
 from relational_iqa.systems.choices import Experts
 from relational_iqa.systems.reiqa import ReIQA, features_of_files
 from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.reiqa.data import ReIQAData
@@ -75,6 +76,7 @@ def parse_config(values: Mapping[str, Any]) -> ReIQAConfig:
     return parse_run(ReIQAConfig, values)
 
 
+@one_run_a_folder
 def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
     """Trains both encoders; returns `out`/`name`.safetensors, with the card `name`.json beside it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import file_sha256_once
 from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.benchmarks.readers.items import RatedImage
 from relational_iqa.benchmarks.splits import grouped_splits, judge_held_out
@@ -25,6 +26,7 @@ from relational_iqa.storage.spips_weights import load_spips_weights, save_spips_
 from relational_iqa.systems.spips import SPIPS
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.run_folder import made_from, one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.spips.data import RatedBatches, TripletBatches, load_pair
@@ -107,6 +109,7 @@ def parse_config(values: Mapping[str, Any]) -> SpipsConfig:
     return parse_run(SpipsConfig, values)
 
 
+@one_run_a_folder
 def fit(config: SpipsConfig, resume: str = "auto") -> Path:
     """Trains and returns the path of the weights, `out`/`name`.safetensors, with the card `name`.json beside it."""
     commit, out = git_commit(), Path(config.out)
@@ -116,7 +119,8 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
     if config.mode == "ranked":
         stage, source = _ranked(config, network)
     elif config.mode == "triplets":
-        stage, source = _triplets(config, network)
+        stage, source, judged = _triplets(config, network)
+        folder = folder / judged
         opinions = joined_opinions(opinions, source)
     else:
         rated = _read_rated(_people(config))
@@ -202,7 +206,8 @@ def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str
     return stage, sets.source
 
 
-def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:
+def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str, str]:
+    """The stage, where its data comes from, and what names the judged pairs."""
     people, size, seed = _people(config), config.train.batch_size, config.train.seed
     benchmark = read_benchmark(people.dataset, people.root, people.partial)
     pairs = benchmark.pairs
@@ -212,7 +217,11 @@ def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, s
         raise UsageError(f"{people.dataset} holds rated images, no judged pairs; use mode=mos for it")
     batches = TripletBatches(pairs, size, people.crop_px, seed)
     stage = triplet_stage(network, batches, size, bool(config.start_from))
-    return stage, f"{len(pairs)} judged pairs of {people.dataset}, {Path(people.root).name}"
+    # Of hundreds of thousands of small files, the size stands for the content.
+    rows = [[str(path), path.stat().st_size] for pair in pairs for path in (pair.first, pair.second, pair.reference)]
+    text = json.dumps([rows, [pair.prefer_second for pair in pairs]])
+    source = f"{len(pairs)} judged pairs of {people.dataset}, {Path(people.root).name}"
+    return stage, source, hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _on_opinions(config: SpipsConfig, network: SpipsNetwork, rated: Sequence[RatedImage]) -> SpipsStage:
@@ -244,13 +253,14 @@ def _folder(config: SpipsConfig) -> Path:
     folder = Path(config.out) / config.mode
     if config.mode == "ranked":
         return folder
-    decisive = {key: value for key, value in asdict(config).items() if key not in ("name", "out")}
-    return folder / hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+    return folder / hashlib.sha256(json.dumps(made_from(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _images_key(rated: Sequence[RatedImage]) -> str:
-    """Names rated images and their scores: a data set that changed since a checkpoint was written starts anew."""
-    return hashlib.sha256(json.dumps([[str(row.image), row.score] for row in rated]).encode()).hexdigest()[:12]
+    """Names the content of rated images and their scores: a data set that changed since a checkpoint was written starts
+    anew."""
+    rows = [[*(file_sha256_once(path) for path in (row.image, row.reference) if path), row.score] for row in rated]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
 def _people(config: SpipsConfig) -> People:

@@ -1,8 +1,9 @@
 """riqa pretrain: values of its file and of the command line, and one clear line for what is wrong with them."""
 
 import sys
+from dataclasses import make_dataclass
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,19 +25,24 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append((config, resume))
         return Path("w.safetensors")
 
-    module.__dict__.update(pretrain=pretrain, parse_config=lambda values: SimpleNamespace(**values))
+    def parse_config(values: dict[str, Any]) -> Any:
+        return make_dataclass("Config", values)(**values)
+
+    module.__dict__.update(pretrain=pretrain, parse_config=parse_config)
     monkeypatch.setitem(sys.modules, "relational_iqa.training.pixel_perfect.pretrain", module)
     return calls
 
 
 def test_pretrain_reads_the_file_and_replaces_values(runs: list[Any], tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text("name: tiny\nscoring: {steps: 10, learning_rate: 1.0e-3}\n")
+    out = str(tmp_path / "run")
+    config.write_text(f"name: tiny\nout: {out}\nscoring: {{steps: 10, learning_rate: 1.0e-3}}\n")
     argv = ["pretrain", "--config", str(config), "scoring.steps=20", "name=small", "--resume", "never"]
     assert cli.main(argv) == 0
     assert cli.main(["pretrain", "--config", str(config), "scoring.max_seconds=1.5"]) == 0
     (first, resume), (second, default) = runs
-    assert vars(first) == {"name": "small", "scoring": {"steps": 20, "learning_rate": 0.001}} and resume == "never"
+    scoring = {"steps": 20, "learning_rate": 0.001}
+    assert vars(first) == {"name": "small", "out": out, "scoring": scoring} and resume == "never"
     assert second.scoring["max_seconds"] == 1.5 and second.name == "tiny" and default == "auto"
 
 

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs import safe_files
+from distortion_engine.jobs.safe_files import sole_writer
 from relational_iqa.training.loop.trainer import train
 from tests.relational_iqa.training.loop.toy_stage import CONFIG, ToyStage, assert_same_bits, logged, state_of
 
@@ -53,6 +56,34 @@ def test_finished_run_is_not_trained_again_but_yields_its_weights(finished: Path
     summary = train(stage, CONFIG, finished)
     assert summary["resumed_from"] == 12 and summary["steps"] == 12
     assert torch.equal(stage.last.weight, state_of(finished)["ema"]["3.weight"])
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"seed": 4}, "seed 3, now 4"),
+        ({"learning_rate": 2e-2, "momentum": 0.5}, "learning_rate 0.01, now 0.02; momentum 0.9, now 0.5"),
+        ({"steps": 11}, "12 steps are taken, steps is 11"),
+        ({"max_seconds": 1e-9}, "seconds are used, max_seconds is 1e-09"),
+    ],
+)
+def test_a_run_is_not_repeated_with_other_options_and_the_weights_of_the_first(
+    other: dict[str, Any], said: str, finished: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"is of a run with other options .*{said}.*another folder"):
+        train(ToyStage(), replace(CONFIG, **other), finished)
+
+
+def test_a_run_may_become_longer_and_be_computed_and_reported_in_another_way(tmp_path: Path) -> None:
+    train(ToyStage(), replace(CONFIG, steps=2), tmp_path)
+    longer = replace(CONFIG, steps=3, threads=2, log_every=1, checkpoint_every=1)
+    assert train(ToyStage(), longer, tmp_path)["resumed_from"] == 2
+
+
+def test_a_second_run_in_the_folder_is_kept_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe_files, "_LOCK_PATIENCE_S", 0.0)
+    with sole_writer(tmp_path), pytest.raises(UsageError, match="another run is writing here"):
+        train(ToyStage(), CONFIG, tmp_path)
 
 
 def test_never_starts_anew_and_a_folder_can_be_named(tmp_path: Path, finished: Path) -> None:
