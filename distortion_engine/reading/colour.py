@@ -27,7 +27,7 @@ def to_srgb(samples: Samples, name: str) -> np.ndarray:
     or outside [0, 1].
     """
     values = samples.values
-    if values.dtype.kind == "f" and values.size:
+    if str(values.dtype) not in FULL_SCALE and values.size:
         bad = int(values.size - sum(int(np.isfinite(rows).sum()) for rows in _bands(values)))
         check_values(name, bad, *((0.0, 0.0) if bad else (float(values.min()), float(values.max()))))
     converted = _is_needed(samples)

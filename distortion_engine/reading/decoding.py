@@ -1,7 +1,7 @@
 """Decoding of image files to raw samples, bounded and explicit; `image_io.load_image` turns them into sRGB tensors."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from distortion_engine.errors import ImageError
+from distortion_engine.reading.code_points import refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
 from distortion_engine.reading.jpegxl import JPEGXL_STARTS, decode_jpegxl
-from distortion_engine.reading.refusals import check_pixels, damaged, several
-from distortion_engine.reading.samples import Samples, Space
+from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
+from distortion_engine.reading.samples import Samples, Space, full_range
+from distortion_engine.reading.tiff import TIFF_STARTS, decode_tiff
 from distortion_engine.reading.webp_header import read_webp_size
 
 # Pillow's formats that hold one photograph (JPEG covers MPO); EPS (runs Ghostscript) and other containers stay out.
@@ -41,7 +43,16 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
         raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
         check_pixels(name, *size, max_pixels)
-    image = _open(data, name)
+    is_tiff = data.startswith(TIFF_STARTS)
+    if is_tiff and (samples := decode_tiff(data, name, max_pixels, always=False)) is not None:
+        refuse_hdr_profile(name, samples.profile)
+        return samples
+    try:
+        image = _open(data, name)
+    except UnidentifiedImageError as error:
+        if is_tiff and (samples := decode_tiff(data, name, max_pixels, always=True)) is not None:
+            return samples
+        raise _not_opened(data, name) from error
     check_pixels(name, *image.size, max_pixels)
     _check_single(image, name)
     _check_covered(image, name)
@@ -57,10 +68,6 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
-    if (
-        values.shape[1::-1] != image.size and np.moveaxis(values, 0, -1).shape[1::-1] == image.size
-    ):  # TIFF, planes apart
-        values = np.moveaxis(values, 0, -1)
     profile = image.info.get("icc_profile")
     channels = values.shape[2]
     return Samples(turned(values, orientation), "grey" if channels < 3 else "rgb", channels in (2, 4), profile)
@@ -114,14 +121,19 @@ def _open(data: bytes, name: str) -> Image.Image:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return Image.open(BytesIO(data), formats=_FORMATS)
-        except UnidentifiedImageError as error:
-            if data.startswith(_SIGNATURES) or data[8:12] in (b"WEBP", b"avif"):
-                raise damaged(name, "its header cannot be read") from error
-            raise ImageError(f"{name}: is not an image (starts with {data[:12]!r}); use {_READABLE}") from error
+        except UnidentifiedImageError:
+            raise
         except Exception as error:  # decoders raise whatever a damaged file provokes
             raise damaged(name, error) from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _not_opened(data: bytes, name: str) -> ImageError:
+    """The error for what Pillow does not identify."""
+    if data.startswith(_SIGNATURES) or data[8:12] in (b"WEBP", b"avif"):
+        return damaged(name, "its header cannot be read")
+    return ImageError(f"{name}: is not an image (starts with {data[:12]!r}); use {_READABLE}")
 
 
 def _check_single(image: Image.Image, name: str) -> None:
@@ -151,11 +163,6 @@ def _direct_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.nda
         return imagecodecs.png_decode
     if image.format == "PNG" and data[24:26] == b"\x08\x02" and "transparency" not in image.info:  # 8 bit RGB
         return imagecodecs.png_decode if image.width * image.height >= _DIRECT_FROM_PX else None
-    tags = getattr(image, "tag_v2", None)
-    if image.format == "TIFF" and tags is not None:
-        bits, photometric = tags.get(_TIFF_BITS, (1,)), tags.get(_TIFF_PHOTOMETRIC)
-        if set(bits) == {16} and photometric in (1, 2) and image.mode != "F":  # 1 black is zero, 2 RGB
-            return imagecodecs.tiff_decode
     return None
 
 
@@ -172,9 +179,11 @@ def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Space, bool
     if mode == "CMYK":
         return np.asarray(image), "cmyk", False
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):  # Pillow scales PGM to 16 bit
-        return np.asarray(image).astype(np.uint16), "grey", False
+        tags: Mapping[int, Any] = getattr(image, "tag_v2", {})  # a TIFF that was opened outside: as stored
+        values = full_range(np.asarray(image).astype(np.uint16), tags.get(_TIFF_BITS, (16,))[0])
+        return 65535 - values if tags.get(_TIFF_PHOTOMETRIC) == 0 else values, "grey", False
     if mode == "F":
         return np.asarray(image), "grey", False
     if mode in ("RGB", "RGBX", "P", "YCbCr", "HSV"):
         return np.asarray(image.convert("RGB")), "rgb", False
-    raise ImageError(f"{name}: samples of Pillow's mode {mode} have no agreed scale; save it as 8 or 16 bit RGB")
+    raise unsupported(name, {"LAB": "CIE Lab", "I": "integers of 32 bits"}.get(mode, f"Pillow's mode {mode}"))

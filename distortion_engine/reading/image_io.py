@@ -154,9 +154,11 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Samples:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         hint = "; use transpose(1, 2, 0)" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
         raise ImageError(f"{name}: shape {array.shape}, expected (H, W), (H, W, 3) or (H, W, 4){hint}")
-    if str(array.dtype) not in FULL_SCALE and array.dtype.kind != "f":
+    if array.dtype.name not in FULL_SCALE and array.dtype.kind != "f":
         raise ImageError(f"{name}: type {array.dtype}, expected uint8, uint16 or floats in [0, 1]; convert it first")
     values = array if array.ndim == 3 else array[:, :, None]
     check_pixels(name, values.shape[1], values.shape[0], max_pixels)
+    if not values.dtype.isnative:  # as files of the other byte order are read
+        values = values.astype(values.dtype.newbyteorder("="))
     channels = values.shape[2]
     return Samples(values, "grey" if channels == 1 else "rgb", channels == 4, None)

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.image_files.jpeg_xl import make_jpeg_xl
+from experiments.image_files.tiff import make_tiff
 from experiments.image_files.workshop import ROOT, Maker, Workshop
 
-MAKERS: tuple[Maker, ...] = (make_jpeg_xl,)
+MAKERS: tuple[Maker, ...] = (make_jpeg_xl, make_tiff)
 
 
 def main() -> None:

@@ -86,6 +86,12 @@ class Workshop:
         self.run(CONVERT, path, "-alpha", "off", "+profile", "*", "-colorspace", "sRGB", "-depth", "16", "PNG48:p.png")
         return read_png(self.work / "p.png")
 
+    def rgba(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Straight colours (H, W, 3) and alpha (H, W, 1) in [0, 1] of a file as ImageMagick decodes it."""
+        self.run(CONVERT, path, "+profile", "*", "-colorspace", "sRGB", "-depth", "16", "PNG64:p.png")
+        values = read_png(self.work / "p.png")
+        return values[:, :, :3], values[:, :, 3:]
+
     def table(self) -> list[dict[str, Any]]:
         """The cases as JSON."""
         return [asdict(case) for case in self.cases]

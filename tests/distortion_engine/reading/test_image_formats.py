@@ -1,5 +1,6 @@
 """What people have: every format, depth and layout is read as it is, and memory as the file would be."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def test_arrays_tensors_and_pil_images_give_the_same_as_the_file(
 ) -> None:
     wanted = expected(pixels)
     kinds = [pixels, pixels.astype(np.uint16) * 257, pixels / 255, (pixels / 255).astype(np.float32)]
+    kinds += [(pixels.astype(np.uint16) * 257).astype(">u2"), (pixels / 255).astype(">f4")]  # of the other byte order
     kinds += [Image.fromarray(pixels), np.dstack([pixels, np.full(SIZE, 255, np.uint8)])]
     kinds += [torch.from_numpy(pixels).permute(2, 0, 1), wanted, wanted[None], wanted.double()]
     for source in kinds:
@@ -124,3 +126,29 @@ def test_the_shipped_demo_images_are_read() -> None:
     for path in sorted(p for p in DEMO.iterdir() if p.suffix in {".png", ".jpg", ".webp", ".avif", ".jxl"}):
         image = load_image(path)
         assert image.shape[0] == 3 and 0 <= image.min() < image.max() <= 1
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_a_deep_grey_tiff_means_the_same_opened_by_pillow_or_by_path(
+    tmp_path: Path, bits: int, photometric: int, pixels: np.ndarray
+) -> None:
+    largest = (1 << bits) - 1
+    grey = np.round(pixels[:, :, 0] / 255 * largest).astype(np.uint16)
+    stored = grey if photometric else largest - grey
+    if bits == 16:
+        packed = stored.astype("<u2").tobytes()
+    else:  # two samples in three bytes, high bits first
+        pairs = stored.reshape(-1, 2).astype(np.uint32)
+        packed = b"".join(int(a << 12 | b).to_bytes(3, "big") for a, b in pairs)
+    entries = [(256, 40), (257, 24), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1), (278, 24),
+               (279, len(packed))]  # fmt: skip
+    table = b"".join(struct.pack("<HHII", tag, 4 if tag > 277 else 3, 1, value) for tag, value in entries)
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(packed))
+    (tmp_path / "x.tif").write_bytes(head + packed + struct.pack("<H", len(entries)) + table + bytes(4))
+    wanted = torch.from_numpy((grey / largest).astype(np.float32)).expand(3, -1, -1)
+    torch.testing.assert_close(load_image(tmp_path / "x.tif"), wanted, rtol=0, atol=1e-5)
+    if bits == 12 and photometric == 0:  # which Pillow does not open
+        return
+    with Image.open(tmp_path / "x.tif") as opened:
+        torch.testing.assert_close(load_image(opened), wanted, rtol=0, atol=1e-5)

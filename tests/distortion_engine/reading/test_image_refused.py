@@ -175,7 +175,7 @@ def test_float_tiff_is_checked_like_an_array(tmp_path: Path, failure: Callable[.
     Image.fromarray(grey * 300).save(tmp_path / "y.tif")
     assert "y.tif: float values from 0 to 300" in failure(tmp_path / "y.tif")
     Image.fromarray((grey * 300).astype(np.int32)).save(tmp_path / "z.tif")
-    assert "z.tif: samples of Pillow's mode I have no agreed scale" in failure(tmp_path / "z.tif")
+    assert "z.tif: TIFF of signed 32 bit samples is not read" in failure(tmp_path / "z.tif")
 
 
 @pytest.mark.parametrize(
