@@ -18,6 +18,7 @@ _LOGGERS = ("PIL", "imagecodecs")
 _lock = threading.Lock()
 _inside = 0
 _undo = ExitStack()
+_ears = threading.local()
 
 
 @contextmanager
@@ -42,6 +43,18 @@ def quiet_decoders() -> Iterator[None]:
                 _undo.close()
 
 
+@contextmanager
+def heard_warnings() -> Iterator[list[str]]:
+    """Collects what imagecodecs logs in this thread, however the program has set logging up."""
+    heard: list[str] = []
+    with quiet_decoders():
+        _ears.heard = heard
+        try:
+            yield heard
+        finally:
+            del _ears.heard
+
+
 def _silence(undo: ExitStack) -> None:
     undo.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
@@ -49,9 +62,27 @@ def _silence(undo: ExitStack) -> None:
         handler = logging.NullHandler()  # without any handler, records would go to stderr
         logging.getLogger(name).addHandler(handler)
         undo.callback(logging.getLogger(name).removeHandler, handler)
+    _listen(logging.getLogger("imagecodecs"), undo)
     set_handler = _tiff_handler_setter()
     if set_handler is not None:
         undo.callback(set_handler, set_handler(None))
+
+
+def _listen(logger: logging.Logger, undo: ExitStack) -> None:
+    """Lets a thread that is inside `heard_warnings` have its records, all others go the way they went."""
+    enabled, handle = logger.isEnabledFor, logger.handle
+
+    def heard_or_handled(record: logging.LogRecord) -> None:
+        heard = getattr(_ears, "heard", None)
+        if heard is not None:
+            heard.append(record.getMessage())
+        elif enabled(record.levelno):
+            handle(record)
+
+    # Levels, filters and `logging.disable` are the program's; these two methods come before them.
+    for name, method in (("isEnabledFor", lambda level: True), ("handle", heard_or_handled)):
+        setattr(logger, name, method)
+        undo.callback(delattr, logger, name)
 
 
 @cache

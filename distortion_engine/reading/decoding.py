@@ -14,6 +14,7 @@ from distortion_engine.errors import ImageError
 from distortion_engine.reading.code_points import refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
+from distortion_engine.reading.jpeg import JPEG_START, check_jpeg
 from distortion_engine.reading.jpegxl import JPEGXL_STARTS, decode_jpegxl
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
 from distortion_engine.reading.samples import Samples, Space, full_range
@@ -43,6 +44,9 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
         raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
         check_pixels(name, *size, max_pixels)
+    if data.startswith(JPEG_START) and (samples := check_jpeg(data, name, max_pixels)) is not None:
+        refuse_hdr_profile(name, samples.profile)
+        return samples
     is_tiff = data.startswith(TIFF_STARTS)
     if is_tiff and (samples := decode_tiff(data, name, max_pixels, always=False)) is not None:
         refuse_hdr_profile(name, samples.profile)

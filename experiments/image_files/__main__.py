@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.image_files.jpeg import make_jpeg
 from experiments.image_files.jpeg_xl import make_jpeg_xl
 from experiments.image_files.tiff import make_tiff
 from experiments.image_files.workshop import ROOT, Maker, Workshop
 
-MAKERS: tuple[Maker, ...] = (make_jpeg_xl, make_tiff)
+MAKERS: tuple[Maker, ...] = (make_jpeg_xl, make_tiff, make_jpeg)
 
 
 def main() -> None:

@@ -1,0 +1,111 @@
+"""JPEG: what is checked beside decoding, and the depths that Pillow does not read."""
+
+import re
+import struct
+
+import imagecodecs
+from PIL import Image
+
+from distortion_engine.reading.decoder_noise import heard_warnings, quiet_decoders
+from distortion_engine.reading.exif_orientation import read_orientation, turned
+from distortion_engine.reading.jpeg_header import JpegHeader, read_jpeg_header
+from distortion_engine.reading.refusals import check_pixels, damaged, unsupported
+from distortion_engine.reading.samples import Samples, colour_space, full_range
+
+JPEG_START = b"\xff\xd8\xff"
+_MAX_SCANS = 100  # as libtiff allows; encoders make about ten, and each costs a pass over all pixels
+_BY_PILLOW, _LOSSLESS = 8, 3
+_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")  # of libjpeg's warnings, jerror.h
+_EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+_HIERARCHICAL = (5, 6, 7, 13, 14, 15)
+
+
+def check_jpeg(data: bytes, name: str, max_pixels: int) -> Samples | None:
+    """Samples of a JPEG of more than 8 bits; None for others, once they are known to be whole.
+
+    Pillow drops libjpeg's warnings, by which half a file that ends well passes for a whole one. libtiff passes them on,
+    so the file is decoded a second time, wrapped as TIFF. Raises ImageError for damaged files, for more than
+    `_MAX_SCANS` scans and for processes without a decoder.
+    """
+    header = read_jpeg_header(data)
+    check_pixels(name, header.width, header.height, max_pixels)
+    if header.scans > _MAX_SCANS:
+        raise unsupported(name, f"JPEG of {header.scans} scans (limit {_MAX_SCANS})")
+    if header.process in _HIERARCHICAL:
+        raise unsupported(name, "hierarchical JPEG")
+    if header.precision <= _BY_PILLOW:
+        said = _warning_of(data, header)
+        if said is not None:
+            raise damaged(name, said)
+        return None
+    if header.end is None:
+        raise damaged(name, "no end of image")
+    if len(header.sampling) not in (1, 3):
+        raise unsupported(name, f"{header.precision} bit JPEG of {len(header.sampling)} components")
+    try:
+        with quiet_decoders():
+            values = imagecodecs.jpeg8_decode(data)
+    except Exception as error:  # decoders raise whatever a damaged file provokes
+        raise damaged(name, error) from error
+    values = full_range(values if values.ndim == 3 else values[:, :, None], header.precision)
+    space, _ = colour_space(values.shape[2])
+    return Samples(turned(values, _orientation(header)), space, False, header.profile)
+
+
+def _orientation(header: JpegHeader) -> int:
+    image = Image.new("L", (1, 1))
+    image.info["exif"] = header.exif
+    return read_orientation(image)
+
+
+def _warning_of(data: bytes, header: JpegHeader) -> str | None:
+    """What libjpeg says of damage; None where it says nothing, or where libtiff does not take such components."""
+    if header.process == _LOSSLESS or not header.width * header.height or not header.sampling:
+        return None
+    with heard_warnings() as heard:
+        try:
+            imagecodecs.tiff_decode(_as_tiff(data, header), verbose=True)
+        except Exception:  # what Pillow cannot read either, it says itself
+            pass
+    for said in heard:
+        if said.startswith(_DAMAGE) and not _is_padding(said, data, header):
+            return said
+    return None
+
+
+def _is_padding(said: str, data: bytes, header: JpegHeader) -> bool:
+    """Whether the bytes that libjpeg skips are harmless: before the first scan, or of one value before the end."""
+    found = _EXTRANEOUS.search(said)
+    if found is None:
+        return False
+    count, marker = int(found[1]), bytes([0xFF, int(found[2], 16)])
+    if marker == b"\xff\xd9":
+        skipped = data[max(0, (header.end or 0) - count) : header.end or 0]
+        return skipped in (bytes(len(skipped)), b"\xff" * len(skipped))
+    return data.find(marker, 0, header.first_scan) >= count
+
+
+def _as_tiff(data: bytes, header: JpegHeader) -> bytes:
+    """A TIFF of one strip that is the file (TIFF technical note 2)."""
+    components = len(header.sampling)
+    numbers: list[tuple[int, int, tuple[int, ...]]] = [
+        (256, 4, (header.width,)),
+        (257, 4, (header.height,)),
+        (258, 3, (header.precision,) * components),
+        (259, 3, (7,)),  # JPEG
+        (262, 3, ({1: 1, 3: 6}.get(components, 5),)),  # grey, YCbCr, separated
+        (273, 4, (8,)),
+        (277, 3, (components,)),
+        (278, 4, (header.height,)),
+        (279, 4, (len(data),)),
+        (530, 3, header.sampling[0]),
+    ]
+    directory = 8 + len(data) + len(data) % 2
+    after = directory + 2 + 12 * len(numbers) + 4
+    table, beyond = struct.pack("<H", len(numbers)), b""
+    for tag, kind, values in numbers:
+        packed = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        if len(packed) > 4:
+            packed, beyond = struct.pack("<I", after + len(beyond)), beyond + packed
+        table += struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
+    return b"".join([struct.pack("<2sHI", b"II", 42, directory), data, bytes(len(data) % 2), table, bytes(4), beyond])

@@ -1,0 +1,76 @@
+"""The marker segments of a JPEG file (ITU-T T.81, annex B), up to the end of its first image."""
+
+import re
+from dataclasses import dataclass
+
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15
+_SCAN, _END, _TEMPORARY = 0xDA, 0xD9, 0x01
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in entropy-coded data, past stuffed bytes and restarts
+_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
+
+
+@dataclass(frozen=True)
+class JpegHeader:
+    """What the segments say.
+
+    Args:
+        process: n of the marker SOFn: 0 baseline, 1 extended, 2 progressive, 3 lossless, from 9 on arithmetic.
+        precision: bits a sample.
+        width: in pixels; 0 where there is no frame.
+        height: in pixels.
+        sampling: (horizontal, vertical) sampling factors of each component.
+        scans: how many there are.
+        first_scan: offset of the first scan's marker.
+        end: offset of the marker EOI; None where it is missing.
+        exif: content of the EXIF segment, b"" where there is none.
+        profile: ICC profile, None where there is none.
+    """
+
+    process: int
+    precision: int
+    width: int
+    height: int
+    sampling: tuple[tuple[int, int], ...]
+    scans: int
+    first_scan: int
+    end: int | None
+    exif: bytes
+    profile: bytes | None
+
+
+def read_jpeg_header(data: bytes) -> JpegHeader:
+    """Walks through the segments; stops without complaint where the data end or make no sense."""
+    frame, scans, first_scan, end, exif = b"", 0, len(data), None, b""
+    process, parts = -1, {}
+    at = 2
+    while (found := _NEXT_MARKER.search(data, at)) is not None:
+        at, marker = found.end(), data[found.start() + 1]
+        if marker == _END:
+            end = found.start()
+            break
+        if marker in (_TEMPORARY, 0xD8):
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        segment = data[at + 2 : at + max(length, 2)]
+        at += max(length, 2)
+        if marker == _SCAN:
+            scans, first_scan = scans + 1, min(first_scan, found.start())
+        elif marker in _FRAMES and not frame:
+            process, frame = marker - 0xC0, segment
+        elif marker == 0xE1 and segment.startswith(_EXIF) and not exif:
+            exif = segment
+        elif marker == 0xE2 and segment.startswith(_ICC):
+            parts[segment[len(_ICC)] if len(segment) > len(_ICC) else 0] = segment[len(_ICC) + 2 :]
+    factors = frame[7::3]
+    return JpegHeader(
+        process=process,
+        precision=frame[0] if frame else 0,
+        width=int.from_bytes(frame[3:5], "big"),
+        height=int.from_bytes(frame[1:3], "big"),
+        sampling=tuple((factor >> 4, factor & 15) for factor in factors),
+        scans=scans,
+        first_scan=first_scan,
+        end=end,
+        exif=exif,
+        profile=b"".join(part for _, part in sorted(parts.items())) or None,
+    )
