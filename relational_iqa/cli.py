@@ -27,6 +27,7 @@ from relational_iqa.commands import (
     serve,
 )
 from relational_iqa.commands.parser import Command, parse
+from relational_iqa.tiling.memory import use_huge_pages
 
 # Order of --help. A new command is one line here and its module in the import above.
 COMMANDS: dict[str, Command[Any]] = {
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Command[Any]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    use_huge_pages()
     try:
         name, options = parse(COMMANDS, sys.argv[1:] if argv is None else argv)
         COMMANDS[name].run(options)

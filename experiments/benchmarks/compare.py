@@ -22,6 +22,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from relational_iqa.tiling.memory import use_huge_pages
+
 ROOT = Path(__file__).resolve().parents[2]
 SIZES_MP = (0.2, 1.0, 12.0, 50.0, 100.0)
 OURS = ("ours", "ours with reference")
@@ -200,6 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if given[:1] == ["--one"]:
         method, folder, pixels, threads, repeats = given[1:]
+        if method in OURS and int(pixels) >= COMMAND_LINE_FROM_PX:
+            use_huge_pages()  # as the command does, before torch is imported
         print(json.dumps(measure(method, Path(folder), int(pixels), int(threads), int(repeats))))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,11 +1,14 @@
-"""Whether the C library keeps freed memory for the next tensor (fast) or gives it back to the system (small).
+"""Where memory comes from and goes to: pages of the system, and whether the C library keeps freed memory for the next
+tensor (fast) or gives it back to the system (small).
 
-`keep_freed_memory` is for programs: commands and worker processes call it, an import or a `load()` does not.
+`use_huge_pages` and `keep_freed_memory` are for programs: commands and worker processes call them, an import or a
+`load()` does not.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +16,22 @@ from typing import Any
 
 # Of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # of torch
 _KEPT_BYTES = 64 << 20
 _APART_BYTES = 16 << 20
 
 _kept = False  # whether `keep_freed_memory` was called; glibc has no getter
+
+
+def use_huge_pages() -> None:
+    """Makes torch ask Linux for pages of 2 MiB for tensors of 2 MiB and more, by an environment variable that torch
+    reads when it is imported: call it before that. A value that the variable already has stays.
+
+    Large tensors are mapped anew each time. With pages of 4 KiB that takes up to half of the time of a comparison of
+    large images; with these pages a third of it.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault(_HUGE_PAGES, "1")
 
 
 def keep_freed_memory() -> bool:

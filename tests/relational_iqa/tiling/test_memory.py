@@ -1,12 +1,13 @@
 """Keeping freed memory, and giving large blocks back: done where the C library can, harmless elsewhere."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from relational_iqa.tiling.memory import keep_freed_memory
+from relational_iqa.tiling.memory import keep_freed_memory, use_huge_pages
 
 ROOT = Path(__file__).parents[3]
 
@@ -21,6 +22,32 @@ def test_a_c_library_without_mallopt_is_left_alone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert keep_freed_memory() is False
+
+
+STARTED = """
+import os, sys
+from relational_iqa.cli import main
+assert "torch" not in sys.modules and main(["compare", "none.png", "none.png"]) == 2 and "torch" in sys.modules
+print(os.environ["THP_MEM_ALLOC_ENABLE"])
+"""
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("0", "0")])
+def test_commands_ask_for_huge_pages_before_torch_starts_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, used: str
+) -> None:
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", given)
+    done = subprocess.run([sys.executable, "-c", STARTED], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [used]
+
+
+def test_once_torch_is_there_the_environment_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", sys)
+    use_huge_pages()
+    assert "THP_MEM_ALLOC_ENABLE" not in os.environ
 
 
 MAPPED = """
