@@ -9,7 +9,8 @@ of the whole image.
 
 Two judgements, subtracted, are a margin without a reference that is odd by construction. Where two images are close,
 the relation heads know better: they see the moments of both at once, h(a, b) - h(b, a), and need not agree with any
-ranking of single images (`experiments/NOTES.md` has the numbers).
+ranking of single images (`experiments/NOTES.md` has the numbers). Some see the moments of the whole images, others
+those of every cell, which tells where.
 """
 
 from __future__ import annotations
@@ -168,6 +169,79 @@ class RelationHead(nn.Module):
         return first - second
 
 
+@dataclass(frozen=True)
+class LocalRelation:
+    """What the local relation heads say of pairs (a, b) before pooling, one of each head, on the grid of cells.
+
+    Shape:
+        margin: (b, heads, h, w), levels, > 0 where a is better; odd.
+        weight: (b, heads, h, w), > 0; even.
+    """
+
+    margin: Float[Tensor, "b heads h w"]
+    weight: Float[Tensor, "b heads h w"]
+
+    def sums(self, share: Float[Tensor, "_ 1 h w"]) -> RelationSums:
+        """Sums over the cells, of which `share` says how much counts, 0 to 1, for all pairs or for each."""
+        weight = self.weight * share
+        return RelationSums(weight.sum((2, 3)), (weight * self.margin).sum((2, 3)))
+
+
+@dataclass(frozen=True)
+class RelationSums:
+    """Sums over cells of what the local relation heads say; those of tiles add.
+
+    Args:
+        weight: of the weights of each head.
+        value: of weighted margins.
+    """
+
+    weight: Float[Tensor, "b heads"]
+    value: Float[Tensor, "b heads"]
+
+    def __add__(self, other: RelationSums) -> RelationSums:
+        return RelationSums(self.weight + other.weight, self.value + other.value)
+
+    def margin(self) -> Float[Tensor, "b heads"]:
+        """Weighted means of the local margins, levels, > 0 where a is better; odd."""
+        return self.value / self.weight
+
+
+class LocalRelationHead(nn.Module):
+    """Inputs (b, 2 c, h, w) of two images -> margin in levels, > 0 where the first is better, odd to the bit; and
+    weight > 0, even.
+
+    The first layer is a sum of what each image gives alone, so images of many pairs pass through it once.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.own = nn.Conv2d(inputs, hidden, 1)
+        self.other = nn.Conv2d(inputs, hidden, 1, bias=False)
+        self.layers = nn.Sequential(nn.SiLU(), nn.Dropout(0.2), PointwiseBlock(hidden), nn.SiLU())
+        self.out = nn.Conv2d(hidden, 2, 1)
+        nn.init.zeros_(self.out.weight[1:])
+
+    def project(
+        self, x: Float[Tensor, "b inputs h w"]
+    ) -> tuple[Float[Tensor, "b hidden h w"], Float[Tensor, "b hidden h w"]]:
+        """What an image gives to its own side of a pair, and to that of the other."""
+        return self.own(x), self.other(x)
+
+    def relate(
+        self, a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]
+    ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
+        """Margin and weight of pairs of images that `project` has seen."""
+        first, second = self.out(self.layers(a[0] + b[1])), self.out(self.layers(b[0] + a[1]))
+        weight = (first[:, 1:] + second[:, 1:]) / 2
+        return first[:, :1] - second[:, :1], torch.exp(weight.clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
+
+    def forward(
+        self, a: Float[Tensor, "b inputs h w"], b: Float[Tensor, "b inputs h w"]
+    ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
+        return self.relate(self.project(a), self.project(b))
+
+
 class Judgement(nn.Module):
     """Images (B, 3, H, W), sRGB in [0, 1], both sides multiples of 16 -> judgements by every head.
 
@@ -191,6 +265,7 @@ class Judgement(nn.Module):
         self.locals = nn.ModuleList(LocalHead(inputs, architecture.hidden) for _ in heads)
         self.pooled = nn.ModuleList(PooledHead(inputs, architecture.hidden) for _ in heads)
         self.relations = nn.ModuleList(RelationHead(inputs, architecture.hidden) for _ in heads)
+        self.local_relations = nn.ModuleList(LocalRelationHead(inputs, architecture.hidden) for _ in heads)
         self.root_share = nn.Parameter(torch.zeros(architecture.heads))
         self.offset: Tensor
         self.scale: Tensor
@@ -249,6 +324,14 @@ class Judgement(nn.Module):
         """Margins of pairs of whole images by every relation head, levels, > 0 where a is better; odd."""
         x, y = self.pooled_inputs(a), self.pooled_inputs(b)
         return torch.cat([head(x, y) for head in self.relations], 1)
+
+    def local_relation(
+        self, a: Float[Tensor, "b {2*self.channels} h w"], b: Float[Tensor, "b {2*self.channels} h w"]
+    ) -> LocalRelation:
+        """What the local relation heads say of pairs of images, from their `moments`."""
+        x, y = self.inputs(a), self.inputs(b)
+        margins, weights = zip(*(head(x, y) for head in self.local_relations), strict=True)
+        return LocalRelation(torch.cat(margins, 1), torch.cat(weights, 1))
 
     def pooled_inputs(self, sums: JudgementSums) -> Float[Tensor, "b {2*self.channels}"]:
         """Mean and spread of every channel over the whole image, as the heads see them."""

@@ -15,7 +15,7 @@ from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
-from relational_iqa.networks.joint_margin import JointMargin, LocalPair, PairSums, PairVerdict
+from relational_iqa.networks.joint_margin import Findings, JointMargin, JudgedPair, LocalPair, PairSums, PairVerdict
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.scoring_network import LocalMargin, ScoringNetwork
 
@@ -75,15 +75,27 @@ class Networks(nn.Module):
         if self.judgement is not None:
             # In float32 always, one image after the other: then a and b are treated alike to the last bit.
             with torch.autocast(a.device.type, enabled=False):
-                judged = self.judgement(a.float()), self.judgement(b.float())
+                first, second = self.judgement(a.float()), self.judgement(b.float())
+                judged = JudgedPair(first, second, self.judgement.local_relation(first.moments, second.moments))
         return LocalPair(relation.maps.float(), margin, judged)
 
     def verdict(self, sums: PairSums) -> PairVerdict:
         """Margin, confidence and trust of pooled sums."""
-        pair = self.scoring.pair.margin(sums.pair)
-        if self.judgement is None or self.joint is None or sums.judged is None:
-            return PairVerdict(pair, None, None)
-        a, b = (self.judgement.quality(one) for one in sums.judged)
-        related = self.judgement.relation(*sums.judged)
-        verdict: PairVerdict = self.joint(a, b, related, pair, sums.kinds / sums.share)
+        if self.joint is None:
+            return PairVerdict(self.scoring.pair.margin(sums.pair), None, None)
+        verdict: PairVerdict = self.joint(self.findings(sums))
         return verdict
+
+    def findings(self, sums: PairSums) -> Findings:
+        """What is known of pairs before it is joined. ValueError where there is no judgement."""
+        judged = sums.judged
+        if self.judgement is None or judged is None:
+            raise ValueError("these networks have no judgement: nothing is to be joined")
+        return Findings(
+            self.judgement.quality(judged.a),
+            self.judgement.quality(judged.b),
+            self.judgement.relation(judged.a, judged.b),
+            judged.related.margin(),
+            self.scoring.pair.margin(sums.pair),
+            sums.kinds / sums.share,
+        )

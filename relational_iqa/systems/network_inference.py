@@ -48,15 +48,13 @@ class PairTileResult:
 
     Args:
         maps: relation maps in [-1, 1].
-        judged: difference of the judgements, levels; None where there are none.
-        local: local margin of the pair scorer, levels.
+        placed: local margins, levels, of those parts of the margin that have one: see `LocalPair.placed`.
         weight: how much a place counts, > 0.
         sums: over the cells that count.
     """
 
     maps: Float[Tensor, "b k h w"]
-    judged: Float[Tensor, "b 1 h w"] | None
-    local: Float[Tensor, "b 1 h w"]
+    placed: Float[Tensor, "b placed h w"]
     weight: Float[Tensor, "b 1 h w"]
     sums: PairSums
 
@@ -93,8 +91,7 @@ class NetworkInference:
         """
         with self._precision():
             local = self._networks.local_pair(a, b)
-        margin = local.margin
-        return PairTileResult(local.maps, local.judged_margin(), margin.margin, margin.weight, local.sums(share))
+        return PairTileResult(local.maps, local.placed(), local.margin.weight, local.sums(share))
 
     def against(
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
@@ -110,11 +107,11 @@ class NetworkInference:
     def pair_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[PairSums, ...]]:
-        """Tiles of a and b -> difference of the judgements where there are any, then M(a, b), local margin of the pair
-        scorer, weight; sums for the verdict."""
+        """Tiles of a and b -> local margins of the parts but the pair scorer where there are any, then M(a, b), local
+        margin of the pair scorer, weight; sums for the verdict."""
         found = self.pair(tiles[0], tiles[1], share)
-        judged = [] if found.judged is None else [found.judged]
-        return torch.cat([*judged, found.maps, found.local, found.weight], 1)[0], (found.sums,)
+        others, pair = found.placed[:, :-1], found.placed[:, -1:]
+        return torch.cat([others, found.maps, pair, found.weight], 1)[0], (found.sums,)
 
     def against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]

@@ -53,7 +53,7 @@ class CompareGraph(nn.Module):
     ]:
         local = self.networks.local_pair(a, b)
         verdict = self.networks.verdict(local.sums(torch.ones_like(local.margin.weight)))
-        margin = verdict.local_margin(local.judged_margin(), local.margin.margin)
+        margin = verdict.local_margin(local.placed())
         return local.maps, margin, local.margin.weight, verdict.margin
 
 

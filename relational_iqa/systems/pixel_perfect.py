@@ -282,15 +282,16 @@ class RelationalIQA:
 
 
 def _with_local_margin(maps: np.ndarray | None, verdict: PairVerdict) -> np.ndarray | None:
-    """The maps of a pair with one local margin in place of its two parts; row by row in place, for they may lie in a
+    """The maps of a pair with one local margin in place of its parts; row by row in place, for they may lie in a
     file."""
-    if maps is None or verdict.trust is None:
+    if maps is None:
         return maps
-    first, second = verdict.local_factors()[0].tolist()
-    for judged, pair in zip(maps[0], maps[-2], strict=True):
-        pair *= second
-        pair += first * judged
-    return maps[1:]
+    *others, pair = verdict.local_factors()[0].tolist()
+    for row, local in enumerate(maps[-2]):
+        local *= pair
+        for factor, part in zip(others, maps, strict=False):
+            local += factor * part[row]
+    return maps[len(others) :]
 
 
 def _maps_of(found: np.ndarray | None, image: StoredImage) -> tuple[dict[str, Map], Map, Map]:

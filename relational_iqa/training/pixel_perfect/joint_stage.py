@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from distortion_engine.generation.stored_sets import StoredSets
-from relational_iqa.networks.joint_margin import JointMargin
+from relational_iqa.networks.joint_margin import Findings, JointMargin
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.stage_distances import stage_distances
@@ -36,11 +36,12 @@ class JointBatch(NamedTuple):
     """N pairs, and what the frozen networks say of them.
 
     Attributes:
-        judged_a: (N, heads) judgements of the first image, levels.
-        judged_b: (N, heads) judgements of the second image.
-        related: (N, heads) margins of the relation heads, levels.
-        pair: (N,) margins of the pair scorer, levels.
-        kinds: (N, K) mean strengths of every kind of difference.
+        judged_a: (N, heads), as in `Findings`.
+        judged_b: (N, heads), as in `Findings`.
+        related: (N, heads), as in `Findings`.
+        placed: (N, heads), as in `Findings`.
+        pair: (N,), as in `Findings`.
+        kinds: (N, K), as in `Findings`.
         sign: (N,) 1 where the first is better, -1 where the second is, 0 where nobody can tell.
         target: (N,) margin that the metrics see, levels.
     """
@@ -48,6 +49,7 @@ class JointBatch(NamedTuple):
     judged_a: Tensor
     judged_b: Tensor
     related: Tensor
+    placed: Tensor
     pair: Tensor
     kinds: Tensor
     sign: Tensor
@@ -56,6 +58,14 @@ class JointBatch(NamedTuple):
     def rows(self, index: Tensor | slice) -> JointBatch:
         """The pairs of these numbers."""
         return JointBatch(*(values[index] for values in self))
+
+    def findings(self) -> Findings:
+        """What is to be joined."""
+        return Findings(*self[: len(Findings._fields)])
+
+    def exchanged(self) -> JointBatch:
+        """The same pairs with the images exchanged."""
+        return JointBatch(*self.findings().exchanged(), -self.sign, -self.target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +81,8 @@ class JointBatches(Dataset[JointBatch]):
         count = len(self.rows.sign)
         chosen = self.rows.rows(torch.from_numpy(rng.choice(count, self.batch_size, replace=count < self.batch_size)))
         half = self.batch_size // 2
-        same, turned = chosen.rows(slice(None, half)), exchanged(chosen.rows(slice(half, None)))
+        same, turned = chosen.rows(slice(None, half)), chosen.rows(slice(half, None)).exchanged()
         return JointBatch(*(torch.cat(both) for both in zip(same, turned, strict=True)))
-
-
-def exchanged(rows: JointBatch) -> JointBatch:
-    """The same pairs with the images exchanged."""
-    return JointBatch(rows.judged_b, rows.judged_a, -rows.related, -rows.pair, rows.kinds, -rows.sign, -rows.target)
 
 
 @torch.inference_mode()
@@ -101,18 +106,12 @@ def rows_of_sets(networks: Networks, sets: StoredSets, pairs_per_set: int, seed:
         first = torch.cat([images[chosen[:, 0]], images[shown : shown + 1]])
         second = torch.cat([images[chosen[:, 1]], twin])
         local = networks.local_pair(first, second)
-        sums = local.sums(torch.ones_like(local.margin.weight[:1]))
-        if sums.judged is None:
-            raise ValueError("these networks have no judgement: nothing is to be joined")
+        found = networks.findings(local.sums(torch.ones_like(local.margin.weight[:1])))
         deep = torch.stack(stage_distances(images, images[:1].expand_as(images), judgement.stages), 1).numpy()
         sign, target = teachers(sets, number, chosen, deep)
         parts.append(
             JointBatch(
-                judgement.quality(sums.judged[0]),
-                judgement.quality(sums.judged[1]),
-                judgement.relation(*sums.judged),
-                networks.scoring.pair.margin(sums.pair),
-                sums.kinds / sums.share,
+                *found,
                 torch.from_numpy(np.append(sign, 0.0)).float(),
                 torch.from_numpy(np.append(target, 0.0)).float(),
             )
@@ -145,7 +144,7 @@ class JointObjective(nn.Module):
     def forward(self, batch: JointBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss: the order; the level of the metrics; no margin where nobody can tell; and the log-likelihood of the
         confidence."""
-        verdict = self.joint(batch.judged_a, batch.judged_b, batch.related, batch.pair, batch.kinds)
+        verdict = self.joint(batch.findings())
         ordered = (batch.sign != 0).float()
         right = (verdict.margin.detach() * batch.sign > 0).float()
         likelihood = F.binary_cross_entropy(verdict.confidence, right, weight=ordered, reduction="sum")
@@ -172,8 +171,7 @@ class JointStage:
 
     def calibrate(self, batch: JointBatch) -> None:
         """Brings the cues to unit spread."""
-        rows = self.batches.rows
-        self.model.joint.calibrate(rows.judged_a - rows.judged_b, rows.related, rows.pair, rows.kinds)
+        self.model.joint.calibrate(self.batches.rows.findings())
 
     def loss(self, model: nn.Module, batch: JointBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """See `JointObjective`."""
@@ -192,7 +190,7 @@ def set_temperature(joint: JointMargin, rows: JointBatch) -> float:
     joint.eval()
     known = rows.rows(rows.sign != 0)
     joint.temperature.fill_(1.0)
-    verdict = joint(known.judged_a, known.judged_b, known.related, known.pair, known.kinds)
+    verdict = joint(known.findings())
     right = (verdict.margin * known.sign > 0).float()
     odds = torch.logit(verdict.confidence.clamp(0.5, 1 - 1e-6))
     losses = [F.binary_cross_entropy_with_logits(odds / value, right) for value in _TEMPERATURES]

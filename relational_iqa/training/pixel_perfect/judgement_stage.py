@@ -7,15 +7,16 @@ stages agree; the mean of the metrics, which ties the scale to levels; and the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.judgement import Judgement, JudgementSums, LocalJudgement
+from relational_iqa.networks.judgement import Judgement, JudgementSums, LocalJudgement, LocalRelation, LocalRelationHead
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.training.data.stored_moments import MomentBatch, MomentBatches, StoredMoments
 from relational_iqa.training.losses.ranked_sets import (
@@ -28,7 +29,7 @@ from relational_iqa.training.losses.ranking import rank_logistic
 
 _HUBER = 0.1  # severity; errors below are squared
 _MOST_SEVERE = 1.2  # severities above this count as this
-_WEIGHED = ("order", "relation", "consensus", "dense")
+_WEIGHED = ("order", "relation", "placed", "consensus", "dense")
 CELLS = 64  # of an image that the local heads look at in a step, drawn anew each time
 
 
@@ -39,13 +40,15 @@ class JudgementLossWeights:
     Args:
         order: of the pairs that construction or all teachers put in order, by single judgements.
         relation: of the same pairs by the relation heads.
+        placed: of the same pairs by the local relation heads.
         consensus: of the regression to the mean of the metrics. Small: metrics that agree about an order differ about
             its size, and judgements that follow the size get the order wrong more often.
-        dense: of the severity at every cell.
+        dense: of the severity at every cell, and of the difference of two.
     """
 
     order: float = 1.0
     relation: float = 1.0
+    placed: float = 1.0
     consensus: float = 0.5
     dense: float = 1.0
 
@@ -109,6 +112,7 @@ class JudgementObjective(nn.Module):
         parts["relation"] = rank_logistic(margins, every)
         parts["right"] = torch.stack(right).mean()
         parts["relation_right"] = share_in_order(margins[:, 1:, 1:], every[:, 1:, 1:])
+        self._local_relations(inputs[..., cells, None], order, apart[..., 0], severity, valid, parts)
         loss = sum((getattr(self.weights, name) * parts[name] for name in _WEIGHED), start=0.0)
         return torch.as_tensor(loss), parts
 
@@ -120,6 +124,42 @@ class JudgementObjective(nn.Module):
         x = self.judgement.pooled_inputs(whole)
         found = torch.cat([head(x[first], x[second]) for head in self.judgement.relations], 1)
         return found.view(sets, members, members, -1)
+
+    def _local_relations(
+        self, inputs: Tensor, order: Tensor, apart: Tensor, severity: Tensor, valid: Tensor, parts: dict[str, Tensor]
+    ) -> None:
+        """Adds the losses of the local relation heads to `parts`: the order of the pairs of every set, the size of
+        their margins, and the difference of the severities at every cell.
+
+        Args:
+            inputs: (sets x members, channels, cells, 1).
+            order: (sets, members, members), see `ordered_pairs`.
+            apart: (sets, members, members) by how much the metrics see a member above another one, in severity.
+            severity: (sets x members, 1, cells, 1).
+            valid: where it is known, of the same shape.
+            parts: losses by name.
+        """
+        sets, members, _ = order.shape
+        i, j = torch.combinations(torch.arange(members, device=order.device)).unbind(1)
+        rows = torch.arange(sets * members, device=order.device).view(sets, members)
+        first, second = rows[:, i].flatten(), rows[:, j].flatten()
+        sign = (order[:, i, j] - order[:, j, i]).flatten()
+        known, size = valid[first] * valid[second], apart[:, i, j].flatten()
+        step = severity[second] - severity[first]
+        orders, sizes, dense, right = [], [], [], []
+        seen = ((i > 0) & (j > 0)).repeat(sets)
+        for head in cast(Iterable[LocalRelationHead], self.judgement.local_relations):
+            own, other = head.project(inputs)
+            margin, weight = head.relate((own[first], other[first]), (own[second], other[second]))
+            pooled = LocalRelation(margin, weight).sums(torch.ones_like(weight[:1])).margin()[:, 0]
+            orders.append(rank_logistic(sign * pooled, sign.abs()))
+            sizes.append(F.smooth_l1_loss(pooled / LEVELS_PER_SEVERITY, size, beta=_HUBER))
+            error = F.smooth_l1_loss(margin / LEVELS_PER_SEVERITY, step, beta=_HUBER, reduction="none")
+            dense.append((known * error).sum() / known.sum().clamp_min(1.0))
+            right.append(share_in_order((sign * pooled)[seen], sign.abs()[seen]))
+        parts["placed"], parts["placed_right"] = torch.stack(orders).mean(), torch.stack(right).mean()
+        parts["consensus"] = parts["consensus"] + torch.stack(sizes).mean()
+        parts["dense"] = parts["dense"] + torch.stack(dense).mean()
 
 
 class JudgementStage:
