@@ -113,8 +113,8 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     stage = JudgementStage(judgement, learnt, [source.per_batch for source in config.sources], config.heads.seed)
     first = train(stage, config.heads, out / "judgement", resume)
     judgement.requires_grad_(False)
-    rest = [training_sets(data) for data in config.joint_sources]
-    rest = rest or [sets.range(count, len(sets)) for sets, count in zip(sources, kept, strict=True)]
+    own = [training_sets(data) for data in config.joint_sources]
+    rest = own or [sets.range(count, len(sets)) for sets, count in zip(sources, kept, strict=True)]
     limit = config.joint_sets // len(rest)
     rows, calibration = [], []
     for sets in rest:
@@ -128,7 +128,7 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     set_temperature(networks.joint, _joined(calibration))
     card = WeightCard(
         licence=FREE_LICENCE,
-        data=f"{'; '.join(sets.source for sets in [*sources, *rest])}; {_origin(config)}; {NO_HUMAN_SCORE}",
+        data=f"{'; '.join(sets.source for sets in [*sources, *own])}; {_origin(config)}; {NO_HUMAN_SCORE}",
         command="riqa pretrain --config CONFIG, with the config below",
         **facts_of_run(config, commit, [first, second]),
     )
