@@ -73,8 +73,8 @@ class PairVerdict(NamedTuple):
     Attributes:
         margin: levels, > 0 where a is better; odd.
         confidence: probability that the sign of the margin is right, in [.5, 1]; even. None without a judgement.
-        trust: factors >= 0 of the `PARTS`: the margin is the sum of the parts, each times its factor; even. None without
-            a judgement, where the margin is the pair scorer's.
+        trust: factors >= 0 of the `PARTS`: the margin is the sum of the parts, each times its factor; even. None
+            without a judgement, where the margin is the pair scorer's.
         parts: margins of the `PARTS`, levels. None without a judgement.
     """
 

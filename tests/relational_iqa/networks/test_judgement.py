@@ -9,7 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from relational_iqa.networks.backbone import BackboneArchitecture, random_weights
-from relational_iqa.networks.judgement import CELL_PX, Judgement, JudgementArchitecture, JudgementSums, LocalJudgement
+from relational_iqa.networks.judgement import (
+    CELL_PX,
+    Judgement,
+    JudgementArchitecture,
+    JudgementSums,
+    LocalJudgement,
+    LocalRelation,
+)
 
 SMALL = JudgementArchitecture(BackboneArchitecture(taps=(-1, 2, 4)), half_taps=2, hidden=8, heads=2)
 
@@ -154,6 +161,31 @@ def test_relation_heads_are_odd_to_the_bit_and_see_both_images(judgement: Judgem
     mean, apart = (x + y) / 2, x - y
     expected = layers(torch.cat([mean, apart], 1)) - layers(torch.cat([mean, -apart], 1))
     assert torch.allclose(one[:, 1:], expected)
+
+
+def test_local_relation_heads_are_odd_to_the_bit_and_their_weights_even(judgement: Judgement):
+    generator = torch.Generator().manual_seed(6)
+    for parameter in judgement.local_relations.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    a, b = (judgement.moments(smooth_noise(2, 64, 64) * factor) for factor in (1.0, 0.6))
+    one, other = judgement.local_relation(a, b), judgement.local_relation(b, a)
+    assert one.margin.shape == one.weight.shape == (2, 2, 4, 4) and float(one.margin.abs().min()) > 0
+    assert torch.equal(one.margin, -other.margin) and torch.equal(one.weight, other.weight)
+    assert float(one.weight.min()) > 0 and float(one.weight.std()) > 0
+    assert torch.equal(judgement.local_relation(a, a).margin, torch.zeros(2, 2, 4, 4))
+    # What a head says of a cell depends on both images there, and on nothing beyond the spread around it.
+    changed = b.clone()
+    changed[..., 0] += 1
+    third = judgement.local_relation(a, changed).margin
+    assert torch.equal(third[..., 2:], one.margin[..., 2:]) and not torch.equal(third[..., :2], one.margin[..., :2])
+
+
+def test_local_relations_are_pooled_by_their_weights_and_tiles_add():
+    local = LocalRelation(torch.tensor([[[[2.0, -4.0]]]]), torch.tensor([[[[3.0, 2.0]]]]))
+    sums = local.sums(torch.tensor([[[[1.0, 0.5]]]]))
+    assert (float(sums.weight), float(sums.value), float(sums.margin())) == (4.0, 2.0, 0.5)
+    other = local.sums(torch.tensor([[[[0.0, 1.0]]]]))
+    assert float((sums + other).margin()) == pytest.approx((2.0 - 8.0) / 6.0)
 
 
 def test_sums_count_what_the_share_says():

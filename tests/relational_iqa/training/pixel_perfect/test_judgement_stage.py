@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.backbone import BackboneArchitecture, random_weights
@@ -139,9 +139,25 @@ class Told(JudgementObjective):
         super().__init__(model, DEFAULT_WEIGHTS)
         self.told = torch.tensor(qualities)
         model.quality = lambda sums: self.told[:, None].expand(-1, 2)  # type: ignore[method-assign]
+        model.local_relations = nn.ModuleList([ToldHead(qualities)])
 
     def _relations(self, whole: object, sets: int, members: int) -> Tensor:
         return (self.told[:, None] - self.told[None, :])[None, :, :, None].expand(-1, -1, -1, 2)
+
+
+class ToldHead(nn.Module):
+    """A local relation head that says at every cell by how much it was told that an image is better."""
+
+    def __init__(self, qualities: list[float]) -> None:
+        super().__init__()
+        self.told = torch.tensor(qualities)
+
+    def project(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        told = self.told[:, None, None, None].expand(-1, 1, *inputs.shape[2:])
+        return told, told
+
+    def relate(self, a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return a[0] - b[1], torch.ones_like(a[0])
 
 
 def loss_of(qualities: list[float], batch: MomentBatch) -> dict[str, float]:
@@ -157,22 +173,25 @@ def test_the_loss_asks_for_the_order_and_for_the_level_of_the_metrics():
     labels = [[0.0, 0.0], [0.2, 0.2], [0.6, 0.6]]
     batch = batch_of([-1, 0, 1], labels, [[0.0, 0.0], [0.1, 0.1], [0.2, 0.2]], 1.0)
     right, turned = loss_of([0.0, -1.0, -3.0], batch), loss_of([-3.0, -1.0, 0.0], batch)
-    assert right["consensus"] == pytest.approx(0.0, abs=1e-6) and right["right"] == right["relation_right"] == 1.0
+    assert right["consensus"] == pytest.approx(0.0, abs=1e-6)
+    assert right["right"] == right["relation_right"] == right["placed_right"] == 1.0
     steps = [1.0, 2.0, 3.0]  # of the three pairs, the better less the worse
-    for name in ("order", "relation"):
+    for name in ("order", "relation", "placed"):
         assert right[name] == pytest.approx(np.mean([np.log1p(np.exp(-step / 0.3)) for step in steps]), rel=1e-4)
         assert turned[name] == pytest.approx(np.mean([np.log1p(np.exp(step / 0.3)) for step in steps]), rel=1e-4)
-    assert turned["right"] == turned["relation_right"] == 0.0 and turned["loss"] > right["loss"]
-    weighted = sum(
-        getattr(DEFAULT_WEIGHTS, name) * turned[name] for name in ("order", "relation", "consensus", "dense")
+    assert (
+        turned["right"] == turned["relation_right"] == turned["placed_right"] == 0.0 and turned["loss"] > right["loss"]
     )
+    names = ("order", "relation", "placed", "consensus", "dense")
+    weighted = sum(getattr(DEFAULT_WEIGHTS, name) * turned[name] for name in names)
     assert turned["loss"] == pytest.approx(weighted, rel=1e-5)
     off = loss_of([0.0, -1.5, -3.0], batch)  # half a level is .1 of severity, where the loss begins to be linear
-    assert off["consensus"] == pytest.approx(0.05 / 3 + 4 * 0.05 / 9, rel=1e-4)  # one image, and four pairs of nine
+    # One image of three; by the relation heads four pairs of nine; by the local ones two of three.
+    assert off["consensus"] == pytest.approx(0.05 / 3 + 4 * 0.05 / 9 + 2 * 0.05 / 3, rel=1e-4)
 
 
 def test_the_local_quality_is_asked_to_be_the_severity_at_every_valid_cell(monkeypatch: pytest.MonkeyPatch):
-    objective = Told([0.0, -1.0])
+    objective = Told([-1.0, -1.0])
     heads = torch.full((2, 2, 4, 1), -2.0), torch.ones(2, 2, 4, 1)
     monkeypatch.setattr(objective.judgement, "heads", lambda inputs: heads)
     batch = MomentBatch(
@@ -185,6 +204,23 @@ def test_the_local_quality_is_asked_to_be_the_severity_at_every_valid_cell(monke
         unknown = objective(batch._replace(severity=torch.ones(1, 2, 2, 2), valid=torch.zeros(1, 2, 2, 2)))[1]["dense"]
     assert float(right) == pytest.approx(0, abs=1e-6) and float(unknown) == 0
     assert float(wrong) == pytest.approx(0.2 - 0.1 / 2, rel=1e-4)  # linear beyond half a level
+
+
+def test_the_local_relation_is_asked_to_be_the_difference_of_the_severities_at_every_valid_cell():
+    objective = Told([0.0, -1.0])
+    heads = torch.zeros(2, 2, 4, 1), torch.ones(2, 2, 4, 1)
+    objective.judgement.heads = lambda inputs: heads  # type: ignore[method-assign]
+    channels, severity = 2 * objective.judgement.channels, torch.tensor([0.0, 0.2])[None, :, None, None]
+    batch = MomentBatch(
+        torch.zeros(1, 2, channels, 2, 2), torch.tensor([[-1, 0]]), torch.zeros(1, 2, 2), torch.zeros(1, 2, 2),
+        torch.ones(1), severity.expand(-1, -1, 2, 2), torch.ones(1, 2, 2, 2),
+    )  # fmt: skip
+    single = (0 + 0.2 - 0.05) / 2  # of the local qualities, which are told to be 0: the same in both
+    with torch.no_grad():
+        right = objective(batch)[1]["dense"]
+        wrong = objective(batch._replace(severity=-severity.expand(-1, -1, 2, 2)))[1]["dense"]
+    assert float(right) == pytest.approx(single, rel=1e-4)  # told 1 level apart, which is .2 of severity
+    assert float(wrong) == pytest.approx(0 + 0.2 - 0.05, rel=1e-4)  # the severity below 0 counts as 0: 0 apart
 
 
 def test_margins_of_all_pairs_of_every_set_are_those_of_the_relation_heads(judgement: Judgement):
@@ -213,8 +249,10 @@ def test_training_puts_unseen_sets_in_order_and_finds_the_place(sets: StoredSets
     with torch.inference_mode():
         _, parts = stage.model(unseen)
         quality, _ = judgement.heads(judgement.inputs(unseen.moments[:, 2]))
-    assert float(parts["right"]) == float(parts["relation_right"]) == 1.0
+        margin = judgement.local_relation(unseen.moments[:, 0], unseen.moments[:, 2]).margin
+    assert float(parts["right"]) == float(parts["relation_right"]) == float(parts["placed_right"]) == 1.0
     assert float(quality[..., 1].mean()) < float(quality[..., 0].mean())  # the noise lies on the right
+    assert float(margin[..., 1].mean()) > float(margin[..., 0].mean())
 
 
 def test_a_judgement_without_any_imagenet_trains_too(sets: StoredSets, tmp_path: Path):
