@@ -7,6 +7,7 @@ IEEE TPAMI 2022, eq. 4 and 5), the image at half size. No score of people has a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,10 +39,19 @@ def stage_distances(
     test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], backbone: EfficientNetLite
 ) -> StageDistances:
     """Distances of `test` to `reference`, sRGB in [0, 1]; exactly 0 where the two are equal."""
+    stages = backbone(F.avg_pool2d(test, 2)), backbone(F.avg_pool2d(reference, 2))
+    return _between(*stages, backbone.strides)
+
+
+def distances_to_first(images: Float[Tensor, "b 3 h w"], backbone: EfficientNetLite) -> Float[Tensor, "b 2"]:
+    """Distances of all images to the first one, structure and mean: `stage_distances` at half of its cost."""
+    stages = backbone(F.avg_pool2d(images, 2))
+    return torch.stack(_between(stages, [stage[:1] for stage in stages], backbone.strides), 1)
+
+
+def _between(test: Sequence[Tensor], reference: Sequence[Tensor], strides: Sequence[int]) -> StageDistances:
     structures, means = [], []
-    half_test, half_reference = F.avg_pool2d(test, 2), F.avg_pool2d(reference, 2)
-    stages = zip(backbone(half_test), backbone(half_reference), backbone.strides, strict=True)
-    for x, y, stride in stages:
+    for x, y, stride in zip(test, reference, strides, strict=True):
         structure, mean = _windowed(x, y)
         means.append(mean)
         if stride >= COARSE_STRIDE:

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from distortion_engine.generation.stored_sets import MappedArray, SetArray, StoredSets, mapped_npy
 from distortion_engine.jobs.safe_files import atomic_file
 from relational_iqa.networks.judgement import CELL_PX, Judgement
-from relational_iqa.networks.stage_distances import stage_distances
+from relational_iqa.networks.stage_distances import distances_to_first
 from relational_iqa.training.data.one_at_a_time import one_at_a_time
 
 _LARGEST = 6e4  # of half precision
@@ -122,8 +122,7 @@ def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path) -> Stor
             for number in range(done, len(sets)):
                 images = torch.from_numpy(np.array(sets.images[number])).float() / 255
                 moments[number] = judgement.moments(images).clamp(-_LARGEST, _LARGEST).half().numpy()
-                found = stage_distances(images, images[:1].expand_as(images), judgement.stages)
-                distances[number] = torch.stack(found, 1).numpy()
+                distances[number] = distances_to_first(images, judgement.stages).numpy()
                 if (number + 1) % _SAY_EVERY == 0 or number + 1 == len(sets):
                     moments.flush()
                     distances.flush()

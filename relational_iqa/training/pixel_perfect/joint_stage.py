@@ -22,7 +22,7 @@ from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.joint_margin import Findings, JointMargin
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
-from relational_iqa.networks.stage_distances import stage_distances
+from relational_iqa.networks.stage_distances import distances_to_first
 from relational_iqa.training.data.pairs import lossless, to_images
 from relational_iqa.training.losses.ranked_sets import AGREEMENT_MARGIN, CERTAIN
 from relational_iqa.training.losses.ranking import rank_logistic
@@ -107,7 +107,7 @@ def rows_of_sets(networks: Networks, sets: StoredSets, pairs_per_set: int, seed:
         second = torch.cat([images[chosen[:, 1]], twin])
         local = networks.local_pair(first, second)
         found = networks.findings(local.sums(torch.ones_like(local.margin.weight[:1])))
-        deep = torch.stack(stage_distances(images, images[:1].expand_as(images), judgement.stages), 1).numpy()
+        deep = distances_to_first(images, judgement.stages).numpy()
         sign, target = teachers(sets, number, chosen, deep)
         parts.append(
             JointBatch(

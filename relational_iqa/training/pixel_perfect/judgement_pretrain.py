@@ -18,7 +18,7 @@ from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.storage.backbone_weights import load_backbone_weights
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
 from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
-from relational_iqa.training.data.stored_moments import StoredMoments, stored_moments
+from relational_iqa.training.data.stored_moments import stored_moments
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
@@ -57,10 +57,8 @@ class JudgementConfig:
         system: "judgement".
         architecture: sizes of the judgement.
         backbone: name or path of backbone weights; empty for a start from nothing.
-        joint_sources: sets that the heads do not see, from which the joint stage learns; where there are none, the last
-            sets of every source, `held_back` of them.
-        held_back: share of the sets of each source that the heads do not see where `joint_sources` is empty.
-        joint_sets: at most so many sets for the joint stage in all, of every source the same number.
+        held_back: share of the sets of each source that the heads do not see; the joint stage learns from them.
+        joint_sets: at most so many of these of each source.
         pairs_per_set: pairs of each of them.
         moments_dir: where the moments of the backbone's stages are kept.
     """
@@ -74,10 +72,9 @@ class JudgementConfig:
     system: Literal["judgement"] = "judgement"
     architecture: JudgementArchitecture = field(default_factory=JudgementArchitecture)
     backbone: str = "backbone-lite0"
-    joint_sources: list[DataConfig] = field(default_factory=list)
-    held_back: float = 0.15
-    joint_sets: int = 1000
-    pairs_per_set: int = 4
+    held_back: float = 0.25
+    joint_sets: int = 1500
+    pairs_per_set: int = 6
     moments_dir: str = ".cache/moments"
 
     def __post_init__(self) -> None:
@@ -98,7 +95,7 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     commit = git_commit()
     out = Path(config.out)
     sources = [training_sets(source.data) for source in config.sources]
-    kept = [_kept(len(sets), config) for sets in sources]
+    kept = [max(1, round(len(sets) * (1 - config.held_back))) for sets in sources]
     torch.manual_seed(config.heads.seed)
     networks = with_judgement(load_weights(config.start_from)[0], config.architecture)
     judgement = networks.judgement
@@ -106,38 +103,32 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
         raise AssertionError("with_judgement adds both")
     start_backbone(judgement, config.backbone, [sets.images[0] for sets in sources], config.heads.seed)
     judgement.calibrate(_first_images(sources))
-    stores = [stored_moments(sets, judgement, Path(config.moments_dir)) for sets in sources]
-    learnt = [_first(store, count) for store, count in zip(stores, kept, strict=True)]
+    learnt = [
+        stored_moments(sets.first(count), judgement, Path(config.moments_dir))
+        for sets, count in zip(sources, kept, strict=True)
+    ]
     for heads in (judgement.locals, judgement.pooled, judgement.relations, judgement.local_relations):
         heads.requires_grad_(True)
     stage = JudgementStage(judgement, learnt, [source.per_batch for source in config.sources], config.heads.seed)
     first = train(stage, config.heads, out / "judgement", resume)
     judgement.requires_grad_(False)
-    own = [training_sets(data) for data in config.joint_sources]
-    rest = own or [sets.range(count, len(sets)) for sets, count in zip(sources, kept, strict=True)]
-    limit = config.joint_sets // len(rest)
     rows, calibration = [], []
-    for sets in rest:
-        count = min(len(sets), limit)
-        cut = max(1, round(count * (1 - TEMPERATURE_SHARE)))
-        rows.append(rows_of_sets(networks, sets.range(0, cut), config.pairs_per_set, config.joint.seed))
-        calibration.append(rows_of_sets(networks, sets.range(cut, count), config.pairs_per_set, config.joint.seed))
+    for sets, count in zip(sources, kept, strict=True):
+        rest = sets.range(count, min(len(sets), count + config.joint_sets))
+        cut = max(1, round(len(rest) * (1 - TEMPERATURE_SHARE)))
+        rows.append(rows_of_sets(networks, rest.range(0, cut), config.pairs_per_set, config.joint.seed))
+        calibration.append(rows_of_sets(networks, rest.range(cut, len(rest)), config.pairs_per_set, config.joint.seed))
     networks.joint.requires_grad_(True)
     joint = JointStage(networks.joint, _joined(rows), config.joint.batch_size, config.joint.seed)
     second = train(joint, config.joint, out / "joint", resume)
     set_temperature(networks.joint, _joined(calibration))
     card = WeightCard(
         licence=FREE_LICENCE,
-        data=f"{'; '.join(sets.source for sets in [*sources, *own])}; {_origin(config)}; {NO_HUMAN_SCORE}",
+        data=f"{'; '.join(sets.source for sets in sources)}; {_origin(config)}; {NO_HUMAN_SCORE}",
         command="riqa pretrain --config CONFIG, with the config below",
         **facts_of_run(config, commit, [first, second]),
     )
     return write_trained(out / f"{config.name}.safetensors", lambda path: save_weights(path, networks.cpu()), card)
-
-
-def _kept(count: int, config: JudgementConfig) -> int:
-    """How many of a source's sets the heads see."""
-    return count if config.joint_sources else max(1, round(count * (1 - config.held_back)))
 
 
 def with_judgement(core: Networks, architecture: JudgementArchitecture) -> Networks:
@@ -183,10 +174,6 @@ def _first_images(sources: Sequence[StoredSets]) -> torch.Tensor:
 
 def _to_images(arrays: Sequence[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([np.array(array) for array in arrays])).float() / 255
-
-
-def _first(store: StoredMoments, count: int) -> StoredMoments:
-    return StoredMoments(store.sets.first(count), store.moments[:count], store.distances[:count])
 
 
 def _joined(parts: Sequence[Any]) -> Any:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite
-from relational_iqa.networks.stage_distances import stage_distances
+from relational_iqa.networks.stage_distances import distances_to_first, stage_distances
 from relational_iqa.storage.backbone_weights import load_backbone_weights
 
 
@@ -57,3 +57,12 @@ def test_equal_images_have_exactly_no_distance_and_blurred_ones_the_more_the_str
         for name in ("structure", "mean"):
             values = [0.0, *(float(getattr(distances, name)) for distances in found)]
             assert values == sorted(values) and values[1] > 0
+
+
+def test_distances_to_the_first_image_are_those_of_pairs(photos: list[Tensor]):
+    backbone, _ = load_backbone_weights()
+    images = torch.stack([photos[0][:, :96, :112] * factor for factor in (1.0, 0.7, 0.4)])
+    found = distances_to_first(images, backbone)
+    expected = torch.stack(stage_distances(images, images[:1].expand_as(images), backbone), 1)
+    assert torch.allclose(found, expected, atol=1e-5) and found[0].tolist() == [0, 0]
+    assert float(found[2, 1]) > float(found[1, 1]) > 1e-4
