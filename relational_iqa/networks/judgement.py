@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -123,6 +124,19 @@ class JudgementSums:
 
     def __add__(self, other: JudgementSums) -> JudgementSums:
         return JudgementSums(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+class StagePlanes(NamedTuple):
+    """What the backbone sees of images.
+
+    Attributes:
+        planes: (b, c, _, _) channels of zero mean and unit spread, by stage: those of the image, then those of the
+            image at half size.
+        moments: (b, 2 c, h, w) means of all channels in every cell of 16 px, and of their squares.
+    """
+
+    planes: list[Tensor]
+    moments: Tensor
 
 
 class LocalHead(nn.Module):
@@ -278,17 +292,26 @@ class Judgement(nn.Module):
 
     def moments(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {2*self.channels} h//16 w//16"]:
         """Means of the channels in every cell, and of their squares: all that the heads see of an image."""
-        planes = self._planes(image)
-        centred = [
-            (plane - mean[:, None, None]) * scale[:, None, None]
-            for plane, mean, scale in zip(
-                planes, self._by_stage(self.channel_mean), self._by_stage(self.channel_scale), strict=True
-            )
-        ]
-        cells = int(image.shape[-2]) // CELL_PX, int(image.shape[-1]) // CELL_PX
-        first = [_to_cells(plane, cells) for plane in centred]
-        second = [_to_cells(plane.square(), cells) for plane in centred]
-        return torch.cat([*first, *second], 1)
+        return self.see(image).moments
+
+    def see(self, image: Float[Tensor, "b 3 h w"]) -> StagePlanes:
+        """What the backbone sees of images."""
+        by_stage = zip(
+            self._planes(image), self._by_stage(self.channel_mean), self._by_stage(self.channel_scale), strict=True
+        )
+        planes = [(plane - mean[:, None, None]) * scale[:, None, None] for plane, mean, scale in by_stage]
+        size = self._grid(planes)
+        cells = [_to_cells(x, size) for x in planes] + [_to_cells(x.square(), size) for x in planes]
+        return StagePlanes(planes, torch.cat(cells, 1))
+
+    def from_moments(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> LocalJudgement:
+        """Judgements before pooling."""
+        return LocalJudgement(*self.heads(self.inputs(moments)), moments)
+
+    def apart(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Float[Tensor, "b {self.channels} _ _"]:
+        """Means of the squared differences of two images' planes in every cell."""
+        size = self._grid(first)
+        return torch.cat([_to_cells((x - y).square(), size) for x, y in zip(first, second, strict=True)], 1)
 
     def inputs(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> Float[Tensor, "b {2*self.channels} h w"]:
         """What the local heads see of every cell: the means of the channels in it, and their spread in 3 x 3 cells."""
@@ -304,8 +327,7 @@ class Judgement(nn.Module):
         return torch.cat(qualities, 1), torch.cat(weights, 1)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> LocalJudgement:
-        moments = self.moments(image)
-        return LocalJudgement(*self.heads(self.inputs(moments)), moments)
+        return self.from_moments(self.moments(image))
 
     def quality(self, sums: JudgementSums) -> Float[Tensor, "b heads"]:
         """Judgement of whole images by every head, in levels; higher is better."""
@@ -360,6 +382,10 @@ class Judgement(nn.Module):
         if self.architecture.half_taps:
             planes += self.stages(F.avg_pool2d(image, 2), self.architecture.half_taps)
         return planes
+
+    def _grid(self, planes: Sequence[Tensor]) -> tuple[int, int]:
+        stride = self.stages.strides[0]
+        return planes[0].shape[-2] * stride // CELL_PX, planes[0].shape[-1] * stride // CELL_PX
 
     def _by_stage(self, values: Tensor) -> Sequence[Tensor]:
         channels = [*self.stages.channels, *self.stages.channels[: self.architecture.half_taps]]

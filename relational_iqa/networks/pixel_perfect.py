@@ -16,8 +16,11 @@ from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.joint_margin import Findings, JointMargin, JudgedPair, LocalPair, PairSums, PairVerdict
-from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
-from relational_iqa.networks.scoring_network import LocalMargin, ScoringNetwork
+from relational_iqa.networks.judgement import CELL_PX, Judgement, JudgementArchitecture, StagePlanes
+from relational_iqa.networks.local_analysis import STRIDE, pool
+from relational_iqa.networks.reference_joint import Evidence, LocalReferenceQuality, ReferenceJoint, ReferenceSums
+from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, LocalMargin, LocalQuality, ScoringNetwork
+from relational_iqa.networks.stage_comparison import compare_stages
 
 MAX_CHANNELS = 512  # a header that asks for more is not ours, and would take the memory before it is found out
 
@@ -64,6 +67,7 @@ class Networks(nn.Module):
         self.scoring = ScoringNetwork(self.distortion)
         self.judgement = None if architecture.judgement is None else Judgement(architecture.judgement)
         self.joint = None if architecture.judgement is None else JointMargin(len(AXES))
+        self.reference_joint = self._reference_joint()
         channels_last(self)
 
     def local_pair(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> LocalPair:
@@ -78,6 +82,78 @@ class Networks(nn.Module):
                 first, second = self.judgement(a.float()), self.judgement(b.float())
                 judged = JudgedPair(first, second, self.judgement.local_relation(first.moments, second.moments))
         return LocalPair(relation.maps.float(), margin, judged)
+
+    def local_quality(
+        self,
+        test: Float[Tensor, "b 3 h w"],
+        reference: Float[Tensor, "b 3 h w"],
+        seen: StagePlanes | None = None,
+    ) -> LocalReferenceQuality:
+        """Images against their references before pooling.
+
+        Args:
+            test: the images.
+            reference: their references.
+            seen: what `Judgement.see` gives for the references, where that is known.
+        """
+        relation = self.distortion(reference, test)
+        local = self.scoring.reference.local(test, reference, relation)
+        scorer, maps = LocalQuality(local.visibility.float(), local.weight.float()), relation.maps.float()
+        if self.reference_joint is None:
+            return LocalReferenceQuality(maps, scorer)
+        with torch.autocast(test.device.type, enabled=False):
+            found = self.evidence(test.float(), reference.float(), maps, scorer, seen)
+            return LocalReferenceQuality(maps, scorer, self.reference_joint.local(found))
+
+    def evidence(
+        self,
+        test: Float[Tensor, "b 3 h w"],
+        reference: Float[Tensor, "b 3 h w"],
+        maps: Float[Tensor, "b k _ _"],
+        scorer: LocalQuality,
+        seen: StagePlanes | None = None,
+    ) -> Evidence:
+        """What the joint of the mode with a reference learns about. ValueError where there is no judgement.
+
+        Args:
+            test: the images.
+            reference: their references.
+            maps: M(reference, test).
+            scorer: what the reference scorer sees.
+            seen: what `Judgement.see` gives for the references, where that is known.
+        """
+        if self.judgement is None:
+            raise ValueError("these networks have no judgement: nothing is to be joined")
+        judgement = self.judgement
+        planes, other = judgement.see(test), judgement.see(reference) if seen is None else seen
+        compared = compare_stages(judgement, planes, other)
+        a, b = judgement.from_moments(other.moments), judgement.from_moments(planes.moments)
+        worse = JudgedPair(a, b, judgement.local_relation(other.moments, planes.moments)).margins().clamp_min(0)
+        side = CELL_PX // STRIDE
+        distances = [pool(scorer.visibility, side), compared.distances, worse / LEVELS_PER_SEVERITY]
+        return Evidence(torch.cat(distances, 1), torch.cat([pool(maps.abs(), side).sqrt(), compared.activity], 1))
+
+    def quality(self, sums: ReferenceSums) -> Float[Tensor, " b"]:
+        """Quality in levels, <= 0, of pooled sums."""
+        scorer = self.scoring.reference.quality(sums.scorer)
+        if self.reference_joint is None or sums.joined is None:
+            return scorer
+        return self.reference_joint.quality(scorer, sums.joined)
+
+    def quality_map(self, local: LocalReferenceQuality) -> Float[Tensor, "b 1 h w"]:
+        """Quality of an image that looked the same as this place everywhere; <= 0, in levels, on the 1/4 grid."""
+        scorer = self.scoring.reference.local_quality(local.scorer)
+        if self.reference_joint is None or local.joined is None:
+            return scorer
+        return self.reference_joint.local_quality(scorer, local.joined)
+
+    def order_confidence(self, first: ReferenceSums, second: ReferenceSums) -> Float[Tensor, " b"] | None:
+        """Probability that the order of two qualities is right; None where nothing tells."""
+        if self.reference_joint is None:
+            return None
+        scorer = self.scoring.reference
+        found = [(self.quality(sums), scorer.quality(sums.scorer)) for sums in (first, second)]
+        return self.reference_joint.confidence(*found)
 
     def verdict(self, sums: PairSums) -> PairVerdict:
         """Margin, confidence and trust of pooled sums."""
@@ -99,3 +175,9 @@ class Networks(nn.Module):
             self.scoring.pair.margin(sums.pair),
             sums.kinds / sums.share,
         )
+
+    def _reference_joint(self) -> ReferenceJoint | None:
+        if self.judgement is None:
+            return None
+        stages = len(self.judgement.stages.strides) + self.judgement.architecture.half_taps
+        return ReferenceJoint(self.scoring.reference.groups + 2 * stages + 2, len(AXES) + stages)

@@ -32,10 +32,16 @@ _LOG_WEIGHT_LIMIT = 3.0
 _MASKING = (1.5 / 255) ** 2
 
 
-def _safe_root(x: Tensor, epsilon: float = 1e-6) -> Tensor:
+def safe_root(x: Tensor, epsilon: float = 1e-6) -> Tensor:
     """Square root with a finite slope at 0 and exactly 0 there."""
     root: Tensor = x / (torch.sqrt(x + epsilon) + epsilon**0.5)
     return root
+
+
+def pooled_visibility(visibility: Float[Tensor, "b groups h w"]) -> Float[Tensor, "b h w twice_groups"]:
+    """Mean and root mean square of each group over an image that looked the same as a place everywhere."""
+    visibility = visibility.permute(0, 2, 3, 1)
+    return torch.cat([visibility, safe_root(visibility**2)], -1)
 
 
 class Monotone(nn.Module):
@@ -170,14 +176,12 @@ class ReferenceScorer(nn.Module):
     def quality(self, sums: Sums) -> Float[Tensor, " b"]:
         """Pooled sums -> quality in levels, <= 0."""
         mean = sums.value / sums.weight
-        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(torch.cat([mean, _safe_root(sums.square / sums.weight)], 1))
+        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(torch.cat([mean, safe_root(sums.square / sums.weight)], 1))
         return quality
 
     def local_quality(self, local: LocalQuality) -> Float[Tensor, "b 1 h w"]:
         """Quality of an image that looked the same as this place everywhere; <= 0, in levels."""
-        visibility = local.visibility.permute(0, 2, 3, 1)
-        pooled = torch.cat([visibility, _safe_root(visibility**2)], -1)
-        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(pooled)[:, None]
+        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(pooled_visibility(local.visibility))[:, None]
         return quality
 
     def _distances(self, test: Tensor, reference: Tensor, relation: Relation) -> tuple[Tensor, Tensor]:
@@ -255,7 +259,7 @@ class PairScorer(nn.Module):
         """Pooled sums -> margin in levels: a blend of the mean and of the root of the signed mean square."""
         mean = sums.value[:, 0] / sums.weight[:, 0]
         square = sums.square[:, 0] / sums.weight[:, 0]
-        root = torch.sign(square) * _safe_root(square.abs())
+        root = torch.sign(square) * safe_root(square.abs())
         share = torch.sigmoid(self.blend)
         return share * mean + (1 - share) * root
 

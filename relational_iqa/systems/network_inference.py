@@ -1,7 +1,7 @@
 """Runs the networks of the core on one tile: the boundary between tiling and networks.
 
-Tensors in, tensors out, none larger than a tile. Another runtime would have to offer the same four functions: `pair`
-and `against` for the maps and sums of a tile, `verdict` and `quality` for the pooled sums.
+Tensors in, tensors out, none larger than a tile. Another runtime would have to offer the same five functions: `pair`
+and `against` for the maps and sums of a tile; `verdict`, `quality` and `order_confidence` for the pooled sums.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import PatchEncoder, Stem
 from relational_iqa.networks.joint_margin import PairSums, PairVerdict
+from relational_iqa.networks.judgement import StagePlanes
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.networks.scoring_network import LocalQuality, Sums
+from relational_iqa.networks.reference_joint import ReferenceSums
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 
 _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
@@ -27,11 +28,11 @@ _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
 
 @dataclass(frozen=True)
 class TileResult:
-    """What the networks give for one tile, float32 on the 1/4 grid.
+    """What the networks give for one tile of an image and its reference, float32 on the 1/4 grid.
 
     Args:
         maps: relation maps in [-1, 1].
-        local: local margin or quality, levels.
+        local: local quality, levels, at most 0.
         weight: how much a place counts, > 0.
         sums: over the cells that count.
     """
@@ -39,7 +40,7 @@ class TileResult:
     maps: Float[Tensor, "b k h w"]
     local: Float[Tensor, "b 1 h w"]
     weight: Float[Tensor, "b 1 h w"]
-    sums: Sums
+    sums: ReferenceSums
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,6 @@ class NetworkInference:
 
     def __init__(self, networks: Networks, dtype: torch.dtype = torch.float32) -> None:
         self._networks = networks.eval()
-        self._distortion, self._scoring = networks.distortion, networks.scoring
         self.device = next(networks.parameters()).device
         self.dtype = dtype
         if dtype != torch.float32:
@@ -94,15 +94,18 @@ class NetworkInference:
         return PairTileResult(local.maps, local.placed(), local.margin.weight, local.sums(share))
 
     def against(
-        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
+        self,
+        test: Float[Tensor, "b 3 h w"],
+        reference: Float[Tensor, "b 3 h w"],
+        share: Float[Tensor, "_ 1 h//4 w//4"],
+        seen: StagePlanes | None = None,
     ) -> TileResult:
-        """M(reference, test), local quality (<= 0) and weight; otherwise as `pair`."""
+        """M(reference, test), local quality (<= 0) and weight; otherwise as `pair`. `seen` is what the judgement's
+        backbone sees of the references, where that is known."""
         with self._precision():
-            relation = self._distortion(reference, test)
-            local = self._scoring.reference.local(test, reference, relation)
-        local = LocalQuality(local.visibility.float(), local.weight.float())
-        quality = self._scoring.reference.local_quality(local)
-        return TileResult(relation.maps.float(), quality, local.weight, local.sums(share))
+            local = self._networks.local_quality(test, reference, seen)
+            quality = self._networks.quality_map(local)
+        return TileResult(local.maps, quality.float(), local.scorer.weight, local.sums(share))
 
     def pair_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
@@ -115,7 +118,7 @@ class NetworkInference:
 
     def against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
-    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[Sums, ...]]:
+    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
         """Tiles of a test image and its reference -> M(reference, test), local quality and weight; sums for the
         quality."""
         found = self.against(tiles[0], tiles[1], share)
@@ -123,10 +126,12 @@ class NetworkInference:
 
     def both_against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
-    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[Sums, ...]]:
+    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
         """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], local margin and mean weight;
         sums for the qualities of a and b."""
-        first, second = (self.against(tile, tiles[2], share) for tile in tiles[:2])
+        judgement = self._networks.judgement
+        seen = None if judgement is None else judgement.see(tiles[2])
+        first, second = (self.against(tile, tiles[2], share, seen) for tile in tiles[:2])
         maps, local = second.maps - first.maps, first.local - second.local
         return torch.cat([maps, local, (first.weight + second.weight) / 2], 1)[0], (first.sums, second.sums)
 
@@ -134,9 +139,14 @@ class NetworkInference:
         """Margins in levels of the sums of `pair`, how sure they are, and what they are made of."""
         return self._networks.verdict(sums)
 
-    def quality(self, sums: Sums) -> Float[Tensor, " b"]:
+    def quality(self, sums: ReferenceSums) -> Float[Tensor, " b"]:
         """Qualities in levels, <= 0, of the sums of `against`."""
-        return self._scoring.reference.quality(sums)
+        return self._networks.quality(sums)
+
+    def order_confidence(self, first: ReferenceSums, second: ReferenceSums) -> Float[Tensor, " b"] | None:
+        """Probability that the order of the qualities of two `against` is right, in [.5, 1]; None where nothing
+        tells."""
+        return self._networks.order_confidence(first, second)
 
     def _precision(self) -> AbstractContextManager[Any]:
         if self.dtype == torch.float32:

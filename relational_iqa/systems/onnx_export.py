@@ -62,7 +62,7 @@ class ScoreGraph(nn.Module):
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self.distortion, self.scorer = networks.distortion, networks.scoring.reference
+        self.networks = networks
 
     def forward(
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]
@@ -72,10 +72,9 @@ class ScoreGraph(nn.Module):
         Float[Tensor, "b k h//4 w//4"],
         Float[Tensor, "b 1 h//4 w//4"],
     ]:
-        relation = self.distortion(reference, test)
-        local = self.scorer.local(test, reference, relation)
-        quality = self.scorer.quality(local.sums(torch.ones_like(local.weight)))
-        return quality, self.scorer.local_quality(local), relation.maps, local.weight
+        local = self.networks.local_quality(test, reference)
+        quality = self.networks.quality(local.sums(torch.ones_like(local.scorer.weight)))
+        return quality, self.networks.quality_map(local), local.maps, local.scorer.weight
 
 
 @dataclass(frozen=True)

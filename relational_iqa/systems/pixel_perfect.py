@@ -125,7 +125,7 @@ class RelationalIQA:
         else:
             tiled = self._tiler.run(images, self._networks.both_against_on_tiles, REFERENCE_HALO_PX, region=region)
             quality = [self._networks.quality(sums) for sums in tiled.sums]
-            margin, confidence = quality[0] - quality[1], None
+            margin, confidence = quality[0] - quality[1], self._networks.order_confidence(*tiled.sums)
             found = _maps_of(tiled.maps, images[0])
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(

@@ -29,7 +29,7 @@ from relational_iqa.training.losses.ranking import rank_logistic
 
 _HUBER = 0.1  # severity; errors below are squared
 _SAY_EVERY = 100  # sets
-_TEMPERATURES = torch.logspace(-1.5, 1.5, 121)
+TEMPERATURES = torch.logspace(-1.5, 1.5, 121)
 
 
 class JointBatch(NamedTuple):
@@ -193,7 +193,7 @@ def set_temperature(joint: JointMargin, rows: JointBatch) -> float:
     verdict = joint(known.findings())
     right = (verdict.margin * known.sign > 0).float()
     odds = torch.logit(verdict.confidence.clamp(0.5, 1 - 1e-6))
-    losses = [F.binary_cross_entropy_with_logits(odds / value, right) for value in _TEMPERATURES]
-    best = _TEMPERATURES[int(torch.stack(losses).argmin())]
+    losses = [F.binary_cross_entropy_with_logits(odds / value, right) for value in TEMPERATURES]
+    best = TEMPERATURES[int(torch.stack(losses).argmin())]
     joint.temperature.copy_(best)
     return float(best)

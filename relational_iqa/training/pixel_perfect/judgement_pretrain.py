@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,13 +20,21 @@ from relational_iqa.storage.backbone_weights import load_backbone_weights
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
 from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
 from relational_iqa.training.data.stored_moments import stored_moments
+from relational_iqa.training.data.stored_rows import stored_rows
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
-from relational_iqa.training.pixel_perfect.joint_stage import JointStage, rows_of_sets, set_temperature
+from relational_iqa.training.pixel_perfect.joint_stage import JointBatch, JointStage, rows_of_sets, set_temperature
 from relational_iqa.training.pixel_perfect.judgement_stage import JudgementStage
+from relational_iqa.training.pixel_perfect.reference_joint_stage import (
+    EvidenceRows,
+    ReferenceJointStage,
+    evidence_of_sets,
+    set_order_temperature,
+)
 
+_ADDED = ("judgement.", "joint.", "reference_joint.")
 FIRST_SETS = 16  # with whose images channels are brought to unit spread, and a backbone from nothing is started
 TEMPERATURE_SHARE = 0.4  # of the sets that are held back, with which the confidence is calibrated
 
@@ -53,14 +62,15 @@ class JudgementConfig:
         sources: what is trained on.
         heads: options of the stage that trains the heads of the judgement.
         joint: options of the stage that joins judgement and pair scorer.
+        reference_joint: options of the stage that joins reference scorer and stages of the backbone.
         out: folder of checkpoints, logs and the result.
         system: "judgement".
         architecture: sizes of the judgement.
         backbone: name or path of backbone weights; empty for a start from nothing.
-        held_back: share of the sets of each source that the heads do not see; the joint stage learns from them.
+        held_back: share of the sets of each source that the heads do not see; what joins the parts learns from them.
         joint_sets: at most so many of these of each source.
-        pairs_per_set: pairs of each of them.
-        moments_dir: where the moments of the backbone's stages are kept.
+        pairs_per_set: pairs of each of them, for the mode without a reference.
+        moments_dir: where what the frozen networks say of the sets is kept.
     """
 
     name: str
@@ -68,6 +78,7 @@ class JudgementConfig:
     sources: list[SetSource]
     heads: TrainConfig
     joint: TrainConfig
+    reference_joint: TrainConfig
     out: str
     system: Literal["judgement"] = "judgement"
     architecture: JudgementArchitecture = field(default_factory=JudgementArchitecture)
@@ -99,8 +110,8 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     torch.manual_seed(config.heads.seed)
     networks = with_judgement(load_weights(config.start_from)[0], config.architecture)
     judgement = networks.judgement
-    if judgement is None or networks.joint is None:
-        raise AssertionError("with_judgement adds both")
+    if judgement is None:
+        raise AssertionError("with_judgement adds it")
     start_backbone(judgement, config.backbone, [sets.images[0] for sets in sources], config.heads.seed)
     judgement.calibrate(_first_images(sources))
     learnt = [
@@ -112,29 +123,72 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     stage = JudgementStage(judgement, learnt, [source.per_batch for source in config.sources], config.heads.seed)
     first = train(stage, config.heads, out / "judgement", resume)
     judgement.requires_grad_(False)
-    rows, calibration = [], []
-    for sets, count in zip(sources, kept, strict=True):
-        rest = sets.range(count, min(len(sets), count + config.joint_sets))
-        cut = max(1, round(len(rest) * (1 - TEMPERATURE_SHARE)))
-        rows.append(rows_of_sets(networks, rest.range(0, cut), config.pairs_per_set, config.joint.seed))
-        calibration.append(rows_of_sets(networks, rest.range(cut, len(rest)), config.pairs_per_set, config.joint.seed))
-    networks.joint.requires_grad_(True)
-    joint = JointStage(networks.joint, _joined(rows), config.joint.batch_size, config.joint.seed)
-    second = train(joint, config.joint, out / "joint", resume)
-    set_temperature(networks.joint, _joined(calibration))
+    rest = [
+        sets.range(count, min(len(sets), count + config.joint_sets)) for sets, count in zip(sources, kept, strict=True)
+    ]
+    second = _join_pairs(networks, rest, config, resume)
+    third = _join_references(networks, rest, config, resume)
     card = WeightCard(
         licence=FREE_LICENCE,
         data=f"{'; '.join(sets.source for sets in sources)}; {_origin(config)}; {NO_HUMAN_SCORE}",
         command="riqa pretrain --config CONFIG, with the config below",
-        **facts_of_run(config, commit, [first, second]),
+        **facts_of_run(config, commit, [first, second, third]),
     )
     return write_trained(out / f"{config.name}.safetensors", lambda path: save_weights(path, networks.cpu()), card)
+
+
+def _join_pairs(networks: Networks, rest: Sequence[StoredSets], config: JudgementConfig, resume: str) -> dict[str, Any]:
+    """Trains what joins the parts of the margin without a reference."""
+    if networks.joint is None:
+        raise AssertionError("with_judgement adds it")
+    count, seed, folder = config.pairs_per_set, config.joint.seed, Path(config.moments_dir)
+    learnt: list[JointBatch] = []
+    calibration: list[JointBatch] = []
+    for part, rows in _parted(rest, learnt, calibration):
+        compute = partial(rows_of_sets, networks, part, count, seed)
+        rows.append(stored_rows(compute, JointBatch, f"{count} {seed}", networks, part, folder))
+    networks.joint.requires_grad_(True)
+    stage = JointStage(networks.joint, _joined(learnt), config.joint.batch_size, seed)
+    done = train(stage, config.joint, Path(config.out) / "joint", resume)
+    networks.joint.requires_grad_(False)
+    set_temperature(networks.joint, _joined(calibration))
+    return done
+
+
+def _join_references(
+    networks: Networks, rest: Sequence[StoredSets], config: JudgementConfig, resume: str
+) -> dict[str, Any]:
+    """Trains what joins the parts of the quality with a reference."""
+    if networks.reference_joint is None:
+        raise AssertionError("with_judgement adds it")
+    learnt: list[EvidenceRows] = []
+    calibration: list[EvidenceRows] = []
+    for part, rows in _parted(rest, learnt, calibration):
+        compute = partial(evidence_of_sets, networks, part)
+        rows.append(stored_rows(compute, EvidenceRows, "", networks, part, Path(config.moments_dir)))
+    options = config.reference_joint
+    networks.reference_joint.requires_grad_(True)
+    stage = ReferenceJointStage(networks.reference_joint, _joined(learnt), options.batch_size, options.seed)
+    done = train(stage, options, Path(config.out) / "reference_joint", resume)
+    networks.reference_joint.requires_grad_(False)
+    set_order_temperature(networks.reference_joint, _joined(calibration))
+    return done
+
+
+def _parted(
+    rest: Sequence[StoredSets], learnt: list[Any], calibration: list[Any]
+) -> Iterator[tuple[StoredSets, list[Any]]]:
+    """The sets of every source that are learnt from, and those with which the confidence is calibrated."""
+    for sets in rest:
+        cut = max(1, round(len(sets) * (1 - TEMPERATURE_SHARE)))
+        yield sets.range(0, cut), learnt
+        yield sets.range(cut, len(sets)), calibration
 
 
 def with_judgement(core: Networks, architecture: JudgementArchitecture) -> Networks:
     """The networks of `core` with an untrained judgement; those that had one lose it."""
     networks = Networks(replace(core.architecture, judgement=architecture))
-    state = {name: value for name, value in core.state_dict().items() if not name.startswith(("judgement.", "joint."))}
+    state = {name: value for name, value in core.state_dict().items() if not name.startswith(_ADDED)}
     fresh = networks.state_dict()
     networks.load_state_dict({**fresh, **state})
     return networks.requires_grad_(False).eval()

@@ -54,9 +54,11 @@ def test_every_config_is_understood(path: Path):
 
 def test_the_networks_of_the_core_stay_as_they_were(weights: Path):
     before, after = load_weights("riqa-small")[0].state_dict(), load_weights(weights)[0].state_dict()
-    added = {name for name in after if name.startswith(("judgement.", "joint."))}
+    added = {name for name in after if name.startswith(("judgement.", "joint.", "reference_joint."))}
     shared = set(after) - added
-    assert added and shared == {name for name in before if not name.startswith(("judgement.", "joint."))}
+    assert added and shared == {
+        name for name in before if not name.startswith(("judgement.", "joint.", "reference_joint."))
+    }
     assert all(torch.equal(before[name], after[name]) for name in shared)
     backbone = load_backbone_weights()[0].state_dict()
     assert torch.equal(after["judgement.stages.stem.weight"], backbone["stem.weight"])
@@ -71,15 +73,20 @@ def test_the_answer_has_a_confidence_and_swapped_images_negate_it_to_the_bit(wei
     assert one.confidence is not None and 0.5 <= one.confidence <= 1
     assert (one.local_margin.full() == -other.local_margin.full()).all()
     assert same.margin == 0 and same.identical and same.confidence == 0.5
-    assert model.compare(a, b, reference=a).confidence is None
+    against, turned = (model.compare(*pair, reference=a) for pair in ((a, b), (b, a)))
+    assert against.quality_a == turned.quality_b == 0 and against.margin == -turned.margin > 0
+    assert against.confidence == turned.confidence is not None and 0.5 <= against.confidence <= 1
+    assert (against.local_margin.full() == -turned.local_margin.full()).all()
+    assert model.compare(a, a, reference=b).confidence == 0.5
     tiles = relational_iqa.RelationalIQA(load_weights(weights)[0], model.meta, tile_px=64, whole_px=0)
     assert tiles.compare(a, b).margin == pytest.approx(one.margin, abs=1e-3)
+    assert tiles.compare(a, b, reference=a).margin == pytest.approx(against.margin, abs=1e-3)
 
 
 def test_the_card_names_both_sources_and_the_origin_of_the_backbone(weights: Path):
     card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
     assert card["data"].count("ranked sets") == 2 and "ImageNet class labels" in card["data"]
-    assert [stage["stage"] for stage in card["stages"]] == ["judgement", "joint"]
+    assert [stage["stage"] for stage in card["stages"]] == ["judgement", "joint", "reference_joint"]
     assert card["config"]["start_from"] == "riqa-small"
 
 
