@@ -109,13 +109,15 @@ def evidence_of_sets(networks: Networks, sets: StoredSets) -> EvidenceRows:
 
 def as_severity(distance: Float[Tensor, "*n"], labels: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """Distances on the scale of severity: a rising curve through the medians of `labels` in bins of equally many
-    distances, from 0 at 0."""
+    distances, from 0 at 0; beyond the last of them in proportion."""
     order = torch.argsort(distance.flatten())
     x, y = distance.flatten()[order].double().numpy(), labels.flatten()[order].double().numpy()
     parts = np.array_split(np.arange(len(x)), min(_BINS, len(x)))
     knots = np.array([0.0, *(np.median(x[part]) for part in parts)])
     heights = np.maximum.accumulate([0.0, *(np.median(y[part]) for part in parts)])
-    return torch.from_numpy(np.interp(distance.double().numpy(), knots, heights)).to(distance.dtype)
+    values = distance.double().numpy()
+    beyond = np.maximum(values / max(knots[-1], 1e-12), 1.0)
+    return torch.from_numpy(np.interp(values, knots, heights) * beyond).to(distance.dtype)
 
 
 def teacher_trust(rows: EvidenceRows) -> Float[Tensor, " k"]:
