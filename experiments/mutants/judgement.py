@@ -7,6 +7,8 @@ _JOINT = ("tests/relational_iqa/networks/test_joint_margin.py",)
 _DISTANCES = ("tests/relational_iqa/networks/test_stage_distances.py",)
 _STAGE = ("tests/relational_iqa/training/pixel_perfect/test_judgement_stage.py",)
 _JOINT_STAGE = ("tests/relational_iqa/training/pixel_perfect/test_joint_stage.py",)
+_REFERENCE_JOINT = ("tests/relational_iqa/networks/test_reference_joint.py",)
+_REFERENCE_STAGE = ("tests/relational_iqa/training/pixel_perfect/test_reference_joint_stage.py",)
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("relational_iqa/networks/judgement.py", "second - first.square()", "second + first.square()", _NETWORK),
     Mutant("relational_iqa/networks/judgement.py", "return first - second", "return first + second", _NETWORK),
@@ -22,13 +24,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("relational_iqa/networks/judgement.py", "(self.moments * share)", "self.moments", _NETWORK),
     Mutant("relational_iqa/networks/judgement.py", "-F.softplus(out[:, :1])", "F.softplus(out[:, :1])", _NETWORK),
     Mutant(
-        "relational_iqa/networks/joint_margin.py", "apart = judged_a - judged_b", "apart = judged_b - judged_a", _JOINT
+        "relational_iqa/networks/joint_margin.py",
+        "apart = (self.judged_a - self.judged_b)",
+        "apart = (self.judged_b - self.judged_a)",
+        _JOINT,
     ),
     Mutant(
         "relational_iqa/networks/joint_margin.py", "margin.detach().abs() * _SURE", "margin.detach() * _SURE", _JOINT
     ),
     Mutant("relational_iqa/networks/joint_margin.py", "/ self.temperature", "* self.temperature", _JOINT),
-    Mutant("relational_iqa/networks/joint_margin.py", "self.trust[:, ::2]", "self.trust[:, 1:]", _JOINT),
+    Mutant("relational_iqa/networks/joint_margin.py", "_PLACED = (0, 2, 3)", "_PLACED = (1, 2, 3)", _JOINT),
     Mutant(
         "relational_iqa/networks/stage_distances.py", "stride >= COARSE_STRIDE", "stride < COARSE_STRIDE", _DISTANCES
     ),
@@ -72,10 +77,10 @@ MUTANTS: tuple[Mutant, ...] = (
         _JOINT_STAGE,
     ),
     Mutant(
-        "relational_iqa/training/pixel_perfect/joint_stage.py",
-        "-rows.related, -rows.pair",
-        "rows.related, -rows.pair",
-        _JOINT_STAGE,
+        "relational_iqa/networks/joint_margin.py",
+        "-self.related, -self.placed",
+        "self.related, -self.placed",
+        _JOINT,
     ),
     Mutant("relational_iqa/training/pixel_perfect/joint_stage.py", "odds / value", "odds * value", _JOINT_STAGE),
     Mutant(
@@ -83,5 +88,72 @@ MUTANTS: tuple[Mutant, ...] = (
         "rank_logistic(batch.sign * verdict.margin, ordered)",
         "rank_logistic(-batch.sign * verdict.margin, ordered)",
         _JOINT_STAGE,
+    ),
+    Mutant("relational_iqa/networks/judgement.py", "a[0] + b[1]", "a[0] + b[0]", _NETWORK),
+    Mutant(
+        "relational_iqa/networks/judgement.py", "first[:, :1] - second[:, :1]", "first[:, :1] + second[:, :1]", _NETWORK
+    ),
+    Mutant(
+        "relational_iqa/networks/judgement.py",
+        "(first[:, 1:] + second[:, 1:]) / 2",
+        "(first[:, 1:] - second[:, 1:]) / 2",
+        _NETWORK,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/judgement_stage.py",
+        "severity[second] - severity[first]",
+        "severity[first] - severity[second]",
+        _STAGE,
+    ),
+    Mutant(
+        "relational_iqa/networks/stage_comparison.py",
+        "(apart - step)",
+        "apart",
+        ("tests/relational_iqa/networks/test_stage_comparison.py",),
+    ),
+    Mutant(
+        "relational_iqa/networks/stage_comparison.py",
+        "(mean_y + zero).square()",
+        "mean_y.square()",
+        ("tests/relational_iqa/networks/test_stage_comparison.py",),
+    ),
+    Mutant(
+        "relational_iqa/networks/reference_joint.py",
+        "F.softplus(self.mix)[:, :, None, None]",
+        "self.mix[:, :, None, None]",
+        _REFERENCE_JOINT,
+    ),
+    Mutant(
+        "relational_iqa/networks/reference_joint.py",
+        "- LEVELS_PER_SEVERITY *",
+        "+ LEVELS_PER_SEVERITY *",
+        _REFERENCE_JOINT,
+    ),
+    Mutant(
+        "relational_iqa/networks/reference_joint.py", "(apart - scorer).abs()", "(apart - scorer)", _REFERENCE_JOINT
+    ),
+    Mutant(
+        "relational_iqa/networks/reference_joint.py",
+        "F.avg_pool2d(share, side)",
+        "share[..., ::side, ::side]",
+        _REFERENCE_JOINT,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/reference_joint_stage.py",
+        "deep / (conventional + deep)",
+        "conventional / (conventional + deep)",
+        _REFERENCE_STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/reference_joint_stage.py",
+        "(1 - deep) * batch.labels.mean(-1) + deep * batch.deep",
+        "deep * batch.labels.mean(-1) + (1 - deep) * batch.deep",
+        _REFERENCE_STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/data/stored_rows.py",
+        "{facts} {sets.images.shape}",
+        "{sets.images.shape}",
+        ("tests/relational_iqa/training/data/test_stored_rows.py",),
     ),
 )
