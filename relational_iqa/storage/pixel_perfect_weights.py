@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from distortion_engine.catalog import AXES
+from relational_iqa.networks.joint_margin import PARTS
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.storage.network_format import Facts, NetworkFormat
 from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
@@ -19,7 +20,8 @@ _STAGES = "judgement.stages."
 
 
 def _describe(networks: Networks) -> dict[str, Any]:
-    return {"architecture": networks.architecture.to_dict(), "axes": [axis.name for axis in AXES]}
+    facts = {"architecture": networks.architecture.to_dict(), "axes": [axis.name for axis in AXES]}
+    return facts if networks.joint is None else {**facts, "parts": list(PARTS)}
 
 
 def _build(facts: Facts) -> Networks:
@@ -28,10 +30,14 @@ def _build(facts: Facts) -> Networks:
 
 def _objection(facts: Facts) -> str:
     axes = facts.get("axes")
-    if axes == [axis.name for axis in AXES]:
-        return ""
-    named = ", ".join(map(str, axes)) if isinstance(axes, list) else str(axes)
-    return f"made for other axes ({named}); train again with `riqa pretrain`"
+    if axes != [axis.name for axis in AXES]:
+        named = ", ".join(map(str, axes)) if isinstance(axes, list) else str(axes)
+        return f"made for other axes ({named}); train again with `riqa pretrain`"
+    architecture, parts = facts.get("architecture"), facts.get("parts")
+    if isinstance(architecture, dict) and architecture.get("judgement") and parts != list(PARTS):
+        named = ", ".join(map(str, parts)) if isinstance(parts, list) else "none are named"
+        return f"made of other parts of a margin ({named}); train again with experiments/judgement"
+    return ""
 
 
 def _facts_of_format_2(header: Mapping[str, str]) -> dict[str, Any]:

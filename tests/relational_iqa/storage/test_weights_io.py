@@ -140,6 +140,14 @@ def test_pickled_code_is_never_run(tmp_path: Path) -> None:
     assert proof.exists()
 
 
+def test_weights_whose_margin_has_other_parts_are_refused_by_name(tmp_path: Path) -> None:
+    path, judged = tmp_path / "former.safetensors", find_weights("riqa-judged")
+    with pytest.raises(UsageError, match=r"former\.safetensors: made of other parts of a margin \(none are named\)"):
+        load_weights(with_facts(judged, path, parts=None))
+    with pytest.raises(UsageError, match=r"former\.safetensors: made of other parts of a margin \(judgement, taste\)"):
+        load_weights(with_facts(judged, path, parts=["judgement", "taste"]))
+
+
 def test_weights_of_other_axes_formats_and_shapes_are_refused_by_name(written: Path, tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     with pytest.raises(UsageError, match=r"other\.safetensors: made for other axes \(sharpness, taste\)"):
