@@ -1,4 +1,4 @@
-"""The shipped weights with a judgement: the core is that of the default, and outputs of algorithms are told apart."""
+"""The shipped weights with a judgement: the maps are those of the core, and outputs of algorithms are told apart."""
 
 import json
 
@@ -15,7 +15,7 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weig
 from relational_iqa.storage.shipped import find_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 
-NAME = "riqa-judged"
+NAME, CORE = "riqa-judged", "riqa-small"
 MOST_BYTES = 20_000_000
 
 
@@ -36,13 +36,11 @@ def test_the_card_is_that_of_the_file_and_names_no_opinion():
     assert "no human score" in card["data"] and "ImageNet class labels" in card["data"]
 
 
-def test_the_core_is_that_of_the_default_weights(model: RelationalIQA, photos: list[Tensor]):
-    before, after = load_weights()[0].state_dict(), load_weights(NAME)[0].state_dict()
+def test_the_maps_are_those_of_the_core(model: RelationalIQA, photos: list[Tensor]):
+    before, after = load_weights(CORE)[0].state_dict(), load_weights(NAME)[0].state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     a, b = photos[0][:, :96, :96], restored(photos[0], "")[:, :96, :96]
-    default = relational_iqa.load()
-    assert model.quality(b, a) == default.quality(b, a)
-    assert torch.equal(model.relate(a, b), default.relate(a, b))
+    assert torch.equal(model.relate(a, b), relational_iqa.load(CORE).relate(a, b))
 
 
 def test_swapped_images_negate_the_margin_to_the_bit_and_equal_ones_have_none(
@@ -52,6 +50,18 @@ def test_swapped_images_negate_the_margin_to_the_bit_and_equal_ones_have_none(
     one, other, same = model.compare(a, b), model.compare(b, a), model.compare(a, a)
     assert one.margin == -other.margin and one.confidence == other.confidence
     assert same.margin == 0 and same.identical and same.confidence == 0.5
+
+
+def test_with_a_reference_it_has_quality_0_swapping_negates_and_the_order_has_a_confidence(
+    model: RelationalIQA, photos: list[Tensor]
+):
+    reference, a, b = photos[2], restored(photos[2], "median", side_px=3), restored(photos[2], "")
+    one, other = (model.compare(*pair, reference=reference) for pair in ((a, b), (b, a)))
+    assert one.margin == -other.margin and one.confidence == other.confidence is not None
+    assert one.quality_a == other.quality_b < 0 and one.quality_b < 0
+    assert model.compare(reference, b, reference=reference).quality_a == 0
+    assert model.score(b, reference).quality == one.quality_b
+    assert float(model.score(b, reference).local_quality.full().max()) <= 0
 
 
 def test_a_photograph_is_better_than_what_algorithms_make_of_its_noise(model: RelationalIQA, photos: list[Tensor]):
@@ -80,6 +90,8 @@ def test_tiles_give_the_margin_of_the_whole(model: RelationalIQA, photos: list[T
     tiles = RelationalIQA(networks, meta, tile_px=320, whole_px=0)
     whole = model.compare(a, b)
     assert tiles.compare(a, b).margin == pytest.approx(whole.margin, abs=0.01)
+    against = model.compare(b, a, reference=a)
+    assert tiles.compare(b, a, reference=a).margin == pytest.approx(against.margin, abs=0.01)
 
 
 def test_a_backbone_of_halves_is_written_in_half_the_bytes_and_read_back_bit_for_bit(tmp_path):
