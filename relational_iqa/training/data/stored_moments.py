@@ -98,16 +98,24 @@ class MomentBatches(Dataset[MomentBatch]):
         return MomentBatch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
-def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path) -> StoredMoments:
+def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path, count: int | None = None) -> StoredMoments:
     """Opens the moments of `sets` below `folder`, after computing those that are not there yet.
 
     A run that was stopped goes on where it was. The key of the file names the sets and the weights of the backbone. Of
-    sets that were chosen from others, the moments of all those others are opened, and none is computed twice.
+    sets that were chosen from others, the file is that of all those others, and none is computed twice.
+
+    Args:
+        sets: the sets.
+        judgement: whose backbone it is.
+        folder: where moments are kept.
+        count: so many of the sets, the first, are wanted; None for all.
     """
+    count = len(sets) if count is None else min(count, len(sets))
     if sets.chosen_from is not None:
         whole, numbers = sets.chosen_from
-        every = stored_moments(whole, judgement, folder)
-        return StoredMoments(sets, _taken(every.moments, numbers), every.distances[numbers])
+        numbers = numbers[:count]
+        every = stored_moments(whole, judgement, folder, int(numbers.max(initial=-1)) + 1)
+        return StoredMoments(sets.first(count), _taken(every.moments, numbers), every.distances[numbers])
     judgement.eval()
     side, members = sets.images.shape[-1] // CELL_PX, sets.images.shape[1]
     shape = (len(sets), members, 2 * judgement.channels, side, side)
@@ -116,20 +124,22 @@ def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path) -> Stor
         path.mkdir(parents=True, exist_ok=True)
         done = _done(path)
         mode = "r+" if done else "w+"
+        # Both files have room for all sets; what is not written takes none on the disk.
         moments = np.lib.format.open_memmap(path / "moments.npy", mode, np.float16, shape)
         distances = np.lib.format.open_memmap(path / "distances.npy", mode, np.float32, (*shape[:2], 2))
         with torch.inference_mode():
-            for number in range(done, len(sets)):
+            for number in range(done, count):
                 images = torch.from_numpy(np.array(sets.images[number])).float() / 255
                 moments[number] = judgement.moments(images).clamp(-_LARGEST, _LARGEST).half().numpy()
                 distances[number] = distances_to_first(images, judgement.stages).numpy()
-                if (number + 1) % _SAY_EVERY == 0 or number + 1 == len(sets):
+                if (number + 1) % _SAY_EVERY == 0 or number + 1 == count:
                     moments.flush()
                     distances.flush()
                     with atomic_file(path / "done.json") as stream:
                         stream.write(json.dumps(number + 1).encode())
-                    print(f"moments of {number + 1} of {len(sets)} sets", file=sys.stderr, flush=True)
-    return StoredMoments(sets, mapped_npy(path / "moments.npy"), np.load(path / "distances.npy"))
+                    print(f"moments of {number + 1} of {count} sets", file=sys.stderr, flush=True)
+    opened = mapped_npy(path / "moments.npy"), np.load(path / "distances.npy")
+    return StoredMoments(sets.first(count), _taken(opened[0], np.arange(count)), opened[1][:count])
 
 
 def _taken(array: SetArray, numbers: np.ndarray) -> SetArray:

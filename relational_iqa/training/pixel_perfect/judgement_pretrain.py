@@ -112,10 +112,12 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     judgement = networks.judgement
     if judgement is None:
         raise AssertionError("with_judgement adds it")
-    start_backbone(judgement, config.backbone, [sets.images[0] for sets in sources], config.heads.seed)
-    judgement.calibrate(_first_images(sources))
+    # Of chosen sets the first images of all of them: so the scales, and what is stored by them, stay the same.
+    whole = [sets.whole for sets in sources]
+    start_backbone(judgement, config.backbone, [sets.images[0] for sets in whole], config.heads.seed)
+    judgement.calibrate(_first_images(whole))
     learnt = [
-        stored_moments(sets.first(count), judgement, Path(config.moments_dir))
+        stored_moments(sets, judgement, Path(config.moments_dir), count)
         for sets, count in zip(sources, kept, strict=True)
     ]
     for heads in (judgement.locals, judgement.pooled, judgement.relations, judgement.local_relations):

@@ -94,6 +94,20 @@ def test_moments_of_chosen_sets_are_those_of_all_of_them_and_not_computed_again(
         assert torch.equal(found, wanted)
 
 
+def test_only_the_moments_that_are_wanted_are_computed_and_the_rest_when_it_is(
+    sets: StoredSets, judgement: Judgement, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    some = stored_moments(sets, judgement, tmp_path, 5)
+    assert len(some.sets) == len(some.moments) == len(some.distances) == 5
+    assert "moments of 5 of 5" in capsys.readouterr().err
+    chosen = stored_moments(sets.take(np.array([2, 4, 11])), judgement, tmp_path, 2)
+    assert len(chosen.sets) == 2 and capsys.readouterr().err == ""
+    every = stored_moments(sets, judgement, tmp_path)
+    assert "moments of 12 of 12" in capsys.readouterr().err and len(every.moments) == 12
+    assert np.array_equal(every.moments[range(5)], some.moments[range(5)])
+    assert np.array_equal(every.moments[4], chosen.moments[1]) and np.array_equal(every.distances[:5], some.distances)
+
+
 def test_stored_moments_are_pickled_as_a_path(sets: StoredSets, judgement: Judgement, tmp_path: Path):
     store = stored_moments(sets, judgement, tmp_path)
     values = int(np.prod(store.moments.shape))
