@@ -148,7 +148,7 @@ def _join_pairs(networks: Networks, rest: Sequence[StoredSets], config: Judgemen
     calibration: list[JointBatch] = []
     for part, rows in _parted(rest, learnt, calibration):
         compute = partial(rows_of_sets, networks, part, count, seed)
-        rows.append(stored_rows(compute, JointBatch, f"{count} {seed}", networks, part, folder))
+        rows.append(stored_rows(compute, JointBatch, f"{count} {seed}", _asked(networks), part, folder))
     networks.joint.requires_grad_(True)
     stage = JointStage(networks.joint, _joined(learnt), config.joint.batch_size, seed)
     done = train(stage, config.joint, Path(config.out) / "joint", resume)
@@ -167,7 +167,7 @@ def _join_references(
     calibration: list[EvidenceRows] = []
     for part, rows in _parted(rest, learnt, calibration):
         compute = partial(evidence_of_sets, networks, part)
-        rows.append(stored_rows(compute, EvidenceRows, "", networks, part, Path(config.moments_dir)))
+        rows.append(stored_rows(compute, EvidenceRows, "", _asked(networks), part, Path(config.moments_dir)))
     options = config.reference_joint
     networks.reference_joint.requires_grad_(True)
     stage = ReferenceJointStage(networks.reference_joint, _joined(learnt), options.batch_size, options.seed)
@@ -175,6 +175,11 @@ def _join_references(
     networks.reference_joint.requires_grad_(False)
     set_order_temperature(networks.reference_joint, _joined(calibration))
     return done
+
+
+def _asked(networks: Networks) -> dict[str, torch.Tensor]:
+    """The weights of everything but what joins the parts."""
+    return {name: value for name, value in networks.state_dict().items() if "joint." not in name}
 
 
 def _parted(

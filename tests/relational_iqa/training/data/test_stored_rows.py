@@ -34,7 +34,7 @@ def test_rows_are_computed_once_and_anew_for_other_networks_sets_or_facts(tmp_pa
             asked.append(name)
             return Two(torch.arange(6.0).view(2, 3).t(), torch.tensor([seed], dtype=torch.float16))
 
-        return stored_rows(compute, Two, facts, networks, sets(seed), tmp_path)
+        return stored_rows(compute, Two, facts, networks.state_dict(), sets(seed), tmp_path)
 
     torch.manual_seed(0)
     network, other = nn.Linear(2, 2), nn.Linear(2, 2)
