@@ -15,9 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import PatchEncoder, Stem
 from relational_iqa.networks.joint_margin import PairSums, PairVerdict
-from relational_iqa.networks.judgement import StagePlanes
+from relational_iqa.networks.judgement import CELL_PX, JudgementSums, StagePlanes
+from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.reference_joint import ReferenceSums
@@ -106,6 +108,27 @@ class NetworkInference:
             local = self._networks.local_quality(test, reference, seen)
             quality = self._networks.quality_map(local)
         return TileResult(local.maps, quality.float(), local.scorer.weight, local.sums(share))
+
+    def alone_on_tiles(
+        self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
+    ) -> tuple[Float[Tensor, "1 h//16 w//16"], tuple[JudgementSums, ...]]:
+        """A tile of one image -> its local judgement, mean over heads, on the grid of cells; sums for `judgement`.
+
+        Raises:
+            UsageError: for networks without a judgement.
+        """
+        judgement = self._networks.judgement
+        if judgement is None:
+            raise UsageError("these weights judge no image alone; give weights with a judgement")
+        local = judgement(tiles[0])
+        return local.quality.mean(1), (local.sums(pool(share, CELL_PX // STRIDE)),)
+
+    def judgement(self, sums: JudgementSums) -> Float[Tensor, " b"]:
+        """Judgements of images alone, levels, of the sums of `alone_on_tiles`."""
+        judgement = self._networks.judgement
+        if judgement is None:
+            raise UsageError("these weights judge no image alone; give weights with a judgement")
+        return judgement.quality(sums).mean(1)
 
     def pair_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]

@@ -225,6 +225,18 @@ class RelationalIQA:
         return self._quality(StoredImage(image, "image"), StoredImage(reference, "reference"))
 
     @torch.inference_mode()
+    def judgement(self, image: Float[Tensor, "3 h w"]) -> float:
+        """How good an image looks alone, levels, higher is better: a part of every margin without a reference. It knows
+        nothing of the scene, so compare it within one scene, or with many images of each kind.
+
+        Raises:
+            UsageError: for weights without a judgement.
+        """
+        function = self._networks.alone_on_tiles
+        tiled = self._tiler.run([StoredImage(image, "image")], function, PAIR_HALO_PX, want_maps=False)
+        return float(self._networks.judgement(tiled.sums[0]))
+
+    @torch.inference_mode()
     def relate_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
         """M(a, b) of pairs of one size, each batch at once."""
         return _full(self._networks.pair(*self._batch(a, b)).maps, a)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import relational_iqa
+from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.recipe import Operation
 from distortion_engine.restoration.operations import apply
@@ -82,6 +83,16 @@ def test_a_ranking_keeps_margin_and_confidence_of_every_comparison(model: Relati
             assert found.pairwise[i, j] == pytest.approx(result.margin, abs=1e-5)
             assert found.confidences[i, j] == pytest.approx(result.confidence, abs=1e-5)
     assert model.rank(images, reference=photos[0]).confidences is None
+
+
+def test_an_image_is_judged_alone_and_in_tiles_alike(model: RelationalIQA, photos: list[Tensor]):
+    photo, worse = (image.repeat(1, 3, 5) for image in (photos[0], restored(photos[0], "median", side_px=5)))
+    found = model.judgement(photo)
+    assert found > model.judgement(worse) + 0.5
+    tiles = RelationalIQA(load_weights(NAME)[0], {}, tile_px=320, whole_px=0)
+    assert tiles.judgement(photo) == pytest.approx(found, abs=0.01)
+    with pytest.raises(UsageError, match="judge no image alone"):
+        relational_iqa.load(CORE).judgement(photo)
 
 
 def test_tiles_give_the_margin_of_the_whole(model: RelationalIQA, photos: list[Tensor]):
