@@ -30,7 +30,7 @@ class Ranking:
         pairwise: (n, n) levels, antisymmetric; [i, j] > 0 where i is better than j.
         meta: version, weights, size, device, seconds.
         confidences: (n, n), symmetric, in [.5, 1]: probability that the sign of `pairwise` is right; .5 on the
-            diagonal. None where the weights know none, and with a reference.
+            diagonal. None where the weights know none.
 
     Raises:
         ValueError: where order, names, margins and confidences do not fit together.
@@ -56,9 +56,23 @@ class Ranking:
             )
 
     @classmethod
-    def by_quality(cls, names: Sequence[str], qualities: Sequence[float], meta: Mapping[str, Any]) -> Ranking:
-        """Ranks by quality: margins are differences of qualities, so the ranking is transitive."""
-        return _ranked(names, np.array(qualities), np.subtract.outer(qualities, qualities), qualities, meta)
+    def by_quality(
+        cls,
+        names: Sequence[str],
+        qualities: Sequence[float],
+        meta: Mapping[str, Any],
+        confidences: np.ndarray | None = None,
+    ) -> Ranking:
+        """Ranks by quality: margins are differences of qualities, so the ranking is transitive.
+
+        Args:
+            names: what to call the n images.
+            qualities: of each.
+            meta: what the images were compared with.
+            confidences: (n, n), symmetric: probability that the order of each pair is right; None if unknown.
+        """
+        ranking = _ranked(names, np.array(qualities), np.subtract.outer(qualities, qualities), qualities, meta)
+        return replace(ranking, confidences=confidences)
 
     @classmethod
     def by_margins(

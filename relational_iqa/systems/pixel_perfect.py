@@ -18,6 +18,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.networks.joint_margin import PairVerdict
 from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.networks.reference_joint import ReferenceSums
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.results.map import Map
 from relational_iqa.results.ranking import pairs_of
@@ -186,8 +187,8 @@ class RelationalIQA:
         """Several versions of one scene, best first.
 
         With a reference the order is that of the qualities, which is transitive by construction. Without one it is that
-        of the mean margin over all other images (Borda count), with the confidence of every margin where the weights
-        know it.
+        of the mean margin over all other images (Borda count). Every margin has its confidence where the weights know
+        it.
 
         Args:
             images: two images or more.
@@ -206,8 +207,10 @@ class RelationalIQA:
         loaded = self._open(sources, align, max_pixels)
         names = [name_of(image, f"image {i + 1}") for i, image in enumerate(images)]
         if reference is not None:
-            qualities = [self._quality(image, loaded[-1]) for image in loaded[:-1]]
-            return Ranking.by_quality(names, qualities, self._facts(loaded[0], start, align))
+            sums = [self._against(image, loaded[-1]) for image in loaded[:-1]]
+            qualities = [float(self._networks.quality(one)) + 0.0 for one in sums]
+            confidences = self._order_confidences(sums)
+            return Ranking.by_quality(names, qualities, self._facts(loaded[0], start, align), confidences)
         pairs = {(i, j): self._margin(loaded[i], loaded[j]) for i, j in pairs_of(len(images))}
         return Ranking.by_pairs(names, pairs, self._facts(loaded[0], start, align))
 
@@ -265,9 +268,20 @@ class RelationalIQA:
         return pad_to_grid(x.to(self.device)), pad_to_grid(y.to(self.device)), inside
 
     def _quality(self, image: StoredImage, reference: StoredImage) -> float:
+        return float(self._networks.quality(self._against(image, reference))) + 0.0
+
+    def _against(self, image: StoredImage, reference: StoredImage) -> ReferenceSums:
         function = self._networks.against_on_tiles
-        tiled = self._tiler.run([image, reference], function, REFERENCE_HALO_PX, want_maps=False)
-        return float(self._networks.quality(tiled.sums[0])) + 0.0
+        return self._tiler.run([image, reference], function, REFERENCE_HALO_PX, want_maps=False).sums[0]
+
+    def _order_confidences(self, sums: Sequence[ReferenceSums]) -> np.ndarray | None:
+        confidences = np.full((len(sums), len(sums)), 0.5)
+        for i, j in pairs_of(len(sums)):
+            sure = self._networks.order_confidence(sums[i], sums[j])
+            if sure is None:
+                return None
+            confidences[i, j] = confidences[j, i] = float(sure)
+        return confidences
 
     def _margin(self, a: StoredImage, b: StoredImage) -> tuple[float, float | None]:
         """Margin and confidence, without maps."""

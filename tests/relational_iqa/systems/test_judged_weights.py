@@ -62,6 +62,9 @@ def test_with_a_reference_it_has_quality_0_swapping_negates_and_the_order_has_a_
     assert one.quality_a == other.quality_b < 0 and one.quality_b < 0
     assert model.compare(reference, b, reference=reference).quality_a == 0
     assert model.score(b, reference).quality == one.quality_b
+    ranking = model.rank([b, a], reference)
+    assert ranking.order == ([1, 0] if one.margin > 0 else [0, 1]) and ranking.confidences is not None
+    assert ranking.confidences[0, 1] == ranking.confidences[1, 0] == one.confidence
     assert float(model.score(b, reference).local_quality.full().max()) <= 0
 
 
