@@ -15,7 +15,6 @@ those of every cell, which tells where.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -24,8 +23,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite
-from relational_iqa.networks.blocks import PointwiseBlock
+from relational_iqa.networks.backbone import BAND_BYTES, BackboneArchitecture, EfficientNetLite
+from relational_iqa.networks.blocks import Pointwise, PointwiseBlock, only_computes
+from relational_iqa.networks.local_analysis import pool
 
 CELL_PX = 16
 """Side of a cell of the judgement, in pixels."""
@@ -130,9 +130,9 @@ class StagePlanes(NamedTuple):
     """What the backbone sees of images.
 
     Attributes:
-        planes: (b, c, _, _) channels of zero mean and unit spread, by stage: those of the image, then those of the
-            image at half size.
-        moments: (b, 2 c, h, w) means of all channels in every cell of 16 px, and of their squares.
+        planes: (b, c, _, _) channels by stage: those of the image, then those of the image at half size.
+        moments: (b, 2 c, h, w) means in every cell of 16 px of all channels, brought to zero mean and unit spread, and
+            of their squares.
     """
 
     planes: list[Tensor]
@@ -144,9 +144,9 @@ class LocalHead(nn.Module):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(inputs, hidden, 1)
+        self.mix = Pointwise(inputs, hidden)
         self.blocks = nn.Sequential(PointwiseBlock(hidden), PointwiseBlock(hidden))
-        self.out = nn.Conv2d(hidden, 2, 1)
+        self.out = Pointwise(hidden, 2)
         nn.init.zeros_(self.out.weight[1:])
 
     def forward(self, x: Float[Tensor, "b inputs h w"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
@@ -230,10 +230,10 @@ class LocalRelationHead(nn.Module):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.own = nn.Conv2d(inputs, hidden, 1)
-        self.other = nn.Conv2d(inputs, hidden, 1, bias=False)
+        self.own = Pointwise(inputs, hidden)
+        self.other = Pointwise(inputs, hidden, bias=False)
         self.layers = nn.Sequential(nn.SiLU(), nn.Dropout(0.2), PointwiseBlock(hidden), nn.SiLU())
-        self.out = nn.Conv2d(hidden, 2, 1)
+        self.out = Pointwise(hidden, 2)
         nn.init.zeros_(self.out.weight[1:])
 
     def project(
@@ -296,22 +296,27 @@ class Judgement(nn.Module):
 
     def see(self, image: Float[Tensor, "b 3 h w"]) -> StagePlanes:
         """What the backbone sees of images."""
-        by_stage = zip(
-            self._planes(image), self._by_stage(self.channel_mean), self._by_stage(self.channel_scale), strict=True
-        )
-        planes = [(plane - mean[:, None, None]) * scale[:, None, None] for plane, mean, scale in by_stage]
-        size = self._grid(planes)
-        cells = [_to_cells(x, size) for x in planes] + [_to_cells(x.square(), size) for x in planes]
-        return StagePlanes(planes, torch.cat(cells, 1))
+        planes = list(self.stages(image))
+        if self.architecture.half_taps:
+            planes += self.stages(pool(image, 2), self.architecture.half_taps)
+        first, second = zip(*(_cell_moments(plane, self._side(plane, image)) for plane in planes), strict=True)
+        mean, square = torch.cat(first, 1), torch.cat(second, 1)
+        # Of the channels less their mean, times their scale.
+        shift, scale = self.channel_mean[:, None, None], self.channel_scale[:, None, None]
+        apart = mean - shift
+        return StagePlanes(planes, torch.cat([apart * scale, (square - shift * (mean + apart)) * scale.square()], 1))
+
+    def apart(self, first: StagePlanes, second: StagePlanes) -> Float[Tensor, "b {self.channels} _ _"]:
+        """Means of the squared differences of two images' channels of unit spread in every cell."""
+        cells = first.moments.shape[-1]
+        found = [
+            _mean_square_apart(x, y, x.shape[-1] // cells) for x, y in zip(first.planes, second.planes, strict=True)
+        ]
+        return torch.cat(found, 1) * self.channel_scale.square()[:, None, None]
 
     def from_moments(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> LocalJudgement:
         """Judgements before pooling."""
         return LocalJudgement(*self.heads(self.inputs(moments)), moments)
-
-    def apart(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Float[Tensor, "b {self.channels} _ _"]:
-        """Means of the squared differences of two images' planes in every cell."""
-        size = self._grid(first)
-        return torch.cat([_to_cells((x - y).square(), size) for x, y in zip(first, second, strict=True)], 1)
 
     def inputs(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> Float[Tensor, "b {2*self.channels} h w"]:
         """What the local heads see of every cell: the means of the channels in it, and their spread in 3 x 3 cells."""
@@ -363,7 +368,7 @@ class Judgement(nn.Module):
     @torch.no_grad()
     def calibrate(self, images: Float[Tensor, "b 3 h w"]) -> None:
         """Brings every channel of the stages to zero mean and unit spread on a first batch of images."""
-        planes = self._planes(images)
+        planes = self.see(images).planes
         self.channel_mean.copy_(torch.cat([plane.mean((0, 2, 3)) for plane in planes]))
         spread = torch.cat([plane.std((0, 2, 3)) for plane in planes])
         self.channel_scale.copy_(1 / spread.clamp_min(1e-3))
@@ -377,25 +382,37 @@ class Judgement(nn.Module):
         self.offset.copy_(inputs.mean((0, 2, 3)))
         self.scale.copy_(1 / inputs.std((0, 2, 3)).clamp_min(1e-2))
 
-    def _planes(self, image: Tensor) -> list[Tensor]:
-        planes = list(self.stages(image))
-        if self.architecture.half_taps:
-            planes += self.stages(F.avg_pool2d(image, 2), self.architecture.half_taps)
-        return planes
-
-    def _grid(self, planes: Sequence[Tensor]) -> tuple[int, int]:
-        stride = self.stages.strides[0]
-        return planes[0].shape[-2] * stride // CELL_PX, planes[0].shape[-1] * stride // CELL_PX
-
-    def _by_stage(self, values: Tensor) -> Sequence[Tensor]:
-        channels = [*self.stages.channels, *self.stages.channels[: self.architecture.half_taps]]
-        parts: Sequence[Tensor] = values.split(channels)
-        return parts
+    @staticmethod
+    def _side(plane: Tensor, image: Tensor) -> int:
+        """Values of a plane along the side of a cell."""
+        return CELL_PX * int(plane.shape[-1]) // int(image.shape[-1])
 
 
-def _to_cells(plane: Tensor, cells: tuple[int, int]) -> Tensor:
-    side = plane.shape[-1] // cells[1]
-    return plane if side == 1 else F.avg_pool2d(plane, side)
+def _cell_moments(plane: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Means of the values in each cell, and of their squares."""
+    if side == 1:
+        return plane, plane.square()
+    bands = _bands(plane, side)
+    first = [F.avg_pool2d(band, side) for band in bands]
+    second = [F.avg_pool2d(band.square(), side) for band in bands]
+    return torch.cat(first, 2), torch.cat(second, 2)
+
+
+def _mean_square_apart(x: Tensor, y: Tensor, side: int) -> Tensor:
+    """Means of the squared differences in each cell."""
+    if side == 1:
+        return (x - y).square()
+    pairs = zip(_bands(x, side), _bands(y, side), strict=True)
+    return torch.cat([F.avg_pool2d((u - v).square(), side) for u, v in pairs], 2)
+
+
+def _bands(plane: Tensor, side: int) -> tuple[Tensor, ...]:
+    """Bands of whole rows of cells, small enough for the processor's cache, where gradients are not wanted."""
+    if not only_computes(plane):
+        return (plane,)
+    row_bytes = 4 * plane[:, :, :1].numel()
+    bands: tuple[Tensor, ...] = plane.split(side * max(1, BAND_BYTES // (row_bytes * side)), 2)
+    return bands
 
 
 def _spread(first: Tensor, second: Tensor) -> Tensor:

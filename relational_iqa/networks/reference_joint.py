@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import enlarge
+from relational_iqa.networks.blocks import Pointwise, enlarge
 from relational_iqa.networks.scoring_network import (
     LEVELS_PER_SEVERITY,
     LocalQuality,
@@ -105,10 +105,10 @@ class ReferenceJoint(nn.Module):
         self.register_buffer("offset", torch.zeros(context, 1, 1))
         self.register_buffer("scale", torch.ones(context, 1, 1))
         self.hidden = nn.Sequential(
-            nn.Conv2d(context + inputs, HIDDEN, 1), nn.SiLU(), nn.Conv2d(HIDDEN, HIDDEN, 1), nn.SiLU()
+            Pointwise(context + inputs, HIDDEN), nn.SiLU(), Pointwise(HIDDEN, HIDDEN), nn.SiLU()
         )
-        self.gates = nn.Conv2d(HIDDEN, inputs, 1)
-        self.weight = nn.Conv2d(HIDDEN, 1, 1)
+        self.gates = Pointwise(HIDDEN, inputs)
+        self.weight = Pointwise(HIDDEN, 1)
         self.mix = nn.Parameter(torch.randn(GROUPS, inputs) * 0.3 - 5.0)
         self.pool = Monotone(2 * GROUPS, 64)
         self.share = nn.Parameter(torch.zeros(()))  # of the loss that the reference scorer sees

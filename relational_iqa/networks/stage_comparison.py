@@ -43,7 +43,7 @@ def compare_stages(judgement: Judgement, test: StagePlanes, reference: StagePlan
         reference: what it sees of the references.
     """
     around = [F.avg_pool2d(part, 3, 1, 1, count_include_pad=False) for part in (test.moments, reference.moments)]
-    apart = F.avg_pool2d(judgement.apart(test.planes, reference.planes), 3, 1, 1, count_include_pad=False)
+    apart = F.avg_pool2d(judgement.apart(test, reference), 3, 1, 1, count_include_pad=False)
     (mean_x, square_x), (mean_y, square_y) = (part.chunk(2, 1) for part in around)
     variance_x, variance_y = (
         (second - first.square()).clamp_min(0) for first, second in ((mean_x, square_x), (mean_y, square_y))

@@ -36,7 +36,9 @@ def test_distances_and_activity_are_those_of_their_formulas(judgement: Judgement
     found = compare_stages(judgement, planes, other)
     assert found.distances.shape == (1, 2 * STAGES, 4, 5) and found.activity.shape == (1, STAGES, 4, 5)
     # The first stage, of stride 2, around the cell (1, 2): 3 x 3 cells are 24 x 24 of its places.
-    x, y = (seen.planes[0][0, :, 0:24, 8:32].double().flatten(1) for seen in (planes, other))
+    count = planes.planes[0].shape[1]
+    shift, scale = judgement.channel_mean[:count, None, None], judgement.channel_scale[:count, None, None]
+    x, y = (((seen.planes[0][0] - shift) * scale)[:, 0:24, 8:32].double().flatten(1) for seen in (planes, other))
     covariance = ((x - x.mean(1, keepdim=True)) * (y - y.mean(1, keepdim=True))).mean(1)
     variances = x.var(1, correction=0) + y.var(1, correction=0)
     structure = (1 - (2 * covariance + 0.01) / (variances + 0.01)).mean()
