@@ -23,6 +23,7 @@ from relational_iqa.training.data.stored_moments import stored_moments
 from relational_iqa.training.data.stored_rows import stored_rows
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pixel_perfect.joint_stage import JointBatch, JointStage, rows_of_sets, set_temperature
@@ -100,6 +101,7 @@ def parse_judgement_config(values: Mapping[str, Any]) -> JudgementConfig:
     return parse_run(JudgementConfig, values)
 
 
+@one_run_a_folder
 def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     """Trains heads and joint on the weights of `start_from`, and returns the path of the new weights,
     `out`/`name`.safetensors, with a card beside it."""
