@@ -35,7 +35,7 @@ def _train(settings: Mapping[str, Any], resume: Resume) -> Path:
     if settings.get("system") == "judgement":
         from relational_iqa.training.pixel_perfect.judgement_pretrain import parse_judgement_config, pretrain_judgement
 
-        return one_run_a_folder(pretrain_judgement)(parse_judgement_config(settings), resume)
+        return pretrain_judgement(parse_judgement_config(settings), resume)
     from relational_iqa.training.pixel_perfect.pretrain import parse_config
     from relational_iqa.training.pixel_perfect.pretrain import pretrain as pretrain_core
 
