@@ -85,7 +85,9 @@ def test_a_ranking_keeps_margin_and_confidence_of_every_comparison(model: Relati
             assert found.confidences is not None
             assert found.pairwise[i, j] == pytest.approx(result.margin, abs=1e-5)
             assert found.confidences[i, j] == pytest.approx(result.confidence, abs=1e-5)
-    assert model.rank(images, reference=photos[0]).confidences is None
+    against = model.rank(images[1:], reference=photos[0])
+    result = model.compare(*images[1:], reference=photos[0])
+    assert against.confidences is not None and against.confidences[0, 1] == pytest.approx(result.confidence, abs=1e-5)
 
 
 def test_an_image_is_judged_alone_and_in_tiles_alike(model: RelationalIQA, photos: list[Tensor]):
