@@ -68,14 +68,15 @@ class Networks(nn.Module):
 
     def local_pair(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> LocalPair:
         """Maps, local margin and judgements of pairs without a reference."""
+        judged = None
+        if self.judgement is not None:
+            # In float32 always, one image after the other: then a and b are treated alike to the last bit. Before the
+            # rest, whose features would take memory meanwhile.
+            with torch.autocast(a.device.type, enabled=False):
+                judged = self.judgement(a.float()), self.judgement(b.float())
         relation = self.distortion(a, b)
         local = self.scoring.pair.local(relation)
         margin = LocalMargin(local.margin.float(), local.weight.float(), local.embedding.float())
-        judged = None
-        if self.judgement is not None:
-            # In float32 always, one image after the other: then a and b are treated alike to the last bit.
-            with torch.autocast(a.device.type, enabled=False):
-                judged = self.judgement(a.float()), self.judgement(b.float())
         return LocalPair(relation.maps.float(), margin, judged)
 
     def verdict(self, sums: PairSums) -> PairVerdict:
