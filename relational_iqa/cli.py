@@ -4,12 +4,12 @@ Exit codes: 0 done, 1 margin below --fail-below, 2 bad input (one line `riqa: ..
 interrupted.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.jobs.printable import one_line
 from relational_iqa.commands import (
     compare,
     compare_options,
@@ -27,6 +27,7 @@ from relational_iqa.commands import (
     serve,
 )
 from relational_iqa.commands.parser import Command, parse
+from relational_iqa.commands.streams import drop_output, flush_output, open_streams
 from relational_iqa.tiling.memory import use_huge_pages
 
 # Order of --help. A new command is one line here and its module in the import above.
@@ -51,11 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     use_huge_pages()
     try:
+        open_streams()
         name, options = parse(COMMANDS, sys.argv[1:] if argv is None else argv)
         COMMANDS[name].run(options)
-        sys.stdout.flush()
+        flush_output()
     except BrokenPipeError:  # the reader of a pipe left: no more output, also not at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
     except (ImageError, UsageError) as error:
         return _complain(str(error))
     except OSError as error:
@@ -63,14 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{error.filename or 'input or output'}: {error.strerror or error}; check path, permissions and room"
         )
     except KeyboardInterrupt:
-        print("riqa: interrupted", file=sys.stderr)
-        return 130
+        return _complain("interrupted", 130)
     return 0
 
 
-def _complain(message: str) -> int:
-    print(f"riqa: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+def _complain(message: str, code: int = 2) -> int:
+    """One line on stderr, where there is one; what was printed before stays, where it can be written."""
+    try:
+        flush_output()
+    except (OSError, UsageError):
+        drop_output()
+    try:
+        print(f"riqa: {one_line(message)}", file=sys.stderr, flush=True)
+    except OSError:
+        drop_output()
+    return code
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from distortion_engine.generation.provenance import header
 from distortion_engine.generation.shards import ShardJob, inspect_shard, read_records, write_shard
 from distortion_engine.generation.usable_photos import usable_photos
 from distortion_engine.generation.workers import Tick, Workforce, run_local
+from distortion_engine.jobs.printable import printable
 from distortion_engine.jobs.progress import progress
 from distortion_engine.jobs.safe_files import atomic_file, remove_partials, sole_writer
 from distortion_engine.reading.image_io import encode_lossless, load_image, to_uint8
@@ -187,7 +188,7 @@ def _save_sheet(path: Path, job: ShardJob, _: int, __: Tick) -> None:
     for index in varied([record["kind"] for record in records], SHEET_ROWS):
         record = records[index]
         images, fields, validity = (pixels.numpy() for pixels in rerender(places[record["photo"]], record))
-        title = f"set {record['index']:08d}  {record['photo']}"
+        title = f"set {record['index']:08d}  {printable(record['photo'])}"
         ranked = RankedSet.from_dict(record["recipe"])
         rows.append(SheetRow(title, ranked, record["judge"], images, fields, validity))
     with atomic_file(path) as stream:

@@ -154,7 +154,8 @@ def set_files(item: RankedItem, index: int, options: GenerateOptions, judged: bo
         "engine": ENGINE_VERSION,
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    files["json"] = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+    files["json"] = text.encode("utf-8", "backslashreplace")  # of names that are no UTF-8, escapes that JSON knows
     return files
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from distortion_engine.errors import ImageError
 from distortion_engine.generation.workers import Tick, run_local
+from distortion_engine.jobs.printable import printable
 from distortion_engine.jobs.progress import progress
 from distortion_engine.jobs.safe_files import file_sha256
 from distortion_engine.reading.image_io import load_image
@@ -34,7 +35,7 @@ def usable_photos(
     for index, photo in enumerate(candidates):
         sha256, reason = answers[index]
         if reason:
-            print(f"skipped {reason}", file=sys.stderr, flush=True)
+            print(f"skipped {printable(reason)}", file=sys.stderr, flush=True)
         else:
             usable.append((photo, sha256))
     return usable

@@ -6,12 +6,14 @@ import errno
 import hashlib
 import os
 import platform
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +21,8 @@ from distortion_engine.errors import UsageError
 
 _PARTIAL = ".partial"
 _HASHING_THREADS = 4
+_LONGEST_NAME = 250  # bytes, of most file systems
+_OPEN_FILES = ("/dev/std", "/dev/fd/", "/proc/")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The workers of a killed run notice it within a second (`engines`); until then they hold its lock.
 _LOCK_PATIENCE_S = 5.0
@@ -27,21 +31,59 @@ _LOCK_PATIENCE_S = 5.0
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that gets its name when the block ends and its bytes are on the disk, and leaves nothing when the
-    block raises. Raises UsageError when it cannot be written."""
-    host, thread = platform.node() or "host", threading.get_ident()
-    partial = path.with_name(f".{path.name}.{host}-{os.getpid()}-{thread}{_PARTIAL}")
+    block raises.
+
+    Of a symbolic link, the file that it points to is replaced, not the link. A device or a pipe, such as /dev/null, is
+    written to when the block ends, and stays.
+
+    Raises:
+        UsageError: when it cannot be written.
+    """
     try:
+        if is_device(path):
+            content = BytesIO()
+            yield content
+            with open(path, "ab") as device:
+                device.write(content.getbuffer())
+            return
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        partial = _partial_of(target)
         try:
             with open(partial, "wb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(partial, path)
+            os.replace(partial, target)
         finally:
             partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        _sync_folder(target.parent)
     except OSError as error:
         raise UsageError(cannot_write(path, error)) from error
+
+
+def is_device(path: Path) -> bool:
+    """Whether `path` is a character device or a pipe, or a name of one of the open files of this process. UsageError
+    for a block device and a socket, which nothing is written to."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # not there yet, or not to be reached, which writing will tell
+        return False
+    if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise UsageError(f"{path}: is a {'disk' if stat.S_ISBLK(mode) else 'socket'}; give a file to write")
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or os.path.abspath(path).startswith(_OPEN_FILES)
+
+
+def _partial_of(path: Path) -> Path:
+    host, thread = platform.node() or "host", threading.get_ident()
+    own = f"{host[:32]}-{os.getpid()}-{thread}{_PARTIAL}"
+    name = path.name if len(os.fsencode(path.name)) + len(own) < _LONGEST_NAME else _short_hash(path.name)
+    return path.with_name(f".{name}.{own}")
+
+
+def _short_hash(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
 
 def cannot_write(path: Path, error: OSError) -> str:

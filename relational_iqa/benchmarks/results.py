@@ -11,6 +11,7 @@ import numpy as np
 
 from relational_iqa.benchmarks.agreement import plain
 from relational_iqa.benchmarks.evaluation import Report
+from relational_iqa.folders.csv_table import harmless
 from relational_iqa.version import __version__
 
 
@@ -34,7 +35,7 @@ def to_csv(report: Report) -> str:
         for index, image in enumerate(benchmark.images):
             values = [_text(report.columns[label][index]) for label in labels]
             writer.writerow([
-                path(image.image), path(image.reference), image.scene, image.distortion, image.level,
+                *harmless([path(image.image), path(image.reference), image.scene, image.distortion, image.level]),
                 _text(image.published), _text(image.score), int(index in kept), *values,
             ])  # fmt: skip
         return text.getvalue()
@@ -45,7 +46,7 @@ def to_csv(report: Report) -> str:
     for index, pair in enumerate(benchmark.pairs):
         values = [_text(value) for label in labels for value in np.atleast_1d(report.columns[label][index])]
         writer.writerow([
-            path(pair.first), path(pair.second), path(pair.reference), pair.scene, pair.distortion,
+            *harmless([path(pair.first), path(pair.second), path(pair.reference), pair.scene, pair.distortion]),
             _text(pair.prefer_second), int(index in kept), *values,
         ])  # fmt: skip
     return text.getvalue()

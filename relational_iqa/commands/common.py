@@ -1,12 +1,14 @@
-"""What several commands share: the model, names for people, outputs refused before any work, results written."""
+"""What several commands share: the model, names for people, results written."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.printable import printable, printable_lines
 
 System = Literal["pixel_perfect", "pmos", "reiqa", "spips"]
 
@@ -33,21 +35,14 @@ def load_system(system: System, weights: str | None, device: str | None = None, 
 
 
 def display_names(paths: Sequence[str]) -> Sequence[str]:
-    """File names without folder where those differ, else the paths as given."""
+    """File names without folder where those differ, else the paths as given; both as `printable` text."""
     names = [Path(path).name for path in paths]
-    return names if len(set(names)) == len(names) else paths
+    return [printable(name) for name in (names if len(set(names)) == len(names) else paths)]
 
 
-def check_outputs(outputs: Sequence[str | None], inputs: Sequence[str]) -> None:
-    """Refuse to write over an input or two results to one file, before any work."""
-    taken = {Path(path).resolve() for path in inputs}
-    for path in outputs:
-        if path is not None and path != "-":
-            if Path(path).resolve() in taken:
-                raise UsageError(f"{path}: is an input or given twice; write to another file")
-            if Path(path).is_dir():
-                raise UsageError(f"{path}: is a folder; give a file to write")
-            taken.add(Path(path).resolve())
+def full_path(path: str | Path) -> str:
+    """Where a file or folder lies, for people; a device by the name that was given."""
+    return printable(os.path.abspath(path) if os.path.abspath(path).startswith("/dev/") else os.path.realpath(path))
 
 
 def finish(lines: Sequence[str], content: Mapping[str, Any], target: str | None) -> None:
@@ -55,23 +50,31 @@ def finish(lines: Sequence[str], content: Mapping[str, Any], target: str | None)
 
     Raises UsageError where the file cannot be written.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    lines = [printable_lines(line) for line in lines]
     if target == "-":
         print(*lines, sep="\n", file=sys.stderr)
-        sys.stdout.write(text)
+        sys.stdout.write(_json(content, ascii=(sys.stdout.encoding or "").lower().replace("-", "") != "utf8"))
         return
     if target is not None:
-        write_file(target, text.encode())
-        lines = [*lines, f"json: {Path(target).resolve()}"]
+        write_file(target, _json(content).encode("utf-8", "backslashreplace"))
+        lines = [*lines, f"json: {full_path(target)}"]
     print(*lines, sep="\n")
+
+
+def _json(content: Mapping[str, Any], ascii: bool = False) -> str:
+    """JSON text. Bytes of file names that are no UTF-8 are lone surrogates there, written as JSON escapes."""
+    return json.dumps(content, indent=2, ensure_ascii=ascii, allow_nan=False) + "\n"
 
 
 def write_file(target: str, content: bytes) -> None:
     """Writes a file, and the folders above it, whole or not at all. Raises UsageError where it cannot be written."""
-    from distortion_engine.jobs.safe_files import atomic_file
+    from distortion_engine.jobs.safe_files import atomic_file, cannot_write
 
     path = Path(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(cannot_write(path, error)) from error
     with atomic_file(path) as stream:
         stream.write(content)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_margin, check_outputs, finish, load_system
+from distortion_engine.jobs.printable import printable
+from relational_iqa.commands.common import check_margin, finish, full_path, load_system
 from relational_iqa.commands.compare_options import CompareOptions
 
 
@@ -32,7 +33,8 @@ def _compare_images(options: CompareOptions) -> None:
         if given is not None:
             raise UsageError(f"{option} is for two folders, {options.a} is none; leave it out or give two folders")
     inputs, out = options.inputs, options.out
-    check_outputs((out, options.json), [*inputs.values(), *([] if options.mask is None else [options.mask])])
+    if out is not None and Path(out).is_dir():
+        raise UsageError(f"{out}: is a folder; give a file to write")
 
     from relational_iqa.folders.compared_files import compare_stored
     from relational_iqa.tiling.stored_image import open_images
@@ -40,7 +42,7 @@ def _compare_images(options: CompareOptions) -> None:
     images = open_images(list(inputs.values()), options.max_pixels, options.align)
     mask = None if options.mask is None else open_images([options.mask], options.max_pixels)[0]
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-    names = (Path(options.a).name, Path(options.b).name)
+    names = (printable(Path(options.a).name), printable(Path(options.b).name))
     compared = compare_stored(model, images, names, mask, options.align)
     result = compared.result
     lines = [result.summary(), _margin_line(result)]
@@ -48,7 +50,7 @@ def _compare_images(options: CompareOptions) -> None:
         lines.append("maps to look at: add --out report.html")
     else:
         compared.write_report(out, shlex.join(["riqa", *sys.argv[1:]]))
-        lines.append(f"report: {Path(out).resolve()}")
+        lines.append(f"report: {full_path(out)}")
     content = {**result.to_json(), "files": inputs, "mask": options.mask, "align": options.align}
     finish(lines, content, options.json)
     untold = "cannot tell which image is better"

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_margin, check_outputs, finish, load_system
+from relational_iqa.commands.common import check_margin, finish, full_path, load_system
 from relational_iqa.commands.compare_options import CompareOptions
+from relational_iqa.commands.paths import check_outputs
 from relational_iqa.version import __version__
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def compare_folders(options: CompareOptions) -> None:
 
     out, csv = options.out, options.csv
     pairing = pair_up(options.a, options.b, options.reference)
-    check_outputs((csv, options.json), pairing.files)
+    check_outputs([(path, "file") for path in (csv, options.json) if path is not None], pairing.files)
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"{out}: is a file; with two folders --out is a folder for the reports of the worst pairs")
 
@@ -50,10 +51,10 @@ def compare_folders(options: CompareOptions) -> None:
 
     lines = [] if summary is None else [*summary.lines(labels), *_worst_lines(summary, labels)]
     if out is not None and summary is not None:
-        lines.append(f"reports of the worst {len(reports)}: {Path(out).resolve()}")
+        lines.append(f"reports of the worst {len(reports)}: {full_path(out)}")
     lines += _trouble_lines(options, pairing, rows)
     if csv is not None:
-        lines.append(f"csv: {Path(csv).resolve()}")
+        lines.append(f"csv: {full_path(csv)}")
     content = _content(options, labels, pairing, rows, summary)
     finish(lines, {**content, "reports": reports, "meta": {"version": __version__, **model.meta}}, options.json)
     sys.stdout.flush()
@@ -62,7 +63,7 @@ def compare_folders(options: CompareOptions) -> None:
 
 def folder_labels(a: str, b: str) -> tuple[str, str]:
     """What sentences call the two folders: their last parts, with more in front of them as long as those are equal."""
-    from relational_iqa.folders.pairing import printable
+    from distortion_engine.jobs.printable import printable
 
     parts_a, parts_b = Path(a).resolve().parts, Path(b).resolve().parts
     for length in range(1, min(len(parts_a), len(parts_b)) + 1):
@@ -120,7 +121,7 @@ def _worst_lines(summary: "FolderSummary", labels: tuple[str, str]) -> list[str]
 
 def _trouble_lines(options: CompareOptions, pairing: "Pairing", rows: "Sequence[Row]") -> list[str]:
     """Files that found no partner, and pairs that failed."""
-    from relational_iqa.folders.pairing import printable
+    from distortion_engine.jobs.printable import printable
 
     return [
         *_listed(f"without a partner in {printable(options.a)}", pairing.only_a),
@@ -145,7 +146,7 @@ def _content(
     summary: "FolderSummary | None",
 ) -> dict[str, Any]:
     """What the JSON holds, without reports and meta."""
-    from relational_iqa.folders.pairing import printable
+    from distortion_engine.jobs.printable import printable
 
     folders = {"a": options.a, "b": options.b, "reference": options.reference}
     return {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional
+from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, Writes
 from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption
 
 
@@ -17,13 +17,13 @@ class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
     """One image, or a folder of images."""
     b: Annotated[str, Positional("B")]
     """The other image of the same scene, or the other folder."""
-    out: Annotated[str | None, Metavar("REPORT.html|DIR")] = None
+    out: Annotated[str | None, Metavar("REPORT.html|DIR"), Writes("either")] = None
     """Writes a report with maps: of two images one HTML file that works offline, of two folders a folder for the worst
     pairs."""
     mask: Annotated[str | None, Metavar("M")] = None
     """Image that says which pixels count: white ones do, black ones do not, grey ones in part. It changes the margin
     and the qualities; the maps stay whole."""
-    csv: Annotated[str | None, Metavar("PATH")] = None
+    csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
     """Writes a table with one row per pair. For two folders."""
     worst: Annotated[NonNegativeInt | None, Metavar("N")] = None
     """How many of the worst pairs to list and to report; 10 if not given. For two folders."""

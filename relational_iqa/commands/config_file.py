@@ -19,7 +19,7 @@ def read_config(path: str, overrides: Sequence[str]) -> dict[str, Any]:
             f"{path}: no such file; give a YAML file, for example experiments/pixel_perfect/cpu.yaml"
         ) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: is not YAML ({error})") from error
+        raise UsageError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(settings, dict):
         raise UsageError(f"{path}: holds {type(settings).__name__}, expected a YAML mapping of options")
     for override in overrides:
@@ -37,5 +37,5 @@ def read_config(path: str, overrides: Sequence[str]) -> dict[str, Any]:
         try:
             place[last] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise UsageError(f"{override!r}: the value is not YAML ({error})") from error
+            raise UsageError(f"{override!r}: the value is not YAML ({' '.join(str(error).split())})") from error
     return settings

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.printable import printable
 from relational_iqa.benchmarks.readers.names import DataSet
-from relational_iqa.commands.common import check_outputs, finish, write_file
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt
+from relational_iqa.commands.common import finish, full_path, write_file
+from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt, Writes
+from relational_iqa.commands.paths import check_outputs
 from relational_iqa.commands.shared_options import JsonOption
 
 if TYPE_CHECKING:
@@ -32,9 +34,9 @@ class EvaluateOptions(JsonOption):
     """Its unpacked folder; for csv a table with the columns image, reference, score and more."""
     metric: Annotated[str, Metavar("A,B,...")]
     """What to evaluate; NAME=WEIGHTS takes other weights than the shipped ones."""
-    csv: Annotated[str | None, Metavar("F.csv")] = None
+    csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
     """Writes the scores of every image."""
-    plot: Annotated[str | None, Metavar("F.png")] = None
+    plot: Annotated[str | None, Metavar("F.png"), Writes()] = None
     """Writes scatter plots of metric against opinion, as png, pdf or svg."""
     bootstrap: Annotated[NonNegativeInt, Metavar("N")] = 1000
     """Number of draws for the 95 percent intervals; 0 for no intervals."""
@@ -54,7 +56,6 @@ class EvaluateOptions(JsonOption):
     """Seed of draws and splits."""
 
     def __post_init__(self) -> None:
-        check_outputs(self.outputs, [self.root])
         if self.csv == "-" or self.plot == "-":
             raise UsageError("'-' is for --json; give --csv and --plot a file")
         if self.plot is not None and self.plot_kind not in PLOT_KINDS:
@@ -89,6 +90,10 @@ def evaluate(options: EvaluateOptions) -> None:
         check_matplotlib()
     keep_freed_memory()
     chosen = choose(options.metric)
+    check_outputs(
+        [(path, "file") for path in options.outputs if path is not None],
+        [str(choice.weights) for choice in chosen if choice.weights],
+    )
     benchmark = read_benchmark(options.dataset, options.root, options.partial, options.lower_is_better)
     check_fit(benchmark, chosen)
     _check_outside(benchmark.root, options.outputs)
@@ -104,12 +109,12 @@ def evaluate(options: EvaluateOptions) -> None:
     show(report, Console(file=people, markup=False, width=None if sys.stdout.isatty() else _WIDTH))
     if options.csv is not None:
         write_file(options.csv, to_csv(report).encode())
-        print(f"written: {Path(options.csv).resolve()}", file=people)
+        print(f"written: {full_path(options.csv)}", file=people)
     if options.plot is not None:
         picture = io.BytesIO()
         draw(report, picture, options.plot_kind)
         write_file(options.plot, picture.getvalue())
-        print(f"written: {Path(options.plot).resolve()}", file=people)
+        print(f"written: {full_path(options.plot)}", file=people)
     if options.json is not None:
         finish([], to_json(report), options.json)
     if scores.failures:
@@ -128,6 +133,7 @@ def _check_outside(root: Path, outputs: Sequence[str | None]) -> None:
 
 def _tell_failures(failures: "Sequence[Failure]") -> None:
     for failure in failures[:FAILURES_SHOWN]:
-        print(f"failed: {failure.file}: {failure.metric or 'all metrics'}: {failure.message}", file=sys.stderr)
+        said = f"failed: {failure.file}: {failure.metric or 'all metrics'}: {failure.message}"
+        print(printable(said), file=sys.stderr)
     if len(failures) > FAILURES_SHOWN:
         print(f"and {len(failures) - FAILURES_SHOWN} more; --json has them all", file=sys.stderr)

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_outputs, finish, load_system
+from distortion_engine.jobs.printable import printable
+from relational_iqa.commands.common import finish, load_system
 from relational_iqa.commands.options import Metavar, Positional, PositiveInt, ShortFlag
 from relational_iqa.commands.shared_options import ModelOptions
 
@@ -31,7 +32,6 @@ def explain(options: ExplainOptions) -> None:
     from relational_iqa.tiling.stored_image import open_images
 
     a, b = options.a, options.b
-    check_outputs((options.json,), [a, b])
     known = RecipeIndex.load(options.index)
     images = open_images([a, b], options.max_pixels, options.align)
     model = load_system("pixel_perfect", options.weights)
@@ -41,7 +41,7 @@ def explain(options: ExplainOptions) -> None:
             f"{options.index}: made with weights {str(made_with)[:12]}, these are {str(have)[:12]}; "
             "give --weights that it was made with, or write it again with riqa index"
         )
-    comparison = model.compare(images[0], images[1], names=(Path(a).name, Path(b).name))
+    comparison = model.compare(images[0], images[1], names=(printable(Path(a).name), printable(Path(b).name)))
     content = {
         "files": {"a": a, "b": b},
         "index": options.index,

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_outputs
-from relational_iqa.commands.options import Metavar, Positional
+from relational_iqa.commands.common import full_path
+from relational_iqa.commands.options import Metavar, Positional, Writes
 from relational_iqa.commands.shared_options import WeightsOption
 from relational_iqa.systems.choices import OnnxMode
 
@@ -16,7 +16,7 @@ from relational_iqa.systems.choices import OnnxMode
 class ExportOptions(WeightsOption):
     """Options of `riqa export`. Raises UsageError for another file name than *.onnx, and for a size of unknown form."""
 
-    out: Annotated[str, Positional("OUT")]
+    out: Annotated[str, Positional("OUT"), Writes()]
     """The file to write, *.onnx."""
     mode: OnnxMode = "compare"
     """What the file computes: two images without a reference (compare), or one against its reference (score)."""
@@ -41,8 +41,6 @@ class ExportOptions(WeightsOption):
 def export(options: ExportOptions) -> None:
     """Write the networks as an ONNX file for other runtimes (extra [onnx]); docs/onnx.md says how to run it."""
     out, mode = options.out, options.mode
-    check_outputs((out,), [] if options.weights is None else [options.weights])
-
     from relational_iqa.storage.pixel_perfect_weights import load_weights
     from relational_iqa.systems.onnx_export import export_onnx
 
@@ -50,4 +48,4 @@ def export(options: ExportOptions) -> None:
     facts = export_onnx(out, networks, meta, mode, options.fixed_size)
     size_mb = Path(out).stat().st_size / 1e6
     print(f"{mode} of {facts['weights']} ({facts['weights_sha256'][:12]}), size {facts['size']}, {size_mb:.1f} MB")
-    print(f"onnx: {Path(out).resolve()}")
+    print(f"onnx: {full_path(out)}")

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 
+from relational_iqa.commands.common import full_path
 from relational_iqa.commands.config_file import read_config
 from relational_iqa.commands.shared_options import TrainingOptions
 
@@ -32,4 +33,4 @@ def fit_mos(options: FitMosOptions) -> None:
             f"{name}: SRCC {medians['srcc']:.3f} (std {medians['srcc_std']:.3f}), PLCC {medians['plcc']:.3f}, "
             f"KRCC {medians['krcc']:.3f}; medians over {medians['splits']} splits"
         )
-    print(f"weights: {path.resolve()}")
+    print(f"weights: {full_path(path)}")

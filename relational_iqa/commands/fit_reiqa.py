@@ -1,13 +1,12 @@
 """riqa fit-reiqa: train Re-IQA's two encoders, fit its regressor to rated images, or both."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import load_system
+from relational_iqa.commands.common import full_path, load_system
 from relational_iqa.commands.config_file import read_config
-from relational_iqa.commands.options import Metavar
+from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import RunOptions
 from relational_iqa.systems.choices import Experts
 
@@ -20,7 +19,7 @@ class FitReiqaOptions(RunOptions):
     """YAML file of a run that trains both encoders."""
     rated: Annotated[str | None, Metavar("DATA")] = None
     """Folder or CSV of rated images to fit the regressor to."""
-    out: Annotated[str | None, Metavar("R.safetensors")] = None
+    out: Annotated[str | None, Metavar("R.safetensors"), Writes()] = None
     """The file that the regressor is written to."""
     weights: Annotated[str | None, Metavar("W")] = None
     """Encoders that give the features for the regressor, instead of the shipped ones."""
@@ -49,9 +48,9 @@ def fit_reiqa(options: FitReiqaOptions) -> None:
         weights = str(fit_encoders(parse_config(settings), options.resume))
         if not is_first_process():
             return
-        print(f"encoders: {Path(weights).resolve()}")
+        print(f"encoders: {full_path(weights)}")
     if options.rated is not None and options.out is not None:
         regressor = fit_to_opinions(load_system("reiqa", weights), options.rated, options.experts)
         regressor.save(options.out)
         print(f"{regressor.facts['fitted_to']}: {regressor.facts['agreement']}")
-        print(f"regressor: {Path(options.out).resolve()} (fitted to all of them, alpha {regressor.facts['alpha']:.3g})")
+        print(f"regressor: {full_path(options.out)} (fitted to all of them, alpha {regressor.facts['alpha']:.3g})")

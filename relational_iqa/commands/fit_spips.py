@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from relational_iqa.commands.common import full_path
 from relational_iqa.commands.config_file import read_config
 from relational_iqa.commands.shared_options import TrainingOptions
 
@@ -28,4 +29,4 @@ def fit_spips(options: FitSpipsOptions) -> None:
             f"{name}: SRCC {medians['srcc']:.3f}, KRCC {medians['krcc']:.3f}, PLCC {medians['plcc']:.3f}; "
             f"medians over {medians['splits']} splits by reference"
         )
-    print(f"weights: {path.resolve()}")
+    print(f"weights: {full_path(path)}")

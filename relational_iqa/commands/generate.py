@@ -7,10 +7,12 @@ from typing import Annotated
 
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.generation.choices import MASK_SHARE, MIN_SCALE, SETS_PER_SHARD, WORKERS, ImageFormat, WorkerKind
+from distortion_engine.jobs.printable import printable
 from distortion_engine.jobs.resume import Resume
 from distortion_engine.reading.photos import Split
-from relational_iqa.commands.common import check_outputs
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveFloat, PositiveInt
+from relational_iqa.commands.common import full_path
+from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveFloat, PositiveInt, Writes
+from relational_iqa.commands.paths import check_outputs
 from relational_iqa.commands.shared_options import CropSizeOption
 
 
@@ -20,7 +22,7 @@ class GenerateCommandOptions(CropSizeOption):
 
     photos: Annotated[str | None, Positional("PHOTOS")] = None
     """Folder of pristine photographs."""
-    out: Annotated[str | None, Positional("OUT")] = None
+    out: Annotated[str | None, Positional("OUT"), Writes("folder")] = None
     """Folder to write, or to complete after a run that was killed."""
     sets: Annotated[PositiveInt | None, Metavar("N")] = None
     """How many ranked sets to make: a reference and four damaged versions each."""
@@ -53,7 +55,7 @@ class GenerateCommandOptions(CropSizeOption):
     """Address of the Ray cluster; RAY_ADDRESS if not given. Without either a cluster is started here."""
     resume: Resume = "auto"
     """Completes what lies in OUT (auto), or refuses to write there (never)."""
-    catalog: Annotated[str | None, Metavar("SHEET.png")] = None
+    catalog: Annotated[str | None, Metavar("SHEET.png"), Writes()] = None
     """Makes no sets; draws every distortion at its five severities on one sheet."""
     photo: Annotated[str | None, Metavar("FILE")] = None
     """Photograph to draw on; the first usable one of PHOTOS, or a shipped one, if not given. For --catalog."""
@@ -141,7 +143,7 @@ def _write_sets(options: GenerateCommandOptions, photos: str, out: str, sets: in
     workforce = Workforce(options.engine, options.workers, options.address)
     made = write_sets(photos, out, asked, judge=metric_judge, workforce=workforce, resume=options.resume)
     counts = ", ".join(f"{count} {kind}" for kind, count in made["kinds"].items())
-    print(f"{made['sets']} ranked sets ({counts}), {made['images']} images: {Path(out).resolve()}")
+    print(f"{made['sets']} ranked sets ({counts}), {made['images']} images: {full_path(out)}")
     there = f", {made['shards_found']} of them there before" if made["shards_found"] else ""
     print(f"{made['shards']} shards{there}, {made['bytes'] / 1e6:.1f} MB; {made['dropped']} sets drawn again")
     print(f"{made['photos']} photographs usable, {made['photos_skipped']} skipped")
@@ -155,10 +157,10 @@ def _draw_catalog(options: GenerateCommandOptions, sheet: str) -> None:
         chosen = _first_usable(options.photos, options.split, catalog_sheet.TILE_PX)
     else:
         chosen = catalog_sheet.SAMPLE_PHOTO if options.photo is None else Path(options.photo)
-    check_outputs((sheet,), [str(chosen)])
+    check_outputs([(sheet, "file")], [str(chosen)])
     judge = metric_judge if options.judge else None
     rows = catalog_sheet.draw(chosen, sheet, names=options.distortion_names, judge=judge)
-    print(f"{len(rows)} distortions at five severities on {chosen.name}: {Path(sheet).resolve()}")
+    print(f"{len(rows)} distortions at five severities on {chosen.name}: {full_path(sheet)}")
 
 
 def _first_usable(folder: str, split: str, side_px: int) -> Path:
@@ -176,5 +178,5 @@ def _first_usable(folder: str, split: str, side_px: int) -> Path:
             if min(height, width) >= side_px:
                 return path
             reason = f"{path}: {width}x{height} px, needs {side_px} px on each side"
-        print(f"skipped {reason}", file=sys.stderr, flush=True)
+        print(f"skipped {printable(reason)}", file=sys.stderr, flush=True)
     raise UsageError(f"{folder}: none of {len(photos)} photographs can be used; give one with --photo FILE")

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.printable import printable
 from distortion_engine.reading.photos import Split
-from relational_iqa.commands.common import finish, load_system
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt
+from relational_iqa.commands.common import finish, full_path, load_system
+from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt, Writes
 from relational_iqa.commands.shared_options import CropSizeOption, JsonOption, WeightsOption
 
 
@@ -17,7 +18,7 @@ class IndexOptions(CropSizeOption, WeightsOption, JsonOption):
 
     photos: Annotated[str, Positional("PHOTOS")]
     """Folder of pristine photographs."""
-    out: Annotated[str | None, Positional("OUT")] = None
+    out: Annotated[str | None, Positional("OUT"), Writes("folder")] = None
     """Folder that the index is written to."""
     sets: Annotated[PositiveInt, Metavar("N")] = 500
     """How many ranked sets to index, four pairs each."""
@@ -59,7 +60,7 @@ def _write_index(options: IndexOptions, target: Path) -> None:
     model = load_system("pixel_perfect", options.weights)
     made = index_recipes(model, photos, options.sets, options.size, options.seed, model.meta.get("sha256"))
     made.save(target)
-    print(f"{len(made)} known pairs of {len(photos)} photographs: {target.resolve()}")
+    print(f"{len(made)} known pairs of {len(photos)} photographs: {full_path(target)}")
 
 
 def _list_duplicates(options: IndexOptions) -> None:
@@ -70,7 +71,10 @@ def _list_duplicates(options: IndexOptions) -> None:
     limit = SAME_PHOTO if options.threshold is None else options.threshold
     photos, known = list_photos(options.photos, options.split), list_photos(others, "all")
     found = near_duplicates(photos, known, limit)
-    lines = [f"{pair.photo}  is like  {pair.match}  ({pair.similarity:.3f})" for pair in found]
+    lines = [
+        f"{printable(str(pair.photo))}  is like  {printable(str(pair.match))}  ({pair.similarity:.3f})"
+        for pair in found
+    ]
     lines.append(f"{len(found)} of {len(photos)} photographs are in {others} (similarity {limit} or more)")
     pairs = [{"photo": str(pair.photo), "match": str(pair.match), "similarity": pair.similarity} for pair in found]
     content = {"threshold": limit, "compared": [len(photos), len(known)], "duplicates": pairs}

@@ -38,6 +38,7 @@ __all__ = [
     "PositiveFloat",
     "PositiveInt",
     "ShortFlag",
+    "Writes",
     "add_options",
     "options_of",
 ]
@@ -69,6 +70,17 @@ class ShortFlag:
 
 
 @dataclass(frozen=True)
+class Writes:
+    """Marks a path that the command writes to; every other path is one that it reads.
+
+    Args:
+        what: "file", "folder", or "either" where that depends on other options.
+    """
+
+    what: Literal["file", "folder", "either"] = "file"
+
+
+@dataclass(frozen=True)
 class Option:
     """One field of a dataclass of options, as parser, help and documentation need it.
 
@@ -79,6 +91,7 @@ class Option:
         help: the docstring below the field, on one line.
         flags: names on the command line; empty for a positional argument.
         metavar: what stands for the value, "" for choices and for flags without a value.
+        writes: whether the value is a path that is written to, and as what; "" where not.
     """
 
     name: str
@@ -87,6 +100,7 @@ class Option:
     help: str
     flags: tuple[str, ...]
     metavar: str
+    writes: str = ""
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -163,16 +177,18 @@ def _option(name: str, hint: Any, default: Any, help: str) -> Option:
         hint, *markers = get_args(hint)
     if get_origin(hint) in (Union, types.UnionType):  # X | None: None is the default and is never typed
         (hint,) = (part for part in get_args(hint) if part is not type(None))
-    metavar = ""
+    metavar = writes = ""
     flags: tuple[str, ...] = ("--" + name.replace("_", "-"),)
     for marker in markers:
         if isinstance(marker, Positional):
             metavar, flags = marker.name, ()
         elif isinstance(marker, ShortFlag):
             flags = (marker.name, *flags)
+        elif isinstance(marker, Writes):
+            writes = marker.what
         else:
             metavar = marker.name
-    return Option(name, hint, default, help, flags, metavar)
+    return Option(name, hint, default, help, flags, metavar, writes)
 
 
 @cache

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import add_options
+from relational_iqa.commands.paths import check_paths
 
 Options = TypeVar("Options")
 
@@ -77,7 +78,8 @@ def build_parser(commands: Mapping[str, Command[Any]], with_options: bool = True
 
 
 def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[str, Any]:
-    """The name of the command that `argv` asks for, and its options. Raises UsageError for what does not fit.
+    """The name of the command that `argv` asks for, and its options. Raises UsageError for what does not fit, and for
+    outputs that are inputs or cannot be written (`check_paths`).
 
     Only the options of that command are built: those of all cost ten times as much.
     """
@@ -85,5 +87,7 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     parser = build_parser(asked, with_options=any(word in commands for word in argv))
     chosen = parser.parse_args(list(argv)).as_dict()
     name = chosen["command"]
-    kind = commands[name].options
-    return name, kind(**{field.name: chosen[name][field.name] for field in fields(kind) if field.name in chosen[name]})
+    kind, given = commands[name].options, chosen[name]
+    options = kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+    check_paths(options, [] if hasattr(options, "config") else list(map(str, given.get("config") or ())))
+    return name, options

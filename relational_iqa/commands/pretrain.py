@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.jobs.resume import Resume
+from relational_iqa.commands.common import full_path
 from relational_iqa.commands.config_file import read_config
 from relational_iqa.commands.shared_options import TrainingOptions
 
@@ -21,7 +22,7 @@ def pretrain(options: PretrainOptions) -> None:
     from relational_iqa.training.loop.distributed import is_first_process
 
     if is_first_process():
-        print(f"weights: {weights.resolve()}")
+        print(f"weights: {full_path(weights)}")
 
 
 def _train(settings: Mapping[str, Any], resume: Resume) -> Path:

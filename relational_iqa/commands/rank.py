@@ -2,12 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_outputs, display_names, finish, load_system
-from relational_iqa.commands.options import Metavar
+from relational_iqa.commands.common import display_names, finish, full_path, load_system
+from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import SeveralImagesOptions
 
 
@@ -15,7 +14,7 @@ from relational_iqa.commands.shared_options import SeveralImagesOptions
 class RankOptions(SeveralImagesOptions):
     """Options of `riqa rank`. Raises UsageError for fewer than two images."""
 
-    csv: Annotated[str | None, Metavar("PATH")] = None
+    csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
     """Writes the table with all axes and margins, one row per image."""
 
     def __post_init__(self) -> None:
@@ -29,17 +28,16 @@ def rank(options: RankOptions) -> None:
     Prints a league table: score, wins, the axes that differ, and the margin of every image over every other.
     """
     images, reference, csv = options.images, options.reference, options.csv
-    check_outputs((options.json, csv), options.inputs)
     start = time.perf_counter()
 
+    from distortion_engine.jobs.printable import printable
     from distortion_engine.jobs.progress import progress
-    from relational_iqa.folders.pairing import printable
     from relational_iqa.results.league import games, play
     from relational_iqa.tiling.stored_image import open_images
 
     opened = open_images(options.inputs, options.max_pixels, options.align)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-    versions, names = opened[: len(images)], [printable(name) for name in display_names(images)]
+    versions, names = opened[: len(images)], display_names(images)
     with progress(games(len(images), reference is not None), "comparisons") as tick:
         league = play(model, versions, names, None if reference is None else opened[-1], tick)
     lines = [league.ranking.summary(), *league.lines()]
@@ -51,5 +49,5 @@ def rank(options: RankOptions) -> None:
         with csv_table(csv, league.columns()) as table:
             for row in league.rows([printable(path) for path in images]):
                 table.add(row)
-        lines.append(f"csv: {Path(csv).resolve()}")
+        lines.append(f"csv: {full_path(csv)}")
     finish(lines, {**content, "files": images, "reference": reference, "align": options.align}, options.json)

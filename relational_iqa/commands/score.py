@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import check_outputs, display_names, finish, load_system
-from relational_iqa.commands.options import Metavar
+from relational_iqa.commands.common import display_names, finish, full_path, load_system
+from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import SeveralImagesOptions
 
 
@@ -15,7 +15,7 @@ from relational_iqa.commands.shared_options import SeveralImagesOptions
 class ScoreOptions(SeveralImagesOptions):
     """Options of `riqa score`. Raises UsageError for options that need a reference without one, or the other way."""
 
-    maps: Annotated[str | None, Metavar("FOLDER")] = None
+    maps: Annotated[str | None, Metavar("FOLDER"), Writes("folder")] = None
     """Writes a picture of the MOS map of each image. Without a reference only."""
 
     def __post_init__(self) -> None:
@@ -44,7 +44,6 @@ def _score_against(reference: str, options: ScoreOptions) -> None:
     from relational_iqa.tiling.stored_image import open_images
 
     images = options.images
-    check_outputs((options.json,), options.inputs)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     scores = []
     for path, name in zip(images, display_names(images), strict=True):
@@ -61,7 +60,6 @@ def _score_against(reference: str, options: ScoreOptions) -> None:
 def _score_alone(options: ScoreOptions) -> None:
     """Prints the MOS of each image by itself, and writes the pictures and the JSON asked for."""
     images = options.images
-    check_outputs((options.json,), images)
     names = display_names(images)
     pictures = {} if options.maps is None else _picture_files(Path(options.maps), images)
     from distortion_engine.reading.image_io import MAX_PIXELS, load_image, save_image, to_uint8
@@ -82,7 +80,7 @@ def _score_alone(options: ScoreOptions) -> None:
         lines.append(result.summary())
         scores.append(entry)
     if pictures:
-        lines.append(f"maps (orange: where MOS is lost): {Path(str(options.maps)).resolve()}")
+        lines.append(f"maps (orange: where MOS is lost): {full_path(str(options.maps))}")
     finish(lines, {"scores": scores, "reference": None}, options.json)
 
 

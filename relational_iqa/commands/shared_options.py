@@ -6,7 +6,7 @@ from typing import Annotated
 
 from distortion_engine.generation.choices import SIZE_PX
 from distortion_engine.jobs.resume import Resume
-from relational_iqa.commands.options import Metavar, Positional, PositiveInt
+from relational_iqa.commands.options import Metavar, Positional, PositiveInt, Writes
 from relational_iqa.systems.devices import Precision
 from relational_iqa.viewing.alignment import Alignment
 
@@ -23,7 +23,7 @@ class ReferenceOption:
 class JsonOption:
     """The result as JSON."""
 
-    json: Annotated[str | None, Metavar("PATH|-")] = None
+    json: Annotated[str | None, Metavar("PATH|-"), Writes()] = None
     """Writes the result as JSON; - writes it to stdout."""
 
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import ImageError
+from distortion_engine.jobs.printable import printable
 from relational_iqa.folders.compared_files import ComparedFiles, compare_stored
-from relational_iqa.folders.pairing import Pair, printable
+from relational_iqa.folders.pairing import Pair
 from relational_iqa.results.words.confidence import CANNOT_TELL, Better
 from relational_iqa.tiling.stored_image import open_images
 

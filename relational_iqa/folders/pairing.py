@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.printable import printable
 from distortion_engine.reading.photos import PHOTO_SUFFIXES
 
 IMAGE_SUFFIXES = PHOTO_SUFFIXES | {".gif", ".j2k", ".jp2", ".pgm", ".pnm", ".ppm"}
@@ -111,12 +112,6 @@ def list_images(folder: str) -> dict[str, Path]:
     if not found:
         raise UsageError(f"{folder}: no images; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
     return dict(sorted(found.items()))
-
-
-def printable(name: str) -> str:
-    """A file name as valid text: bytes that are no UTF-8 and control characters become escapes."""
-    text = name.encode("utf-8", "backslashreplace").decode()
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _partners(files_a: dict[str, Path], files_b: dict[str, Path]) -> list[tuple[str, str]]:

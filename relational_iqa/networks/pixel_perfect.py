@@ -72,15 +72,16 @@ class Networks(nn.Module):
 
     def local_pair(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> LocalPair:
         """Maps, local margin and judgements of pairs without a reference."""
-        relation = self.distortion(a, b)
-        local = self.scoring.pair.local(relation)
-        margin = LocalMargin(local.margin.float(), local.weight.float(), local.embedding.float())
         judged = None
         if self.judgement is not None:
-            # In float32 always, one image after the other: then a and b are treated alike to the last bit.
+            # In float32 always, one image after the other: then a and b are treated alike to the last bit. Before the
+            # rest, whose features would take memory meanwhile.
             with torch.autocast(a.device.type, enabled=False):
                 first, second = self.judgement(a.float()), self.judgement(b.float())
                 judged = JudgedPair(first, second, self.judgement.local_relation(first.moments, second.moments))
+        relation = self.distortion(a, b)
+        local = self.scoring.pair.local(relation)
+        margin = LocalMargin(local.margin.float(), local.weight.float(), local.embedding.float())
         return LocalPair(relation.maps.float(), margin, judged)
 
     def local_quality(

@@ -133,7 +133,7 @@ def write_page(text: str, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(target) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "backslashreplace"))
     return target
 
 

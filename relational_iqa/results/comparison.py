@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from distortion_engine.errors import UsageError
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
@@ -57,9 +58,9 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.margin):
-            raise ValueError(f"margin is {self.margin}, expected a finite number of levels: check the images for NaN")
+            raise UsageError(f"margin is {self.margin}, expected a finite number of levels: check images and weights")
         if self.confidence is not None and not 0.5 <= self.confidence <= 1:
-            raise ValueError(f"confidence is {self.confidence}, expected a probability from .5 to 1, or None")
+            raise UsageError(f"confidence is {self.confidence}, expected a probability from .5 to 1, or None")
         check_maps({"local_margin": self.local_margin, "weight": self.weight, **self.maps})
         check_axes(self.maps)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
+from distortion_engine.errors import UsageError
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.places import place
 
@@ -48,7 +49,7 @@ class MosScore:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.mos):
-            raise ValueError(f"mos is {self.mos}, expected a number from 1 to 5: check the image for NaN")
+            raise UsageError(f"mos is {self.mos}, expected a number from 1 to 5: check image and weights")
         if self.pmos.shape != self.roi.shape or self.pmos.ndim != 2:
             raise ValueError(f"pmos has shape {self.pmos.shape}, roi {self.roi.shape}: expected the same (H, W)")
 

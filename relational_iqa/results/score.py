@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from distortion_engine.errors import UsageError
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.fallback_reasons import faint_reason
@@ -41,7 +42,7 @@ class Score:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.quality):
-            raise ValueError(f"quality is {self.quality}, expected a finite number of levels: check the images for NaN")
+            raise UsageError(f"quality is {self.quality}, expected a finite number of levels: check images and weights")
         check_maps({"local_quality": self.local_quality, **self.maps})
         check_axes(self.maps)
 

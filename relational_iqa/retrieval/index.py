@@ -18,6 +18,7 @@ import numpy as np
 from distortion_engine import ENGINE_VERSION
 from distortion_engine.dataset import RankedSetDataset
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.safe_files import atomic_file, make_folder
 from distortion_engine.recipe import Recipe
 from distortion_engine.sampling import SamplingConfig
 from relational_iqa.retrieval.recipe_words import describe
@@ -139,18 +140,23 @@ class RecipeIndex:
         return sorted(found, key=lambda neighbour: neighbour.distance)[:k]
 
     def save(self, folder: str | Path) -> None:
-        """Writes the folder; `index.json` comes last, so that one without it is known to be cut short."""
+        """Writes the folder; `index.json` comes last, so that one without it is known to be cut short. Raises
+        UsageError where it cannot be written."""
         import faiss
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "index.json").unlink(missing_ok=True)
-        (folder / "index.faiss").write_bytes(faiss.serialize_index(self.index).tobytes())
+        make_folder(folder)
         lines = [json.dumps({"photo": photo, "recipe": recipe.to_dict()}) + "\n" for recipe, photo in self.recipes]
-        (folder / "recipes.jsonl").write_text("".join(lines), encoding="utf-8")
-        sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _FILES}
+        contents = dict(
+            zip(_FILES, (faiss.serialize_index(self.index).tobytes(), "".join(lines).encode()), strict=True)
+        )
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         about = {"format": FORMAT, "count": len(self), "dimension": int(self.index.d), "sha256": sums, **self.facts}
-        (folder / "index.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        contents["index.json"] = (json.dumps(about, indent=1) + "\n").encode()
+        (folder / "index.json").unlink(missing_ok=True)
+        for name, content in contents.items():
+            with atomic_file(folder / name) as stream:
+                stream.write(content)
 
     @staticmethod
     def load(folder: str | Path) -> RecipeIndex:

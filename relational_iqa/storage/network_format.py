@@ -17,6 +17,9 @@ from relational_iqa.storage.tensor_file import read_tensors, write_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
 Facts = Mapping[str, Any]
+LARGEST = 1e6
+"""Largest value of weights that is believed. The largest that ship hold 7,000; with much larger ones sums overflow, and
+answers are no numbers."""
 
 
 def describe_architecture(network: Any) -> dict[str, Any]:
@@ -83,12 +86,27 @@ class NetworkFormat(Generic[Network]):
             with torch.random.fork_rng(devices=[]):  # the first weights are random, and overwritten
                 network = self.build(stored.facts)
             network.load_state_dict(stored.tensors)
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            fault = str(error).splitlines()[-1].strip()
+            _check_values(stored.tensors, network)
+            opinions = stored.facts.get("opinions", NO_OPINIONS)
+            if not isinstance(opinions, str):
+                raise ValueError(f"opinions are {type(opinions).__name__}, expected text")
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
+            fault = (str(error).splitlines() or [type(error).__name__])[-1].strip()[:200]
             raise UsageError(f"{path}: tensors do not fit the architecture in the header: {fault}") from error
         return network.eval().requires_grad_(False), {
             "name": path.stem,
             "path": str(path),
             "sha256": stored.sha256,
-            "opinions": stored.facts.get("opinions", NO_OPINIONS),
+            "opinions": opinions,
         }
+
+
+def _check_values(tensors: Mapping[str, Tensor], network: nn.Module) -> None:
+    """Raises ValueError for numbers of another kind than the network's, and for those that no training leads to."""
+    counters = [name for name, value in tensors.items() if not value.is_floating_point()]
+    # Not name by name: networks take tensors of former names too.
+    if len(counters) != sum(not value.is_floating_point() for value in network.state_dict().values()):
+        raise ValueError(f"{counters[0]} is {tensors[counters[0]].dtype}" if counters else "counters are no integers")
+    for name, value in tensors.items():
+        if value.is_floating_point() and value.numel() and (largest := float(value.abs().max())) > LARGEST:
+            raise ValueError(f"{name} holds {largest:.3g}, expected {LARGEST:g} or less")

@@ -11,12 +11,18 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import atomic_file, file_sha256
+
+MAX_FILE_BYTES = 4_000_000_000
+"""Largest file that is read; the largest weights that ship have 12 MB. A sparse file costs nothing to make, and its
+zeros fill the memory."""
+_TYPES = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64, torch.int32, torch.bool})
 
 
 class Stored(NamedTuple):
@@ -74,18 +80,37 @@ def read_tensors(
             tensor holds values that are not finite.
     """
     readers = {**(former or {}), format: _facts}
+    try:
+        return _read(path, format, written_by, unset, readers)
+    except (MemoryError, RuntimeError) as error:  # PyTorch's allocator raises the latter
+        reason = _first_line(error)
+        raise UsageError(f"{path}: cannot be loaded ({reason}); free memory, or give other weights") from error
+
+
+def _read(
+    path: Path,
+    format: str,
+    written_by: str,
+    unset: Collection[str],
+    readers: Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]],
+) -> Stored:
     header, tensors = _open(path, written_by)
     found = header.get("format", "unknown")
     if found not in readers:
         raise UsageError(f"{path}: is of format {found!r}, expected {format!r}")
+    odd = [f"{name} is {value.dtype}" for name, value in tensors.items() if value.dtype not in _TYPES]
+    if odd:
+        raise UsageError(f"{path}: {odd[0]}, which no weights of this package are; write it again with {written_by}")
     checked = {name: value for name, value in tensors.items() if value.is_floating_point() and name not in unset}
     broken = [name for name, value in checked.items() if not value.isfinite().all()]
     if broken:
         raise UsageError(f"{path}: NaN or infinite values in {broken[0]}; write it again with {written_by}")
     try:
         facts = readers[found](header)
-    except (KeyError, ValueError) as error:
-        raise UsageError(f"{path}: its header cannot be read ({error}); write it again with {written_by}") from error
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path}: its header cannot be read ({_first_line(error)}); write it again with {written_by}"
+        ) from error
     return Stored(tensors, facts, file_sha256(path))
 
 
@@ -100,6 +125,9 @@ def _open(path: Path, written_by: str) -> tuple[dict[str, str], dict[str, Tensor
     """Header and tensors of a safetensors file. Raises UsageError for one that is missing, damaged, or of PyTorch."""
     if not path.is_file():
         raise UsageError(f"{path}: no such file; give what {written_by} wrote")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise UsageError(f"{path}: has {size:,} bytes, weights have at most {MAX_FILE_BYTES:,}; is it the right file?")
     with path.open("rb") as raw:
         if raw.read(2) == b"PK":
             raise UsageError(f"{path}: not readable as weights: a PyTorch file (.pt); give what {written_by} wrote")
@@ -109,6 +137,10 @@ def _open(path: Path, written_by: str) -> tuple[dict[str, str], dict[str, Tensor
             return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
         raise UsageError(f"{path}: not readable as weights ({error}); give what {written_by} wrote") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _with_sorted_header(data: bytes) -> bytes:

@@ -31,6 +31,7 @@ from relational_iqa.tiling.stored_image import Source, StoredImage, align_images
 from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import NETWORK_BYTES, WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
+from relational_iqa.viewing.tensor_images import check_images
 
 Input = Source | StoredImage
 JUDGEMENT_BYTES = 340
@@ -218,13 +219,15 @@ class RelationalIQA:
 
     @torch.inference_mode()
     def relate(self, a: Float[Tensor, "3 h w"], b: Float[Tensor, "3 h w"]) -> Float[Tensor, "k h w"]:
-        """M(a, b) of one pair, without a reference; channel order of `AXES`."""
+        """M(a, b) of one pair, without a reference; channel order of `AXES`. Raises ImageError, see `check_images`."""
+        check_images(False, a=a, b=b)
         tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.pair_on_tiles, PAIR_HALO_PX)
         return _full(torch.from_numpy(tiled.maps)[None, -2 - len(AXES) : -2], a)[0].to(self.device)
 
     @torch.inference_mode()
     def quality(self, image: Float[Tensor, "3 h w"], reference: Float[Tensor, "3 h w"]) -> float:
-        """Quality (<= 0, levels) of an image against its reference."""
+        """Quality (<= 0, levels) of an image against its reference. Raises ImageError, see `check_images`."""
+        check_images(False, image=image, reference=reference)
         return self._quality(StoredImage(image, "image"), StoredImage(reference, "reference"))
 
     @torch.inference_mode()
@@ -241,29 +244,31 @@ class RelationalIQA:
 
     @torch.inference_mode()
     def relate_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
-        """M(a, b) of pairs of one size, each batch at once."""
+        """M(a, b) of pairs of one size, each batch at once. Raises ImageError, see `check_images`."""
         return _full(self._networks.pair(*self._batch(a, b)).maps, a)
 
     @torch.inference_mode()
     def quality_batch(
         self, tests: Float[Tensor, "b 3 h w"], references: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, " b"]:
-        """Qualities of images against their references."""
+        """Qualities of images against their references. Raises ImageError, see `check_images`."""
         return self._networks.quality(self._networks.against(*self._batch(tests, references)).sums)
 
     @torch.inference_mode()
     def margin_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
-        """Margins of pairs without a reference; > 0 where a is better."""
+        """Margins of pairs without a reference; > 0 where a is better. Raises ImageError, see `check_images`."""
         return self.verdict_batch(a, b).margin
 
     @torch.inference_mode()
     def verdict_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> PairVerdict:
-        """Margins of pairs without a reference, and how sure their signs are where the weights tell that."""
+        """Margins of pairs without a reference, and how sure their signs are where the weights tell that. Raises
+        ImageError, see `check_images`."""
         return self._networks.verdict(self._networks.pair(*self._batch(a, b)).sums)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        check_images(True, first=x, second=y)
         inside = inside_share(x.shape[-2], x.shape[-1]).to(self.device)
         return pad_to_grid(x.to(self.device)), pad_to_grid(y.to(self.device)), inside
 

@@ -29,6 +29,7 @@ from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device
 from relational_iqa.tiling.stored_image import Source
 from relational_iqa.tiling.tile_geometry import Tile, pad_to_grid, tiles_of
+from relational_iqa.viewing.tensor_images import check_images
 
 
 def load(weights: str | Path | None = None, device: str = "cpu") -> PMOS:
@@ -85,7 +86,9 @@ class PMOS:
 
     @torch.inference_mode()
     def maps_batch(self, images: Float[Tensor, "b 3 h w"]) -> tuple[MosMaps, Float[Tensor, " b"]]:
-        """Maps at full resolution and MOS of images of one size, the batch at once."""
+        """Maps at full resolution and MOS of images of one size, the batch at once. Raises ImageError, see
+        `check_images`."""
+        check_images(True, images=images)
         images = images.to(self.device)
         local = self.network(pad_to_grid(images), thumbnail(images))
         maps = full_resolution(local, images.shape[-2], images.shape[-1])
@@ -93,7 +96,9 @@ class PMOS:
 
     @torch.inference_mode()
     def mos_by_heads(self, image: Float[Tensor, "3 h w"], heads: Sequence[PmosHead]) -> list[float]:
-        """MOS of one image by each of several heads on this encoder, whose features are computed once."""
+        """MOS of one image by each of several heads on this encoder, whose features are computed once. Raises
+        ImageError, see `check_images`."""
+        check_images(False, image=image)
         image = image.to(self.device)
         embedding = self.network.embed(thumbnail(image[None]))
         sums = np.zeros((len(heads), 2))

@@ -26,6 +26,7 @@ from relational_iqa.storage.regressor import Regressor, load_regressor
 from relational_iqa.storage.reiqa_weights import load_encoders, save_encoders
 from relational_iqa.systems.choices import EXPERTS, Experts
 from relational_iqa.systems.devices import find_device
+from relational_iqa.viewing.tensor_images import check_images
 
 __all__ = ["EXPERTS", "Experts", "ReIQA", "Source", "features_of_files", "from_checkpoints", "load", "save_encoders"]
 Source = str | Path | Image.Image | np.ndarray | Tensor
@@ -68,12 +69,17 @@ class ReIQA:
     def features_of_batch(
         self, images: Float[Tensor, "b 3 h w"], experts: Experts = "both"
     ) -> Float32[np.ndarray, "b d"]:
-        """The same for images in [0, 1] of one size."""
+        """The same for images in [0, 1] of one size. Raises ImageError, see `check_images`."""
+        check_images(True, images=images)
         if experts not in EXPERTS:
             raise UsageError(f"experts {experts!r}: expected one of {', '.join(EXPERTS)}")
         chosen = ("quality", "content") if experts == "both" else (experts,)
         parts = [getattr(self.encoders, name).two_scales(images.to(self.device)) for name in chosen]
-        return torch.cat(parts, 1).float().cpu().numpy()
+        features: np.ndarray = torch.cat(parts, 1).float().cpu().numpy()
+        if not np.isfinite(features).all():
+            name = self.meta.get("name")
+            raise UsageError(f"features are not finite: the weights {name} are damaged or of another use")
+        return features
 
     def score(self, image: Source, *, max_pixels: int = MAX_PIXELS) -> float:
         """Quality in the unit and direction of the scores that the regressor was fitted to, not clipped to their

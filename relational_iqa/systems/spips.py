@@ -33,6 +33,7 @@ from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source
 from relational_iqa.tiling.tile_geometry import inside_share, pad_to_grid, tiles_of
 from relational_iqa.viewing.alignment import Alignment, match_sizes
+from relational_iqa.viewing.tensor_images import check_images
 
 
 def load(weights: str | Path | None = None, device: str = "cpu") -> SPIPS:
@@ -96,7 +97,7 @@ class SPIPS:
         loaded = [(text, load_image(source, max_pixels=max_pixels)) for text, source in sources]
         test, pristine = (x.to(self.device) for x in match_sizes(loaded, align))
         sums, maps, fusion = self._in_tiles(test, pristine)
-        quality = float(self.network.quality(sums)) + 0.0
+        quality = self._quality(sums)
         streams = self.network.streams
         return SpipsScore(
             quality=quality,
@@ -116,14 +117,23 @@ class SPIPS:
 
     @torch.inference_mode()
     def quality(self, image: Tensor, reference: Tensor) -> float:
-        """Quality of one image (3, H, W) against its reference."""
+        """Quality of one image (3, H, W) against its reference. Raises ImageError, see `check_images`."""
+        check_images(False, image=image, reference=reference)
         check_pair(image[None], reference[None])
-        return float(self.network.quality(self._in_tiles(image.to(self.device), reference.to(self.device))[0])) + 0.0
+        return self._quality(self._in_tiles(image.to(self.device), reference.to(self.device))[0])
 
     @torch.inference_mode()
     def quality_batch(self, tests: Tensor, references: Tensor) -> Float[Tensor, " b"]:
-        """Qualities of images (B, 3, H, W) against their references, without gradients."""
+        """Qualities of images (B, 3, H, W) against their references, without gradients. Raises ImageError, see
+        `check_images`."""
+        check_images(True, tests=tests, references=references)
         return self(tests, references)
+
+    def _quality(self, sums: Sums) -> float:
+        quality = float(self.network.quality(sums)) + 0.0
+        if not np.isfinite(quality):
+            raise UsageError(f"quality is {quality}: the weights {self.meta.get('name')} are damaged or of another use")
+        return quality
 
     def _mos(self, quality: float) -> float | None:
         """People's scores end where their scale does, qualities go on: what is worse than the lowest score is cut."""

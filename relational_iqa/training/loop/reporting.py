@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from distortion_engine.errors import UsageError
 from distortion_engine.jobs.progress import eta, terminal_bar
+from distortion_engine.jobs.safe_files import cannot_write
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -109,8 +111,11 @@ class Reporter:
         self._restart_window()
         if not self.active:
             return
-        with (self.out_dir / LOG_NAME).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "seconds": round(seconds, 3), **self.scalars}) + "\n")
+        try:
+            with (self.out_dir / LOG_NAME).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "seconds": round(seconds, 3), **self.scalars}) + "\n")
+        except OSError as error:
+            raise UsageError(cannot_write(self.out_dir / LOG_NAME, error)) from error
         for key, value in self.scalars.items():
             self._tensorboard().add_scalar(key, value, step)
         left = eta(time.monotonic() - self._begun, done - self._begun_at, 1 - done)

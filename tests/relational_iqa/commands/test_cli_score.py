@@ -11,7 +11,7 @@ from distortion_engine.reading.image_io import load_image
 from relational_iqa import cli
 from relational_iqa.commands.score import ScoreOptions, score
 from relational_iqa.systems.pmos import PMOS, load
-from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, riqa
+from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, Refusal, riqa
 
 SKYLINE = [str(DEMO / name) for name in ("skyline.jpg", "skyline.avif")]
 REFERENCE = str(DEMO / "skyline_reference.webp")
@@ -53,7 +53,9 @@ def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
     assert "maps" in lines[2]
 
 
-def test_score_refuses_to_write_over_its_inputs(pmos_weights: Path, photo_paths: list[Path], tmp_path: Path) -> None:
+def test_score_refuses_to_write_over_its_inputs(
+    pmos_weights: Path, photo_paths: list[Path], tmp_path: Path, refusal: Refusal
+) -> None:
     first, second = tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"
     for path in (first, second):
         path.parent.mkdir()
@@ -67,7 +69,8 @@ def test_score_refuses_to_write_over_its_inputs(pmos_weights: Path, photo_paths:
                 images=[str(first), str(tmp_path / "x-pmos.png")], weights=str(pmos_weights), maps=str(tmp_path)
             )
         )
-    with pytest.raises(UsageError, match="is an input"):
-        score(ScoreOptions(images=[str(first)], json=str(first), weights=str(pmos_weights)))
+    weights = str(pmos_weights)
+    assert "is an input" in refusal("score", str(first), "--json", str(first), "--weights", weights)
+    assert "is an input" in refusal("score", str(first), "--json", weights, "--weights", weights)
     with pytest.raises(ImageError, match="nowhere"):
         score(ScoreOptions(images=[str(tmp_path / "nowhere.png")], weights=str(pmos_weights)))

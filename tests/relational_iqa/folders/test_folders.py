@@ -14,9 +14,11 @@ from PIL import Image, ImageFilter
 import relational_iqa
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.printable import printable
 from relational_iqa import cli
 from relational_iqa.folders.comparison import COLUMNS, Row
-from relational_iqa.folders.pairing import Pair, pair_up, printable
+from relational_iqa.folders.csv_table import csv_table
+from relational_iqa.folders.pairing import Pair, pair_up
 from relational_iqa.folders.summary import bootstrap_intervals, summarise
 
 SIZE = 40
@@ -284,7 +286,8 @@ def test_options_that_do_not_fit_are_one_line(folders: Path, tmp_path: Path, cap
         ([file, file, "--csv", "x.csv"], "--csv is for two folders"),
         ([file, file, "--worst", "3"], "--worst is for two folders"),
         ([new, old, "--mask", file], "--mask"),
-        ([new, old, "--out", file], "is a file"),
+        ([new, old, "--out", file], "is an input, an image of a folder"),
+        ([new, old, "--out", __file__], "is a file"),
         ([new, old, "--csv", file], "is an input"),
         ([new, old, "--fail-below", ".inf"], "expected a number of levels"),
         ([new, file], "is a file, but the other path is a folder"),
@@ -292,3 +295,26 @@ def test_options_that_do_not_fit_are_one_line(folders: Path, tmp_path: Path, cap
     ):
         code, out, err = run(capsys, *argv)
         assert code == 2 and out == "" and err.startswith("riqa: ") and err.count("\n") == 1 and said in err
+
+
+def test_cells_that_a_spreadsheet_would_compute_are_made_harmless_and_numbers_are_kept(tmp_path: Path) -> None:
+    columns = ["name", "margin", "=head"]
+    rows: list[tuple[Any, Any, Any]] = [
+        ("=1+1", -0.5, None), ("+x", 2, "@y"), ("-x.png", -3, "\tz"), ("a=b", 0.0, "\rq"), ("\udcff", 1e-9, "é"),
+    ]  # fmt: skip
+    with csv_table(str(tmp_path / "t.csv"), columns) as table:
+        for row in rows:
+            table.add(dict(zip(columns, row, strict=True)))
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as stream:
+        assert list(csv.reader(stream)) == [
+            ["name", "margin", "'=head"], ["'=1+1", "-0.5", ""], ["'+x", "2", "'@y"], ["'-x.png", "-3", "'\tz"],
+            ["a=b", "0", "'\rq"], ["\\udcff", "1e-09", "é"],
+        ]  # fmt: skip
+
+
+def test_a_table_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(UsageError, match="/dev/full: cannot be written .*make room"), csv_table("/dev/full", ["a"]):
+        pass
+    with csv_table(os.devnull, ["a"]) as table:
+        table.add({"a": 1})
+    assert not os.path.isfile(os.devnull)

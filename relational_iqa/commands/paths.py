@@ -1,0 +1,134 @@
+"""What a command reads and writes, looked at before any work: no output is an input, and each can be written."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from distortion_engine.errors import UsageError
+from relational_iqa.commands.options import options_of
+
+_INDEX_FILES = ("index.json", "index.faiss", "recipes.jsonl")  # that `riqa explain` reads in the folder of its --index
+
+
+def check_paths(options: Any, read: Sequence[str] = ()) -> None:
+    """Looks at all paths among the options of a command.
+
+    Args:
+        options: dataclass of options; those marked with `Writes` are outputs, all others may name files that are read.
+        read: other files that are read.
+
+    Raises:
+        UsageError: for an output that is an input or given twice, and for one that cannot be written.
+    """
+    inputs, outputs = list(read), []
+    for option in options_of(type(options)):
+        value = getattr(options, option.name)
+        if option.writes:
+            outputs += [] if value is None else [(str(value), option.writes)]
+        elif option.name == "weights" and value is not None:
+            inputs.append(_weights(value))
+        elif isinstance(value, str) and not option.choices:
+            inputs += [value, *(os.path.join(value, name) for name in _INDEX_FILES if option.name == "index")]
+        elif isinstance(value, tuple | list):
+            inputs += [each for each in value if isinstance(each, str)]
+    if outputs:
+        check_outputs(outputs, inputs)
+
+
+def check_outputs(outputs: Iterable[tuple[str, str]], inputs: Sequence[str]) -> None:
+    """Refuses outputs before any work.
+
+    Args:
+        outputs: each with what it is to be: "file", "folder" or "either". "-" is stdout.
+        inputs: files and folders that are read.
+
+    Raises:
+        UsageError: for an output that is an input (under whatever name), that is given twice, that lies among the
+            images of an input folder, that is a folder where a file is meant or the other way, that is a disk or a
+            socket, or that cannot be written.
+    """
+    from distortion_engine.jobs.safe_files import is_device
+
+    read = {identity: path for path in inputs if (identity := _identity(path)) is not None}
+    folders = [path for path in inputs if os.path.isdir(path)]
+    taken = {os.path.realpath(path) for path in inputs if not os.path.isdir(path)}  # also where no file is there yet
+    for path, what in outputs:
+        if path == "-":
+            continue
+        _check_kind(path, what)
+        identity = _identity(path)
+        if is_device(Path(path)):
+            continue
+        real = os.path.realpath(path)
+        if real in taken or (identity in read and not os.path.isdir(path)):
+            raise UsageError(f"{path}: is an input or given twice; write to another file")
+        if identity is not None and os.path.isfile(path) and _is_image_within(real, folders):
+            raise UsageError(f"{path}: is an input, an image of a folder that is read; write to another file")
+        taken.add(real)
+        _check_writable(path)
+
+
+def _weights(value: str) -> str:
+    """The file that is meant; the word itself where there is none, which whoever loads the weights says."""
+    from relational_iqa.storage.shipped import find_weights
+
+    try:
+        return str(find_weights(value))
+    except (UsageError, OSError, ValueError):
+        return value
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from all others, whatever its names; None where there is none."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _check_kind(path: str, what: str) -> None:
+    from distortion_engine.jobs.safe_files import cannot_write
+
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(cannot_write(Path(path), error)) from error
+    except ValueError as error:
+        raise UsageError(f"{path!r}: is no path ({error})") from error
+    if what == "file" and os.path.isdir(path):
+        raise UsageError(f"{path}: is a folder; give a file to write")
+    if what == "folder" and not os.path.isdir(path):
+        raise UsageError(f"{path}: is a file; give a folder to write")
+
+
+def _is_image_within(real: str, folders: Iterable[str]) -> bool:
+    from distortion_engine.reading.photos import PHOTO_SUFFIXES
+
+    above = {str(parent) for parent in Path(real).parents}
+    return Path(real).suffix.lower() in PHOTO_SUFFIXES and any(os.path.realpath(folder) in above for folder in folders)
+
+
+def _check_writable(path: str) -> None:
+    """Tries the folder of an output, or the nearest one above it that is there: nothing is made."""
+    from distortion_engine.jobs.safe_files import cannot_write, check_writable
+
+    for folder in _above(Path(os.path.realpath(path))):
+        if folder.is_dir():
+            try:
+                check_writable(folder)
+            except UsageError as error:
+                reason = error.__cause__
+                raise UsageError(cannot_write(Path(path), reason) if isinstance(reason, OSError) else error) from error
+            return
+        if os.path.lexists(folder):
+            raise UsageError(f"{path}: cannot be written: {folder} is a file; give another path")
+
+
+def _above(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield path
+    yield from path.parents
