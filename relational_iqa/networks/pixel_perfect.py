@@ -97,30 +97,29 @@ class Networks(nn.Module):
             reference: their references.
             seen: what `Judgement.see` gives for the references, where that is known.
         """
+        compared = None
+        if self.judgement is not None:
+            # Before the rest, whose features would take memory meanwhile.
+            with torch.autocast(test.device.type, enabled=False):
+                compared = self.stages_compared(test.float(), reference.float(), seen)
         relation = self.distortion(reference, test)
         local = self.scoring.reference.local(test, reference, relation)
         scorer, maps = LocalQuality(local.visibility.float(), local.weight.float()), relation.maps.float()
-        if self.reference_joint is None:
+        if self.reference_joint is None or compared is None:
             return LocalReferenceQuality(maps, scorer)
         with torch.autocast(test.device.type, enabled=False):
-            found = self.evidence(test.float(), reference.float(), maps, scorer, seen)
+            found = joined_evidence(compared, maps, scorer)
             return LocalReferenceQuality(maps, scorer, self.reference_joint.local(found))
 
-    def evidence(
-        self,
-        test: Float[Tensor, "b 3 h w"],
-        reference: Float[Tensor, "b 3 h w"],
-        maps: Float[Tensor, "b k _ _"],
-        scorer: LocalQuality,
-        seen: StagePlanes | None = None,
+    def stages_compared(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], seen: StagePlanes | None = None
     ) -> Evidence:
-        """What the joint of the mode with a reference learns about. ValueError where there is no judgement.
+        """What the backbone's stages and the heads of the judgement say of images beside their references. ValueError
+        where there is no judgement.
 
         Args:
             test: the images.
             reference: their references.
-            maps: M(reference, test).
-            scorer: what the reference scorer sees.
             seen: what `Judgement.see` gives for the references, where that is known.
         """
         if self.judgement is None:
@@ -130,9 +129,7 @@ class Networks(nn.Module):
         compared = compare_stages(judgement, planes, other)
         a, b = judgement.from_moments(other.moments), judgement.from_moments(planes.moments)
         worse = JudgedPair(a, b, judgement.local_relation(other.moments, planes.moments)).margins().clamp_min(0)
-        side = CELL_PX // STRIDE
-        distances = [pool(scorer.visibility, side), compared.distances, worse / LEVELS_PER_SEVERITY]
-        return Evidence(torch.cat(distances, 1), torch.cat([pool(maps.abs(), side).sqrt(), compared.activity], 1))
+        return Evidence(torch.cat([compared.distances, worse / LEVELS_PER_SEVERITY], 1), compared.activity)
 
     def quality(self, sums: ReferenceSums) -> Float[Tensor, " b"]:
         """Quality in levels, <= 0, of pooled sums."""
@@ -182,3 +179,16 @@ class Networks(nn.Module):
             return None
         stages = len(self.judgement.stages.strides) + self.judgement.architecture.half_taps
         return ReferenceJoint(self.scoring.reference.groups + 2 * stages + 2, len(AXES) + stages)
+
+
+def joined_evidence(compared: Evidence, maps: Float[Tensor, "b k _ _"], scorer: LocalQuality) -> Evidence:
+    """All that the joint of the mode with a reference learns about.
+
+    Args:
+        compared: what `Networks.stages_compared` gives.
+        maps: M(reference, test), on the 1/4 grid.
+        scorer: what the reference scorer sees, on the 1/4 grid.
+    """
+    side = CELL_PX // STRIDE
+    distances = torch.cat([pool(scorer.visibility, side), compared.distances], 1)
+    return Evidence(distances, torch.cat([pool(maps.abs(), side).sqrt(), compared.context], 1))

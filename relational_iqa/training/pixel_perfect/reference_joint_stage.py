@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from distortion_engine.generation.stored_sets import StoredSets
-from relational_iqa.networks.pixel_perfect import Networks
+from relational_iqa.networks.pixel_perfect import Networks, joined_evidence
 from relational_iqa.networks.reference_joint import Evidence, ReferenceJoint
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.stage_distances import distances_to_first
@@ -88,7 +88,7 @@ def evidence_of_sets(networks: Networks, sets: StoredSets) -> EvidenceRows:
         tests, references = images[1:], images[:1].expand_as(images[1:])
         relation = networks.distortion(references, tests)
         local = scorer.local(tests, references, relation)
-        evidence = networks.evidence(tests, references, relation.maps, local)
+        evidence = joined_evidence(networks.stages_compared(tests, references), relation.maps, local)
         kinds = np.abs(np.array(sets.fields[number]).astype(np.float32)).mean((2, 3))[1:] / 127
         found.append(
             EvidenceRows(
