@@ -22,6 +22,7 @@ from relational_iqa.networks.reference_joint import Evidence, LocalReferenceQual
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, LocalMargin, LocalQuality, ScoringNetwork
 from relational_iqa.networks.stage_comparison import compare_stages
 
+_FAINTEST = 1e-12  # severity
 MAX_CHANNELS = 512  # a header that asks for more is not ours, and would take the memory before it is found out
 
 
@@ -77,12 +78,12 @@ class Networks(nn.Module):
             # In float32 always, one image after the other: then a and b are treated alike to the last bit. Before the
             # rest, whose features would take memory meanwhile.
             with torch.autocast(a.device.type, enabled=False):
-                first, second = self.judgement(a.float()), self.judgement(b.float())
+                first, second = self.judgement(_whole(a)), self.judgement(_whole(b))
                 judged = JudgedPair(first, second, self.judgement.local_relation(first.moments, second.moments))
         relation = self.distortion(a, b)
         local = self.scoring.pair.local(relation)
-        margin = LocalMargin(local.margin.float(), local.weight.float(), local.embedding.float())
-        return LocalPair(relation.maps.float(), margin, judged)
+        margin = LocalMargin(_whole(local.margin), _whole(local.weight), _whole(local.embedding))
+        return LocalPair(_whole(relation.maps), margin, judged)
 
     def local_quality(
         self,
@@ -101,10 +102,10 @@ class Networks(nn.Module):
         if self.judgement is not None:
             # Before the rest, whose features would take memory meanwhile.
             with torch.autocast(test.device.type, enabled=False):
-                compared = self.stages_compared(test.float(), reference.float(), seen)
+                compared = self.stages_compared(_whole(test), _whole(reference), seen)
         relation = self.distortion(reference, test)
         local = self.scoring.reference.local(test, reference, relation)
-        scorer, maps = LocalQuality(local.visibility.float(), local.weight.float()), relation.maps.float()
+        scorer, maps = LocalQuality(_whole(local.visibility), _whole(local.weight)), _whole(relation.maps)
         if self.reference_joint is None or compared is None:
             return LocalReferenceQuality(maps, scorer)
         with torch.autocast(test.device.type, enabled=False):
@@ -191,4 +192,10 @@ def joined_evidence(compared: Evidence, maps: Float[Tensor, "b k _ _"], scorer: 
     """
     side = CELL_PX // STRIDE
     distances = torch.cat([pool(scorer.visibility, side), compared.distances], 1)
-    return Evidence(distances, torch.cat([pool(maps.abs(), side).sqrt(), compared.context], 1))
+    kinds = pool(maps.abs(), side).clamp_min(_FAINTEST).sqrt()  # the slope of a root is infinite at 0
+    return Evidence(distances, torch.cat([kinds, compared.context], 1))
+
+
+def _whole(x: Tensor) -> Tensor:
+    """In float32 where autocast gave less."""
+    return x if x.dtype == torch.float64 else x.float()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distortion_engine.errors import UsageError
 
-DEFAULT_WEIGHTS = "riqa-small"
+DEFAULT_WEIGHTS = "riqa-judged"
 
 
 def find_weights(source: str | Path | None) -> Path:

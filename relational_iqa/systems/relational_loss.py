@@ -79,9 +79,8 @@ class RelationalLoss(nn.Module):
         inside = inside_share(test.shape[-2], test.shape[-1]).to(weight)
         with torch.autocast(test.device.type, enabled=False):
             x, y = pad_to_grid(test.to(weight.dtype)), pad_to_grid(reference.detach().to(weight.dtype))
-            scorer = self.networks.scoring.reference
-            local = scorer.local(x, y, self.networks.distortion(y, x))
-            levels = (-scorer.quality(local.sums(inside))).clamp_min(0)  # rounding can leave -1e-7
+            sums = self.networks.local_quality(x, y).sums(inside)
+            levels = (-self.networks.quality(sums)).clamp_min(0)  # rounding can leave -1e-7
         return levels.mean() if self.reduction == "mean" else levels.sum() if self.reduction == "sum" else levels
 
     def extra_repr(self) -> str:

@@ -197,10 +197,12 @@ def test_folders_are_compared_pair_by_pair_as_the_model_compares_them(
     argv = [str(folders / "new"), str(folders / "old"), "--reference", str(folders / "ref"), "--worst", "2"]
     code, out, err = run(capsys, *argv, "--csv", str(table), "--json", str(result), "--out", str(reports))
     assert code == 0 and "riqa:" not in err
-    first, margin, counts, quality, axes, *_ = out.splitlines()
+    first, margin, counts, sure, quality, axes, *_ = out.splitlines()
     assert first.startswith("new is ") and "than old on the mean of 6 pairs, by" in first
     assert "95 % interval" in margin and counts == "pairs: new better in 6, 0 ties, old better in 0"
-    assert quality.startswith("quality: mean new -") and "new is sharper" in axes
+    assert (
+        sure.startswith("confidence: mean ") and quality.startswith("quality: mean new -") and "new is sharper" in axes
+    )
     with open(table, encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert tuple(rows[0]) == COLUMNS and [r["name"] for r in rows[:2]] == ["city/scene_4", "city/scene_5"]

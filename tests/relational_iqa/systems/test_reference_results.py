@@ -170,11 +170,10 @@ def test_single_precision_equals_double(batch: tuple[Tensor, Tensor, Tensor], us
     networks = load_weights(None)[0].double()
     a, b, references = (image.double() for image in batch)
     with torch.inference_mode():
-        pair, judge, inside = networks.scoring.pair, networks.scoring.reference, torch.ones(1, 1, 32, 40).double()
-        found = [pair.margin(pair.local(networks.distortion(a, b)).sums(inside))]
+        inside = torch.ones(1, 1, 32, 40).double()
+        found = [networks.verdict(networks.local_pair(a, b).sums(inside)).margin]
         for image in (a, b):
-            local = judge.local(image, references, networks.distortion(references, image))
-            found.append(judge.quality(local.sums(inside)))
+            found.append(networks.quality(networks.local_quality(image, references).sums(inside)))
     exact = torch.cat(found)
     assert exact.dtype == torch.float64
     torch.testing.assert_close(usual.double(), exact, atol=PRECISION, rtol=0)
