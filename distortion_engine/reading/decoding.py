@@ -170,16 +170,21 @@ def _direct_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.nda
     return None
 
 
+def _array(image: Image.Image, mode: str) -> np.ndarray:
+    """The pixels in one of Pillow's modes; converting into its own mode would copy the image."""
+    return np.asarray(image if image.mode == mode else image.convert(mode))
+
+
 def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Space, bool]:
     mode = image.mode
     if "transparency" in image.info and mode in ("1", "L", "P", "RGB"):
-        return np.asarray(image.convert("RGBA")), "rgb", True
+        return _array(image, "RGBA"), "rgb", True
     if mode in ("1", "L"):
-        return np.asarray(image.convert("L")), "grey", False
+        return _array(image, "L"), "grey", False
     if mode in ("LA", "La"):
-        return np.asarray(image.convert("LA")), "grey", True
+        return _array(image, "LA"), "grey", True
     if mode in ("RGBA", "RGBa", "PA"):
-        return np.asarray(image.convert("RGBA")), "rgb", True
+        return _array(image, "RGBA"), "rgb", True
     if mode == "CMYK":
         return np.asarray(image), "cmyk", False
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):  # Pillow scales PGM to 16 bit
@@ -189,5 +194,5 @@ def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Space, bool
     if mode == "F":
         return np.asarray(image), "grey", False
     if mode in ("RGB", "RGBX", "P", "YCbCr", "HSV"):
-        return np.asarray(image.convert("RGB")), "rgb", False
+        return _array(image, "RGB"), "rgb", False
     raise unsupported(name, {"LAB": "CIE Lab", "I": "integers of 32 bits"}.get(mode, f"Pillow's mode {mode}"))
