@@ -1,4 +1,4 @@
-"""What the properties of an AVIF's primary image say (HEIF, ISO/IEC 23008-12; MIAF, ISO/IEC 23000-22), beside pixels."""
+"""What the properties of an AVIF's primary image say (HEIF, ISO/IEC 23008-12; MIAF, ISO/IEC 23000-22)."""
 
 import struct
 from dataclasses import dataclass

@@ -17,6 +17,7 @@ from distortion_engine.reading.code_points import refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
 from distortion_engine.reading.jpeg import JPEG_START, check_jpeg
+from distortion_engine.reading.jpeg2000 import JPEG2000_STARTS, decode_jpeg2000
 from distortion_engine.reading.jpegxl import JPEGXL_STARTS, decode_jpegxl
 from distortion_engine.reading.png_header import PngColour, as_chromaticities, png_profile, read_png_colour
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
@@ -65,6 +66,11 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     _check_covered(image, name)
     if image.format == "AVIF":
         return _decode_avif(image, data, name, max_pixels)
+    if data.startswith(JPEG2000_STARTS):
+        found = decode_jpeg2000(data, name)
+        if isinstance(found, Samples):
+            return found
+        return replace(decode_pil(image, name, max_pixels), profile=found.profile)
     deep = _direct_decoder(image, data)
     if deep is None:
         samples = decode_pil(image, name, max_pixels)
