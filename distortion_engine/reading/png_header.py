@@ -7,6 +7,7 @@ from distortion_engine.reading.code_points import D65_SRGB, profile_of_code_poin
 from distortion_engine.reading.refusals import unsupported
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
+_MOST_CHUNKS = 10_000  # looked at before the pixels
 _UNIT = 100_000  # of gAMA and cHRM
 _SRGB_GAMMA, _NEAR = 1 / 2.2, 0.005  # the gamma that writers give for the curve of sRGB
 _Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -33,7 +34,9 @@ def read_png_colour(data: bytes) -> PngColour:
     """The chunks of a file; what is cut short counts as absent."""
     chunks: dict[bytes, bytes] = {}
     at = len(PNG_START)
-    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IDAT":
+    for _ in range(_MOST_CHUNKS):
+        if at + 8 > len(data) or data[at + 4 : at + 8] == b"IDAT":
+            break
         length, kind = struct.unpack_from(">I4s", data, at)
         chunks.setdefault(kind, data[at + 8 : at + 8 + length])
         at += 12 + length
