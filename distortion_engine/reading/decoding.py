@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.avif import deep_avif, header_of, is_avif, with_properties
+from distortion_engine.reading.bmp_and_ppm import decode_bmp, decode_ppm
 from distortion_engine.reading.code_points import refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
@@ -23,6 +24,7 @@ from distortion_engine.reading.png_header import PngColour, as_chromaticities, p
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
 from distortion_engine.reading.samples import Samples, Space, colour_space, full_range
 from distortion_engine.reading.tiff import TIFF_STARTS, decode_tiff
+from distortion_engine.reading.unread_formats import unread_format
 from distortion_engine.reading.webp_header import read_webp_size
 
 # Pillow's formats that hold one photograph (JPEG covers MPO); EPS (runs Ghostscript) and other containers stay out.
@@ -48,9 +50,14 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
         raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
         check_pixels(name, *size, max_pixels)
+    if (format_name := unread_format(data)) is not None:
+        raise unsupported(name, format_name)
     if data.startswith(JPEG_START) and (samples := check_jpeg(data, name, max_pixels)) is not None:
         refuse_hdr_profile(name, samples.profile)
         return samples
+    for decode in (decode_bmp, decode_ppm):
+        if (samples := decode(data, name, max_pixels)) is not None:
+            return samples
     is_tiff = data.startswith(TIFF_STARTS)
     if is_tiff and (samples := decode_tiff(data, name, max_pixels, always=False)) is not None:
         refuse_hdr_profile(name, samples.profile)

@@ -38,6 +38,8 @@ def decode_tiff(data: bytes, name: str, max_pixels: int, always: bool) -> Sample
         if always:
             raise damaged(name, error) from error
         return None  # Pillow says what is wrong with it
+    if header.preview:
+        raise unsupported(name, "camera raw, or TIFF that begins with a preview,", "save it as TIFF or PNG first")
     deep = max(header.bits) > 8 and header.photometric not in (_PALETTE, _SEPARATED, _LAB)  # these Pillow reads
     if not always and not deep and header.compression not in (_LERC, _WEBP):
         return None
