@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 
+_MOST = 100_000
+
 
 def read_boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
     """(type, start, end) of the content of each box in data[start:end]; the last one may be cut short.
 
-    Raises ValueError where a box is shorter than its head.
+    Raises ValueError where a box is shorter than its head, or where there are more than any image has.
     """
     at, stop = start, len(data) if end is None else min(end, len(data))
-    while at + 8 <= stop:
+    for _ in range(_MOST):
+        if at + 8 > stop:
+            return
         length, kind, content = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], at + 8
         if length == 1:  # 64 bit length after the type
             length, content = int.from_bytes(data[content : content + 8], "big"), content + 8
@@ -18,3 +22,4 @@ def read_boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[
             raise ValueError(f"box at {at} is shorter than its head")
         yield kind, content, after
         at = after
+    raise ValueError(f"more than {_MOST} boxes")

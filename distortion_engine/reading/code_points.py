@@ -21,10 +21,11 @@ _PRIMARIES = {  # H.273, table 2: red, green, blue, white
     11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _DCI),
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
 }
+D65_SRGB = _PRIMARIES[1]
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}  # H.273, table 3
-# Pictures that name the curve of BT.709 (or its twins) are shown by the sRGB curve, as browsers do: it is a curve of
-# cameras, and its displays have another.
-_SHOWN_AS_SRGB = (1, 6, 13, 14, 15)
+# The curve of BT.709 and its twins is one of cameras; screens show such pictures by another. Programs differ in which:
+# by the curve of sRGB here, as Chromium shows AVIF and as all do that do not manage colours.
+_SHOWN_AS_SRGB = (1, 6, SRGB_TRANSFER, 14, 15)
 _CURVE_POINTS = 4096  # of a tabulated curve: misses by less than 0.04 of 255
 
 
@@ -57,17 +58,17 @@ def profile_of_code_points(name: str, primaries: int, transfer: int) -> bytes | 
 
 
 @lru_cache(maxsize=32)
-def rgb_profile(chromaticities: tuple[tuple[float, float], ...], gamma: float | None) -> bytes:
-    """ICC profile of RGB. `chromaticities`: xy of red, green, blue and white; `gamma`: None for the curve of sRGB."""
+def rgb_profile(chromaticities: tuple[tuple[float, float], ...], gamma: float | None = None) -> bytes:
+    """ICC profile of RGB.
+
+    Args:
+        chromaticities: xy of red, green, blue and white.
+        gamma: exponent of decoding; None for the curve of sRGB.
+    """
     *primaries, white = chromaticities
-    return bytes(
-        imagecodecs.cms_profile(
-            "rgb",
-            whitepoint=[*white, 1],
-            primaries=[value for x, y in primaries for value in (x, y, 1)],
-            **({"transferfunction": _srgb_curve()} if gamma is None else {"gamma": gamma}),
-        )
-    )
+    curve = {"gamma": gamma} if gamma is not None else {"transferfunction": _srgb_curve()}
+    points = [value for x, y in primaries for value in (x, y, 1)]
+    return bytes(imagecodecs.cms_profile("rgb", whitepoint=[*white, 1], primaries=points, **curve))
 
 
 def _srgb_curve() -> np.ndarray:

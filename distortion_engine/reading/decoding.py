@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,19 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from distortion_engine.errors import ImageError
+from distortion_engine.reading.avif import deep_avif, header_of, is_avif, with_properties
+from distortion_engine.reading.bmp_and_ppm import decode_bmp, decode_ppm
 from distortion_engine.reading.code_points import refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
 from distortion_engine.reading.jpeg import JPEG_START, check_jpeg
+from distortion_engine.reading.jpeg2000 import JPEG2000_STARTS, decode_jpeg2000
 from distortion_engine.reading.jpegxl import JPEGXL_STARTS, decode_jpegxl
+from distortion_engine.reading.png_header import PngColour, as_chromaticities, png_profile, read_png_colour
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
-from distortion_engine.reading.samples import Samples, Space, full_range
+from distortion_engine.reading.samples import Samples, Space, colour_space, full_range
 from distortion_engine.reading.tiff import TIFF_STARTS, decode_tiff
+from distortion_engine.reading.unread_formats import unread_format
 from distortion_engine.reading.webp_header import read_webp_size
 
 # Pillow's formats that hold one photograph (JPEG covers MPO); EPS (runs Ghostscript) and other containers stay out.
@@ -40,13 +46,18 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     data = _read(path, max_pixels)
     if data.startswith(JPEGXL_STARTS):
         return decode_jpegxl(data, name, max_pixels)
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and b"avif" not in data[8:64]:
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and not is_avif(data):
         raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
         check_pixels(name, *size, max_pixels)
+    if (format_name := unread_format(data)) is not None:
+        raise unsupported(name, format_name)
     if data.startswith(JPEG_START) and (samples := check_jpeg(data, name, max_pixels)) is not None:
         refuse_hdr_profile(name, samples.profile)
         return samples
+    for decode in (decode_bmp, decode_ppm):
+        if (samples := decode(data, name, max_pixels)) is not None:
+            return samples
     is_tiff = data.startswith(TIFF_STARTS)
     if is_tiff and (samples := decode_tiff(data, name, max_pixels, always=False)) is not None:
         refuse_hdr_profile(name, samples.profile)
@@ -60,9 +71,17 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     check_pixels(name, *image.size, max_pixels)
     _check_single(image, name)
     _check_covered(image, name)
+    if image.format == "AVIF":
+        return _decode_avif(image, data, name, max_pixels)
+    if data.startswith(JPEG2000_STARTS):
+        found = decode_jpeg2000(data, name)
+        if isinstance(found, Samples):
+            return found
+        return replace(decode_pil(image, name, max_pixels), profile=found.profile)
     deep = _direct_decoder(image, data)
     if deep is None:
-        return decode_pil(image, name, max_pixels)
+        samples = decode_pil(image, name, max_pixels)
+        return replace(samples, profile=_profile(image, name, data))
     # Behind the pixels of a PNG Pillow finds the orientation only by decoding them all.
     upright = image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF)
     orientation = 1 if upright else read_orientation(image)
@@ -72,9 +91,19 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
-    profile = image.info.get("icc_profile")
-    channels = values.shape[2]
-    return Samples(turned(values, orientation), "grey" if channels < 3 else "rgb", channels in (2, 4), profile)
+    space, alpha = colour_space(values.shape[2])
+    return Samples(turned(values, orientation), space, alpha, _profile(image, name, data))
+
+
+def _decode_avif(image: Image.Image, data: bytes, name: str, max_pixels: int) -> Samples:
+    header = header_of(data, name)
+    found = image.info.get("icc_profile")
+    if header.bits > 8:
+        values = deep_avif(data, name, header)
+    else:
+        image.info.pop("exif", None)  # into which Pillow puts rotation and mirror, without the crop before them
+        values = decode_pil(image, name, max_pixels).values
+    return with_properties(values, found if isinstance(found, bytes) and found else None, name, header)
 
 
 def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
@@ -85,14 +114,34 @@ def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
         with quiet_decoders():
             image.load()
             orientation = read_orientation(image)  # after load: Pillow turns TIFF itself and drops the tag
-            profile = image.info.get("icc_profile")
             values, space, alpha = _pil_samples(image, name)
+            profile = _profile(image, name)
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
-    return Samples(turned(values, orientation), space, alpha, profile if isinstance(profile, bytes) else None)
+    return Samples(turned(values, orientation), space, alpha, profile)
+
+
+def _profile(image: Image.Image, name: str, data: bytes | None = None) -> bytes | None:
+    """ICC profile of the colours. `data`: the file, which says more than a Pillow image. Raises ImageError for HDR."""
+    found = image.info.get("icc_profile")
+    profile = found if isinstance(found, bytes) and found else None
+    if image.format == "PNG":
+        profile = png_profile(name, read_png_colour(data) if data is not None else _colour_by_pillow(image), profile)
+    refuse_hdr_profile(name, profile)
+    return profile
+
+
+def _colour_by_pillow(image: Image.Image) -> PngColour:
+    """What Pillow keeps of a PNG's chunks: not cICP."""
+    places = image.info.get("chromaticity")
+    return PngColour(
+        srgb="srgb" in image.info,
+        gamma=image.info.get("gamma"),
+        chromaticities=as_chromaticities(list(places)) if places and len(places) == 8 else None,
+    )
 
 
 def _read(path: Path, max_pixels: int) -> bytes:
@@ -170,16 +219,21 @@ def _direct_decoder(image: Image.Image, data: bytes) -> Callable[[bytes], np.nda
     return None
 
 
+def _array(image: Image.Image, mode: str) -> np.ndarray:
+    """The pixels in one of Pillow's modes; converting into its own mode would copy the image."""
+    return np.asarray(image if image.mode == mode else image.convert(mode))
+
+
 def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Space, bool]:
     mode = image.mode
     if "transparency" in image.info and mode in ("1", "L", "P", "RGB"):
-        return np.asarray(image.convert("RGBA")), "rgb", True
+        return _array(image, "RGBA"), "rgb", True
     if mode in ("1", "L"):
-        return np.asarray(image.convert("L")), "grey", False
+        return _array(image, "L"), "grey", False
     if mode in ("LA", "La"):
-        return np.asarray(image.convert("LA")), "grey", True
+        return _array(image, "LA"), "grey", True
     if mode in ("RGBA", "RGBa", "PA"):
-        return np.asarray(image.convert("RGBA")), "rgb", True
+        return _array(image, "RGBA"), "rgb", True
     if mode == "CMYK":
         return np.asarray(image), "cmyk", False
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):  # Pillow scales PGM to 16 bit
@@ -189,5 +243,5 @@ def _pil_samples(image: Image.Image, name: str) -> tuple[np.ndarray, Space, bool
     if mode == "F":
         return np.asarray(image), "grey", False
     if mode in ("RGB", "RGBX", "P", "YCbCr", "HSV"):
-        return np.asarray(image.convert("RGB")), "rgb", False
+        return _array(image, "RGB"), "rgb", False
     raise unsupported(name, {"LAB": "CIE Lab", "I": "integers of 32 bits"}.get(mode, f"Pillow's mode {mode}"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15
 _SCAN, _END, _TEMPORARY = 0xDA, 0xD9, 0x01
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in entropy-coded data, past stuffed bytes and restarts
+_MOST_SEGMENTS = 100_000
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
@@ -43,7 +44,9 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     frame, scans, first_scan, end, exif = b"", 0, len(data), None, b""
     process, parts = -1, {}
     at = 2
-    while (found := _NEXT_MARKER.search(data, at)) is not None:
+    for _ in range(_MOST_SEGMENTS):
+        if (found := _NEXT_MARKER.search(data, at)) is None:
+            break
         at, marker = found.end(), data[found.start() + 1]
         if marker == _END:
             end = found.start()

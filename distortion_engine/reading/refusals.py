@@ -23,10 +23,12 @@ def several(name: str) -> ImageError:
 
 
 def damaged(name: str, error: object) -> ImageError:
-    """The error for a file that no decoder of its format would read; `error`: what the decoder says."""
+    """The error for a file that its decoder does not read; `error`: what the decoder says."""
     if isinstance(error, MemoryError):
         return out_of_memory(name)
     said = " ".join(str(error).split()) or type(error).__name__
+    if said.lower().startswith("unsupported"):  # as Pillow says of valid files
+        return unsupported(name, f"a kind of file ({said[:120]})")
     return ImageError(f"{name}: is damaged or cut short ({said[:120]}); save or download it again")
 
 

@@ -43,3 +43,12 @@ def full_range(values: np.ndarray, bits: int) -> np.ndarray:
     table = (np.arange(largest + 1, dtype=np.uint64) * top + largest // 2) // largest
     found: np.ndarray = table.astype(kind)[np.minimum(values, largest)]
     return found
+
+
+def straight(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours that were multiplied by alpha, divided by it; 0 where alpha is 0."""
+    top = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    divided = values * (top / np.maximum(alpha.astype(np.float64), 1e-9 if top == 1 else 1))
+    divided = np.where(alpha > 0, np.minimum(divided, top), 0)
+    found: np.ndarray = (divided if values.dtype.kind == "f" else np.round(divided)).astype(values.dtype)
+    return found

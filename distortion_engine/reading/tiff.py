@@ -6,7 +6,7 @@ import numpy as np
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import turned
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
-from distortion_engine.reading.samples import Samples, Space, full_range
+from distortion_engine.reading.samples import Samples, Space, full_range, straight
 from distortion_engine.reading.tiff_header import TiffHeader, read_tiff_header
 
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -38,6 +38,8 @@ def decode_tiff(data: bytes, name: str, max_pixels: int, always: bool) -> Sample
         if always:
             raise damaged(name, error) from error
         return None  # Pillow says what is wrong with it
+    if header.preview:
+        raise unsupported(name, "camera raw, or TIFF that begins with a preview,", "save it as TIFF or PNG first")
     deep = max(header.bits) > 8 and header.photometric not in (_PALETTE, _SEPARATED, _LAB)  # these Pillow reads
     if not always and not deep and header.compression not in (_LERC, _WEBP):
         return None
@@ -88,16 +90,7 @@ def _interpreted(values: np.ndarray, header: TiffHeader) -> Samples:
     if rest:
         alpha = values[:, :, colours + rest[0], None]
         if header.extra[rest[0]] == _ASSOCIATED:
-            inside = _straight(inside, alpha)
+            inside = straight(inside, alpha)
         inside = np.concatenate([inside, alpha], axis=2)
     space: Space = "rgb" if colours == 3 else "grey"
     return Samples(turned(inside, header.orientation), space, bool(rest), header.profile)
-
-
-def _straight(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colours that were multiplied by alpha, divided by it; 0 where alpha is 0."""
-    top = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
-    divided = values * (top / np.maximum(alpha.astype(np.float64), 1e-9 if top == 1 else 1))
-    divided = np.where(alpha > 0, np.minimum(divided, top), 0)
-    found: np.ndarray = (divided if values.dtype.kind == "f" else np.round(divided)).astype(values.dtype)
-    return found

@@ -25,6 +25,7 @@ class TiffHeader:
         orientation: as in EXIF.
         profile: ICC profile, None where there is none.
         several: whether more pages follow.
+        preview: whether this page is a smaller version of another one, as in files of camera raw.
         covered: whether there are as many strips or tiles as the size asks for.
     """
 
@@ -40,6 +41,7 @@ class TiffHeader:
     orientation: int
     profile: bytes | None
     several: bool
+    preview: bool
     covered: bool
 
 
@@ -119,6 +121,7 @@ def _read(tags: _Directory) -> TiffHeader:
         orientation=tags.one(274, 1),
         profile=tags.raw(34675),
         several=tags.several,
+        preview=bool(tags.one(254, 0) & 1) or tags.count(50706) > 0,  # NewSubfileType; DNGVersion
         covered=stored >= wanted * (samples if separate else 1),
     )
 

@@ -16,12 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.image_files.avif import make_avif
 from experiments.image_files.jpeg import make_jpeg
+from experiments.image_files.jpeg_2000 import make_jpeg_2000
 from experiments.image_files.jpeg_xl import make_jpeg_xl
+from experiments.image_files.others import make_others
+from experiments.image_files.png import make_png
 from experiments.image_files.tiff import make_tiff
 from experiments.image_files.workshop import ROOT, Maker, Workshop
 
-MAKERS: tuple[Maker, ...] = (make_jpeg_xl, make_tiff, make_jpeg)
+MAKERS: tuple[Maker, ...] = (make_jpeg_xl, make_tiff, make_jpeg, make_png, make_avif, make_jpeg_2000, make_others)
 
 
 def main() -> None:

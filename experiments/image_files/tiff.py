@@ -85,6 +85,7 @@ def make_tiff(shop: Workshop) -> None:
         ("rgb16_lab", deep, "16 bit TIFF in CIE Lab is not read", {"photometric": "cielab"}),
         ("grey16_raw", grey, "16 bit TIFF in a colour filter array (raw) is not read", {"photometric": "cfa"}),
         ("rgb8_jpeg_xl", small, "TIFF of compression 50002 is not read", {**colour, "compression": "jpegxl"}),
+        ("rgb8_preview", small, "TIFF that begins with a preview, is not read", {**colour, "subfiletype": 1}),
         ("rgb12_jpeg", deep >> 4, "12 bit TIFF in YCbCr is not read",
          {**colour, "compression": "jpeg", "bitspersample": 12}),
     ):  # fmt: skip

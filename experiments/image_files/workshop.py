@@ -71,7 +71,9 @@ class Workshop:
         """Writes (H, W) or (H, W, C) in [0, 1] as PNG."""
         kind = np.uint8 if bits == 8 else np.uint16
         path = self.work / name
-        path.write_bytes(imagecodecs.png_encode(np.round(values * ((1 << bits) - 1)).astype(kind)))
+        path.write_bytes(
+            imagecodecs.png_encode(np.ascontiguousarray(np.round(values * ((1 << bits) - 1)).astype(kind)))
+        )
         return path
 
     def by_profile(self, path: Path) -> np.ndarray:

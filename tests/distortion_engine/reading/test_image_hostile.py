@@ -140,6 +140,18 @@ def test_bombs_are_refused_before_memory_is_taken_and_the_option_is_named(tmp_pa
             assert verdict.peak_bytes - before.peak_bytes < 20 << 20, name
 
 
+def test_memory_is_bounded_whatever_is_in_the_file(tmp_path: Path) -> None:
+    """Alpha and a profile once took 60 bytes a pixel: 12 GB for an image within the limit."""
+    size, content = (4000, 3000), io.BytesIO()
+    profile = bytes(imagecodecs.cms_profile("adobergb"))
+    Image.new("RGBA", size, (200, 100, 50, 128)).save(content, "PNG", icc_profile=profile, compress_level=1)
+    with Reader(tmp_path) as reader:
+        before = reader.read(make_samples(PHOTO)[0].data)
+        verdict = reader.read(content.getvalue())
+    assert verdict.outcome == "read"
+    assert (verdict.peak_bytes - before.peak_bytes) / (size[0] * size[1]) < 24
+
+
 def test_an_image_within_the_limit_but_not_within_memory_says_so(tmp_path: Path) -> None:
     content = io.BytesIO()
     Image.new("L", (7000, 7000)).save(content, "PNG")
