@@ -1,19 +1,30 @@
 """load_image and save_image: the one policy for what people really have on disk or in memory.
 
-What comes out is always float32 RGB, sRGB-encoded, (3, H, W), in [0, 1]. What happens on the way:
+What comes out is always float32 RGB, sRGB-encoded, (3, H, W), in [0, 1]. What happens on the way, by format:
 
-* Orientation: the EXIF (or TIFF) orientation is applied, as every viewer does.
-* Colour: an embedded ICC profile is converted to sRGB; no profile means sRGB. A profile that cannot be parsed, or that
-  is for other channels than the file has, is ignored, as browsers do. PNG gAMA and HDR signalling are not read.
+| format | bits | alpha | colours from | orientation from |
+| --- | --- | --- | --- | --- |
+| PNG | 1 to 16 | straight, tRNS | cICP, iCCP, sRGB, gAMA and cHRM, in this order | eXIf |
+| JPEG | 8, 12; lossless to 16 | none | ICC profile; grey, RGB, YCbCr, CMYK | EXIF |
+| JPEG XL | 1 to 16; float | straight, premultiplied | colour encoding, ICC profile; CMYK | codestream |
+| AVIF | 8, 10, 12 | straight, premultiplied | ICC profile, nclx | clap, irot, imir |
+| JPEG 2000 | 1 to 16 | straight, premultiplied | ICC profile; sRGB, grey; of 8 bits YCbCr, CMYK | none |
+| TIFF | 1 to 16; float | straight, premultiplied | ICC profile; of 8 bits YCbCr, CMYK, palette too | tag |
+| WebP, BMP, GIF, PPM | 8; PPM, PGM to 16 | straight | ICC profile (WebP), else sRGB | EXIF (WebP) |
+
+* Depth: value / (2^bits - 1). Floats have to lie in [0, 1].
+* Colour: a profile is converted to sRGB; none means sRGB. A profile that cannot be parsed, or that is for other
+  channels than the file has, is ignored, as browsers do. HDR (PQ, HLG) is refused by name.
 * Alpha: fully opaque alpha is dropped; otherwise the image is laid over white, in sRGB values, as a browser page would.
+  Channels that are not said to be alpha are left out.
 * Grey and 1 bit become three equal channels; a palette is looked up; CMYK without a profile becomes
   (1 - ink) (1 - black), as in every viewer without colour management.
-* Depth: 16 bit PNG, TIFF and PGM keep their precision (value / 65535), and so does JPEG XL of any depth (value / full
-  scale of its bits); AVIF and JPEG 2000 arrive with 8 bit.
-* JPEG XL: its named colour space or ICC profile is converted to sRGB; black is used where it is CMYK.
 * Refused, with one line that names the file and the remedy (ImageError): missing, folder, empty, damaged or cut short,
-  not an image, animations and files of several pages, more than `max_pixels` (checked before decoding), a side below
-  MIN_SIDE_PX, NaN or infinite values, floats outside [0, 1], shapes and types that would have to be guessed.
+  not an image, formats and kinds of file that are not read (by their names), animations and files of several pages,
+  more than `max_pixels` (checked before decoding), a side below MIN_SIDE_PX, NaN or infinite values, floats outside
+  [0, 1], shapes and types that would have to be guessed.
+
+docs/image-files.md says more, and lists every kind of file that is compared with another program's decoder.
 """
 
 import os

@@ -49,6 +49,8 @@ def decode_jpeg2000(data: bytes, name: str) -> Samples | Jpeg2000Header:
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise damaged(name, error) from error
     values = full_range(values.reshape(*values.shape[:2], -1), header.bits[0])
+    if values.shape[2] != len(header.bits) or (header.alpha or 0) >= len(header.bits):
+        raise damaged(name, f"{values.shape[2]} components where its header has {len(header.bits)}")
     # Components beyond the colours mean something only where the file says so (box cdef).
     inside = values[:, :, : 1 if colours < 3 else 3]
     if header.alpha is not None:

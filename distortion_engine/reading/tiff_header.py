@@ -107,6 +107,8 @@ def _read(tags: _Directory) -> TiffHeader:
         rows = min(tags.one(278, height), height) or height
         wanted, stored = -(-height // rows), tags.count(273)
     colours = {2: 3, 5: 4, 6: 3, 8: 3}.get(photometric, 1)
+    if samples < colours:
+        raise ValueError(f"{samples} samples a pixel where its colour space has {colours}")
     extra = tags.all(338)[-(samples - colours) :] if samples > colours else ()
     return TiffHeader(
         width=width,

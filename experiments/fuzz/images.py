@@ -1,10 +1,11 @@
 """Feeds damaged image files to `load_image` in a process with capped memory and time, and counts what comes back.
 
-    python -m experiments.fuzz.images [--mutants 5000] [--seed 0] [--cli 20] [--keep out/fuzz]
+    python -m experiments.fuzz.images [--mutants 5000] [--seed 0] [--cli 20] [--keep out/fuzz] [--others]
 
 Every mutant must be read or refused with an ImageError of one line; a crash, a hang, another exception, or a word on
 stderr that is not ours is a failure, and its file is kept. `--cli`: that many refused mutants go through
-`riqa compare`, which must exit with 2 and print one line.
+`riqa compare`, which must exit with 2 and print one line. `--others`: mutants of the files of other encoders, one for
+every depth, alpha and colour space (tests/distortion_engine/reading/files).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,10 +29,11 @@ from typing import Any
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.image_io import load_image
 from experiments.fuzz.mutate import mutant
-from experiments.fuzz.samples import make_samples
+from experiments.fuzz.samples import Sample, make_samples, read_samples
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "images" / "photo_1.png"
+FILES = ROOT / "tests" / "distortion_engine" / "reading" / "files"
 MEMORY_BYTES = 2 << 30  # beyond what the interpreter with its libraries maps
 TIME_S = 10.0  # of the processor; by the clock six times that, on a machine that has other work
 _CLOCK_RATIO, _LOOK_EVERY_S = 6, 0.25
@@ -152,9 +154,14 @@ def _read(path: str) -> tuple[str, str]:
     return ("read" if fine else "wrong values"), ""
 
 
-def fuzz(mutants: int, seed: int, folder: Path) -> Iterator[tuple[int, str, str, bytes, Verdict]]:
-    """(number, sample, damage, bytes, verdict) of every mutant. Mutant n of a seed is always the same."""
-    samples = make_samples(PHOTO)
+def fuzz(
+    mutants: int, seed: int, folder: Path, samples: Sequence[Sample] = ()
+) -> Iterator[tuple[int, str, str, bytes, Verdict]]:
+    """(number, sample, damage, bytes, verdict) of every mutant. Mutant n of a seed is always the same.
+
+    samples: the files that are damaged; none for those that `make_samples` makes.
+    """
+    samples = samples or make_samples(PHOTO)
     with Reader(folder) as reader:
         for sample in samples:
             verdict = reader.read(sample.data)
@@ -186,14 +193,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cli", type=int, default=0, help="how many refused mutants to give to riqa compare")
     parser.add_argument("--keep", type=Path, default=ROOT / "out" / "fuzz", help="folder for files that fail")
+    parser.add_argument("--others", action="store_true", help="damage the files of other encoders")
     chosen = parser.parse_args()
     outcomes: Counter[str] = Counter()
     formats: dict[str, Counter[str]] = {}
     refused: list[bytes] = []
     slowest, peak, failures = 0.0, 0, 0
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for number, sample, kinds, data, verdict in fuzz(chosen.mutants, chosen.seed, folder):
+        folder, samples = Path(name), read_samples(FILES) if chosen.others else []
+        for number, sample, kinds, data, verdict in fuzz(chosen.mutants, chosen.seed, folder, samples):
             outcomes[verdict.outcome] += 1
             formats.setdefault(sample, Counter())[verdict.outcome if verdict.outcome in FINE else "failed"] += 1
             slowest, peak = max(slowest, verdict.seconds), max(peak, verdict.peak_bytes)

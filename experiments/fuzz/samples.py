@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 SIZE_PX = (52, 40)
+_FORMATS = {"jpg": "jpeg", "tif": "tiff", "j2k": "jp2", "pgm": "ppm", "pbm": "ppm"}  # by suffix
 
 
 @dataclass(frozen=True)
@@ -91,3 +93,10 @@ def _saved(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
     content = BytesIO()
     image.save(content, kind, **options)
     return content.getvalue()
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """The files of a folder as samples, except those whose case in its cases.json says that they are refused."""
+    refused = {case["file"] for case in json.loads((folder / "cases.json").read_text()) if case["refused"]}
+    paths = sorted(path for path in folder.iterdir() if path.name not in refused | {"cases.json", "expected.npz"})
+    return [Sample(path.name, _FORMATS.get(path.suffix[1:], path.suffix[1:]), path.read_bytes()) for path in paths]

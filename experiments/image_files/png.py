@@ -101,7 +101,7 @@ def make_png(shop: Workshop) -> None:
         ("cicp_unknown", "primaries 200 and transfer function 13 (ITU-T H.273)", _cicp(200, 13)),
     ):
         (shop.out / f"{stem}.png").write_bytes(_with(deep.read_bytes(), chunk))
-        shop.add(Case(f"{stem}.png", "16", "none", stem.replace("_", " "), "1", _FORM, None, said))
+        shop.add(Case(f"{stem}.png", "16", "none", "cICP", "1", _FORM, None, said))
 
 
 _WORDS = {2: "TopRight", 5: "LeftTop", 8: "LeftBottom"}

@@ -92,7 +92,7 @@ def make_tiff(shop: Workshop) -> None:
         if stem == "grey16_raw":
             options = {**options, "extratags": [(33421, 3, 2, (2, 2), True), (33422, 1, 4, b"\0\1\1\2", True)]}
         _write(shop, stem, values, **options)
-        shop.add(Case(f"{stem}.tif", re.findall("[0-9]+", stem)[0], "none", stem, "1", "tifffile", None, said))
+        shop.add(Case(f"{stem}.tif", re.findall("[0-9]+", stem)[0], "none", "any", "1", "tifffile", None, said))
 
 
 def _write(shop: Workshop, stem: str, values: np.ndarray, **options: Any) -> None:

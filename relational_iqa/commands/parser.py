@@ -3,6 +3,7 @@
 from argparse import SUPPRESS, Action
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
@@ -10,6 +11,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import add_options
 from relational_iqa.commands.paths import check_paths
+from relational_iqa.commands.yaml_text import MAX_WHOLE, read_yaml
 
 Options = TypeVar("Options")
 
@@ -72,7 +74,7 @@ def build_parser(commands: Mapping[str, Command[Any]], with_options: bool = True
         if not with_options:
             continue
         command.add_options(subparser)
-        if "config" not in (field.name for field in fields(command.options)):
+        if not _has_own_config(command):
             subparser.add_argument("--config", action="config", metavar="F.yaml", help=CONFIG_HELP)
     return parser
 
@@ -85,9 +87,31 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     """
     asked = {argv[0]: commands[argv[0]]} if argv and argv[0] in commands else commands
     parser = build_parser(asked, with_options=any(word in commands for word in argv))
+    if len(asked) == 1 and not any(map(_has_own_config, asked.values())):
+        for path in config_files(argv):
+            if Path(path).is_file() or not Path(path).exists():  # a pipe can be read once
+                read_yaml(path)
     chosen = parser.parse_args(list(argv)).as_dict()
     name = chosen["command"]
     kind, given = commands[name].options, chosen[name]
     options = kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+    for name_of_option, value in vars(options).items():
+        if isinstance(value, int) and abs(value) > MAX_WHOLE:
+            raise UsageError(f"{name_of_option}: has {len(str(value))} digits; expected less than {MAX_WHOLE:.3g}")
     check_paths(options, [] if hasattr(options, "config") else list(map(str, given.get("config") or ())))
     return name, options
+
+
+def config_files(argv: Sequence[str]) -> list[str]:
+    """The files that `--config`, or an abbreviation of it, names."""
+    found = []
+    for word, after in zip(argv, [*argv[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if len(name) > len("--c") and "--config".startswith(name):
+            found.append(value if equals else after)
+    return found
+
+
+def _has_own_config(command: Command[Any]) -> bool:
+    """Whether `--config` names a file that the command reads by itself, as those that train do."""
+    return "config" in (field.name for field in fields(command.options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ Cell = str | float | None
 # a few kilobytes can unpack to gigabytes, and a single cell far down and right stands for a table of empty ones.
 MAX_UNPACKED_BYTES = 100_000_000
 MAX_CELLS = 1_000_000
+MAX_ROWS, MAX_COLUMNS = 1_048_576, 16_384  # of a sheet of Excel
+_PLACE = re.compile(rb"""\sr\s*=\s*(?P<quote>["'])(?P<place>.*?)(?P=quote)""", re.DOTALL)
 
 
 def read_sheet(path: Path, sheet: str | None = None) -> list[list[Cell]]:
@@ -31,7 +34,7 @@ def read_sheet(path: Path, sheet: str | None = None) -> list[list[Cell]]:
     except ImportError as error:
         raise UsageError(f"{path}: needs openpyxl, which is not installed: pip install openpyxl") from error
     try:
-        _check_size(path)
+        _check_parts(path)
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of openpyxl, about styles and extensions that hold no cells
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
@@ -73,11 +76,36 @@ def as_name(cell: Cell) -> str:
     return (cell or "").strip()
 
 
-def _check_size(path: Path) -> None:
+def _check_parts(path: Path) -> None:
+    """Raises ValueError for a workbook that takes more memory than any table of ratings, whoever reads it.
+
+    openpyxl believes the place that a row or cell states: a single cell ZZZZZZ1 is a row of 320 million empty ones.
+    """
     with zipfile.ZipFile(path) as parts:
         unpacked = sum(part.file_size for part in parts.infolist())
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {MAX_UNPACKED_BYTES:,}")
+        if unpacked > MAX_UNPACKED_BYTES:
+            raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {MAX_UNPACKED_BYTES:,}")
+        for part in parts.infolist():
+            content = parts.read(part)
+            if b"<!DOCTYPE" in content:
+                raise ValueError(f"{part.filename} defines entities")
+            if part.filename.lower().endswith((".xml", ".rels")) and b"\0" in content:
+                raise ValueError(f"{part.filename} is not UTF-8")
+            if b"sheetData" in content:
+                _check_places(content)
+
+
+def _check_places(sheet: bytes) -> None:
+    """Raises ValueError for rows and cells outside the largest sheet of Excel."""
+    for quoted in _PLACE.finditer(sheet):
+        place = quoted["place"]
+        known = re.fullmatch(rb"(?P<column>[A-Z]{0,3})(?P<row>[0-9]{0,7})", place)
+        column = 0
+        for letter in known["column"] if known else b"":
+            column = 26 * column + letter - ord("A") + 1
+        if known is None or column > MAX_COLUMNS or int(known["row"] or 0) > MAX_ROWS:
+            shown = place[:20].decode("ascii", "backslashreplace")
+            raise ValueError(f"{shown!r} is no place in a sheet; the last one is XFD1048576")
 
 
 def _rows(rows: Iterable[tuple[object, ...]]) -> list[list[Cell]]:

@@ -20,8 +20,8 @@ from PIL import Image
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.image_io import load_image
-from experiments.fuzz.images import FINE, Reader, fuzz
-from experiments.fuzz.samples import make_samples
+from experiments.fuzz.images import FILES, FINE, Reader, fuzz
+from experiments.fuzz.samples import make_samples, read_samples
 from relational_iqa.cli import main
 
 PHOTO = Path(__file__).parents[2] / "images" / "photo_1.png"
@@ -112,6 +112,11 @@ def test_150_mutants_are_read_or_refused_without_crash_hang_or_noise(tmp_path: P
     assert sum(verdict.outcome == "read" for _, _, verdict in outcomes) > 10
 
 
+def test_200_mutants_of_the_files_of_other_encoders_are_read_or_refused(tmp_path: Path) -> None:
+    outcomes = [(name, kinds, verdict) for _, name, kinds, _, verdict in fuzz(200, 7, tmp_path, read_samples(FILES))]
+    assert [item for item in outcomes if item[2].outcome not in FINE] == []
+
+
 def test_the_fuzzer_notices_crashes_hangs_other_errors_and_noise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +201,34 @@ def test_a_tiff_with_too_few_strips_is_damaged_not_black_below(tmp_path: Path) -
     (tmp_path / "x.tif").write_bytes(tiff(encoded("TIFF"), height=2_000_000))
     with pytest.raises(ImageError, match="strips for 2080 of 104000000 pixels"):
         load_image(tmp_path / "x.tif")
+
+
+def test_a_jpeg_2000_whose_alpha_is_no_component_is_damaged(tmp_path: Path) -> None:
+    data = (Path(__file__).parent / "files" / "rgba12_premultiplied.jp2").read_bytes()
+    entry = data.index(b"cdef") + 4 + 2 + 3 * 6
+    (tmp_path / "x.jp2").write_bytes(patched(data, (entry, ">H", 131)))
+    with pytest.raises(ImageError, match="is damaged or cut short"):
+        load_image(tmp_path / "x.jp2")
+
+
+def test_a_tiff_with_fewer_samples_than_colours_is_damaged(tmp_path: Path) -> None:
+    data = (Path(__file__).parent / "files" / "rgb16_planes.tif").read_bytes()
+    entry = data.index(struct.pack("<HHIH", 277, 3, 1, 3))
+    (tmp_path / "x.tif").write_bytes(patched(data, (entry + 8, "<H", 2)))
+    with pytest.raises(ImageError, match="is damaged or cut short"):
+        load_image(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize("mask", [0, 0b101, 0x1FF, 1 << 16])
+def test_a_bmp_with_senseless_bit_fields_is_refused_without_a_crash(tmp_path: Path, mask: int) -> None:
+    data = (Path(__file__).parent / "files" / "argb4444.bmp").read_bytes()
+    (tmp_path / "x.bmp").write_bytes(patched(data, (54, "<I", mask)))
+    with pytest.raises(ImageError, match="BMP with these bit fields is not read"):
+        load_image(tmp_path / "x.bmp")
+    for offset, form, value in ((10, "<I", 1 << 30), (18, "<i", -5), (22, "<i", 9999)):
+        (tmp_path / "x.bmp").write_bytes(patched(data, (offset, form, value)))
+        with pytest.raises(ImageError, match="is damaged or cut short"):
+            load_image(tmp_path / "x.bmp")
 
 
 def test_reading_in_several_threads_leaves_the_filters_of_warnings_alone() -> None:

@@ -1,6 +1,6 @@
 """Every format, depth, alpha, colour space and orientation: the values are those of a decoder that is not ours.
 
-The files and the values come from `python -m experiments.image_files`, which names the programs.
+The files and the values come from `python -m experiments.image_files.make`, which names the programs.
 """
 
 import json
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from distortion_engine.reading.image_io import load_image
+from experiments.image_files.table import PAGE, with_table
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -39,3 +40,8 @@ def test_a_file_is_read_as_other_decoders_read_it_or_refused_by_name(
 def test_every_file_has_a_case_and_every_case_its_file() -> None:
     files = {path.name for path in FILES.iterdir()} - {"cases.json", "expected.npz"}
     assert files == {case["file"] for case in CASES} and len(files) == len(CASES)
+
+
+def test_the_page_on_image_files_lists_the_cases_of_today() -> None:
+    page = PAGE.read_text()
+    assert page == with_table(page), "run python -m experiments.image_files.table"

@@ -135,3 +135,48 @@ def test_damaged_bytes_give_cells_or_one_line(book: Path) -> None:
             assert isinstance(read_sheet(book), list)
         except UsageError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '<row r="99999999999"><c r="A99999999999"><v>1</v></c></row>',
+        '<row r="1"><c r="ZZZZZZ1"><v>1</v></c></row>',
+        "<row r='1'><c r='XFE1'><v>1</v></c></row>",
+        '<row r="1"><c r = "&#65;1"><v>1</v></c></row>',
+        '<row r="1048577"><c><v>1</v></c></row>',
+    ],
+)
+def test_a_place_outside_every_sheet_takes_no_memory(book: Path, rows: str) -> None:
+    refused(change(book, sheet_of(rows)), "is no place in a sheet")
+
+
+def test_the_last_column_of_excel_is_read(book: Path) -> None:
+    (row,) = read_sheet(change(book, sheet_of('<row r="1"><c r="XFD1"><v>1</v></c></row>')))
+    assert len(row) == 16_384 and row[-1] == 1.0
+
+
+def test_entities_are_refused(book: Path) -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+    refused(change(book, bomb + sheet_of('<row r="1"><c r="A1"><v>1</v></c></row>')), "defines entities")
+
+
+@pytest.mark.parametrize("damage", ["deflate", "encrypted", "ole"])
+def test_a_damaged_or_encrypted_workbook_is_one_line(book: Path, damage: str) -> None:
+    content = bytearray(book.read_bytes())
+    with zipfile.ZipFile(book) as parts:
+        place = parts.getinfo(SHEET)
+    if damage == "deflate":
+        start = place.header_offset + 30 + len(place.filename)
+        content[start : start + 20] = b"\xff" * 20
+    elif damage == "encrypted":
+        for sign in (b"PK\x03\x04", b"PK\x01\x02"):
+            at = content.find(sign)
+            while at >= 0:
+                content[at + (6 if sign[2] == 3 else 8)] |= 1
+                at = content.find(sign, at + 4)
+    else:
+        content[:8] = bytes.fromhex("d0cf11e0a1b11ae1")
+        content = content[:100]
+    book.write_bytes(content)
+    refused(book, "not readable as an Excel workbook")

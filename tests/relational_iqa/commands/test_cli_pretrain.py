@@ -74,5 +74,5 @@ def test_pretrain_names_a_wrong_file_or_override(runs: list[Any], tmp_path: Path
     assert "expected key=value" in refusal("pretrain", "--config", str(good), "steps")
     assert "has no section 'scorin'" in refusal("pretrain", "--config", str(good), "scorin.steps=3")
     assert "has no section 'name'" in refusal("pretrain", "--config", str(good), "name.steps=3")
-    assert "the value is not YAML" in refusal("pretrain", "--config", str(good), "name=[1")
+    assert "the value of name: is not YAML" in refusal("pretrain", "--config", str(good), "name=[1")
     assert runs == []

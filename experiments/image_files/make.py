@@ -1,6 +1,6 @@
 """Makes the image files of tests/distortion_engine/reading/files anew, with what other decoders read from them.
 
-    python -m experiments.image_files [--out tests/distortion_engine/reading/files]
+    python -m experiments.image_files.make [--out tests/distortion_engine/reading/files]
 
 Needs the programs that the modules beside this one name (Debian: libjxl-tools imagemagick libgs-common
 libimage-exiftool-perl libavif-bin libopenjp2-tools). The tests do not: they read the files, cases.json and
