@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(
             f"{error.filename or 'input or output'}: {error.strerror or error}; check path, permissions and room"
         )
+    except MemoryError:
+        return _complain("not enough memory; give smaller images (--max-pixels), or free memory")
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     return 0

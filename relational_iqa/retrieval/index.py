@@ -8,6 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import struct
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import atomic_file, make_folder
 from distortion_engine.recipe import Recipe
 from distortion_engine.sampling import SamplingConfig
+from relational_iqa.retrieval import faiss_child
 from relational_iqa.retrieval.recipe_words import describe
 from relational_iqa.retrieval.relation_embedding import Compares, relation_embedding, swapped_embedding
 
@@ -34,6 +38,10 @@ _TRAINING_PER_LIST = 40  # vectors; FAISS warns below 39
 _ITERATIONS = 10  # of k-means; more change nothing that can be measured
 _PROBED_SHARE = 1 / 64  # of the lists; recall is limited by the codes, not by this
 _FILES = ("index.faiss", "recipes.jsonl")
+_FLAT, _COMPRESSED = b"IxF2", b"IwPQ"  # first bytes of a file of FAISS
+_FLAT_HEAD = 45  # bytes before the vectors
+_MAX_DIMENSION = 100_000
+_PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -161,8 +169,6 @@ class RecipeIndex:
     @staticmethod
     def load(folder: str | Path) -> RecipeIndex:
         """What `save` wrote. UsageError names a folder that is missing, cut short, damaged or foreign."""
-        import faiss
-
         folder = Path(folder)
         remedy = "write it again with riqa index PHOTOS OUT"
         try:
@@ -174,21 +180,46 @@ class RecipeIndex:
                 # before FAISS reads it: a flipped bit there is a wrong answer or a crash
                 if hashlib.sha256(content).hexdigest() != about["sha256"][name]:
                     raise UsageError(f"{folder / name}: differs from the checksum in index.json; {remedy}")
-            serialised = np.frombuffer(contents["index.faiss"], dtype=np.uint8)
-            index = faiss.deserialize_index(serialised, faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE)
+            index = _read_index(folder / "index.faiss", contents["index.faiss"])
             rows = [json.loads(line) for line in contents["recipes.jsonl"].decode("utf-8").splitlines()]
             recipes = [(Recipe.from_dict(row["recipe"]), str(row["photo"])) for row in rows]
             facts = {key: about[key] for key in about if key not in ("format", "count", "dimension", "sha256")}
             fits = index.ntotal == len(recipes) == about["count"] and index.d == about["dimension"]
         except FileNotFoundError as error:
             raise UsageError(f"{error.filename}: no such file; {remedy}") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError, MemoryError) as error:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"{folder}: is no readable index ({type(error).__name__}); {remedy}") from error
         if not fits:
             raise UsageError(f"{folder}: {index.ntotal} vectors for {len(recipes)} recipes; {remedy}")
         return RecipeIndex(index, recipes, facts)
+
+
+def _read_index(path: Path, content: bytes) -> Any:
+    """The FAISS index of a file with this content. One that is exact is built from its vectors; one that is compressed
+    is read by FAISS, after another process has read and searched it. Raises ValueError for others."""
+    import faiss
+
+    if content[:4] == _FLAT:
+        dimension, number = struct.unpack_from("<iq", content, 4)
+        if not (0 < dimension <= _MAX_DIMENSION and len(content) == _FLAT_HEAD + 4 * dimension * number):
+            raise ValueError(f"{number} vectors of {dimension} numbers in {len(content)} bytes")
+        vectors = np.frombuffer(content, dtype="<f4", offset=_FLAT_HEAD).reshape(number, dimension)
+        flat: Any = faiss.IndexFlatL2(dimension)
+        flat.add(_checked(vectors))
+        return flat
+    if content[:4] != _COMPRESSED:
+        raise ValueError(f"an index of the kind {content[:4]!r}")
+    command = [sys.executable, str(faiss_child.__file__), str(path.absolute())]
+    try:
+        tried = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"reading it takes more than {_PATIENCE_S:.0f} s") from error
+    if tried.returncode:
+        raise ValueError(f"reading it ends with code {tried.returncode}")
+    index: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8), faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE)
+    return index
 
 
 def known_pairs(

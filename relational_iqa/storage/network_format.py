@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
+from relational_iqa.storage.forks import one_thread_in_forks
 from relational_iqa.storage.opinions import NO_OPINIONS
 from relational_iqa.storage.shipped import find_weights
 from relational_iqa.storage.tensor_file import read_tensors, write_tensors
@@ -78,6 +79,7 @@ class NetworkFormat(Generic[Network]):
         Raises:
             UsageError: for a file that is missing, damaged, of another format, or does not fit its own header.
         """
+        one_thread_in_forks()
         path = find_weights(source or self.shipped)
         stored = read_tensors(path, self.name, self.written_by, self.unset, self.former)
         if reason := self.objection(stored.facts):

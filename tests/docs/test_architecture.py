@@ -28,6 +28,7 @@ ROWS = (
     ("relational_iqa.training",),
     ("relational_iqa.commands",),
     ("relational_iqa.cli",),
+    ("relational_iqa.program",),
 )
 
 

@@ -26,7 +26,8 @@ _LOST = ("gloo", "nccl", "connection closed", "connection reset", "connection re
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
-    """Lightning Fabric over the processes of this run, launched. UsageError where `devices` contradicts them."""
+    """Lightning Fabric over the processes of this run, launched. UsageError where `devices` contradicts them, and for
+    an accelerator that is not there."""
     from lightning_fabric import Fabric  # slow to import
     from lightning_fabric.strategies import DDPStrategy
 
@@ -38,9 +39,16 @@ def make_fabric(config: TrainConfig) -> Fabric:
             raise UsageError(f"devices is {devices}, but {local} processes are running here; leave devices out")
         devices, nodes = local, world // local
     strategy: Any = DDPStrategy(timeout=timedelta(seconds=PEER_TIMEOUT_S)) if devices * nodes > 1 else "auto"
-    fabric = Fabric(
-        accelerator=config.accelerator, devices=devices, num_nodes=nodes, strategy=strategy, precision=config.precision
-    )
+    try:
+        fabric = Fabric(
+            accelerator=config.accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
+            precision=config.precision,
+        )  # fmt: skip
+    except (RuntimeError, ValueError) as error:  # an accelerator that is not there, or a number of devices
+        raise UsageError(
+            f"accelerator {config.accelerator} with {devices} devices: {' '.join(str(error).split())}; "
+            "accelerator=cpu computes everywhere"
+        ) from error
     fabric.launch()
     if config.threads:
         torch.set_num_threads(config.threads)  # launching has its own opinion

@@ -100,3 +100,11 @@ def test_bfloat16_training_keeps_float32_weights(tmp_path: Path) -> None:
     summary = train(stage, replace(CONFIG, precision="bf16-mixed"), tmp_path)
     assert math.isfinite(summary["losses"]["loss"])
     assert all(p.dtype == torch.float32 for p in stage.model.parameters())
+
+
+def test_an_accelerator_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("lightning_fabric.accelerators.cuda.num_cuda_devices", lambda: 0)
+    with pytest.raises(UsageError, match="accelerator cuda with 1 devices: .*accelerator=cpu computes") as caught:
+        train(ToyStage(), replace(CONFIG, accelerator="cuda"), tmp_path)
+    assert "\n" not in str(caught.value)
