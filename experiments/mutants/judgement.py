@@ -140,14 +140,20 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/training/pixel_perfect/reference_joint_stage.py",
-        "deep / (conventional + deep)",
-        "conventional / (conventional + deep)",
+        "torch.log((1 + v) / (1 - v))",
+        "torch.log((1 - v) / (1 + v))",
         _REFERENCE_STAGE,
     ),
     Mutant(
         "relational_iqa/training/pixel_perfect/reference_joint_stage.py",
-        "(1 - deep) * batch.labels.mean(-1) + deep * batch.deep",
-        "deep * batch.labels.mean(-1) + (1 - deep) * batch.deep",
+        "(odds * teachers).sum(-1) / odds.sum(-1).clamp_min(1e-6)",
+        "teachers.mean(-1)",
+        _REFERENCE_STAGE,
+    ),
+    Mutant(
+        "relational_iqa/training/pixel_perfect/reference_joint_stage.py",
+        "teachers[None, :] - teachers[:, None]",
+        "teachers[:, None] - teachers[None, :]",
         _REFERENCE_STAGE,
     ),
     Mutant(

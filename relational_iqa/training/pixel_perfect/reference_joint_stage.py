@@ -3,9 +3,9 @@
 All other networks are frozen, so what they see of each image is computed once, on sets that the heads of the judgement
 were not trained on.
 
-Two families of teachers tie the scale to levels: conventional metrics, and the distance of the backbone's stages in
-structure. Which of them to follow is told for every kind of difference by sets whose order is known by construction:
-there the family counts more that gets more of those pairs right.
+Within a set the order is known by construction. Across sets, and for the levels, there are teachers: the conventional
+metrics, and the distance of the backbone's stages in structure. How far each of them is to be followed for a kind of
+difference is told by how the teachers agree with one another (`teacher_odds`).
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ from relational_iqa.training.pixel_perfect.joint_stage import TEMPERATURES
 _HUBER = 0.05  # severity; errors below are squared
 _SAY_EVERY = 100  # sets
 _BINS = 24  # of the curve from distances of the stages to severity
-_LEAST_PAIRS = 8.0  # with which the share of right pairs of a kind of difference begins, half of them right
-_TRUST = (0.1, 0.9)  # of either family at least and at most
+_VOTED_PAIRS = 40_000  # drawn to see how teachers agree
+_AVERAGE_PAIRS = 200.0  # of average agreement that every kind of difference begins with
+_FITS = 100  # steps of the rank-one fit
+_ADVANTAGE = (0.02, 0.98)  # 2 accuracy - 1, at least and at most
+_CLEAR = 0.7  # share of the votes, those against subtracted, from which a pair is in order
 
 
 class EvidenceRows(NamedTuple):
@@ -120,22 +123,59 @@ def as_severity(distance: Float[Tensor, "*n"], labels: Float[Tensor, "*n"]) -> F
     return torch.from_numpy(np.interp(values, knots, heights) * beyond).to(distance.dtype)
 
 
-def teacher_trust(rows: EvidenceRows) -> Float[Tensor, " k"]:
-    """How much the distance of the stages counts beside the metrics, for every kind of difference, in [.1, .9].
+def teacher_odds(rows: EvidenceRows, seed: int = 0) -> Float[Tensor, "k teachers"]:
+    """Logarithm of the odds that a teacher is right about two images of different sets, by kind of difference:
+    what a vote counts. The teachers are the metrics and, last, the stages.
 
-    The ratio of the log-odds of being right in pairs that are ordered by construction, each pair counting for a kind by
-    its share in the pair's differences.
+    The probabilities are those of the spectral meta-learner (Parisi et al., PNAS 2014): teachers that err independently
+    agree as often as the products of their accuracies say. Each pair counts for a kind by the shares that its images
+    have in it; a kind with few pairs is taken for an average one.
     """
-    order = order_by_construction(rows.ranks, rows.certainty)
-    share = rows.kinds[:, :, None] + rows.kinds[:, None, :]
-    weight = order[..., None] * share / share.sum(-1, keepdim=True).clamp_min(1e-6)
+    teachers = _teachers(rows).flatten(0, 1)
+    share = _shares(rows).flatten(0, 1)
+    generator = torch.Generator().manual_seed(seed)
+    first, second = torch.randint(len(teachers), (2, _VOTED_PAIRS), generator=generator)
+    apart = teachers[second] - teachers[first]
+    votes = ((apart > AGREEMENT_MARGIN).float() - (apart < -AGREEMENT_MARGIN).float()).double()
+    weight = (share[first] * share[second]).sqrt().double()  # (pairs, kinds)
+    products = votes[:, :, None] * votes[:, None, :]
+    known = (products != 0).double()
+    average = _agreement(products.sum(0), known.sum(0))
     odds = []
-    for loss in (rows.labels.mean(-1), rows.deep):
-        right = (loss[:, None, :] > loss[:, :, None]).float()[..., None]
-        total = weight.sum((0, 1, 2)) + _LEAST_PAIRS
-        odds.append(torch.logit(((weight * right).sum((0, 1, 2)) + _LEAST_PAIRS / 2) / total).clamp_min(1e-3))
-    conventional, deep = odds
-    return (deep / (conventional + deep)).clamp(*_TRUST)
+    for of_pair in weight.unbind(1):
+        agreed = (of_pair[:, None, None] * products).sum(0) + _AVERAGE_PAIRS * average
+        odds.append(_log_odds(_agreement(agreed, (of_pair[:, None, None] * known).sum(0) + _AVERAGE_PAIRS)))
+    return torch.stack(odds).float()
+
+
+def _agreement(products: Tensor, known: Tensor) -> Tensor:
+    return products / known.clamp_min(1e-6)
+
+
+def _log_odds(agreement: Float[Tensor, "teachers teachers"]) -> Float[Tensor, " teachers"]:
+    """Of the rank-one matrix that fits the agreement of different teachers: v v^T with v = 2 accuracy - 1."""
+    outside = agreement - torch.diag(agreement.diag())
+    v = torch.full((len(agreement),), 0.8, dtype=agreement.dtype)
+    for _ in range(_FITS):
+        values, vectors = torch.linalg.eigh(outside + torch.diag(v.square()))
+        v = (vectors[:, -1] * values[-1].clamp_min(0).sqrt()).abs().clamp(*_ADVANTAGE)
+    return torch.log((1 + v) / (1 - v))
+
+
+def _teachers(rows: EvidenceRows) -> Float[Tensor, "sets members teachers"]:
+    return torch.cat([rows.labels, rows.deep[..., None]], -1)
+
+
+def _shares(rows: EvidenceRows) -> Float[Tensor, "sets members k"]:
+    return rows.kinds / rows.kinds.sum(-1, keepdim=True).clamp_min(1e-6)
+
+
+def clear_votes(odds: Float[Tensor, "m teachers"], teachers: Float[Tensor, "m teachers"]) -> Float[Tensor, "m m"]:
+    """1 at [i, j] where the votes for image i to be better than image j, counted by the odds, are clear."""
+    apart = teachers[None, :] - teachers[:, None]
+    votes = (apart > AGREEMENT_MARGIN).float() - (apart < -AGREEMENT_MARGIN).float()
+    weight = odds[:, None] + odds[None, :]
+    return ((weight * votes).sum(-1) > _CLEAR * weight.sum(-1)).float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,14 +198,14 @@ class ReferenceJointObjective(nn.Module):
 
     Args:
         joint: what is trained.
-        trust: see `teacher_trust`.
+        odds: see `teacher_odds`.
     """
 
-    def __init__(self, joint: ReferenceJoint, trust: Float[Tensor, " k"]) -> None:
+    def __init__(self, joint: ReferenceJoint, odds: Float[Tensor, "k teachers"]) -> None:
         super().__init__()
         self.joint = joint
-        self.trust: Tensor
-        self.register_buffer("trust", trust, persistent=False)
+        self.odds: Tensor
+        self.register_buffer("odds", odds, persistent=False)
 
     def qualities(self, rows: EvidenceRows) -> Float[Tensor, "sets members"]:
         """Qualities of all images, levels."""
@@ -174,17 +214,15 @@ class ReferenceJointObjective(nn.Module):
         return self.joint.quality(rows.scorer.flatten(), pooled).view_as(rows.scorer)
 
     def forward(self, batch: EvidenceRows) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss: the order by construction; pairs of the whole batch of which all teachers think alike; the level of the
-        teachers; and the log-likelihood of the confidence. `batch.deep` is in severity."""
+        """Loss: the order by construction; pairs of the whole batch on which the votes of the teachers are clear; the
+        level of the teachers; and the log-likelihood of the confidence. `batch.deep` is in severity."""
         quality = self.qualities(batch)
         order = order_by_construction(batch.ranks, batch.certainty)
         difference = quality[:, :, None] - quality[:, None, :]
-        teachers = torch.cat([batch.labels, batch.deep[..., None]], -1).flatten(0, 1)
-        agreed = (teachers[None, :] - teachers[:, None] > AGREEMENT_MARGIN).all(-1).float()
+        odds, teachers = (_shares(batch) @ self.odds), _teachers(batch)
+        target = (odds * teachers).sum(-1) / odds.sum(-1).clamp_min(1e-6)
         flat = quality.flatten()
-        share = batch.kinds / batch.kinds.sum(-1, keepdim=True).clamp_min(1e-6)
-        deep = (share * self.trust).sum(-1)
-        target = (1 - deep) * batch.labels.mean(-1) + deep * batch.deep
+        agreed = clear_votes(odds.flatten(0, 1), teachers.flatten(0, 1))
         confidence = self._confidence(batch, quality)
         right = (difference.detach() > 0).float()
         likelihood = F.binary_cross_entropy(confidence, right, weight=order, reduction="sum")
@@ -211,7 +249,7 @@ class ReferenceJointStage:
 
     def __init__(self, joint: ReferenceJoint, rows: EvidenceRows, batch_size: int, seed: int) -> None:
         rows = rows._replace(deep=as_severity(rows.deep, rows.labels.mean(-1)))
-        self.model = ReferenceJointObjective(joint, teacher_trust(rows))
+        self.model = ReferenceJointObjective(joint, teacher_odds(rows))
         sets_per_batch = max(1, batch_size // rows.scorer.shape[1])
         self.items_per_batch = sets_per_batch * rows.scorer.shape[1]
         self.batches = EvidenceBatches(rows, sets_per_batch, seed)
@@ -236,7 +274,7 @@ def set_order_temperature(joint: ReferenceJoint, rows: EvidenceRows) -> float:
     and returns it."""
     joint.eval()
     joint.temperature.fill_(1.0)
-    objective = ReferenceJointObjective(joint, torch.zeros(rows.kinds.shape[-1]))
+    objective = ReferenceJointObjective(joint, torch.zeros(rows.kinds.shape[-1], rows.labels.shape[-1] + 1))
     quality = objective.qualities(rows)
     order = order_by_construction(rows.ranks, rows.certainty)
     right = (quality[:, :, None] > quality[:, None, :]).float()

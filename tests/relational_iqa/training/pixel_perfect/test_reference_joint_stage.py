@@ -16,9 +16,10 @@ from relational_iqa.training.pixel_perfect.reference_joint_stage import (
     ReferenceJointObjective,
     ReferenceJointStage,
     as_severity,
+    clear_votes,
     evidence_of_sets,
     set_order_temperature,
-    teacher_trust,
+    teacher_odds,
 )
 
 MEMBERS = 3
@@ -50,19 +51,55 @@ def test_distances_come_on_the_scale_of_severity_by_a_rising_curve():
     assert (falling.diff() >= 0).all() and float(falling[0]) == 0
 
 
-def test_the_family_that_is_right_about_a_kind_of_difference_counts_more_there():
-    trust = teacher_trust(rows(400))
-    assert float(trust[0]) == pytest.approx(0.1) and float(trust[1]) == pytest.approx(0.9)
-    unknown = teacher_trust(rows(400)._replace(certainty=torch.zeros(400)))
-    assert torch.allclose(unknown, torch.tensor([0.5, 0.5]))
+def voters(count: int, seed: int = 0) -> EvidenceRows:
+    """Sets of kind 0 or 1. Three metrics and the stages see the severity through noise of their own: the stages little
+    of it in kind 1 and much in kind 0."""
+    generator = torch.Generator().manual_seed(seed)
+    kind = (torch.arange(count) % 2).float()[:, None].expand(-1, MEMBERS)
+    severity = torch.rand(count, MEMBERS, generator=generator)
+    noise = torch.randn(count, MEMBERS, 4, generator=generator)
+    labels = severity[..., None] + 0.25 * noise[..., :3]
+    deep = severity + torch.where(kind > 0, 0.1, 0.8) * noise[..., 3]
+    kinds = torch.stack([1 - kind, kind], -1) * severity[..., None]
+    empty = torch.zeros(count, MEMBERS, 1, 1, 1)
+    return EvidenceRows(
+        empty, empty, torch.zeros(count, MEMBERS), torch.zeros(count, MEMBERS), labels, deep, kinds, torch.zeros(count)
+    )
 
 
-def test_the_loss_asks_for_the_order_the_agreement_and_the_level_of_the_trusted_teacher():
+def test_the_odds_of_a_teacher_are_those_of_being_right_and_are_told_by_agreement_alone():
+    rows = voters(3000)
+    odds = teacher_odds(rows)
+    assert odds.shape == (2, 4)
+    generator = torch.Generator().manual_seed(1)
+    # Teachers do not err quite independently: all are wrong more often about pairs that are near one another.
+    for kind in (0, 1):
+        chosen = torch.arange(kind, 3000, 2)
+        severity = rows.kinds[chosen].sum(-1).flatten()
+        first, second = torch.randint(len(severity), (2, 20_000), generator=generator)
+        for teacher in range(4):
+            seen = torch.cat([rows.labels, rows.deep[..., None]], -1)[chosen].flatten(0, 1)[:, teacher]
+            right = float(((seen[first] - seen[second]) * (severity[first] - severity[second]) > 0).float().mean())
+            expected = float(torch.logit(torch.tensor(right)))
+            assert float(odds[kind, teacher]) == pytest.approx(expected, rel=0.35), (kind, teacher)
+    assert float(odds[1, 3]) > float(odds[1, :3].max()) and float(odds[0, 3]) < float(odds[0, :3].min())
+
+
+def test_votes_are_clear_where_the_odds_of_those_in_favour_prevail():
+    odds = torch.tensor([[3.0, 3.0, 1.0]] * 3)
+    teachers = torch.tensor([[0.1, 0.1, 0.3], [0.3, 0.3, 0.1], [0.3, 0.1, 0.1]])
+    found = clear_votes(odds, teachers)
+    # 0 before 1: 6 of 7 for, 1 against, 5 / 7; 0 and 2: 3 for, 1 against; 1 and 2: 3 against.
+    assert {(int(i), int(j)) for i, j in found.nonzero()} == {(0, 1)}
+    assert clear_votes(torch.tensor([[3.0, 3.0, 2.0]] * 3), teachers).sum() == 0  # 4 / 8
+
+
+def test_the_loss_asks_for_the_order_the_votes_and_the_level_of_the_teachers_by_their_odds():
     joint = ReferenceJoint(2, 2)
     batch = rows(4)
     found = {}
     for name, severity in (("right", batch.kinds.sum(-1)), ("turned", batch.kinds.sum(-1).flip(1))):
-        objective = ReferenceJointObjective(joint, torch.tensor([0.0, 1.0]))
+        objective = ReferenceJointObjective(joint, torch.tensor([[2.0, 2.0, 0.0], [0.0, 0.0, 1.0]]))
         objective.qualities = lambda rows, severity=severity: -5 * severity  # type: ignore[method-assign]
         with torch.no_grad():
             loss, parts = objective(batch._replace(deep=10 * batch.deep))
