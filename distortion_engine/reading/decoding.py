@@ -1,5 +1,6 @@
 """Decoding of image files to raw samples, bounded and explicit; `image_io.load_image` turns them into sRGB tensors."""
 
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -44,6 +45,16 @@ def decode_file(path: Path, max_pixels: int) -> Samples:
     """Samples of an image file. Width and height are checked before anything is decoded. Raises ImageError."""
     name = str(path)
     data = _read(path, max_pixels)
+    try:
+        return _decode(data, name, max_pixels)
+    except ImageError:
+        raise
+    except (ValueError, LookupError, ArithmeticError, struct.error) as error:  # numbers of a header that make no sense
+        raise damaged(name, error) from error
+
+
+def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
+    """Samples of a file's content; `name` is for messages."""
     if data.startswith(JPEGXL_STARTS):
         return decode_jpegxl(data, name, max_pixels)
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and not is_avif(data):

@@ -72,6 +72,8 @@ def _read(data: bytes) -> Jpeg2000Header:
     if codestream < 0 or data[codestream : codestream + 4] != CODESTREAM_START:
         raise ValueError("no codestream")
     (count,) = struct.unpack_from(">H", data, codestream + 40)
+    if not count:
+        raise ValueError("no components")
     components = [struct.unpack_from("3B", data, codestream + 42 + 3 * i) for i in range(min(count, 64))]
     return Jpeg2000Header(
         bits=tuple((depth & 0x7F) + 1 for depth, _, _ in components),

@@ -211,6 +211,13 @@ def test_a_jpeg_2000_whose_alpha_is_no_component_is_damaged(tmp_path: Path) -> N
         load_image(tmp_path / "x.jp2")
 
 
+def test_a_jpeg_2000_without_components_is_damaged(tmp_path: Path) -> None:
+    data = (Path(__file__).parent / "files" / "rgb12.jp2").read_bytes()
+    (tmp_path / "x.jp2").write_bytes(patched(data, (data.index(b"\xff\x4f\xff\x51") + 40, ">H", 0)))
+    with pytest.raises(ImageError, match="is damaged or cut short"):
+        load_image(tmp_path / "x.jp2")
+
+
 def test_a_tiff_with_fewer_samples_than_colours_is_damaged(tmp_path: Path) -> None:
     data = (Path(__file__).parent / "files" / "rgb16_planes.tif").read_bytes()
     entry = data.index(struct.pack("<HHIH", 277, 3, 1, 3))
