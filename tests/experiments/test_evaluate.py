@@ -96,7 +96,7 @@ def test_the_command_prints_and_writes_the_table(
     photo_folder: Path, tmp_path: Path, answered: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert command.main(["--photos", str(photo_folder), "--sets", "3", "--out", str(out)]) == 0
+    assert command.main(["--photos", str(photo_folder), "--processed", "none", "--sets", "3", "--out", str(out)]) == 0
     assert "| **a row** | 0.500 | ≥ 0.40 | yes |" in capsys.readouterr().out
     (asked,) = answered
     assert all(is_held_out(path.name) for path in asked["photos"]) and len(asked["photos"]) == 1
@@ -118,7 +118,7 @@ def test_several_seeds_are_different_ones_and_give_mean_and_spread(
     photo_folder: Path, tmp_path: Path, answered: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert command.main(["--photos", str(photo_folder), "--seeds", "3", "--out", str(out)]) == 0
+    assert command.main(["--photos", str(photo_folder), "--processed", "none", "--seeds", "3", "--out", str(out)]) == 0
     assert "| **a row** | 0.600 ± 0.100 |" in capsys.readouterr().out
     seeds = [asked["seed"] for asked in answered]
     written = json.loads((out / "result.json").read_text(encoding="utf-8"))
@@ -139,7 +139,19 @@ def test_people_are_asked_once_however_many_seeds(
         return [Row("SRCC with people", 0.9)], {"set": {}}
 
     monkeypatch.setattr(command, "measure_agreement", fake)
-    options = ["--photos", str(photo_folder), "--seeds", "2", "--people", "--rated", "r", "--out", str(tmp_path)]
+    options = [
+        "--photos",
+        str(photo_folder),
+        "--processed",
+        "none",
+        "--seeds",
+        "2",
+        "--people",
+        "--rated",
+        "r",
+        "--out",
+        str(tmp_path),
+    ]
     assert command.main(options) == 0 and looks == [Path("r")]
     assert "SRCC with people" in (tmp_path / "table.md").read_text(encoding="utf-8")
 
