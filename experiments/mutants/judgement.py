@@ -89,12 +89,15 @@ MUTANTS: tuple[Mutant, ...] = (
         "rank_logistic(-batch.sign * verdict.margin, ordered)",
         _JOINT_STAGE,
     ),
-    Mutant("relational_iqa/networks/judgement.py", "a[0] + b[1]", "a[0] + b[0]", _NETWORK),
+    Mutant("relational_iqa/networks/local_relation.py", "a[0] + b[1]", "a[0] + b[0]", _NETWORK),
     Mutant(
-        "relational_iqa/networks/judgement.py", "first[:, :1] - second[:, :1]", "first[:, :1] + second[:, :1]", _NETWORK
+        "relational_iqa/networks/local_relation.py",
+        "first[:, :1] - second[:, :1]",
+        "first[:, :1] + second[:, :1]",
+        _NETWORK,
     ),
     Mutant(
-        "relational_iqa/networks/judgement.py",
+        "relational_iqa/networks/local_relation.py",
         "(first[:, 1:] + second[:, 1:]) / 2",
         "(first[:, 1:] - second[:, 1:]) / 2",
         _NETWORK,

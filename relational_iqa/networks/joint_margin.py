@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.judgement import CELL_PX, JudgementSums, LocalJudgement, LocalRelation, RelationSums
+from relational_iqa.networks.judgement import CELL_PX, JudgementSums, LocalJudgement
 from relational_iqa.networks.local_analysis import STRIDE, pool
+from relational_iqa.networks.local_relation import LocalRelation, RelationSums
 from relational_iqa.networks.scoring_network import LocalMargin, Sums
 
 HIDDEN = 32

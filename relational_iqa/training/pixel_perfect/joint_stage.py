@@ -29,7 +29,7 @@ from relational_iqa.training.losses.ranking import rank_logistic
 
 _HUBER = 0.1  # severity; errors below are squared
 _SAY_EVERY = 100  # sets
-TEMPERATURES = torch.logspace(-1.5, 1.5, 121)
+_TEMPERATURES = torch.logspace(-1.5, 1.5, 121)
 
 
 class JointBatch(NamedTuple):
@@ -192,8 +192,20 @@ def set_temperature(joint: JointMargin, rows: JointBatch) -> float:
     joint.temperature.fill_(1.0)
     verdict = joint(known.findings())
     right = (verdict.margin * known.sign > 0).float()
-    odds = torch.logit(verdict.confidence.clamp(0.5, 1 - 1e-6))
-    losses = [F.binary_cross_entropy_with_logits(odds / value, right) for value in TEMPERATURES]
-    best = TEMPERATURES[int(torch.stack(losses).argmin())]
-    joint.temperature.copy_(best)
-    return float(best)
+    joint.temperature.fill_(best_temperature(verdict.confidence, right))
+    return float(joint.temperature)
+
+
+def best_temperature(confidence: Tensor, right: Tensor, weight: Tensor | None = None) -> float:
+    """The temperature that makes confidences, in [.5, 1], most likely.
+
+    Args:
+        confidence: at the temperature 1.
+        right: 1 where an answer is right, 0 where it is wrong, of the same shape.
+        weight: of the answers, of the same shape; None for equal ones.
+    """
+    odds = torch.logit(confidence.clamp(0.5, 1 - 1e-6))
+    losses = [
+        F.binary_cross_entropy_with_logits(odds / value, right, weight, reduction="sum") for value in _TEMPERATURES
+    ]
+    return float(_TEMPERATURES[int(torch.stack(losses).argmin())])

@@ -34,7 +34,7 @@ from relational_iqa.training.losses.ranked_sets import (
     share_in_order,
 )
 from relational_iqa.training.losses.ranking import rank_logistic
-from relational_iqa.training.pixel_perfect.joint_stage import TEMPERATURES
+from relational_iqa.training.pixel_perfect.joint_stage import best_temperature
 
 _HUBER = 0.05  # severity; errors below are squared
 _SAY_EVERY = 100  # sets
@@ -278,10 +278,5 @@ def set_order_temperature(joint: ReferenceJoint, rows: EvidenceRows) -> float:
     quality = objective.qualities(rows)
     order = order_by_construction(rows.ranks, rows.certainty)
     right = (quality[:, :, None] > quality[:, None, :]).float()
-    odds = torch.logit(objective._confidence(rows, quality).clamp(0.5, 1 - 1e-6))
-    losses = [
-        F.binary_cross_entropy_with_logits(odds / value, right, weight=order, reduction="sum") for value in TEMPERATURES
-    ]
-    best = TEMPERATURES[int(torch.stack(losses).argmin())]
-    joint.temperature.copy_(best)
-    return float(best)
+    joint.temperature.fill_(best_temperature(objective._confidence(rows, quality), right, order))
+    return float(joint.temperature)

@@ -15,8 +15,8 @@ from relational_iqa.networks.judgement import (
     JudgementArchitecture,
     JudgementSums,
     LocalJudgement,
-    LocalRelation,
 )
+from relational_iqa.networks.local_relation import LocalRelation
 
 SMALL = JudgementArchitecture(BackboneArchitecture(taps=(-1, 2, 4)), half_taps=2, hidden=8, heads=2)
 
