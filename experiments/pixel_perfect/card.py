@@ -31,7 +31,12 @@ def with_results(card: Mapping[str, Any], result: Mapping[str, Any], command: st
     measured = result["about"]["weights"]["sha256"]
     if measured != card["sha256"]:
         raise UsageError(f"the result is of weights {measured[:8]}, the card of {card['sha256'][:8]}: evaluate again")
-    values = {row["name"]: row["value"] for row in result["rows"] if row.get("must") is not None}
+    values, above = {}, ""
+    for row in result["rows"]:
+        above = above if row.get("part") else row["name"]
+        if row.get("must") is not None or row.get("most") is not None:
+            # Parts of several rows have the same name.
+            values[f"{above}: {row['name']}" if row.get("part") else row["name"]] = row["value"]
     kept = {key: value for key, value in card.items() if key not in ("results", "results_command", "note")}
     return {**kept, **({"note": note} if note else {}), "results_command": command, "results": values}
 
