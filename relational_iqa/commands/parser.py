@@ -94,12 +94,17 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     chosen = parser.parse_args(list(argv)).as_dict()
     name = chosen["command"]
     kind, given = commands[name].options, chosen[name]
-    options = kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+    options = kind(**{field.name: _plain(given[field.name]) for field in fields(kind) if field.name in given})
     for name_of_option, value in vars(options).items():
         if isinstance(value, int) and abs(value) > MAX_WHOLE:
             raise UsageError(f"{name_of_option}: has {len(str(value))} digits; expected less than {MAX_WHOLE:.3g}")
     check_paths(options, [] if hasattr(options, "config") else list(map(str, given.get("config") or ())))
     return name, options
+
+
+def _plain(value: Any) -> Any:
+    """The number itself where the parser gives one of its own kinds (PositiveInt), which not every library takes."""
+    return next((kind(value) for kind in (int, float) if isinstance(value, kind) and type(value) is not bool), value)
 
 
 def config_files(argv: Sequence[str]) -> list[str]:

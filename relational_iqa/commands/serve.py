@@ -32,9 +32,8 @@ def serve(options: ServeOptions) -> None:
     Needs the extra [web].
     """
     try:
-        import uvicorn
-
         from relational_iqa.web.app import create_app
+        from relational_iqa.web.connections import run_server
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("uvicorn", "starlette", "python_multipart"):
             raise
@@ -53,8 +52,7 @@ def serve(options: ServeOptions) -> None:
         print(f"serving on http://{shown}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
         if host not in _LOOPBACK:
             print("anyone who reaches this computer can use it: there is no login", flush=True)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        run_server(app, listening)
     finally:
         listening.close()
 

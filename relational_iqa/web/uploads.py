@@ -1,8 +1,11 @@
 """What people send to `riqa serve`: read from the form within limits, decoded, and refused in one friendly line."""
 
 import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -33,18 +36,68 @@ class Upload:
     align: str | None
 
 
+class InFlight:
+    """Bytes of all requests that arrive or wait for their turn.
+
+    Args:
+        max_bytes: of all together.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.nbytes, self._max_bytes = 0, max_bytes
+
+    @contextmanager
+    def share(self) -> Iterator["Share"]:
+        """The share of one request, given back at the end."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self.nbytes -= share.nbytes
+
+    def fits(self, nbytes: int) -> bool:
+        """Whether there is room for so many more."""
+        return self.nbytes + nbytes <= self._max_bytes
+
+
+class Share:
+    """What one request holds of the bytes in flight."""
+
+    def __init__(self, whole: InFlight) -> None:
+        self.nbytes, self._whole = 0, whole
+
+    def take(self, nbytes: int) -> bool:
+        """Takes so many more bytes, if there is room for them."""
+        if not self._whole.fits(nbytes):
+            return False
+        self.nbytes += nbytes
+        self._whole.nbytes += nbytes
+        return True
+
+
 class _MemoryParser(MultiPartParser):
     """Keeps uploads in memory: the size of the whole request is limited, so no part needs to spill to disk."""
 
     spool_max_size = 1 << 62
+    ended = False
+    """Whether the last line of the form was there."""
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        """Closes all files, also of parts that broke off."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
-async def read_upload(request: Request, max_bytes: int) -> Upload:
-    """What the form brought, at most `max_bytes`. Raises Refused."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+async def read_upload(request: Request, max_bytes: int, share: Share) -> Upload:
+    """What the form brought, at most `max_bytes`, taken from the share of the bytes in flight. Raises Refused, and
+    ClientDisconnect where the sender leaves."""
+    if not _is_own_page(request):
         raise Refused(403, "Another site tried to send images here; open this page itself and send them from it.")
     length = request.headers.get("content-length", "")
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         raise Refused(411, "The request does not say how long it is; send it from the page or with Content-Length.")
     if int(length) > max_bytes + _BORDERS_BYTES:
         await _drain(request, 4 * max_bytes)
@@ -55,12 +108,11 @@ async def read_upload(request: Request, max_bytes: int) -> Upload:
         )
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise Refused(415, "Images are expected as a form (multipart/form-data); send them from the page.")
+    parser = _MemoryParser(request.headers, _within(share, request), max_files=MAX_IMAGES + 2, max_fields=4)
     try:
-        parser = _MemoryParser(request.headers, request.stream(), max_files=MAX_IMAGES + 2, max_fields=4)
         form = await parser.parse()
-    except MultiPartException as error:
-        raise Refused(400, f"The form cannot be read ({error.message}); choose at most {MAX_IMAGES} images.") from error
-    try:
+        if not parser.ended:
+            raise Refused(400, "The form breaks off before its end; send the images again.")
         images = [part for part in form.getlist("images") if isinstance(part, UploadFile) and part.filename]
         files = [(_shown(part, f"image {n}"), await part.read()) for n, part in enumerate(images, start=1)]
         given = form.get("reference")
@@ -68,8 +120,10 @@ async def read_upload(request: Request, max_bytes: int) -> Upload:
         if isinstance(given, UploadFile) and given.filename:
             reference = (_shown(given, "the reference"), await given.read())
         align = str(form.get("align") or "")
+    except MultiPartException as error:
+        raise Refused(400, f"The form cannot be read ({error.message}); choose at most {MAX_IMAGES} images.") from error
     finally:
-        await form.close()
+        parser.close()
     if not 2 <= len(files) <= MAX_IMAGES:
         raise Refused(400, f"Choose two to {MAX_IMAGES} images of one scene; this is {len(files)}.")
     if align not in ("", *ALIGNMENTS):
@@ -101,6 +155,28 @@ def decode(upload: Upload, max_pixels: int) -> list[StoredImage]:
             "under “If sizes differ” choose resize or crop, and compare again"
         )
     return align_images(images, align)
+
+
+def _is_own_page(request: Request) -> bool:
+    """Whether the browser says that the form was this page's; programs that are no browsers say nothing."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin")
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    except ValueError:
+        return False
+
+
+async def _within(share: Share, request: Request) -> AsyncGenerator[bytes, None]:
+    """The body, part by part, as far as there is room for it. Raises Refused."""
+    parts = request.stream()
+    async for part in parts:
+        if not share.take(len(part)):
+            async for _ in parts:  # a browser reads the answer only after it has sent its files
+                pass
+            raise Refused(503, "Too many images are on their way at the same time; try again in a minute.")
+        yield part
 
 
 async def _drain(request: Request, most: int) -> None:

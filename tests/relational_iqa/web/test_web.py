@@ -2,7 +2,6 @@
 
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 from torch import Tensor
@@ -21,6 +19,8 @@ from distortion_engine.reading.image_io import encode_lossless, save_image, to_u
 from relational_iqa.commands import serve
 from relational_iqa.commands.parser import Command, parse
 from relational_iqa.web import app as web
+from relational_iqa.web import results
+from tests.relational_iqa.web.serving import served
 
 JSON = {"Accept": "application/json"}
 LOCAL = "http://127.0.0.1"
@@ -156,17 +156,17 @@ def test_nothing_is_kept_on_disk_also_after_a_refusal(client, files, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_the_last_results_are_held(client, files):
-    addresses = [sent(client, files[:2]).json()["address"] for _ in range(web.KEEP_RESULTS + 1)]
-    assert [client.get(address).status_code for address in addresses] == [404] + [200] * web.KEEP_RESULTS
-    assert "no longer held" in client.get(addresses[0]).text
+def test_results_of_many_people_are_held_beside_each_other(client, files):
+    addresses = [sent(client, files[:2]).json()["address"] for _ in range(6)]
+    assert [client.get(address).status_code for address in addresses] == [200] * 6
 
 
 def test_results_are_forgotten_after_a_while(client, files, monkeypatch):
     address = sent(client, files[:2]).json()["address"]
     later = time.monotonic() + 60 * web.KEEP_MINUTES + 1
-    monkeypatch.setattr(web.time, "monotonic", lambda: later)
-    assert client.get(address).status_code == 404
+    monkeypatch.setattr(results.time, "monotonic", lambda: later)
+    answer = client.get(address)
+    assert answer.status_code == 404 and "no longer held" in answer.text
 
 
 def test_unknown_pages_pairs_and_methods_get_the_form_not_a_trace(client, files):
@@ -180,6 +180,9 @@ def test_unknown_pages_pairs_and_methods_get_the_form_not_a_trace(client, files)
 def test_other_sites_and_foreign_host_names_are_refused(client, files):
     parts = [("images", part) for part in files[:2]]
     refused(client.post("/compare", files=parts, headers={**JSON, "Sec-Fetch-Site": "cross-site"}), 403)
+    for origin in ("http://evil.example", "null", f"{LOCAL}:8001", "http://[", "file://"):  # of older browsers
+        refused(client.post("/compare", files=parts, headers={**JSON, "Origin": origin}), 403)
+    assert client.post("/compare", files=parts, headers={**JSON, "Origin": LOCAL}).status_code == 200
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
@@ -187,6 +190,8 @@ def test_without_options_the_page_is_for_this_computer_alone():
     commands = {"serve": Command(serve.serve, serve.ServeOptions)}
     _, chosen = parse(commands, ["serve"])
     assert chosen == serve.ServeOptions() and chosen.host == "127.0.0.1" and chosen.max_mb == web.MAX_MB
+    _, chosen = parse(commands, ["serve", "--port", "8123", "--max-mb", "7"])
+    assert type(chosen.port) is int and type(chosen.max_mb) is float  # socket.getaddrinfo takes no subclass of int
     for bad in (["--port", "-1"], ["--max-mb", "0"]):
         with pytest.raises(UsageError):
             parse(commands, ["serve", *bad])
@@ -208,16 +213,8 @@ def test_a_port_that_is_taken_or_a_host_that_is_none_is_one_line():
 
 @pytest.fixture
 def address(random_model: Any) -> Iterator[str]:
-    """A real server in a thread."""
-    listening = serve.listen("127.0.0.1", 0)
-    app = web.create_app(random_model, max_mb=1.0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    with served(web.create_app(random_model, max_mb=1.0)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_in_a_browser_choose_files_read_a_complaint_and_see_the_report(
