@@ -31,8 +31,15 @@ _WHITE, _BLACK = 0.985, 0.015
 
 
 def opponent(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Luma, blue-yellow and red-green of sRGB."""
-    return F.conv2d(image, image.new_tensor(_OPPONENT)[:, :, None, None])
+    """Luma, blue-yellow and red-green of sRGB, see `_OPPONENT`.
+
+    Summed pixel by pixel in one order. A convolution sums in an order that depends on threads, sizes and device, and
+    8-bit images have many steps of luma of exactly `_FLAT`: the last bit would decide whether they count as flat.
+    """
+    red, green, blue = image.split(1, 1)
+    (red_share, green_share, blue_share), *_ = _OPPONENT
+    luma = (red * red_share).add_(green * green_share).add_(blue * blue_share)
+    return torch.cat([luma, (red + green).mul_(-0.25).add_(blue * 0.5), (red - green).mul_(0.5)], 1)
 
 
 def analysis_filters() -> Float[Tensor, "bands 3 8 8"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from relational_iqa.networks.blocks import Stem
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.local_analysis import STRIDE, Analysis, analysis_filters
+from relational_iqa.networks.local_analysis import STRIDE, Analysis, analysis_filters, opponent
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.networks.similarity_maps import SimilarityMaps
@@ -55,6 +55,24 @@ def test_statistics_are_even_or_odd_to_the_bit_and_odd_ones_vanish_for_equal_ima
         assert not getattr(same, f"odd{grid}").any()
     assert torch.equal(there.energy_a, back.energy_b) and torch.equal(there.energy_d, back.energy_d)
     assert torch.equal(there.single_b, back.single_a) and not same.energy_d.any() and not same.mean_d.any()
+
+
+def test_opponent_colours_are_luma_and_two_differences_to_the_same_bit_in_any_batch_place_and_number_of_threads() -> (
+    None
+):
+    images = torch.rand(4, 3, 112, 84, generator=torch.Generator().manual_seed(0))
+    found = opponent(images)
+    red, green, blue = images.double().unbind(1)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    exact = torch.stack([luma, (blue - (red + green) / 2) / 2, (red - green) / 2], 1)
+    torch.testing.assert_close(found.double(), exact, atol=2e-7, rtol=0)
+    assert torch.equal(opponent(images[1:2, :, 5:70, 3:]), found[1:2, :, 5:70, 3:])
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3 - min(before, 2))
+        assert torch.equal(opponent(images), found)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_calibrated_entries_bring_every_channel_to_unit_spread(pair: tuple[Tensor, Tensor]) -> None:
