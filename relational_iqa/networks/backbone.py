@@ -297,7 +297,9 @@ def random_weights(network: EfficientNetLite, images: Float[Tensor, "b 3 h w"], 
     """
     generator = torch.Generator().manual_seed(seed)
     for convolution in network.convolutions():
-        nn.init.orthogonal_(convolution.weight, generator=generator)
+        # In a tensor of its own: `orthogonal_` writes to none whose channels lie last.
+        start = torch.empty(convolution.weight.shape)
+        convolution.weight.copy_(nn.init.orthogonal_(start, generator=generator))
         nn.init.zeros_(convolution.bias) if convolution.bias is not None else None
 
     def scale(module: nn.Module, _: object, output: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from relational_iqa.networks.backbone import (
     block_shapes,
     random_weights,
 )
+from relational_iqa.networks.blocks import channels_last
 
 LITE = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 
@@ -127,6 +128,16 @@ def test_a_start_from_nothing_has_unit_variance_in_every_convolution(network: Ef
     for handle in handles:
         handle.remove()
     torch.testing.assert_close(torch.cat(spreads), torch.ones(sum(len(s) for s in spreads)), atol=1e-3, rtol=1e-3)
+
+
+def test_a_start_from_nothing_does_not_depend_on_the_memory_format():
+    architecture, images = BackboneArchitecture(taps=(2, 4)), torch.rand(2, 3, 64, 64)
+    plain, last = (EfficientNetLite(architecture) for _ in range(2))
+    channels_last(last)  # as the networks of the core are
+    for network in (plain, last):
+        random_weights(network, images, seed=6)
+    for name, weight in plain.state_dict().items():
+        torch.testing.assert_close(last.state_dict()[name], weight, atol=1e-4, rtol=1e-4)
 
 
 def test_the_first_taps_alone_are_those_of_all(network: EfficientNetLite):
