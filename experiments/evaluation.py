@@ -95,7 +95,7 @@ def _check_folder(folder: Path) -> None:
 def write(path: Path, text: str) -> None:
     """Text as UTF-8, the file whole or not at all."""
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def finite(value: Any) -> Any:

@@ -15,9 +15,10 @@ HELD_OUT_ONE_IN = 10
 
 def is_held_out(filename: str) -> bool:
     """Whether a photograph is kept from training: about one in ten, by the hash of its name without folder, so the
-    answer is the same on every machine and does not change when photographs are added."""
-    name = os.path.basename(filename)
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % HELD_OUT_ONE_IN == 0
+    answer is the same on every machine and does not change when photographs are added. The hash is of the name's bytes
+    in the file system, which need not be UTF-8."""
+    name = os.fsencode(os.path.basename(filename))
+    return int(hashlib.sha256(name).hexdigest(), 16) % HELD_OUT_ONE_IN == 0
 
 
 def list_photos(folder: str | os.PathLike[str], split: str = "train") -> list[Path]:

@@ -108,7 +108,7 @@ def evaluate(options: EvaluateOptions) -> None:
     people = sys.stderr if options.json == "-" else sys.stdout
     show(report, Console(file=people, markup=False, width=None if sys.stdout.isatty() else _WIDTH))
     if options.csv is not None:
-        write_file(options.csv, to_csv(report).encode())
+        write_file(options.csv, to_csv(report).encode("utf-8", "backslashreplace"))
         print(f"written: {full_path(options.csv)}", file=people)
     if options.plot is not None:
         picture = io.BytesIO()

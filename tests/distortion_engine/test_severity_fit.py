@@ -1,6 +1,8 @@
 """The fit of the severity curves: monotone, repeatable, and on photographs that are not held out."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,16 @@ def test_held_out_photographs_are_a_fixed_tenth_and_never_fitted(tmp_path: Path)
     assert len(set(chosen)) == 30 and not set(chosen) & set(held_out)
     categories = [int(path.stem.split("_")[1]) % 3 for path in chosen]
     assert [categories.count(i) for i in range(3)] == [10, 10, 10]
+
+
+def test_names_that_are_no_utf_8_are_split_by_their_bytes_as_others_are(tmp_path: Path) -> None:
+    held_out = {"caf\xe93.png".encode(), b"caf\xe94.png"}
+    named = [*held_out, "caf\xe94.png".encode(), b"caf\xe93.png", b"x\xff\x80.png"]
+    for name in named:
+        assert (int(hashlib.sha256(name).hexdigest(), 16) % 10 == 0) == (name in held_out)
+        (tmp_path / os.fsdecode(name)).touch()
+    found = {os.fsencode(path.name) for path in list_photos(tmp_path, "held_out")}
+    assert found == held_out and len(list_photos(tmp_path, "train")) == 3
 
 
 def test_photo_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -296,3 +297,16 @@ def test_every_metric_says_direction_range_unit_and_needs() -> None:
 def test_a_registered_name_is_taken(own_metrics: None) -> None:
     with pytest.raises(UsageError, match="is taken"):
         register(METRICS["psnr"])
+
+
+def test_names_that_are_no_utf_8_are_written_with_escapes(tmp_path: Path, scene: Callable[..., Tensor]) -> None:
+    root = tmp_path / "mix"
+    (root / "judge").mkdir(parents=True)
+    for number in range(8):
+        name = os.fsdecode(b"x\xff%d" % number)
+        np.save(root / "judge" / f"{name}.npy", np.array([0.25 + 0.5 * (number % 2)], np.float32))
+        for part, noise in (("ref", 0.0), ("p0", 0.1), ("p1", 0.02)):
+            (root / part).mkdir(exist_ok=True)
+            save_image((scene(32, 32, number) + noise * torch.rand(3, 32, 32)).clamp(0, 1), root / part / f"{name}.png")
+    run("bapps", root, "--metric", "psnr", "--csv", tmp_path / "out.csv", "--bootstrap", "2")
+    assert [row["first"] for row in read_rows(tmp_path / "out.csv")] == [f"p0/x\\udcff{n}.png" for n in range(8)]
