@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,16 @@ _MARK = "layer1.0.conv1.weight"
 # Names of networks that are moving averages of another one; taken where the file has nothing else.
 _AVERAGES = ("encoder_k", "ema", "momentum", "target", "teacher")
 _SHOWN = 4
+_MAX_FILE_BYTES = 4_000_000_000  # a contrastive checkpoint of a ResNet-50 with its optimizer has 0.5 GB
+_MAX_WIDTH = 256  # four times the published network, the widest that was published
+_TYPES = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+_DEEPEST = 8  # mappings in mappings
+_PROBE_PX = 64
+# All that readers of hostile pickles and archives were seen to raise.
+_UNREADABLE = (
+    SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError,
+    AttributeError, AssertionError, ImportError, OverflowError, MemoryError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,30 +71,56 @@ def load_resnet(path: str | Path) -> tuple[ResNet, LoadReport]:
         path: a safetensors file, or a PyTorch file, which is read with `weights_only`.
 
     Raises:
-        UsageError: for a file that is missing, damaged or no ResNet, and for tensors that are missing or of another
-            shape.
+        UsageError: for a file that is missing, damaged, too large or no ResNet, and for tensors that are missing, of
+            another shape or type, or whose values are not finite or give features that are not.
     """
     path = Path(path)
     state = read_state(path)
     prefix = _find_prefix(path, state)
     own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    network = ResNet(*_size(path, own))
-    expected = network.state_dict()
+    depth, width = _size(path, own)
+    with torch.device("meta"):  # shapes alone: nothing is allocated that the file does not hold
+        expected = ResNet(depth, width).state_dict()
     # Old files have no batch counters; nothing but a running mean without momentum would need them.
     missing = [name for name in expected if name not in own and not name.endswith("num_batches_tracked")]
     if missing:
         shown = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
-        raise UsageError(f"{path}: {len(missing)} tensors of ResNet-{network.depth} missing under {prefix!r}: {shown}")
+        raise UsageError(f"{path}: {len(missing)} tensors of ResNet-{depth} missing under {prefix!r}: {shown}")
     for name, value in expected.items():
         if name in own and own[name].shape != value.shape:
             raise UsageError(
                 f"{path}: {prefix}{name} has shape {tuple(own[name].shape)}, "
-                f"ResNet-{network.depth} of width {network.width} has {tuple(value.shape)}"
+                f"ResNet-{depth} of width {width} has {tuple(value.shape)}"
             )
-    taken = {name: own[name].to(value.dtype) for name, value in expected.items() if name in own}
-    network.load_state_dict({**expected, **taken})
+    taken = {name: _checked(path, prefix + name, own[name], value) for name, value in expected.items() if name in own}
+    network = ResNet(depth, width)
+    network.load_state_dict({**network.state_dict(), **taken})
+    _check_features(path, network.eval())
     ignored = sorted(set(state) - {prefix + name for name in taken})
-    return network.eval(), LoadReport(path, prefix, len(taken), tuple(ignored))
+    return network, LoadReport(path, prefix, len(taken), tuple(ignored))
+
+
+def _checked(path: Path, name: str, value: Tensor, expected: Tensor) -> Tensor:
+    """A tensor of a file in the type of the network; UsageError where its values cannot be those of one."""
+    counter = not expected.is_floating_point()
+    if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+        raise UsageError(f"{path}: {name} is no plain tensor; save the state dict of a network in float32")
+    if value.dtype not in _TYPES and not (counter and value.dtype == torch.int64):
+        raise UsageError(f"{path}: {name} is {value.dtype}, expected float32; save the state dict in float32")
+    result = value.to(expected.dtype)
+    if not result.isfinite().all():
+        raise UsageError(f"{path}: NaN or infinite values in {name}; give a file of sound weights")
+    if name.endswith("running_var") and bool((result < 0).any()):
+        raise UsageError(f"{path}: negative values in {name}, which is a variance; give a file of sound weights")
+    return result
+
+
+@torch.inference_mode()
+def _check_features(path: Path, network: ResNet) -> None:
+    """Raises UsageError for weights so large that their products are not finite."""
+    ramp = torch.linspace(-2, 2, _PROBE_PX)
+    if not network((ramp[:, None] * ramp).expand(1, 3, -1, -1)).isfinite().all():
+        raise UsageError(f"{path}: its weights give infinite features; give a file of sound weights")
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -90,12 +128,18 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"{path}: no such file; give a ResNet's state dict as .safetensors or .pth")
     try:
+        size = _unpacked_size(path)
+        if size > _MAX_FILE_BYTES:
+            raise UsageError(f"{path}: holds {size:,} bytes, expected at most {_MAX_FILE_BYTES:,}; is it a ResNet's?")
         if path.suffix == ".safetensors":
             return load_file(path)
         # PyContrast and Re-IQA keep their options in the file; a Namespace only holds attributes.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of deprecated storages, where a file is damaged
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except _UNREADABLE as error:
+        if isinstance(error, UsageError):
+            raise
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise UsageError(
             f"{path}: not readable without running code from the file ({reason}); "
@@ -107,12 +151,21 @@ def read_state(path: Path) -> dict[str, Tensor]:
     raise UsageError(f"{path}: holds no ResNet (no tensor named ...{_MARK}); give a state dict or a checkpoint of one")
 
 
-def _mappings(content: Any, name: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """All mappings in a loaded file with their names, outer ones first, reduced to their tensors."""
-    if isinstance(content, Mapping):
+def _unpacked_size(path: Path) -> int:
+    """Bytes of a file, or of what a ZIP archive, which PyTorch files are, unpacks to."""
+    if not zipfile.is_zipfile(path):
+        return path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def _mappings(content: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """All mappings in a loaded file with their names, outer ones first, reduced to their tensors. A mapping may hold
+    itself."""
+    if isinstance(content, Mapping) and depth < _DEEPEST:
         yield name, {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
         for key, value in content.items():
-            yield from _mappings(value, str(key))
+            yield from _mappings(value, str(key), depth + 1)
 
 
 def _is_average(name: str) -> bool:
@@ -140,4 +193,9 @@ def _size(path: Path, state: Mapping[str, Tensor]) -> tuple[int, int]:
             f"{path}: stages of {counts} {kind} blocks are no ResNet-{', -'.join(map(str, BLOCKS))}; "
             "give weights of one of those"
         )
-    return depths[0], state["conv1.weight"].shape[0]
+    shape = tuple(state["conv1.weight"].shape)
+    if len(shape) != 4 or not 1 <= shape[0] <= _MAX_WIDTH:
+        raise UsageError(
+            f"{path}: conv1.weight has shape {shape}, expected (width, 3, 7, 7) with a width of 1 to {_MAX_WIDTH}"
+        )
+    return depths[0], shape[0]

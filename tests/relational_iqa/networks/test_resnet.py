@@ -1,9 +1,11 @@
 """ResNets: names, shapes and counts are torchvision's, and published checkpoint layouts load or say why not."""
 
 import argparse
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -183,6 +185,30 @@ def broken(state: dict[str, Tensor], fault: str) -> Any:
         return {"model": state, "x": Evil()}
     elif fault == "other":
         return {"encoder.weight": torch.zeros(3)}
+    elif fault == "itself":
+        holder: dict[str, Any] = {}
+        holder["encoder"] = holder
+        return holder
+    elif fault == "width":
+        state["conv1.weight"] = torch.zeros(1).expand(1_000_000_000, 3, 7, 7)
+    elif fault == "scalar":
+        state["conv1.weight"] = torch.tensor(1.0)
+    elif fault == "expanded":
+        state["layer1.0.conv2.weight"] = torch.zeros(1).expand(1_000_000, 1_000_000, 3, 3)
+    elif fault == "integers":
+        state["layer1.0.conv2.weight"] = state["layer1.0.conv2.weight"].to(torch.int32)
+    elif fault == "complex":
+        state["bn1.weight"] = state["bn1.weight"].to(torch.complex64)
+    elif fault == "sparse":
+        state["bn1.weight"] = state["bn1.weight"].to_sparse()
+    elif fault == "nan":
+        state["bn1.bias"] = state["bn1.bias"] * float("nan")
+    elif fault == "double":
+        state["bn1.bias"] = state["bn1.bias"].double() + 1e300
+    elif fault == "variance":
+        state["bn1.running_var"] = -state["bn1.running_var"]
+    elif fault == "large":
+        state |= {name: value * 1e30 for name, value in state.items() if name.endswith("conv2.weight")}
     return state
 
 
@@ -194,6 +220,17 @@ def broken(state: dict[str, Tensor], fault: str) -> Any:
         ("blocks", r"stages of \(2, 2, 2, 3\) basic blocks are no ResNet"),
         ("code", "not readable without running code"),
         ("other", "holds no ResNet"),
+        ("itself", "holds no ResNet"),
+        ("width", r"conv1.weight has shape \(1000000000, 3, 7, 7\), expected .* width of 1 to 256"),
+        ("scalar", r"conv1.weight has shape \(\), expected"),
+        ("expanded", r"layer1.0.conv2.weight has shape \(1000000, 1000000, 3, 3\)"),
+        ("integers", "layer1.0.conv2.weight is torch.int32, expected float32"),
+        ("complex", "bn1.weight is torch.complex64"),
+        ("sparse", "bn1.weight is no plain tensor"),
+        ("nan", "NaN or infinite values in bn1.bias"),
+        ("double", "NaN or infinite values in bn1.bias"),
+        ("variance", "negative values in bn1.running_var"),
+        ("large", "give infinite features"),
     ],
 )
 def test_other_files_are_refused_in_one_line(fault: str, said: str, state: dict[str, Tensor], tmp_path: Path) -> None:
@@ -209,3 +246,40 @@ def test_a_file_that_is_missing_or_cut_short_is_named(state: dict[str, Tensor], 
     for name, said in (("short.pth", "not readable"), ("none.pth", "no such file")):
         with pytest.raises(UsageError, match=f"{name}: {said}"):
             load_resnet(tmp_path / name)
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_before_it_is_read(
+    state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    with open(tmp_path / "sparse.safetensors", "wb") as stream:
+        stream.truncate(20_000_000_000)
+    with zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("archive/data/0", "w", force_zip64=True) as stream:
+            stream.write(bytes(100_000))
+        archive.infolist()[0].file_size = 10**13
+    for name in ("sparse.safetensors", "packed.pth"):
+        with pytest.raises(UsageError, match=f"{name}: holds .*,000 bytes, expected at most 4,000,000,000"):
+            load_resnet(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_flipped_bytes_are_refused_in_one_line_or_give_finite_weights(
+    ending: str, state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    path, rng = tmp_path / f"weights.{ending}", np.random.default_rng(0)
+    torch.save(state, path) if ending == "pth" else save_file(state, path)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(60):
+        data = bytearray(whole)
+        head = rng.integers(0, len(data) if rng.random() < 0.3 else 9000, 8)
+        for place in head:
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            network, _ = load_resnet(path)
+        except UsageError as error:
+            refused += 1
+            assert "\n" not in str(error)
+        else:
+            assert all(value.isfinite().all() for value in network.state_dict().values())
+    assert refused > 5
