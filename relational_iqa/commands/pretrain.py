@@ -27,8 +27,6 @@ def pretrain(options: PretrainOptions) -> None:
 
 def _train(settings: Mapping[str, Any], resume: Resume) -> Path:
     """Trains the system that the settings name and returns the path of its weights."""
-    from relational_iqa.training.loop.run_folder import one_run_a_folder
-
     if settings.get("system") == "pmos":
         from relational_iqa.training.pmos.pretrain import parse_pmos_config, pretrain_pmos
 
@@ -40,4 +38,4 @@ def _train(settings: Mapping[str, Any], resume: Resume) -> Path:
     from relational_iqa.training.pixel_perfect.pretrain import parse_config
     from relational_iqa.training.pixel_perfect.pretrain import pretrain as pretrain_core
 
-    return one_run_a_folder(pretrain_core)(parse_config(settings), resume)
+    return pretrain_core(parse_config(settings), resume)

@@ -15,6 +15,7 @@ from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCar
 from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
+from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pixel_perfect.distortion_stage import DistortionStage
@@ -51,6 +52,7 @@ def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
     return parse_run(PretrainConfig, values)
 
 
+@one_run_a_folder
 def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     """Runs both stages and returns the path of the weights, `out`/`name`.safetensors, with `name`.json beside it.
 

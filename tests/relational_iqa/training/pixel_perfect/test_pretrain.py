@@ -18,7 +18,7 @@ import relational_iqa
 from distortion_engine.dataset import RankedSetDataset
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
-from distortion_engine.jobs.safe_files import file_sha256
+from distortion_engine.jobs.safe_files import file_sha256, sole_writer
 from distortion_engine.severity import provenance
 from relational_iqa.networks.judgement import JudgementArchitecture
 from relational_iqa.networks.pixel_perfect import Networks
@@ -80,8 +80,9 @@ def with_value(key: str, value: Any) -> dict[str, Any]:
     return values
 
 
-def test_a_judgement_is_refused_for_it_has_a_run_of_its_own(tiny: PretrainConfig):
-    wanted = replace(tiny, architecture=replace(tiny.architecture, judgement=JudgementArchitecture()))
+def test_a_judgement_is_refused_for_it_has_a_run_of_its_own(tiny: PretrainConfig, tmp_path: Path):
+    architecture = replace(tiny.architecture, judgement=JudgementArchitecture())
+    wanted = replace(tiny, architecture=architecture, out=str(tmp_path))
     with pytest.raises(UsageError, match="run with system: judgement"):
         pretrain(wanted)
 
@@ -237,6 +238,17 @@ def test_run_killed_in_both_stages_ends_with_the_same_bytes(
     path = pretrain(config)
     assert path.read_bytes() == finished.read_bytes()
     assert pretrain(config).read_bytes() == finished.read_bytes()  # a finished run is only written again
+
+
+def test_a_run_from_python_is_the_only_one_in_its_folder_and_goes_on_with_its_own_options_alone(
+    tiny: PretrainConfig, finished: Path
+) -> None:
+    before = finished.read_bytes()
+    with pytest.raises(UsageError, match="holds a run of something else .*distortion.seed 1, now 5"):
+        pretrain(replace(tiny, distortion=replace(tiny.distortion, seed=5)))
+    with sole_writer(Path(tiny.out)), pytest.raises(UsageError, match="another run is writing here"):
+        pretrain(tiny)
+    assert finished.read_bytes() == before
 
 
 def test_run_goes_on_from_given_weights_with_their_scales_and_sizes(
