@@ -1,4 +1,5 @@
-"""Damage to image files: blind (bits, runs, cuts, splices) and by someone who knows the format (sizes, depths, chunks).
+"""Damage to image files: blind (bits, runs, cuts, splices) and by someone who knows the format (sizes,
+depths, chunks, boxes, colour profiles).
 
 A mutant is a function of (samples, rng). Checksums of PNG are repaired half of the time, else no damage would get past
 them.
@@ -9,7 +10,8 @@ from __future__ import annotations
 import random
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from experiments.fuzz.samples import Sample
 
@@ -22,7 +24,7 @@ Edit = Callable[[random.Random, Sample, Sequence[Sample]], bytes]
 def mutant(rng: random.Random, samples: Sequence[Sample]) -> tuple[str, Sample, bytes]:
     """The kinds of damage (one to three of them), the sample that was damaged, and the bytes."""
     sample = rng.choice(samples)
-    weights = [3 if name == "header field" else 1 for name in EDITS]
+    weights = [3 if name in ("header field", "box", "profile") else 1 for name in EDITS]
     kinds = rng.choices(list(EDITS), weights, k=rng.choice((1, 1, 1, 2, 3)))
     data = sample.data
     for kind in kinds:
@@ -175,6 +177,108 @@ def _chunks(sample: Sample) -> list[tuple[int, int]]:
     return found
 
 
+_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0, b"iinf": 6, b"iref": 4, b"grpl": 0}
+"""Boxes that hold boxes, with the bytes before the first one (ISO/IEC 14496-12, 15444-1)."""
+
+
+@dataclass
+class _Box:
+    kind: bytes
+    content: bytes  # what comes before the boxes within it
+    parts: list[_Box] = field(default_factory=list)
+
+    def to_bytes(self) -> bytes:
+        within = self.content + b"".join(part.to_bytes() for part in self.parts)
+        return struct.pack(">I", 8 + len(within)) + self.kind + within
+
+    def lists(self) -> Iterator[list[_Box]]:
+        yield self.parts
+        for part in self.parts:
+            yield from part.lists()
+
+
+def _boxes(data: bytes) -> list[_Box]:
+    found, at = [], 0
+    while at + 8 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big") or len(data) - at, data[at + 4 : at + 8]
+        content = data[at + 8 : at + max(8, length)]
+        before = _CONTAINERS.get(kind, len(content))
+        found.append(_Box(kind, content[:before], _boxes(content[before:])))
+        at += max(8, length)
+    return found
+
+
+def _box(rng: random.Random, sample: Sample, samples: Sequence[Sample]) -> bytes:
+    """A box, at any depth, lost, doubled, moved, renamed, or with another number in it; the lengths above agree."""
+    if sample.format not in ("avif", "jp2", "jxl") or sample.data[:4] not in (
+        b"\0\0\0\x0c",
+        b"\0\0\0\x1c",
+        b"\0\0\0\x20",
+    ):
+        return _doubled(rng, sample, samples)
+    root = _Box(b"", b"", _boxes(sample.data))
+    for _ in range(rng.choice((1, 1, 2))):
+        place = rng.choice([each for each in root.lists() if each] or [root.parts])
+        if not place:
+            break
+        at, other = rng.randrange(len(place)), rng.choice(list(root.lists()))
+        match rng.randrange(6):
+            case 0:
+                del place[at]
+            case 1:
+                other.insert(
+                    rng.randrange(len(other) + 1), _Box(place[at].kind, place[at].content, list(place[at].parts))
+                )
+            case 2:
+                other.append(place.pop(at))
+            case 3:
+                place[at].kind = rng.choice(
+                    (b"free", b"uuid", b"colr", b"ispe", b"pixi", b"clap", b"irot", b"auxC", b"jxlp")
+                )
+            case _:
+                content = bytearray(place[at].content)
+                for _number in range(min(len(content), rng.choice((1, 1, 3)))):
+                    start = rng.randrange(len(content))
+                    content[start : start + 4] = struct.pack(">I", rng.choice(_NUMBERS))[: len(content) - start]
+                place[at].content = bytes(content)
+    return b"".join(part.to_bytes() for part in root.parts)
+
+
+def _profile(rng: random.Random, sample: Sample, samples: Sequence[Sample]) -> bytes:
+    """Another number in the head or in the table of tags of an ICC profile (ICC.1:2022, section 7), or damage in it."""
+    data, start, end = sample.data, sample.data.find(b"acsp") - 36, 0
+    packed = data.find(b"iCCP") if sample.format == "png" else -1
+    if packed > 0:
+        length = int.from_bytes(data[packed - 4 : packed], "big")
+        name_end = data.find(b"\0", packed + 4) + 2
+        try:
+            profile = zlib.decompress(data[name_end : packed + 4 + length])
+        except zlib.error:
+            return _bits(rng, sample, samples)
+        chunk = data[packed + 4 : name_end] + zlib.compress(_other_profile(rng, profile))
+        after = packed + 8 + length
+        return repaired_png(
+            data[: packed - 4] + struct.pack(">I", len(chunk)) + b"iCCP" + chunk + bytes(4) + data[after:]
+        )
+    if start < 0:
+        return _header_field(rng, sample, samples)
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    return data[:start] + _other_profile(rng, data[start:end]) + data[end:]
+
+
+def _other_profile(rng: random.Random, profile: bytes) -> bytes:
+    out = bytearray(profile)
+    tags = min(int.from_bytes(profile[128:132], "big"), (len(profile) - 132) // 12)
+    table = [132 + 12 * tag + place for tag in range(tags) for place in (0, 4, 8)]
+    for _ in range(rng.choice((1, 1, 2))):
+        at = rng.choice((0, 8, 12, 16, 20, 64, 128, *table)) if rng.random() < 0.7 else rng.randrange(len(out) or 1)
+        value = rng.choice(
+            (*(struct.pack(">I", number) for number in _NUMBERS), b"GRAY", b"CMYK", b"Lab ", b"link", b"abst")
+        )
+        out[at : at + 4] = value[: max(0, len(out) - at)]
+    return bytes(out)
+
+
 def _slice(rng: random.Random, data: bytes) -> tuple[int, int]:
     at = rng.randrange(len(data))
     return at, min(len(data) - at, rng.choice((1, 2, 4, 16, 64, 400)))
@@ -190,4 +294,6 @@ EDITS: dict[str, Edit] = {
     "inserted run": _inserted,
     "doubled chunk": _doubled,
     "header field": _header_field,
+    "box": _box,
+    "profile": _profile,
 }

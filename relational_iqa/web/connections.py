@@ -53,6 +53,21 @@ class Connection(H11Protocol):
         self._received += len(data)
         super().data_received(data)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._start_window()
+
+    def send_400_response(self, msg: str) -> None:
+        """The rest of a request is no HTTP: its connection ends, and nothing more is sent on it."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:  # its answer is under way already
+            self.transport.abort()
+
     def shutdown(self) -> None:
         """Ctrl-C: whoever waits for an answer is left alone, since the result would not be held any more."""
         cycle: RequestResponseCycle | None = self.cycle
@@ -72,7 +87,8 @@ class Connection(H11Protocol):
     def _lags(self) -> bool:
         """Whether its request is not there yet and comes slower than it must, if not for long."""
         elapsed = self.loop.time() - self._since
-        return self._waits_for() == "request" and elapsed > 1 and self._progress() < elapsed * self.slowest_bytes_s
+        waits = self._waits_for() == self._phase == "request"
+        return waits and elapsed > 1 and self._progress() < elapsed * self.slowest_bytes_s
 
     def _waits_for(self) -> Literal["request", "answer taken", ""]:
         if self.transport.get_write_buffer_size():

@@ -28,3 +28,9 @@ def test_of_several_lines_only_the_ends_stay() -> None:
 )
 def test_a_message_is_one_line_and_names_in_it_keep_their_line_ends_as_escapes(message: str, said: str) -> None:
     assert one_line(message) == said
+
+
+def test_of_a_message_that_quotes_a_whole_file_its_beginning_and_its_remedy_stay() -> None:
+    said = one_line("t.csv: no column score; found " + "9" * 100_000 + "; is it a table?")
+    assert len(said) < 2000
+    assert said.startswith("t.csv: no column score; found 999") and said.endswith("999; is it a table?")

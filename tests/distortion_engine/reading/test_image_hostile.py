@@ -1,27 +1,25 @@
-"""Files that want to crash, hang or exhaust the reader, and what the fuzzer (experiments/fuzz/images.py) has found."""
+"""Files that want to crash, hang or exhaust the reader, and what the fuzzer (experiments/fuzz) has found."""
 
 import io
-import itertools
-import os
-import signal
 import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.image_io import load_image
-from experiments.fuzz.images import FILES, FINE, Reader, fuzz
-from experiments.fuzz.samples import make_samples, read_samples
+from experiments.fuzz.child import MEMORY_BYTES, Verdict, try_case
+from experiments.fuzz.door import Case
+from experiments.fuzz.doors.images import DOOR
+from experiments.fuzz.samples import make_samples
 from relational_iqa.cli import main
 
 PHOTO = Path(__file__).parents[2] / "images" / "photo_1.png"
@@ -105,63 +103,40 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "jpeg xl", imagecodecs.jpegxl_encode(np.zeros((15000, 15000), np.uint8), effort=1)
 
 
-def test_150_mutants_are_read_or_refused_without_crash_hang_or_noise(tmp_path: Path) -> None:
-    outcomes = [(name, kinds, verdict) for _, name, kinds, _, verdict in fuzz(150, 7, tmp_path)]
-    assert [item for item in outcomes if item[2].outcome not in FINE] == []
-    assert sum(verdict.outcome == "refused" for _, _, verdict in outcomes) > 75
-    assert sum(verdict.outcome == "read" for _, _, verdict in outcomes) > 10
+def tried(data: bytes, memory_bytes: int = MEMORY_BYTES) -> Verdict:
+    """What reading a file in a process of its own comes to."""
+    return try_case(DOOR, Case("", {"image": data}, ["image"]), memory_bytes)
 
 
-def test_200_mutants_of_the_files_of_other_encoders_are_read_or_refused(tmp_path: Path) -> None:
-    outcomes = [(name, kinds, verdict) for _, name, kinds, _, verdict in fuzz(200, 7, tmp_path, read_samples(FILES))]
-    assert [item for item in outcomes if item[2].outcome not in FINE] == []
+def test_60_mutants_are_read_or_refused_without_crash_hang_or_noise() -> None:
+    cases = [(case.kind, try_case(DOOR, case)) for case in (DOOR.case(f"7 {number}") for number in range(60))]
+    assert [case for case in cases if not case[1].fine] == []
+    assert sum(verdict.outcome == "refused" for _, verdict in cases) > 30
+    assert sum(verdict.outcome == "done" for _, verdict in cases) > 4
 
 
-def test_the_fuzzer_notices_crashes_hangs_other_errors_and_noise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sample = make_samples(PHOTO)[0].data
-    picture = torch.ones(3, 16, 16)
-    faults: dict[str, Callable[[], object]] = {
-        "crash": lambda: os.kill(os.getpid(), signal.SIGKILL),
-        "hang": lambda: all(True for _ in itertools.repeat(None)),
-        "KeyError": lambda: {}["no"],
-        "noise": lambda: os.write(2, b"libpng says") and picture,
-        "MemoryError": lambda: bytearray(1 << 34),
-        "wrong values": lambda: picture * 2,
-    }
-    for outcome, fault in faults.items():
-        monkeypatch.setattr("experiments.fuzz.images.load_image", lambda _, fault=fault: fault())
-        with Reader(tmp_path, time_s=0.3) as reader:
-            assert reader.read(sample).outcome == outcome
+def test_bombs_are_refused_before_memory_is_taken_and_the_option_is_named() -> None:
+    before = tried(make_samples(PHOTO)[0].data)
+    for name, data in bombs():
+        verdict = tried(data, memory_bytes=100 << 20)
+        assert verdict.outcome == "refused" and FAR_BEYOND in verdict.said, (name, verdict)
+        assert verdict.peak_bytes - before.peak_bytes < 20 << 20, name
 
 
-def test_bombs_are_refused_before_memory_is_taken_and_the_option_is_named(tmp_path: Path) -> None:
-    with Reader(tmp_path, memory_bytes=100 << 20) as reader:
-        before = reader.read(make_samples(PHOTO)[0].data)
-        for name, data in bombs():
-            verdict = reader.read(data)
-            assert verdict.outcome == "refused" and FAR_BEYOND in verdict.said, (name, verdict)
-            assert verdict.peak_bytes - before.peak_bytes < 20 << 20, name
-
-
-def test_memory_is_bounded_whatever_is_in_the_file(tmp_path: Path) -> None:
+def test_memory_is_bounded_whatever_is_in_the_file() -> None:
     """Alpha and a profile once took 60 bytes a pixel: 12 GB for an image within the limit."""
     size, content = (4000, 3000), io.BytesIO()
     profile = bytes(imagecodecs.cms_profile("adobergb"))
     Image.new("RGBA", size, (200, 100, 50, 128)).save(content, "PNG", icc_profile=profile, compress_level=1)
-    with Reader(tmp_path) as reader:
-        before = reader.read(make_samples(PHOTO)[0].data)
-        verdict = reader.read(content.getvalue())
-    assert verdict.outcome == "read"
+    before, verdict = tried(make_samples(PHOTO)[0].data), tried(content.getvalue())
+    assert verdict.outcome == "done"
     assert (verdict.peak_bytes - before.peak_bytes) / (size[0] * size[1]) < 24
 
 
-def test_an_image_within_the_limit_but_not_within_memory_says_so(tmp_path: Path) -> None:
+def test_an_image_within_the_limit_but_not_within_memory_says_so() -> None:
     content = io.BytesIO()
     Image.new("L", (7000, 7000)).save(content, "PNG")
-    with Reader(tmp_path, memory_bytes=100 << 20) as reader:
-        verdict = reader.read(content.getvalue())
+    verdict = tried(content.getvalue(), memory_bytes=100 << 20)
     assert verdict.outcome == "refused" and "decoding it takes more memory than there is" in verdict.said
 
 
