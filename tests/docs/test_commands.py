@@ -125,8 +125,9 @@ def parse(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
             assert choose(options.metric)
         return
-    module = importlib.import_module(arguments[1])
-    assert (ROOT / Path(*arguments[1].split("."))).with_suffix(".py").is_file()
+    path = ROOT / Path(*arguments[1].split("."))
+    module = importlib.import_module(f"{arguments[1]}.__main__" if path.is_dir() else arguments[1])
+    assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
     monkeypatch.setattr("sys.argv", arguments[1:])
     with monkeypatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)

@@ -74,7 +74,8 @@ def options_of(module: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     with monkeypatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "parse_args", note)
         with pytest.raises(Built):
-            importlib.import_module(module).main()
+            folder = (ROOT / module.replace(".", "/")).is_dir()
+            importlib.import_module(f"{module}.__main__" if folder else module).main()
     return known
 
 
