@@ -8,6 +8,7 @@ when they are indexed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
@@ -139,11 +140,23 @@ class MappedArray:
         places: (N, 2) number of the file, and offset in bytes of the values in it.
         shape: shape of one array.
         dtype: type of its values.
+        sums: (N, 32) uint8, the sha256 of the bytes of each array. An array is held against it where this process reads
+            it for the first time, which raises UsageError where they differ. None where nothing is checked.
     """
 
-    def __init__(self, paths: Sequence[Path], places: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._paths, self._places, self._item_shape, self.dtype = list(paths), places, shape, dtype
+    _sums: np.ndarray | None = None
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        places: np.ndarray,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        sums: np.ndarray | None = None,
+    ) -> None:
+        self._paths, self._places, self._item_shape, self.dtype, self._sums = list(paths), places, shape, dtype, sums
         self._maps: dict[int, np.memmap[Any, Any]] = {}
+        self._checked: set[int] = set()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -155,7 +168,7 @@ class MappedArray:
 
     def __getitem__(self, key: int | slice | Sequence[int] | np.ndarray | tuple[Any, Any]) -> np.ndarray | MappedArray:
         if isinstance(key, slice):
-            return MappedArray(self._paths, self._places[key], self._item_shape, self.dtype)
+            return self._some(key)
         if isinstance(key, tuple):
             sets, rows = key
             return np.stack([self._one(index)[row] for index, row in zip(sets, rows, strict=True)])
@@ -165,27 +178,47 @@ class MappedArray:
 
     def take(self, index: np.ndarray) -> MappedArray:
         """The arrays of the sets of these numbers, left where they are."""
-        return MappedArray(self._paths, self._places[index], self._item_shape, self.dtype)
+        return self._some(index)
+
+    def _some(self, key: slice | np.ndarray) -> MappedArray:
+        sums = None if self._sums is None else self._sums[key]
+        return MappedArray(self._paths, self._places[key], self._item_shape, self.dtype, sums)
 
     def _one(self, index: int | np.integer[Any]) -> np.ndarray:
         file, offset = (int(number) for number in self._places[index])
         if file not in self._maps:
             self._maps[file] = np.memmap(self._paths[file], np.uint8, "r")
-        return np.ndarray(self._item_shape, self.dtype, self._maps[file], offset)
+        found: np.ndarray = np.ndarray(self._item_shape, self.dtype, self._maps[file], offset)
+        if self._sums is not None and index not in self._checked:
+            if not np.array_equal(sha256_of(found), self._sums[index]):
+                path = self._paths[file]
+                raise UsageError(
+                    f"{path}: what lies at byte {offset} differs from the hash that was written with it; remove "
+                    f"{path.parent}, and it is made anew"
+                )
+            self._checked.add(int(index))
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_maps": {}}  # a map would be pickled as a copy of its file
+        # A map would be pickled as a copy of its file; another process checks what it reads itself.
+        return {**vars(self), "_maps": {}, "_checked": set()}
 
 
-def mapped_npy(path: Path) -> MappedArray:
-    """A file `.npy` of one array for each set; unlike `numpy.memmap` it is pickled as its path."""
+def sha256_of(array: np.ndarray) -> np.ndarray:
+    """Of the bytes of an array: (32,) uint8."""
+    return np.frombuffer(hashlib.sha256(np.ascontiguousarray(array).data).digest(), np.uint8)
+
+
+def mapped_npy(path: Path, sums: np.ndarray | None = None) -> MappedArray:
+    """A file `.npy` of one array for each set; unlike `numpy.memmap` it is pickled as its path. For `sums` see
+    `MappedArray`."""
     with open(path, "rb") as stream:
         np.lib.format.read_magic(stream)
         (count, *item_shape), _, dtype = np.lib.format.read_array_header_1_0(stream)
         start = stream.tell()
     size = int(np.prod(item_shape)) * dtype.itemsize
     places = np.stack([np.zeros(count, np.int64), start + size * np.arange(count)], 1)
-    return MappedArray([path], places, tuple(item_shape), dtype)
+    return MappedArray([path], places, tuple(item_shape), dtype, sums)
 
 
 def open_sets(folder: Path, check: Callable[[Mapping[str, Any]], None] = lambda head: None) -> StoredSets:

@@ -1,5 +1,15 @@
 """Moments of the backbone's stages for every image of the training sets: computed once, kept on the disk, because the
-backbone is frozen and takes fifty times as long as the heads that are trained on them."""
+backbone is frozen and takes fifty times as long as the heads that are trained on them.
+
+A folder has, each with room for all N sets:
+
+- `moments.npy`, (N, n + 1, 2 c, h, w) float16
+- `distances.npy`, (N, n + 1, 2) float32
+- `hashes.npy`, (N, 2, 32) uint8, the sha256 of the moments and of the distances of each set. Moments are held against
+  theirs where a process reads them first, distances when the folder is opened. Sets of former versions, which wrote no
+  hashes, get theirs when the folder is opened.
+- `done.json`, how many sets are there
+"""
 
 from __future__ import annotations
 
@@ -8,7 +18,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from distortion_engine.generation.stored_sets import MappedArray, SetArray, StoredSets, mapped_npy
+from distortion_engine.errors import UsageError
+from distortion_engine.generation.stored_sets import MappedArray, SetArray, StoredSets, mapped_npy, sha256_of
 from distortion_engine.jobs.safe_files import atomic_file
 from relational_iqa.networks.judgement import CELL_PX, Judgement
 from relational_iqa.networks.stage_distances import distances_to_first
@@ -109,6 +120,9 @@ def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path, count: 
         judgement: whose backbone it is.
         folder: where moments are kept.
         count: so many of the sets, the first, are wanted; None for all.
+
+    Raises:
+        UsageError: for files that are damaged; where moments are read, for those.
     """
     count = len(sets) if count is None else min(count, len(sets))
     if sets.chosen_from is not None:
@@ -122,24 +136,61 @@ def stored_moments(sets: StoredSets, judgement: Judgement, folder: Path, count: 
     path = folder / f"moments-{_key(sets, judgement)}"
     with one_at_a_time(path):
         path.mkdir(parents=True, exist_ok=True)
-        done = _done(path)
-        mode = "r+" if done else "w+"
-        # Both files have room for all sets; what is not written takes none on the disk.
-        moments = np.lib.format.open_memmap(path / "moments.npy", mode, np.float16, shape)
-        distances = np.lib.format.open_memmap(path / "distances.npy", mode, np.float32, (*shape[:2], 2))
+        done = _done(path, len(sets))
+        # All files have room for all sets; what is not written takes none on the disk.
+        moments = _file(path / "moments.npy", np.float16, shape, done > 0)
+        distances = _file(path / "distances.npy", np.float32, (*shape[:2], 2), done > 0)
+        hashes = _file(path / "hashes.npy", np.uint8, (len(sets), 2, 32), done > 0 and (path / "hashes.npy").exists())
+        _add_hashes(path, moments, distances, hashes, done)
         with torch.inference_mode():
             for number in range(done, count):
                 images = torch.from_numpy(np.array(sets.images[number])).float() / 255
-                moments[number] = judgement.moments(images).clamp(-_LARGEST, _LARGEST).half().numpy()
-                distances[number] = distances_to_first(images, judgement.stages).numpy()
+                found = (
+                    judgement.moments(images).clamp(-_LARGEST, _LARGEST).half().numpy(),
+                    distances_to_first(images, judgement.stages).numpy(),
+                )
+                moments[number], distances[number] = found
+                hashes[number] = [sha256_of(values) for values in found]
                 if (number + 1) % _SAY_EVERY == 0 or number + 1 == count:
-                    moments.flush()
-                    distances.flush()
+                    for array in (moments, distances, hashes):
+                        array.flush()
                     with atomic_file(path / "done.json") as stream:
                         stream.write(json.dumps(number + 1).encode())
                     print(f"moments of {number + 1} of {count} sets", file=sys.stderr, flush=True)
-    opened = mapped_npy(path / "moments.npy"), np.load(path / "distances.npy")
-    return StoredMoments(sets.first(count), _taken(opened[0], np.arange(count)), opened[1][:count])
+    of_moments, of_distances = np.load(path / "hashes.npy").transpose(1, 0, 2)
+    near = np.load(path / "distances.npy")[:count]
+    for values, expected in zip(near, of_distances, strict=False):
+        if not np.array_equal(sha256_of(values), expected):
+            raise UsageError(f"{path / 'distances.npy'}: differs from {path / 'hashes.npy'}; {_remedy(path)}")
+    opened = mapped_npy(path / "moments.npy", of_moments)
+    return StoredMoments(sets.first(count), _taken(opened, np.arange(count)), near)
+
+
+def _file(path: Path, dtype: type[np.generic], shape: tuple[int, ...], exists: bool) -> np.memmap[Any, Any]:
+    """An array on the disk, opened or made. UsageError for one that is missing, damaged or of another shape."""
+    try:
+        found = np.lib.format.open_memmap(path, "r+" if exists else "w+", dtype, shape)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file; {_remedy(path.parent)}") from error
+    except (ValueError, SyntaxError, EOFError, OverflowError) as error:
+        raise UsageError(f"{path}: is no array; {_remedy(path.parent)}") from error
+    if found.shape != shape or found.dtype != dtype or not found.flags.c_contiguous:
+        raise UsageError(f"{path}: holds {found.shape} {found.dtype}, expected {shape}; {_remedy(path.parent)}")
+    return found
+
+
+def _remedy(path: Path) -> str:
+    return f"remove {path}, and it is made anew"
+
+
+def _add_hashes(path: Path, moments: np.ndarray, distances: np.ndarray, hashes: np.memmap[Any, Any], done: int) -> None:
+    """Hashes of those of the first `done` sets that were stored by a version which wrote none."""
+    bare = np.flatnonzero(~hashes[:done].any((1, 2)))
+    if len(bare):
+        print(f"{path}: {len(bare)} sets are without hashes, which they get now", file=sys.stderr, flush=True)
+        for number in bare:
+            hashes[number] = [sha256_of(moments[number]), sha256_of(distances[number])]
+        hashes.flush()
 
 
 def _taken(array: SetArray, numbers: np.ndarray) -> SetArray:
@@ -147,11 +198,13 @@ def _taken(array: SetArray, numbers: np.ndarray) -> SetArray:
     return array.take(numbers) if isinstance(array, MappedArray) else array[numbers]
 
 
-def _done(path: Path) -> int:
+def _done(path: Path, sets: int) -> int:
+    """How many sets are stored; 0 where that cannot be read."""
     try:
-        return int(json.loads((path / "done.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        done = json.loads((path / "done.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return 0
+    return done if isinstance(done, int) and 0 <= done <= sets else 0
 
 
 def _key(sets: StoredSets, judgement: Judgement) -> str:

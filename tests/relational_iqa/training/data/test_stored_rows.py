@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
+from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.training.data.stored_rows import stored_rows
 
@@ -43,3 +45,24 @@ def test_rows_are_computed_once_and_anew_for_other_networks_sets_or_facts(tmp_pa
     assert all(torch.equal(x, y) for x, y in zip(first, again, strict=True))
     rows("network", other, 1, "a"), rows("sets", network, 2, "a"), rows("facts", network, 1, "b")
     assert asked == ["first", "network", "sets", "facts"]
+
+
+def test_damaged_rows_are_noticed_and_those_of_a_former_version_get_a_hash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    def rows() -> Two:
+        return stored_rows(lambda: Two(torch.rand(40), torch.zeros(3)), Two, "", {}, sets(1), tmp_path)
+
+    first = rows()
+    (path,) = tmp_path.glob("*/rows.safetensors")
+    whole = path.read_bytes()
+    path.with_suffix(".sha256").unlink()
+    assert torch.equal(rows().first, first.first) and "without a hash" in capsys.readouterr().err
+    assert torch.equal(rows().first, first.first) and capsys.readouterr().err == ""
+    path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    with pytest.raises(UsageError, match="rows.safetensors: differs from rows.sha256; remove .*two-"):
+        rows()
+    path.with_suffix(".sha256").unlink()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match="rows.safetensors: is damaged; remove .*two-"):
+        rows()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.backbone import BackboneArchitecture, random_weights
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
@@ -113,6 +114,61 @@ def test_stored_moments_are_pickled_as_a_path(sets: StoredSets, judgement: Judge
     values = int(np.prod(store.moments.shape))
     sent = pickle.dumps(store.moments)
     assert len(sent) < values and np.array_equal(pickle.loads(sent)[3], store.moments[3])
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_flipped_bit_is_noticed_before_it_is_used_and_the_other_sets_stay(
+    sets: StoredSets, judgement: Judgement, tmp_path: Path
+):
+    store = stored_moments(sets, judgement, tmp_path)
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    flip(folder / "moments.npy", 128 + store.moments[0].nbytes * 5 + 77)
+    again = stored_moments(sets, judgement, tmp_path)
+    sent = pickle.loads(pickle.dumps(again))
+    chosen = stored_moments(sets.take(np.array([2, 5])), judgement, tmp_path)
+    for found, damaged in ((again, 5), (sent, 5), (chosen, 1)):
+        with pytest.raises(UsageError, match="moments.npy: what lies at byte .* differs .*; remove .*moments-"):
+            found.batch(np.array([damaged]))
+        assert found.batch(np.array([0])).moments.isfinite().all()
+    flip(folder / "moments.npy", 128 + store.moments[0].nbytes * 5 + 77)
+    assert np.array_equal(stored_moments(sets, judgement, tmp_path).moments[5], store.moments[5])
+
+
+@pytest.mark.parametrize(("name", "place"), [("distances", 128 + 9), ("hashes", 128 + 40), ("distances", 30)])
+def test_damaged_distances_hashes_and_headers_are_noticed_when_the_folder_is_opened(
+    sets: StoredSets, judgement: Judgement, tmp_path: Path, name: str, place: int
+):
+    stored_moments(sets, judgement, tmp_path)
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    flip(folder / f"{name}.npy", place)
+    with pytest.raises(UsageError, match="distances.npy: .*; remove .*moments-.*, and it is made anew"):
+        stored_moments(sets, judgement, tmp_path)
+
+
+def test_moments_of_a_former_version_get_hashes_and_are_not_computed_again(
+    sets: StoredSets, judgement: Judgement, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    first = np.array(stored_moments(sets, judgement, tmp_path, 4).moments[range(4)])
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    hashes = (folder / "hashes.npy").read_bytes()
+    (folder / "hashes.npy").unlink()
+    capsys.readouterr()
+    again = stored_moments(sets, judgement, tmp_path, 4)
+    assert "4 sets are without hashes" in capsys.readouterr().err and (folder / "hashes.npy").read_bytes() == hashes
+    assert np.array_equal(again.moments[range(4)], first)
+    kept = np.load(folder / "hashes.npy")
+    kept[2:] = 0  # as after a former version has added sets
+    np.save(folder / "hashes.npy", kept)
+    stored_moments(sets, judgement, tmp_path)
+    said = capsys.readouterr().err
+    assert "2 sets are without hashes" in said and "moments of 12 of 12" in said
+    stored_moments(sets, judgement, tmp_path).moments[range(12)]
+    assert capsys.readouterr().err == ""
 
 
 def test_batches_are_a_function_of_seed_and_number(sets: StoredSets, judgement: Judgement, tmp_path: Path):
