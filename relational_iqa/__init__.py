@@ -5,12 +5,15 @@ result = model.compare("a.png", "b.jpg", reference="ref.png")
 result.margin, result.better, result.maps["sharpness"].full(), result.summary()
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from distortion_engine.former_paths import keep_importable
 from relational_iqa.version import __version__
 
+TYPE_CHECKING = False  # without `typing`, which `riqa` would import before it can be interrupted in one line
 if TYPE_CHECKING:
+    from typing import Any
+
     from relational_iqa.results.comparison import Comparison, Ranking, Score
     from relational_iqa.results.map import Map
     from relational_iqa.systems import pmos, reiqa, spips

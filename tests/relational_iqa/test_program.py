@@ -1,6 +1,9 @@
 """The console script: Ctrl-C while it imports is one line, and it is `main` otherwise."""
 
 import builtins
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,3 +39,40 @@ def test_too_little_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: 
 
     monkeypatch.setattr(cli, "parse", parse)
     assert cli.main([]) == 2 and capsys.readouterr().err.startswith("riqa: not enough memory; ")
+
+
+IMAGE = str(Path(__file__).parents[1] / "images/photo_1.png")
+SENT = """
+import os, signal, sys
+
+class Sender:
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from relational_iqa.program import run
+module = sys.argv.pop(1)
+sys.meta_path.insert(0, Sender())
+sys.exit(run())
+"""
+
+
+@pytest.mark.parametrize("module", ["relational_iqa.cli", "numpy.linalg", "jsonargparse", "torch.nn"])
+def test_ctrl_c_during_any_import_is_one_line_and_exit_code_130(module: str) -> None:
+    command = [sys.executable, "-c", SENT, module, "score", IMAGE, "--reference", IMAGE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "riqa: interrupted\n")
+
+
+def test_a_signal_that_the_shell_has_ignored_stays_ignored() -> None:
+    sent = SENT.replace("signal.default_int_handler", "signal.SIG_IGN")
+    done = subprocess.run([sys.executable, "-c", sent, "numpy", "--help"], capture_output=True, check=False)
+    assert done.returncode == 0 and not done.stderr
+
+
+def test_little_is_imported_before_ctrl_c_is_handled() -> None:
+    """Of an interpreter without site-packages, which imports as much again."""
+    code = "import sys; before = {*sys.modules}; import relational_iqa.program; print(*sorted({*sys.modules} - before))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert len(done.stdout.split()) < 25 and not {"typing", "tempfile", "importlib.abc"} & {*done.stdout.split()}
