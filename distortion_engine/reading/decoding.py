@@ -63,9 +63,10 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
         check_pixels(name, *size, max_pixels)
     if (format_name := unread_format(data)) is not None:
         raise unsupported(name, format_name)
-    if data.startswith(JPEG_START) and (samples := check_jpeg(data, name, max_pixels)) is not None:
-        refuse_hdr_profile(name, samples.profile)
-        return samples
+    of_jpeg = check_jpeg(data, name, max_pixels) if data.startswith(JPEG_START) else None
+    if isinstance(of_jpeg, Samples):
+        refuse_hdr_profile(name, of_jpeg.profile)
+        return of_jpeg
     for decode in (decode_bmp, decode_ppm):
         if (samples := decode(data, name, max_pixels)) is not None:
             return samples
@@ -82,6 +83,9 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
     check_pixels(name, *image.size, max_pixels)
     _check_single(image, name)
     _check_covered(image, name)
+    if of_jpeg is not None and of_jpeg.shape[:2] == (image.height, image.width):
+        space, alpha = colour_space(of_jpeg.shape[2])
+        return Samples(turned(of_jpeg, read_orientation(image)), space, alpha, _profile(image, name, data))
     if image.format == "AVIF":
         return _decode_avif(image, data, name, max_pixels)
     if data.startswith(JPEG2000_STARTS):

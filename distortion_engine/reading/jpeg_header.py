@@ -20,8 +20,10 @@ class JpegHeader:
         width: in pixels; 0 where there is no frame.
         height: in pixels.
         sampling: (horizontal, vertical) sampling factors of each component.
+        ycbcr: whether libjpeg takes three components for YCbCr, by the rules of its jdapimin.c.
         scans: how many there are.
         first_scan: offset of the first scan's marker.
+        stray: bytes that belong to no segment, by the marker before which they lie, up to the first scan.
         end: offset of the marker EOI; None where it is missing.
         exif: content of the EXIF segment, b"" where there is none.
         profile: ICC profile, None where there is none.
@@ -32,8 +34,10 @@ class JpegHeader:
     width: int
     height: int
     sampling: tuple[tuple[int, int], ...]
+    ycbcr: bool
     scans: int
     first_scan: int
+    stray: dict[int, int]
     end: int | None
     exif: bytes
     profile: bytes | None
@@ -43,11 +47,16 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     """Walks through the segments; stops without complaint where the data end or make no sense."""
     frame, scans, first_scan, end, exif = b"", 0, len(data), None, b""
     process, parts = -1, {}
+    jfif, adobe = False, -1
+    stray: dict[int, int] = {}
     at = 2
     for _ in range(_MOST_SEGMENTS):
         if (found := _NEXT_MARKER.search(data, at)) is None:
             break
-        at, marker = found.end(), data[found.start() + 1]
+        marker = data[found.start() + 1]
+        if not scans and found.start() > at:
+            stray[marker] = max(found.start() - at, stray.get(marker, 0))
+        at = found.end()
         if marker == _END:
             end = found.start()
             break
@@ -60,19 +69,26 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
             scans, first_scan = scans + 1, min(first_scan, found.start())
         elif marker in _FRAMES and not frame:
             process, frame = marker - 0xC0, segment
+        elif marker == 0xE0 and segment.startswith(b"JFIF\0") and len(segment) >= 14 and not scans:
+            jfif = True
+        elif marker == 0xEE and segment.startswith(b"Adobe") and len(segment) >= 12 and not scans:
+            adobe = segment[11]
         elif marker == 0xE1 and segment.startswith(_EXIF) and not exif:
             exif = segment
         elif marker == 0xE2 and segment.startswith(_ICC):
             parts[segment[len(_ICC)] if len(segment) > len(_ICC) else 0] = segment[len(_ICC) + 2 :]
     factors = frame[7::3]
+    rgb = adobe == 0 if adobe >= 0 else frame[6::3] == b"RGB"
     return JpegHeader(
         process=process,
         precision=frame[0] if frame else 0,
         width=int.from_bytes(frame[3:5], "big"),
         height=int.from_bytes(frame[1:3], "big"),
         sampling=tuple((factor >> 4, factor & 15) for factor in factors),
+        ycbcr=len(factors) == 3 and (jfif or not rgb),
         scans=scans,
         first_scan=first_scan,
+        stray=stray,
         end=end,
         exif=exif,
         profile=b"".join(part for _, part in sorted(parts.items())) or None,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from distortion_engine.reading.image_io import load_image
 from distortion_engine.reading.jpeg_header import read_jpeg_header
@@ -78,6 +79,70 @@ def test_padding_before_the_end_and_data_after_it_are_no_damage(tmp_path: Path, 
         assert load_image(tmp_path / "x.jpg").equal(wanted)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("turn", [1, 6])
+def test_the_pixels_are_those_of_pillow(tmp_path: Path, kind: str, turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    (tmp_path / "x.jpg").write_bytes(jpeg(exif=exif, **KINDS[kind]))
+    with Image.open(tmp_path / "x.jpg") as image:
+        assert load_image(tmp_path / "x.jpg").equal(load_image(image))
+
+
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "4:4:4", "restarts", "grey"])
+def test_usual_files_are_decoded_once(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.jpg").write_bytes(jpeg(**KINDS[kind]))
+    whole = load_image(tmp_path / "x.jpg")
+    monkeypatch.setattr(JpegImageFile, "load", lambda image: pytest.fail("decoded by Pillow, too"))
+    assert load_image(tmp_path / "x.jpg").equal(whole)
+
+
+def without_tables(data: bytes) -> bytes:
+    """A frame of Motion JPEG: the Huffman tables of annex K are understood."""
+    at, kept = 2, data[:2]
+    while data[at + 1] != 0xDA:
+        length = 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        kept += b"" if data[at + 1] == 0xC4 else data[at : at + length]
+        at += length
+    return kept + data[at:]
+
+
+def test_frames_of_cameras_with_stray_bytes_are_read(tmp_path: Path) -> None:
+    """As djpeg and browsers read them: nothing of the picture is lost."""
+    whole, restarts = jpeg(), jpeg(restart_marker_blocks=4)
+    scan, progressive = whole.index(b"\xff\xda"), jpeg(progressive=True)
+    later = progressive.rindex(b"\xff\xc4")
+    stray = bytes(range(0x31, 0x31 + 8))
+    for wanted, data in (
+        (whole, without_tables(whole)),
+        (whole, without_tables(whole)[:-2] + stray + END + stray),
+        (whole, whole[:scan] + bytes(range(0x31, 0x61)) + whole[scan:]),
+        (whole, whole[:-2] + b"\x37" + END),
+        (progressive, progressive[:later] + stray + progressive[later:]),
+        (restarts, restarts.replace(b"\xff\xd4", stray + b"\xff\xd4")),
+    ):
+        (tmp_path / "x.jpg").write_bytes(wanted)
+        image = load_image(tmp_path / "x.jpg")
+        (tmp_path / "x.jpg").write_bytes(data)
+        assert load_image(tmp_path / "x.jpg").equal(image)
+
+
+@pytest.mark.parametrize("kind", ["baseline", "restarts", "progressive"])
+def test_more_skipped_bytes_than_a_few_are_lost_data(tmp_path: Path, kind: str, failure: Callable[..., str]) -> None:
+    whole = jpeg(**KINDS[kind])
+    (tmp_path / "x.jpg").write_bytes(whole[:-2] + bytes(range(0x31, 0x31 + 20)) + END)
+    assert "extraneous bytes before marker 0xd9" in failure(tmp_path / "x.jpg")
+
+
+def test_data_that_are_lost_between_scans_are_not_taken_for_stray_bytes(
+    tmp_path: Path, failure: Callable[..., str]
+) -> None:
+    whole = jpeg(progressive=True)
+    later = whole.rindex(b"\xff\xc4")
+    (tmp_path / "x.jpg").write_bytes(whole[:later] + bytes(range(0x31, 0x61)) + whole[later:])
+    assert "extraneous bytes before marker 0xc4" in failure(tmp_path / "x.jpg")
+
+
 def test_a_bomb_of_scans_is_refused_at_once(tmp_path: Path, failure: Callable[..., str]) -> None:
     whole = jpeg(progressive=True)
     last = whole.rindex(b"\xff\xda")
@@ -114,3 +179,5 @@ def test_the_segments_are_read_as_pillow_reads_them() -> None:
     assert header.sampling == ((2, 2), (1, 1), (1, 1)) and header.scans == 10
     assert header.end == len(data) - 2 and data[header.first_scan : header.first_scan + 2] == b"\xff\xda"
     assert read_jpeg_header(data[:1000]).end is None
+    coded = {kind: read_jpeg_header(jpeg(**options)).ycbcr for kind, options in KINDS.items()}
+    assert [kind for kind, ycbcr in coded.items() if not ycbcr] == ["RGB", "grey", "CMYK"]
