@@ -117,7 +117,7 @@ PHOTOGRAPHED: tuple[Manipulation, ...] = (
     inside("patch with motion blur", "sharpness- smearing+", _FACE, lambda p, r: motion_blurred(p, 13, r)),
     inside("patch with median 7 px", "smearing+ sharpness-", _PART, lambda p, r: cv2.medianBlur(p, 7)),
     inside("patch with non-local means", "smearing+ sharpness-", _PART, lambda p, r: smoothed(p, 18)),
-    inside("patch oversharpened", "sharpness+ contrast+", _PART, lambda p, r: sharpened(p, 3.5, 1.5)),
+    inside("patch oversharpened", "sharpness+ contrast+ noise+", _PART, lambda p, r: sharpened(p, 3.5, 1.5)),
     inside("noise in the sky", "noise+ chroma_noise+", _SKY, lambda p, r: noisy(p, 15, r), at_top=True),
     inside("patch with colour noise", "chroma_noise+ noise+", _PART, lambda p, r: colour_noisy(p, 22, 0, r)),
     inside("patch with salt and pepper", "impulse+ noise+", _PART, lambda p, r: sprinkled(p, 0.03, r)),

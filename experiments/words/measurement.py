@@ -16,9 +16,9 @@ from experiments.words.manipulation import Edit, Manipulation
 from experiments.words.places import Box, found
 from relational_iqa.results.words.findings import TWO_SIDED
 
-LEAST_CHANGE = 2.0
-"""Mean absolute change in the box, code values, below which an edit of this photograph is not asked about: the colour
-of a grey photograph cannot be taken away."""
+LEAST_CHANGE = 10.0
+"""`Edit.change`, in code values, below which an edit of this photograph is not asked about: the colour of a grey
+photograph cannot be taken away."""
 _LEAST_SCALE = 0.7
 
 

@@ -29,6 +29,8 @@ def truth_rows(cases: Sequence[Case], left_out: int) -> list[Row]:
         rows += _reason_rows(cases, mode, judged)
     blamed = [(case, bool(case.blamed)) for case in cases]
     rows.append(_row("reference given a defect, in sentence or JSON", blamed, most=0.0, note="either order"))
+    in_words = [(case, any(said.startswith("sentence:") for said in case.blamed)) for case in cases]
+    rows.append(_row("in the sentence", in_words, part=True))
     for mode, judged in _MODES:
         rows += _place_rows(cases, mode, judged)
     for mode, judged in _MODES:

@@ -154,7 +154,7 @@ BLUR_AND_NOISE: tuple[Manipulation, ...] = (
     whole("box blur 5 px", "sharpness-", lambda p, r: cv2.blur(p, (5, 5))),
     whole("defocus, radius 3 px", "sharpness-", lambda p, r: defocused(p, 3)),
     whole("motion blur 11 px", "sharpness- smearing+", lambda p, r: motion_blurred(p, 11, r)),
-    whole("unsharp mask, gain 2.5", "sharpness+ contrast+", lambda p, r: sharpened(p, 2.5, 1.5)),
+    whole("unsharp mask, gain 2.5", "sharpness+ contrast+ noise+", lambda p, r: sharpened(p, 2.5, 1.5)),
     whole("wide unsharp mask, gain 1", "sharpness+ contrast+", lambda p, r: sharpened(p, 1, 8)),
     whole("white noise, sigma 8", "noise+ chroma_noise+", lambda p, r: noisy(p, 8, r)),
     whole("white noise, sigma 20", "noise+ chroma_noise+", lambda p, r: noisy(p, 20, r)),

@@ -60,6 +60,7 @@ def test_a_model_that_prefers_and_blames_the_wrong_image_has_empty_rows(speaker,
         assert found[name] == 0, name
     assert found["reference given a defect, in sentence or JSON"] == 1
     assert found["a defect of the original"] == 1
+    assert found["in the sentence"] == 0  # which calls it "original", not by its name
     assert set(cases[0].failures) >= {"reference blamed", "winner (with reference)", "first reason (without reference)"}
 
 
