@@ -17,6 +17,7 @@ from torch import Tensor
 from distortion_engine.errors import ImageError
 
 MIN_SIDE_PX = 16
+SLACK = 0.25  # how far outside [0, 1] a value may lie that is in the same unit
 CHUNK_VALUES = 2**18  # float32 values of one temporary that fit a 1 MiB cache
 
 # ITU / NTSC luma and the two opponent axes of it (Y, I, Q).
@@ -29,7 +30,8 @@ SCHARR_TAPS = (3 / 16, 10 / 16, 3 / 16)
 
 
 def check_pair(test: Tensor, reference: Tensor) -> None:
-    """Raise ImageError unless both are floating (B, 3, H, W) of one shape with sides of at least MIN_SIDE_PX."""
+    """Raise ImageError unless both are floating (B, 3, H, W) of one shape with sides of at least MIN_SIDE_PX, and the
+    reference lies in [0, 1], give or take `SLACK`. What is trained may stray from it, so `test` is not asked."""
     for name, image in (("test", test), ("reference", reference)):
         if image.dim() != 4 or image.shape[1] != 3:
             raise ImageError(f"{name} has shape {tuple(image.shape)}; expected (B, 3, H, W): add a batch dimension")
@@ -41,6 +43,10 @@ def check_pair(test: Tensor, reference: Tensor) -> None:
             )
     if test.shape != reference.shape:
         raise ImageError(f"test {tuple(test.shape)} and reference {tuple(reference.shape)} differ: resize or crop one")
+    if reference.numel() and not torch.jit.is_tracing():
+        low, high = (float(value) for value in torch.aminmax(reference.detach().float()))
+        if not (low >= -SLACK and high <= 1 + SLACK):  # also for NaN
+            raise ImageError(f"reference: values from {low:g} to {high:g}, expected 0 to 1; rescale both images")
 
 
 def checked_pair(test: Tensor, reference: Tensor) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 h w"]]:

@@ -221,14 +221,15 @@ class RelationalIQA:
     def relate(self, a: Float[Tensor, "3 h w"], b: Float[Tensor, "3 h w"]) -> Float[Tensor, "k h w"]:
         """M(a, b) of one pair, without a reference; channel order of `AXES`. Raises ImageError, see `check_images`."""
         check_images(False, a=a, b=b)
-        tiled = self._tiler.run([StoredImage(a, "a"), StoredImage(b, "b")], self._networks.pair_on_tiles, PAIR_HALO_PX)
+        images = [StoredImage(a.float(), "a"), StoredImage(b.float(), "b")]
+        tiled = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX)
         return _full(torch.from_numpy(tiled.maps)[None, -2 - len(AXES) : -2], a)[0].to(self.device)
 
     @torch.inference_mode()
     def quality(self, image: Float[Tensor, "3 h w"], reference: Float[Tensor, "3 h w"]) -> float:
         """Quality (<= 0, levels) of an image against its reference. Raises ImageError, see `check_images`."""
         check_images(False, image=image, reference=reference)
-        return self._quality(StoredImage(image, "image"), StoredImage(reference, "reference"))
+        return self._quality(StoredImage(image.float(), "image"), StoredImage(reference.float(), "reference"))
 
     @torch.inference_mode()
     def judgement(self, image: Float[Tensor, "3 h w"]) -> float:
@@ -236,10 +237,12 @@ class RelationalIQA:
         nothing of the scene, so compare it within one scene, or with many images of each kind.
 
         Raises:
+            ImageError: see `check_images`.
             UsageError: for weights without a judgement.
         """
+        check_images(False, image=image)
         function = self._networks.alone_on_tiles
-        tiled = self._tiler.run([StoredImage(image, "image")], function, PAIR_HALO_PX, want_maps=False)
+        tiled = self._tiler.run([StoredImage(image.float(), "image")], function, PAIR_HALO_PX, want_maps=False)
         return float(self._networks.judgement(tiled.sums[0]))
 
     @torch.inference_mode()
@@ -270,7 +273,8 @@ class RelationalIQA:
     def _batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         check_images(True, first=x, second=y)
         inside = inside_share(x.shape[-2], x.shape[-1]).to(self.device)
-        return pad_to_grid(x.to(self.device)), pad_to_grid(y.to(self.device)), inside
+        first, second = (pad_to_grid(images.to(self.device, torch.float32)) for images in (x, y))
+        return first, second, inside
 
     def _quality(self, image: StoredImage, reference: StoredImage) -> float:
         return float(self._networks.quality(self._against(image, reference))) + 0.0

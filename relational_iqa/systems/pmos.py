@@ -89,7 +89,7 @@ class PMOS:
         """Maps at full resolution and MOS of images of one size, the batch at once. Raises ImageError, see
         `check_images`."""
         check_images(True, images=images)
-        images = images.to(self.device)
+        images = images.to(self.device, torch.float32)
         local = self.network(pad_to_grid(images), thumbnail(images))
         maps = full_resolution(local, images.shape[-2], images.shape[-1])
         return maps, image_mos(maps)
@@ -99,7 +99,7 @@ class PMOS:
         """MOS of one image by each of several heads on this encoder, whose features are computed once. Raises
         ImageError, see `check_images`."""
         check_images(False, image=image)
-        image = image.to(self.device)
+        image = image.to(self.device, torch.float32)
         embedding = self.network.embed(thumbnail(image[None]))
         sums = np.zeros((len(heads), 2))
         for tile, features in self.feature_tiles(image):

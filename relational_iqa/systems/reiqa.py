@@ -74,7 +74,7 @@ class ReIQA:
         if experts not in EXPERTS:
             raise UsageError(f"experts {experts!r}: expected one of {', '.join(EXPERTS)}")
         chosen = ("quality", "content") if experts == "both" else (experts,)
-        parts = [getattr(self.encoders, name).two_scales(images.to(self.device)) for name in chosen]
+        parts = [getattr(self.encoders, name).two_scales(images.to(self.device, torch.float32)) for name in chosen]
         features: np.ndarray = torch.cat(parts, 1).float().cpu().numpy()
         if not np.isfinite(features).all():
             name = self.meta.get("name")

@@ -66,7 +66,8 @@ class SPIPS:
         Raises ImageError for shapes that are no pair."""
         check_pair(test, reference)
         inside = inside_share(*test.shape[-2:]).to(self.device)
-        local = self.network.local(pad_to_grid(test.to(self.device)), pad_to_grid(reference.to(self.device)))
+        weight = next(self.network.parameters())
+        local = self.network.local(pad_to_grid(test.to(weight)), pad_to_grid(reference.to(weight)))
         return self.network.quality(local.sums(inside))
 
     @torch.inference_mode()
@@ -120,7 +121,8 @@ class SPIPS:
         """Quality of one image (3, H, W) against its reference. Raises ImageError, see `check_images`."""
         check_images(False, image=image, reference=reference)
         check_pair(image[None], reference[None])
-        return self._quality(self._in_tiles(image.to(self.device), reference.to(self.device))[0])
+        first, second = (tensor.to(self.device, torch.float32) for tensor in (image, reference))
+        return self._quality(self._in_tiles(first, second)[0])
 
     @torch.inference_mode()
     def quality_batch(self, tests: Tensor, references: Tensor) -> Float[Tensor, " b"]:

@@ -24,6 +24,8 @@ def check_images(batch: bool, **images: Tensor) -> None:
     wanted = "(B, 3, H, W)" if batch else "(3, H, W)"
     first = next(iter(images))
     for name, image in images.items():
+        if not isinstance(image, Tensor):
+            raise ImageError(f"{name}: {type(image).__name__}, expected a tensor {wanted}; see torch.from_numpy")
         shape = tuple(image.shape)
         if len(shape) != (4 if batch else 3) or shape[-3] != 3:
             raise ImageError(f"{name}: shape {shape}, expected RGB {wanted}")

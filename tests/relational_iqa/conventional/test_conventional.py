@@ -220,6 +220,9 @@ def test_wrong_inputs_are_refused_with_the_remedy(name: str) -> None:
     ):
         with pytest.raises(ImageError, match=words):
             function(bad, good)
+    for bad in (good * 255, good * 2 - 1, good.where(good < good.max(), torch.nan)):
+        with pytest.raises(ImageError, match="reference: values from .* expected 0 to 1; rescale both images"):
+            function(good, bad)
 
 
 def test_maps_have_the_size_of_the_image_and_point_at_the_damage() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from jaxtyping import TypeCheckError
@@ -33,6 +34,7 @@ def calls() -> dict[str, tuple[Any, bool]]:
         "verdict_batch": (core.verdict_batch, True),
         "relate": (core.relate, False),
         "quality": (core.quality, False),
+        "judgement": (core.judgement, False),
         "spips quality_batch": (full_reference.quality_batch, True),
         "spips quality": (full_reference.quality, False),
         "pmos maps_batch": (of_one.maps_batch, True),
@@ -41,9 +43,10 @@ def calls() -> dict[str, tuple[Any, bool]]:
     }
 
 
+OF_ONE = ("judgement", "pmos", "reiqa")
 NAMES = (
-    "relate_batch", "quality_batch", "margin_batch", "verdict_batch", "relate", "quality", "spips quality_batch",
-    "spips quality", "pmos maps_batch", "pmos mos", "reiqa features_of_batch",
+    "relate_batch", "quality_batch", "margin_batch", "verdict_batch", "relate", "quality", "judgement",
+    "spips quality_batch", "spips quality", "pmos maps_batch", "pmos mos", "reiqa features_of_batch",
 )  # fmt: skip
 
 
@@ -51,7 +54,7 @@ NAMES = (
 def test_values_in_another_unit_are_refused_by_every_function(calls: dict[str, tuple[Any, bool]], name: str) -> None:
     call, batched = calls[name]
     good = GOOD if batched else GOOD[0]
-    alone = name.startswith(("pmos", "reiqa"))
+    alone = name.startswith(OF_ONE)
     call(good) if alone else call(good, good)
     for change in IN_ANOTHER_UNIT:
         for images in [(change(good),)] if alone else [(change(good), good), (good, change(good))]:
@@ -59,7 +62,28 @@ def test_values_in_another_unit_are_refused_by_every_function(calls: dict[str, t
                 call(*images)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("pmos", "reiqa"))])
+def first_number(found: Any) -> float:
+    while not isinstance(found, float):
+        found = found.item() if found.shape == () else found[0] if isinstance(found, np.ndarray) else found.flatten()[0]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_every_floating_type_is_judged_as_float32(
+    calls: dict[str, tuple[Any, bool]], name: str, dtype: torch.dtype
+) -> None:
+    call, batched = calls[name]
+    coarse = (GOOD * 256).round() / 256  # exact in 16 bits, too
+    images = [coarse, (coarse + coarse.flip(-1)) / 2][: 1 if name.startswith(OF_ONE) else 2]
+    given = [image if batched else image[0] for image in images]
+    found, wanted = call(*(image.to(dtype) for image in given)), call(*given)
+    found, wanted = ((part[1] if name == "pmos maps_batch" else part) for part in (found, wanted))
+    found, wanted = ((part.margin if name == "verdict_batch" else part) for part in (found, wanted))
+    assert first_number(found) == first_number(wanted)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(OF_ONE)])
 def test_images_of_different_sizes_are_refused(calls: dict[str, tuple[Any, bool]], name: str) -> None:
     call, batched = calls[name]
     good = GOOD if batched else GOOD[0]
@@ -72,6 +96,7 @@ def test_images_of_different_sizes_are_refused(calls: dict[str, tuple[Any, bool]
     [
         (lambda images: (images * 255).byte(), "second: torch.uint8, expected floats in .0, 1.; divide"),
         (lambda images: images[..., :47], "first is .2, 3, 48, 48., second .2, 3, 48, 47.: expected equal shapes"),
+        (lambda images: images.numpy(), "second: ndarray, expected a tensor .B, 3, H, W."),
         (lambda images: images[:, :1], "second: shape .2, 1, 48, 48., expected RGB .B, 3, H, W."),
         (lambda images: images[0], "expected RGB"),
     ],
