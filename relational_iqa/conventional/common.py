@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
+from distortion_engine.jobs.forks import one_thread_in_forks
 
 MIN_SIDE_PX = 16
 SLACK = 0.25  # how far outside [0, 1] a value may lie that is in the same unit
@@ -32,6 +33,7 @@ SCHARR_TAPS = (3 / 16, 10 / 16, 3 / 16)
 def check_pair(test: Tensor, reference: Tensor) -> None:
     """Raise ImageError unless both are floating (B, 3, H, W) of one shape with sides of at least MIN_SIDE_PX, and the
     reference lies in [0, 1], give or take `SLACK`. What is trained may stray from it, so `test` is not asked."""
+    one_thread_in_forks()  # here, where every metric comes by, before it computes
     for name, image in (("test", test), ("reference", reference)):
         if image.dim() != 4 or image.shape[1] != 3:
             raise ImageError(f"{name} has shape {tuple(image.shape)}; expected (B, 3, H, W): add a batch dimension")

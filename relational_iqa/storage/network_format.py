@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
-from relational_iqa.storage.forks import one_thread_in_forks
+from distortion_engine.jobs.forks import one_thread_in_forks
 from relational_iqa.storage.opinions import NO_OPINIONS
 from relational_iqa.storage.shipped import find_weights
 from relational_iqa.storage.tensor_file import read_tensors, write_tensors

@@ -1,4 +1,4 @@
-"""Processes that are forked after networks were used: they would wait for threads that a fork does not take along."""
+"""Processes that are forked after PyTorch was used: they would wait for threads that a fork does not take along."""
 
 import os
 from functools import cache
