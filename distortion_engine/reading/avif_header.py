@@ -6,8 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from distortion_engine.reading.av1_header import sequence_code_points
 from distortion_engine.reading.boxes import read_boxes
 
+_SEQUENCE_BYTES = 512  # a sequence header has about twenty
 _Box = tuple[bytes, int, int]  # type, start and end of the content
 
 
@@ -17,7 +19,8 @@ class AvifHeader:
 
     Args:
         bits: bits a sample: 8, 10 or 12.
-        code_points: primaries and transfer function of nclx (ITU-T H.273); None where there is none.
+        code_points: primaries and transfer function (ITU-T H.273) of nclx; without a box of colours, those of the AV1
+            stream, as MIAF asks; None where there are none.
         aperture: width, height and offsets of the centre of the clean aperture (clap) in pixels; None where there is
             none.
         quarter_turns: anticlockwise (irot).
@@ -71,16 +74,65 @@ def _read(data: bytes) -> AvifHeader:
     first: dict[bytes, int] = {}
     for kind, at, _ in own:
         first.setdefault(kind, at)
-    colours = [at for kind, at, _ in own if kind == b"colr" and data[at : at + 4] == b"nclx"]
+    boxes = [at for kind, at, _ in own if kind == b"colr"]
+    colours = [at for at in boxes if data[at : at + 4] == b"nclx"]
+    code_points = struct.unpack_from(">2H", data, colours[0] + 4) if colours else None
+    if not boxes:
+        code_points = _of_stream(data, start, end, primary)
     depths = [data[at + 2] for kind, at, _ in all_boxes if kind == b"av1C"]  # of a grid, its tiles have it
     mirror = first.get(b"imir")
     return AvifHeader(
         bits=max([12 if flags & 0x20 else 10 for flags in depths if flags & 0x40], default=8),
-        code_points=struct.unpack_from(">2H", data, colours[0] + 4) if colours else None,
+        code_points=code_points,
         aperture=_fractions(data, first[b"clap"]) if b"clap" in first else None,
         quarter_turns=data[first[b"irot"]] & 3 if b"irot" in first else 0,
         mirror=None if mirror is None else data[mirror] & 1,
     )
+
+
+def _of_stream(data: bytes, start: int, end: int, primary: int) -> tuple[int, int] | None:
+    """Code points of the sequence header of the primary image; of a grid, those of the first of its tiles."""
+    location = _find(data, b"iloc", start, end)
+    if location is None:
+        return None
+    places = _places(data, location[1])
+    first = [place for item, place in places if item == primary]
+    for place in first + [place for item, place in places if item != primary]:
+        found = sequence_code_points(data[place : place + _SEQUENCE_BYTES])
+        if found is not None:
+            return found
+    return None
+
+
+def _places(data: bytes, at: int) -> list[tuple[int, int]]:
+    """(item, offset in the file of its first extent) of the items in the box iloc whose content starts at `at`; those
+    that lie elsewhere are left out."""
+    version, sizes, more = data[at], data[at + 4], data[at + 5]
+    offset_size, length_size, base_size, index_size = sizes >> 4, sizes & 15, more >> 4, more & 15 if version else 0
+    wide = 4 if version == 2 else 2
+
+    def number(size: int) -> int:
+        nonlocal at
+        if at + size > len(data):
+            raise IndexError("iloc is cut short")
+        at += size
+        return int.from_bytes(data[at - size : at], "big")
+
+    at += 6
+    found = []
+    for _ in range(number(wide)):
+        item = number(wide)
+        method = number(2) & 15 if version else 0
+        number(2)
+        base = number(base_size)
+        extents = number(2)
+        for extent in range(extents):
+            number(index_size)
+            offset = base + number(offset_size)
+            number(length_size)
+            if not extent and not method:
+                found.append((item, offset))
+    return found
 
 
 def _find(data: bytes, kind: bytes, start: int, end: int) -> _Box | None:
