@@ -21,6 +21,8 @@ class AvifHeader:
         bits: bits a sample: 8, 10 or 12.
         code_points: primaries and transfer function (ITU-T H.273) of nclx; without a box of colours, those of the AV1
             stream, as MIAF asks; None where there are none.
+        limited: of nclx with values of limited range, the matrix coefficients (H.273) and where in the file the byte
+            of the range lies; None for others.
         aperture: width, height and offsets of the centre of the clean aperture (clap) in pixels; None where there is
             none.
         quarter_turns: anticlockwise (irot).
@@ -29,6 +31,7 @@ class AvifHeader:
 
     bits: int = 8
     code_points: tuple[int, int] | None = None
+    limited: tuple[int, int] | None = None
     aperture: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
     quarter_turns: int = 0
     mirror: int | None = None
@@ -77,6 +80,9 @@ def _read(data: bytes) -> AvifHeader:
     boxes = [at for kind, at, _ in own if kind == b"colr"]
     colours = [at for at in boxes if data[at : at + 4] == b"nclx"]
     code_points = struct.unpack_from(">2H", data, colours[0] + 4) if colours else None
+    limited = None
+    if colours and not data[colours[0] + 10] & 0x80:
+        limited = int.from_bytes(data[colours[0] + 8 : colours[0] + 10], "big"), colours[0] + 10
     if not boxes:
         code_points = _of_stream(data, start, end, primary)
     depths = [data[at + 2] for kind, at, _ in all_boxes if kind == b"av1C"]  # of a grid, its tiles have it
@@ -84,6 +90,7 @@ def _read(data: bytes) -> AvifHeader:
     return AvifHeader(
         bits=max([12 if flags & 0x20 else 10 for flags in depths if flags & 0x40], default=8),
         code_points=code_points,
+        limited=limited,
         aperture=_fractions(data, first[b"clap"]) if b"clap" in first else None,
         quarter_turns=data[first[b"irot"]] & 3 if b"irot" in first else 0,
         mirror=None if mirror is None else data[mirror] & 1,

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from distortion_engine.errors import ImageError
-from distortion_engine.reading.avif import deep_avif, header_of, is_avif, with_properties
+from distortion_engine.reading.avif import deep_avif, header_of, is_avif, limited_avif, with_properties
 from distortion_engine.reading.bmp_and_ppm import decode_bmp, decode_ppm
 from distortion_engine.reading.code_points import refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
@@ -117,7 +117,8 @@ def _decode_avif(image: Image.Image, data: bytes, name: str, max_pixels: int) ->
         values = deep_avif(data, name, header)
     else:
         image.info.pop("exif", None)  # into which Pillow puts rotation and mirror, without the crop before them
-        values = decode_pil(image, name, max_pixels).values
+        limited = limited_avif(data, name, header) if image.mode == "RGB" else None
+        values = decode_pil(image, name, max_pixels).values if limited is None else limited
     return with_properties(values, found if isinstance(found, bytes) and found else None, name, header)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.image_files.workshop import (
+    BT2020_TO_SRGB,
     CONVERT,
     ICC,
     P3_TO_SRGB,
@@ -52,6 +53,9 @@ def make_avif(shop: Workshop) -> None:
         decoded = np.rot90(_made(shop, stem, "rgb", *depth, *options)[:, 2:22], 1)[::-1]
         words = "crop (clap), 90 degrees anticlockwise (irot), upside down (imir)"
         shop.add(Case(f"{stem}.avif", str(bits), "none", "sRGB, by number", words, _MADE, close), decoded)
+    for name, numbers in {"bt709": "1/13/1", "bt2020": "9/13/9"}.items():
+        for sampling in ("444", "420"):
+            _limited(shop, f"rgb8_limited_{name}_{sampling}", numbers, sampling)
     for turns in (1, 2, 3):
         decoded = np.rot90(_made(shop, f"turned_{turns}", "rgb", "-d", "8", "-y", "444", "--irot", str(turns)), turns)
         case = Case(f"turned_{turns}.avif", "8", "none", "sRGB", f"{90 * turns} degrees anticlockwise", _MADE, 1.3)
@@ -79,6 +83,18 @@ def make_avif(shop: Workshop) -> None:
             _made(shop, stem, "rgb", "-d", str(bits), "-y", "444", "--cicp", f"9/{number}/9")
             said = f"function {name} ("
             shop.add(Case(f"{stem}.avif", str(bits), "none", f"BT.2020, {name}", "1", _MADE, None, said))
+
+
+def _limited(shop: Workshop, stem: str, numbers: str, sampling: str) -> None:
+    """Eight bits of limited range by the matrix of BT.709 or BT.2020, as video encoders make them."""
+    decoded = _made(shop, stem, "rgb", "-d", "8", "-y", sampling, "-r", "limited", "--cicp", numbers)
+    primaries = numbers.partition("/")[0]
+    if primaries == "9":
+        decoded = to_srgb_from(BT2020_TO_SRGB, decoded)
+    words = {"1": "sRGB", "9": "BT.2020"}[primaries]
+    # A level of BT.2020 is up to five of sRGB at the edge of that.
+    tolerance = 2.0 if primaries == "1" else 5.5
+    shop.add(Case(f"{stem}.avif", "8", "none", f"{words}, by number, limited range", "1", _MADE, tolerance), decoded)
 
 
 def _made(shop: Workshop, stem: str, source: str, *options: str) -> np.ndarray:
