@@ -11,6 +11,8 @@ LEAST_OVERLAP = 0.5
 """Of the area of the smaller box, for a region to be called at the place of an edit."""
 LARGEST_REGION = 0.5
 """Share of the image above which a region names no place, unless the edit itself is that large."""
+LEAST_SIDE_PX = 16
+"""A thinner edit counts as a box of this side around it, for no region is smaller: that is what a person can find."""
 _DRAWS = 5
 
 
@@ -40,6 +42,11 @@ class Box:
         """Indices of its pixels in an array (H, W, ...)."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
+    def at_least(self, side_px: int) -> Box:
+        """The box with thin sides widened about its centre; it may reach beyond the image."""
+        width, height = max(self.width, side_px), max(self.height, side_px)
+        return Box(self.left - (width - self.width) // 2, self.top - (height - self.height) // 2, width, height)
+
     def intersection(self, other: Box) -> int:
         """Number of pixels in both boxes."""
         width = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
@@ -59,14 +66,15 @@ def found(region: Box, true: Box, image_pixels: int) -> str:
     """How a region finds an edit: "overlap", "centre", or "" where it does not.
 
     "overlap" means that the intersection has at least LEAST_OVERLAP of the area of the smaller box, "centre" that the
-    centre of either box lies in the other one. A region of more than LARGEST_REGION of the image contains everything
-    and therefore finds nothing, unless the edit is as large.
+    centre of either box lies in the other one. An edit has at least LEAST_SIDE_PX on each side. A region of more than
+    LARGEST_REGION of the image contains everything and therefore finds nothing, unless the edit is as large.
 
     Args:
         region: the box that is named.
         true: the box of the edit.
         image_pixels: width times height of the image.
     """
+    true = true.at_least(LEAST_SIDE_PX)
     if region.area > max(LARGEST_REGION * image_pixels, true.area):
         return ""
     if region.intersection(true) >= LEAST_OVERLAP * min(region.area, true.area):

@@ -89,7 +89,7 @@ TONE: tuple[Manipulation, ...] = (
     whole("underexposed by 1.5 stops", "brightness-", lambda p, r: exposed(p, -1.5), "taste"),
     whole("contrast x1.6", "contrast+ saturation+", lambda p, r: spread_out(p, 1.6), "taste"),
     whole("contrast x0.55", "contrast- saturation- haze+", lambda p, r: spread_out(p, 0.55), "taste"),
-    whole("CLAHE", "contrast+ sharpness+ noise+", lambda p, r: _equalised(p), "taste"),
+    whole("CLAHE", "contrast+ sharpness+ noise+ brightness+", lambda p, r: _equalised(p), "taste"),
     whole("haze", "haze+ contrast- brightness+ saturation-", lambda p, r: _hazy(p, 225, 0.6)),
     whole("vignette", "brightness-", lambda p, r: _vignette(p, 0.6), "taste"),
     whole("posterised, step 40", "quantization+", lambda p, r: posterised(p, 40)),

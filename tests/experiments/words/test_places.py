@@ -29,6 +29,12 @@ def test_a_region_finds_an_edit_by_overlap_or_by_its_centre(region: Box, how: st
     assert found(region, TRUE, PIXELS) == how
 
 
+def test_a_thin_edit_is_found_by_the_smallest_region_on_it():
+    line = Box(0, 100, 256, 3)
+    assert found(Box(20, 93, 16, 16), line, PIXELS) == "overlap" and found(Box(20, 120, 16, 16), line, PIXELS) == ""
+    assert line.at_least(16) == Box(0, 94, 256, 16) and TRUE.at_least(16) == TRUE
+
+
 def test_a_large_edit_may_be_found_by_a_large_region():
     assert found(Box(0, 0, 256, 200), Box(0, 0, 256, 200), PIXELS) == "overlap"
 
