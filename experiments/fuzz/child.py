@@ -172,16 +172,14 @@ def _outcome(door: Door, status: int | None, said: str, time_s: float) -> tuple[
         return "traceback", said[-1500:]
     if code not in door.ends:
         return "undocumented exit code", f"{code}; {said[-300:]}"
-    if code == 2 and not _is_refusal(said):
+    if code == 2 and not _is_refusal(said, door.progress):
         return "noise", said[:600]
     if code == 0 and "Warning" in said:
         return "noise", said[:600]
     return {0: "done", 2: "refused"}.get(code, "other documented end"), said.strip()
 
 
-def _is_refusal(said: str) -> bool:
-    """Whether this is one line of a bearable length, after those of `riqa evaluate` for images that it leaves out."""
+def _is_refusal(said: str, progress: tuple[str, ...]) -> bool:
+    """Whether this is one line of a bearable length, after lines that begin with one of `progress`."""
     *others, last = said.removesuffix("\n").split("\n")
-    return (
-        last.startswith("riqa: ") and len(last) < _LONGEST_LINE and all(line.startswith("failed: ") for line in others)
-    )
+    return last.startswith("riqa: ") and len(last) < _LONGEST_LINE and all(line.startswith(progress) for line in others)

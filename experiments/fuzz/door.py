@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "tests" / "images"
 CORPUS = Path(__file__).parent / "corpus"
+_ROOT_MARK = "<root>"  # in kept cases, which are to run in other checkouts
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Door:
         make: makes a hostile case; the same one for the same state of its generator.
         run: what is run with the arguments of a case, in a folder with its files; returns the exit code.
         ends: exit codes that are documented. 2 must come with one line on stderr.
+        progress: how the lines on stderr begin that may stand before that one.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Door:
     make: Callable[[random.Random], Case]
     run: Callable[[Sequence[str]], int] = riqa
     ends: frozenset[int] = field(default=frozenset({0, 2}))
+    progress: tuple[str, ...] = ()
 
     def case(self, seed: str) -> Case:
         """The hostile case of a seed."""
@@ -75,8 +78,9 @@ def refuse(error: Exception) -> int:
 
 def write_found(path: Path, door: str, seed: str, found: str, case: Case) -> None:
     """Keeps a case as JSON text."""
+    arguments = [word.replace(str(ROOT), _ROOT_MARK) for word in case.arguments]
     packed = {name: base64.b85encode(zlib.compress(data, 9)).decode() for name, data in case.files.items()}
-    content = {"door": door, "seed": seed, "found": found, "kind": case.kind, "arguments": list(case.arguments)}
+    content = {"door": door, "seed": seed, "found": found, "kind": case.kind, "arguments": arguments}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**content, "files": packed}, indent=1) + "\n", encoding="utf-8")
 
@@ -85,4 +89,5 @@ def read_found(path: Path) -> tuple[str, Case]:
     """The door and the case of a file that `write_found` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     files = {name: zlib.decompress(base64.b85decode(data)) for name, data in content["files"].items()}
-    return content["door"], Case(content["kind"], files, content["arguments"])
+    arguments = [word.replace(_ROOT_MARK, str(ROOT)) for word in content["arguments"]]
+    return content["door"], Case(content["kind"], files, arguments)

@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import copy
 import random
 import struct
 import zlib
@@ -210,27 +211,23 @@ def _boxes(data: bytes) -> list[_Box]:
 
 def _box(rng: random.Random, sample: Sample, samples: Sequence[Sample]) -> bytes:
     """A box, at any depth, lost, doubled, moved, renamed, or with another number in it; the lengths above agree."""
-    if sample.format not in ("avif", "jp2", "jxl") or sample.data[:4] not in (
-        b"\0\0\0\x0c",
-        b"\0\0\0\x1c",
-        b"\0\0\0\x20",
-    ):
+    if sample.format not in ("avif", "jp2", "jxl") or sample.data[:3] != b"\0\0\0":  # a bare codestream
         return _doubled(rng, sample, samples)
     root = _Box(b"", b"", _boxes(sample.data))
     for _ in range(rng.choice((1, 1, 2))):
         place = rng.choice([each for each in root.lists() if each] or [root.parts])
         if not place:
             break
-        at, other = rng.randrange(len(place)), rng.choice(list(root.lists()))
+        at = rng.randrange(len(place))
         match rng.randrange(6):
             case 0:
                 del place[at]
             case 1:
-                other.insert(
-                    rng.randrange(len(other) + 1), _Box(place[at].kind, place[at].content, list(place[at].parts))
-                )
+                twin = copy.deepcopy(place[at])
+                rng.choice(list(root.lists())).append(twin)
             case 2:
-                other.append(place.pop(at))
+                moved = place.pop(at)  # before its goal is chosen: not into itself
+                rng.choice(list(root.lists())).append(moved)
             case 3:
                 place[at].kind = rng.choice(
                     (b"free", b"uuid", b"colr", b"ispe", b"pixi", b"clap", b"irot", b"auxC", b"jxlp")

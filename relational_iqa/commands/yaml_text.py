@@ -53,10 +53,13 @@ def parse_yaml(text: str, what: str) -> Any:
 
 
 def _checked(value: Any, what: str) -> Any:
-    """The value, where no whole number in it is larger than any that is computed with."""
+    """The value, where no whole number in it is larger than any that is computed with, and no text has a NUL, which no
+    path may have."""
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
     for part in parts:
         _checked(part, what)
     if isinstance(value, int) and abs(value) > MAX_WHOLE:
         raise UsageError(f"{what}: has the number {str(value)[:20]}... of {len(str(value))} digits; expected less")
+    if isinstance(value, str) and "\0" in value:
+        raise UsageError(f"{what}: has a NUL character in {value[:20]!r}; expected none")
     return value

@@ -5,6 +5,7 @@ hold memory and connections for ever.
 """
 
 import asyncio
+import logging
 import socket
 from typing import Any, Literal
 
@@ -119,6 +120,7 @@ class Connection(H11Protocol):
 
 def make_server(app: ASGIApp, protocol: type[Connection] = Connection) -> uvicorn.Server:
     """A server of the page on connections with limits; it prints nothing but faults of its own."""
+    logging.getLogger("python_multipart").addHandler(logging.NullHandler())  # else it tells of every odd byte of a form
     options: dict[str, Any] = {"access_log": False, "server_header": False, "ws": "none", "lifespan": "off"}
 
     async def until_cancelled(scope: Scope, receive: Receive, send: Send) -> None:

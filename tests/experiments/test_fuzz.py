@@ -14,7 +14,7 @@ import pytest
 from experiments.fuzz import __main__ as fuzz
 from experiments.fuzz import trees
 from experiments.fuzz.child import import_everything, try_case
-from experiments.fuzz.door import CORPUS, Case, Door, read_found, write_found
+from experiments.fuzz.door import CORPUS, ROOT, Case, Door, read_found, write_found
 from experiments.fuzz.doors import DOORS
 
 FOUND = sorted(CORPUS.glob("*.json"))
@@ -27,7 +27,7 @@ def imported() -> None:
 
 
 def door_of(run: Callable[[Sequence[str]], Any]) -> Door:
-    return Door("test", lambda: NOTHING, lambda rng: NOTHING, run)
+    return Door("test", lambda: NOTHING, lambda rng: NOTHING, run, progress=("failed: ",))
 
 
 def complain(*lines: str, code: int = 2) -> int:
@@ -70,7 +70,7 @@ def test_a_failure_is_counted_named_by_its_seed_and_kept_with_its_input(
 
 
 def test_a_kept_case_is_the_same_when_it_is_read(tmp_path: Path) -> None:
-    case = Case("k", {"a/b": bytes(range(256)), "c": b""}, ["x", "\udcff"])
+    case = Case("k", {"a/b": bytes(range(256)), "c": b""}, ["x", "\udcff", f"out={ROOT}/x"])
     write_found(tmp_path / "x.json", "web", "0 1", "crash", case)
     assert read_found(tmp_path / "x.json") == ("web", case)
 
@@ -88,7 +88,7 @@ def test_a_door_is_open_and_its_cases_follow_from_their_seed(name: str) -> None:
     whole = try_case(door, door.whole())
     assert whole.outcome == "done", whole
     assert door.case("3 1") == door.case("3 1") != door.case("3 2")
-    verdicts = [(case.kind, try_case(door, case)) for case in (door.case(f"3 {number}") for number in range(3))]
+    verdicts = [(case.kind, try_case(door, case)) for case in (door.case(f"3 {number}") for number in range(2))]
     assert [each for each in verdicts if not each[1].fine] == []
 
 

@@ -86,4 +86,6 @@ def _make(rng: random.Random) -> Case:
     return Case(f"{command}: {', '.join(kinds)}", _files(), words)
 
 
-DOOR = Door("arguments", _whole, _make, ends=frozenset({0, 1, 2}))  # 1: the margin is below --fail-below
+DOOR = Door(
+    "arguments", _whole, _make, ends=frozenset({0, 1, 2}), progress=("failed: ",)
+)  # 1: the margin is below --fail-below

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -39,9 +39,11 @@ def damaged_bytes(rng: random.Random, data: bytes) -> tuple[str, bytes]:
     return kinds, result
 
 
-def made_by_riqa(arguments: Sequence[str], out: str) -> dict[str, bytes]:
-    """The files below the folder `out` after a run of `riqa` in an empty folder."""
+def made_by_riqa(arguments: Sequence[str], out: str, given: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """The files below the folder `out` after a run of `riqa` in a folder of its own with the files `given`."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        for file, content in (given or {}).items():
+            (Path(name) / file).write_bytes(content)
         run_quietly(arguments, Path(name))
         folder = Path(name) / out
         return {str(path.relative_to(name)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

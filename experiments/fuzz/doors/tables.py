@@ -160,4 +160,4 @@ def _damaged_matlab(rng: random.Random) -> Case:
     return _matlab_case(f"{name}: {kind}", files)
 
 
-DOOR = Door("tables", _whole, _make)
+DOOR = Door("tables", _whole, _make, progress=("failed: ",))

@@ -115,4 +115,4 @@ def _values(rng: random.Random, name: str) -> tuple[str, bytes]:
     return f"values {number}", _joined(header, bytes(out))
 
 
-DOOR = Door("weights", _whole, _make)
+DOOR = Door("weights", _whole, _make, progress=("failed: ",))

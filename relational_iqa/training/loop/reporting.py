@@ -1,6 +1,7 @@
 """What a run says while it goes: a progress bar or log lines on stderr, `scalars.jsonl` and TensorBoard files."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -145,12 +146,15 @@ class Reporter:
 
 
 def _drop_after(path: Path, step: int) -> None:
-    """Keep only the log lines up to `step`; a line cut short by a kill goes too."""
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except json.JSONDecodeError:
-            continue
-    path.write_text("".join(kept if step else []), encoding="utf-8")
+    """Keep only the log lines up to `step`. What is no line of a log goes too, such as one that a kill cut short."""
+    lines = path.read_bytes().splitlines() if path.exists() and step else []
+    path.write_bytes(b"".join(line + b"\n" for line in lines if _step_of(line) <= step))
+
+
+def _step_of(line: bytes) -> float:
+    """The step of a line of the log; infinity for what is none."""
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return math.inf
+    return step if isinstance(step, int) else math.inf

@@ -6,9 +6,10 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import file_sha256
@@ -24,6 +25,7 @@ def parse_run(kind: type[Config], values: Mapping[str, Any]) -> Config:
     """Nested plain data -> the dataclass `kind`; UsageError names a wrong or missing key."""
     from jsonargparse import ArgumentError, ArgumentParser
 
+    _check_sections(kind, values)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--run", type=kind)
     try:
@@ -31,6 +33,22 @@ def parse_run(kind: type[Config], values: Mapping[str, Any]) -> Config:
         return config
     except ArgumentError as error:
         raise UsageError(f"config: {' '.join(str(error).split())}") from error
+
+
+def _check_sections(kind: type[Any], values: Mapping[str, Any], above: str = "") -> None:
+    """Raises UsageError where the place of a dataclass has another value than a mapping: jsonargparse fails on some."""
+    for name, hint in get_type_hints(kind).items():
+        section = next(
+            (each for each in (hint, *get_args(hint)) if isinstance(each, type) and is_dataclass(each)), None
+        )
+        value = values.get(name)
+        if section is None or value is None:
+            continue
+        several = isinstance(value, list) and get_origin(hint) not in (None, Union, UnionType)
+        for each in value if several else [value]:
+            if not isinstance(each, Mapping):
+                raise UsageError(f"config: {above}{name} is {value!r}; expected options, as in {section.__name__}")
+            _check_sections(section, each, f"{above}{name}.")
 
 
 def git_commit() -> str:

@@ -21,6 +21,7 @@ HOSTILE = [
     ("a: !!python/object/apply:os.system [id]", "is not YAML"),
     ("a: [1,", "is not YAML"),
     ("a: \x00", "is not YAML"),
+    ('weights: "x\\0"', "has a NUL character in 'x\\x00'"),
     ("#" * 1_000_001, "has more than 1,000,000 bytes"),
 ]
 

@@ -25,6 +25,17 @@ def test_scalars_and_panels_are_logged(finished: Path, capsys: pytest.CaptureFix
     assert re.search(r"toy  step 5/12  loss .* items/s  data_wait \d+\.\d%  ETA 0:00:0", err)
 
 
+@pytest.mark.parametrize(
+    "odd", [b'{"step": 5, "lo', b"null", b"[]", b'{"step": null}', b"{}", b"\xff\xfe", b"[" * 100_000]
+)
+def test_lines_that_are_none_of_a_log_are_left_out_when_a_run_goes_on(odd: bytes, tmp_path: Path) -> None:
+    train(ToyStage(), replace(CONFIG, steps=5), tmp_path)
+    log = tmp_path / "scalars.jsonl"
+    log.write_bytes(log.read_bytes() + odd + b"\n")
+    train(ToyStage(), CONFIG, tmp_path)
+    assert [line["step"] for line in logged(tmp_path)] == [5, 10, 12]
+
+
 def test_time_spent_waiting_for_data_is_measured(tmp_path: Path) -> None:
     ready = train(ToyStage(), CONFIG, tmp_path / "ready")
     assert all(0 <= line["data_wait"] <= 1 for line in logged(tmp_path / "ready"))
