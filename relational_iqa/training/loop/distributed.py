@@ -5,10 +5,12 @@ Either torchrun has started them (on as many machines as it likes) or Fabric sta
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -50,9 +52,26 @@ def make_fabric(config: TrainConfig) -> Fabric:
             "accelerator=cpu computes everywhere"
         ) from error
     fabric.launch()
+    if fabric.world_size > 1:
+        _leave_at_exit()
     if config.threads:
         torch.set_num_threads(config.threads)  # launching has its own opinion
     return fabric
+
+
+@cache
+def _leave_at_exit() -> None:
+    """Leaves the group of processes before the interpreter ends, as Fabric does for NCCL alone.
+
+    Threads of Gloo may hold tensors, whose end needs the interpreter: without it, a process that is done sometimes ends
+    with SIGABRT (pytorch/pytorch#179291).
+    """
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def is_first_process() -> bool:

@@ -1,5 +1,6 @@
 """Several processes are one run: same losses, one writer, and the death of one of them is survived."""
 
+import atexit
 import json
 import multiprocessing
 import os
@@ -187,6 +188,21 @@ def test_processes_that_do_not_share_their_storage_are_told_so(tmp_path: Path) -
     ends = together(tmp_path, lambda rank: train(Regression(), CONFIG, tmp_path / f"of-{rank}"))
     for rank, (code, said) in enumerate(ends):
         assert code == 2 and f"of-{rank}: the processes found different checkpoints (step 2, none)" in said
+
+
+def test_processes_leave_their_group_before_the_interpreter_ends(tmp_path: Path) -> None:
+    """Else threads of Gloo hold tensors until it has ended, and abort the process now and then."""
+
+    def run(rank: int) -> None:
+        at_exit: list[Callable[[], None]] = []
+        atexit.register = at_exit.append  # of this process, a fork
+        train(Regression(), replace(CONFIG, steps=2), tmp_path / "run")
+        for leave in at_exit:
+            leave()
+        if torch.distributed.is_initialized():
+            raise UsageError("is in the group still")
+
+    assert together(tmp_path, run) == [(0, ""), (0, "")]
 
 
 def test_devices_that_contradict_torchrun_are_named(tmp_path: Path) -> None:
