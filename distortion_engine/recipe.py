@@ -78,7 +78,11 @@ class Recipe:
     def from_dict(data: Mapping[str, Any]) -> Recipe:
         """Inverse of `to_dict`; KeyError or TypeError on other data."""
         steps = tuple(Step(**{**step, "mask": MaskSpec(**step["mask"])}) for step in data["steps"])
-        return Recipe(steps, tuple(Operation(**operation) for operation in data.get("operations", ())))
+        operations = tuple(Operation(**operation) for operation in data.get("operations", ()))
+        for params in (*(step.params for step in steps), *(operation.params for operation in operations)):
+            if not isinstance(params, Mapping):
+                raise TypeError(f"params {params!r}: expected a mapping")
+        return Recipe(steps, operations)
 
 
 @dataclass(frozen=True)

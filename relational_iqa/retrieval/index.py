@@ -42,6 +42,8 @@ _FLAT, _COMPRESSED = b"IxF2", b"IwPQ"  # first bytes of a file of FAISS
 _FLAT_HEAD = 45  # bytes before the vectors
 _MAX_DIMENSION = 100_000
 _PATIENCE_S = 300.0
+_UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
+"""What reading damaged or foreign files raises."""
 
 
 @dataclass(frozen=True)
@@ -181,19 +183,34 @@ class RecipeIndex:
                 if hashlib.sha256(content).hexdigest() != about["sha256"][name]:
                     raise UsageError(f"{folder / name}: differs from the checksum in index.json; {remedy}")
             index = _read_index(folder / "index.faiss", contents["index.faiss"])
-            rows = [json.loads(line) for line in contents["recipes.jsonl"].decode("utf-8").splitlines()]
+            lines = contents["recipes.jsonl"].decode("utf-8").splitlines()
+            rows = [json.loads(line, parse_constant=_no_number) for line in lines]
             recipes = [(Recipe.from_dict(row["recipe"]), str(row["photo"])) for row in rows]
+            for recipe, _ in recipes:
+                describe(recipe)  # whatever cannot be told is found here, not when somebody asks
             facts = {key: about[key] for key in about if key not in ("format", "count", "dimension", "sha256")}
             fits = index.ntotal == len(recipes) == about["count"] and index.d == about["dimension"]
         except FileNotFoundError as error:
             raise UsageError(f"{error.filename}: no such file; {remedy}") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError, MemoryError) as error:
+        except (
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RuntimeError,
+            MemoryError,
+        ) as error:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"{folder}: is no readable index ({type(error).__name__}); {remedy}") from error
         if not fits:
             raise UsageError(f"{folder}: {index.ntotal} vectors for {len(recipes)} recipes; {remedy}")
         return RecipeIndex(index, recipes, facts)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def _read_index(path: Path, content: bytes) -> Any:

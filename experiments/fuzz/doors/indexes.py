@@ -45,7 +45,7 @@ def compressed() -> bytes:
 
 
 def _case(kind: str, files: dict[str, bytes]) -> Case:
-    return Case(kind, {**images(), **files}, ["explain", *IMAGES, "--index", "index", *_WEIGHTS])
+    return Case(kind, {**images(), **files}, ["explain", *IMAGES, "--index", "index", "--json", "o.json", *_WEIGHTS])
 
 
 def _whole() -> Case:

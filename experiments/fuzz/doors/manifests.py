@@ -70,4 +70,4 @@ def _others(rng: random.Random, files: dict[str, bytes]) -> str:
     return f"also {name}"
 
 
-DOOR = Door("manifests", _whole, _make)
+DOOR = Door("manifests", _whole, _make, progress=("adds sets: ",))

@@ -75,3 +75,26 @@ def test_text_nested_without_end_is_one_line(tmp_path: Path, name: str) -> None:
         (tmp_path / "index.json").write_text(json.dumps(about))
     with pytest.raises(UsageError, match="riqa index"):
         RecipeIndex.load(tmp_path)
+
+
+STEP = {"distortion": "desaturate", "severity": 0.5, "amount": 0.5, "params": {}, "mask": {}, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"distortion": 1.5}, {"distortion": "none"}, {"params": 3}, {"params": "x"}, {"amount": "1"}, {"amount": np.nan}],
+)
+def test_a_recipe_that_cannot_be_told_is_found_when_the_index_is_read(tmp_path: Path, other: dict[str, object]) -> None:
+    saved(tmp_path, file_of(10_000))
+
+    def load(step: dict[str, object]) -> None:
+        text = json.dumps({"photo": "x.png", "recipe": {"steps": [step]}}) + "\n"
+        (tmp_path / "recipes.jsonl").write_text(text * len(VECTORS))
+        about = json.loads((tmp_path / "index.json").read_text())
+        about["sha256"]["recipes.jsonl"] = hashlib.sha256((tmp_path / "recipes.jsonl").read_bytes()).hexdigest()
+        (tmp_path / "index.json").write_text(json.dumps(about))
+        RecipeIndex.load(tmp_path)
+
+    load(STEP)
+    with pytest.raises(UsageError, match="is no readable index"):
+        load(STEP | other)
