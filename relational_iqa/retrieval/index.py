@@ -192,15 +192,7 @@ class RecipeIndex:
             fits = index.ntotal == len(recipes) == about["count"] and index.d == about["dimension"]
         except FileNotFoundError as error:
             raise UsageError(f"{error.filename}: no such file; {remedy}") from error
-        except (
-            LookupError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            ArithmeticError,
-            RuntimeError,
-            MemoryError,
-        ) as error:
+        except _UNREADABLE as error:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"{folder}: is no readable index ({type(error).__name__}); {remedy}") from error
