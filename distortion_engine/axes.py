@@ -12,26 +12,34 @@ class Axis:
         more: comparative word for the positive direction.
         less: comparative word for the negative direction.
         about: what the axis measures, in a few words.
+        two_sided: True where less than in the pristine image is a defect too; on the other axes it is none.
     """
 
     name: str
     more: str
     less: str
     about: str
+    two_sided: bool = False
 
 
 AXES: tuple[Axis, ...] = (
-    Axis("sharpness", "sharper", "blurrier", "fine detail and edge acuity; over-sharpening is more"),
+    Axis("sharpness", "sharper", "blurrier", "fine detail and edge acuity; over-sharpening is more", two_sided=True),
     Axis("pixelation", "more pixelated", "less pixelated", "visible sampling grid, staircases, aliasing"),
     Axis("noise", "noisier", "less noisy", "random fluctuation of luma or of all channels"),
     Axis("chroma_noise", "more colour-noisy", "less colour-noisy", "random fluctuation of colour at constant luma"),
     Axis("impulse", "more specked", "less specked", "isolated wrong pixels"),
     Axis("blocking", "blockier", "less blocky", "block edges and basis patterns of JPEG"),
     Axis("smearing", "more smeared", "less smeared", "ringing and texture lost to coding, denoising or upscaling"),
-    Axis("brightness", "brighter", "darker", "overall lightness"),
-    Axis("contrast", "harsher", "flatter", "spread between dark and light"),
-    Axis("saturation", "more saturated", "less saturated", "strength of colour"),
-    Axis("color_cast", "warmer", "cooler", "cast, or hue turned from red to yellow (warmer) or the other way"),
+    Axis("brightness", "brighter", "darker", "overall lightness", two_sided=True),
+    Axis("contrast", "harsher", "flatter", "spread between dark and light", two_sided=True),
+    Axis("saturation", "more saturated", "less saturated", "strength of colour", two_sided=True),
+    Axis(
+        "color_cast",
+        "warmer",
+        "cooler",
+        "cast, or hue turned from red to yellow (warmer) or the other way",
+        two_sided=True,
+    ),
     Axis("chroma_defect", "more colour-fringed", "less colour-fringed", "colour out of register or bled over edges"),
     Axis("quantization", "more banded", "less banded", "too few levels, false contours"),
     Axis("geometric", "more warped", "less warped", "content moved out of place"),

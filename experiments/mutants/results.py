@@ -4,6 +4,24 @@ from experiments.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        "relational_iqa/systems/network_inference.py",
+        "else maps[:, k : k + 1].clamp_min(0) for k",
+        "else maps[:, k : k + 1] for k",
+        ("tests/relational_iqa/systems/test_reference_is_not_blamed.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/words/findings.py",
+        'yield Finding(axis.name, "b" if sign > 0 else "a", axis.less, -sign * value',
+        'yield Finding(axis.name, "b" if sign > 0 else "a", axis.less, sign * value',
+        ("tests/relational_iqa/results/words/test_findings.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/words/findings.py",
+        "values.plus(lack) if side == sign else lack",
+        "lack if side == sign else values.plus(lack)",
+        ("tests/relational_iqa/results/words/test_findings.py",),
+    ),
+    Mutant(
         "relational_iqa/results/words/findings.py",
         'Finding(axis.name, "b" if sign > 0 else "a", axis.more, sign * value',
         'Finding(axis.name, "a" if sign > 0 else "b", axis.more, sign * value',
@@ -65,8 +83,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "distortion_engine/axes.py",
-        '"warmer", "cooler"',
-        '"cooler", "warmer"',
+        '"warmer",\n        "cooler"',
+        '"cooler",\n        "warmer"',
         ("tests/relational_iqa/results/words/test_findings.py",),
     ),
     Mutant(
@@ -197,12 +215,6 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/words/sentences.py",
-        'first = "a" if better == "b" else "b"',
-        'first = "b" if better == "b" else "a"',
-        ("tests/relational_iqa/results/words/test_sentences.py",),
-    ),
-    Mutant(
-        "relational_iqa/results/words/sentences.py",
         "MAX_DEFECTS = 3",
         "MAX_DEFECTS = 4",
         ("tests/relational_iqa/results/test_comparison.py",),
@@ -227,27 +239,75 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/regions.py",
-        "(side / shorter) ** 0.5",
-        "(side / shorter) ** 1.0",
+        "held[number] >= EXPLAINED",
+        "held[number] >= 0.0",
         ("tests/relational_iqa/results/test_regions.py",),
     ),
     Mutant(
         "relational_iqa/results/regions.py",
-        "- sums[y + side, x] + sums[y, x]",
-        "- sums[y + side, x] - sums[y, x]",
+        "round(float(inside) / total - area, 6)",
+        "round(float(inside) / total, 6)",
         ("tests/relational_iqa/results/test_regions.py",),
     ),
     Mutant(
         "relational_iqa/results/regions.py",
-        "max(1, side // 4)",
-        "max(1, side // 2)",
+        "left[best.top : best.bottom, best.left : best.right] = 0.0",
+        "left[best.top : best.bottom, best.left : best.right] *= 0.9",
         ("tests/relational_iqa/results/test_regions.py",),
     ),
     Mutant(
         "relational_iqa/results/regions.py",
-        "means >= MIN_INTENSITY",
-        "means >= 2 * MIN_INTENSITY",
+        'side: Side = "b" if piece.sign > 0 else "a"',
+        'side: Side = "a" if piece.sign > 0 else "b"',
         ("tests/relational_iqa/results/test_regions.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/regions.py",
+        "if best.excess < MIN_EXCESS and not (dense",
+        "if best.excess < MIN_EXCESS or not (dense",
+        ("tests/relational_iqa/results/test_regions.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/attribution.py",
+        "np.minimum(together / EXPLAINS, 1.0)",
+        "np.minimum(together / 1.0, 1.0)",
+        ("tests/relational_iqa/results/test_reasons.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/attribution.py",
+        'self.lead if side == "b" else -self.lead',
+        'self.lead if side == "a" else -self.lead',
+        ("tests/relational_iqa/results/test_reasons.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/attribution.py",
+        "local_margin.reduced(side) * weight.reduced(side)",
+        "local_margin.reduced(side)",
+        ("tests/relational_iqa/results/test_regions.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/reasons.py",
+        "MIN_TOLD = 0.1 ",
+        "MIN_TOLD = 0.3 ",
+        ("tests/relational_iqa/results/test_reasons.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/reasons.py",
+        "key=lambda p: (-p[0], p[1])",
+        "key=lambda p: (p[0], p[1])",
+        ("tests/relational_iqa/results/test_reasons.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/reasons.py",
+        "finding.axis not in (*told, *shown)",
+        "finding.axis not in shown",
+        ("tests/relational_iqa/results/test_reasons.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/comparison.py",
+        "(self.explained_share or 0.0) >= 0.5",
+        "(self.explained_share or 0.0) >= 0.05",
+        ("tests/relational_iqa/results/test_reasons.py",),
     ),
     Mutant(
         "relational_iqa/results/colormaps.py",

@@ -13,7 +13,7 @@ import numpy as np
 from distortion_engine.catalog import AXES, Axis
 from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, Preview, crop_origin, crop_uri, map_uri
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.results.regions import Region, worst_regions
+from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, explanation, percent
 from relational_iqa.results.words.findings import Finding
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
@@ -55,7 +55,7 @@ class AxisView:
 
 @dataclass(frozen=True)
 class RegionView:
-    """One of the worst regions as the report lists it.
+    """One of the regions as the report lists it.
 
     Args:
         number: from 1, worst first.
@@ -148,10 +148,10 @@ def _axis_view(axis: Axis, comparison: Comparison) -> AxisView:
 
 
 def region_views(comparison: Comparison, images: Sequence[np.ndarray]) -> list[RegionView]:
-    """The worst regions with crops of A, B and, where there is one, the reference."""
+    """The regions with crops of A, B and, where there is one, the reference."""
     height, width = comparison.shape
     views = []
-    for number, region in enumerate(worst_regions(comparison), start=1):
+    for number, region in enumerate(comparison.regions, start=1):
         centre = (region.left + region.width / 2, region.top + region.height / 2)
         left, top = crop_origin((height, width), centre)
         views.append(

@@ -6,20 +6,23 @@ Signs: margin and local_margin > 0 where **a** is better (unit: severity levels)
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from distortion_engine.errors import UsageError
+from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
+from relational_iqa.results.reasons import MIN_TOLD, SMALL, Reason, reasons_of
+from relational_iqa.results.regions import Region, find_regions
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
 from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
-from relational_iqa.results.words.findings import Finding, axes_table, check_axes, find, means
+from relational_iqa.results.words.findings import Finding, Side, axes_table, check_axes, defect_map, find, means
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels, margin_word
-from relational_iqa.results.words.sentences import UNEXPLAINED, explained, reasons
+from relational_iqa.results.words.sentences import UNEXPLAINED, decided_reasons, undecided_reasons
 
 __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
 
@@ -39,6 +42,9 @@ class Comparison:
         names: what to call the two images.
         meta: version, weights, size, device, seconds.
         confidence: probability that the sign of the margin is right, in [.5, 1]; None where the weights tell none.
+        lacks: with a reference, for axes on which less than the reference is a defect too (sharpness, contrast ...):
+            axis -> map (H, W), positive where b lacks more of it than a. Empty without a reference, where nobody knows
+            how much there should be.
 
     Raises:
         ValueError: for a margin that is not finite, a confidence outside [.5, 1], an unknown axis, an array in place of
@@ -55,14 +61,16 @@ class Comparison:
     names: tuple[str, str] = ("A", "B")
     meta: Mapping[str, Any] = field(default_factory=dict)
     confidence: float | None = None
+    lacks: Mapping[str, Map] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.margin):
             raise UsageError(f"margin is {self.margin}, expected a finite number of levels: check images and weights")
         if self.confidence is not None and not 0.5 <= self.confidence <= 1:
             raise UsageError(f"confidence is {self.confidence}, expected a probability from .5 to 1, or None")
-        check_maps({"local_margin": self.local_margin, "weight": self.weight, **self.maps})
-        check_axes(self.maps)
+        lacks = {f"lacks of {name}": values for name, values in self.lacks.items()}
+        check_maps({"local_margin": self.local_margin, "weight": self.weight, **self.maps, **lacks})
+        check_axes([*self.maps, *self.lacks])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,7 +93,9 @@ class Comparison:
     @property
     def identical(self) -> bool:
         """True where nothing at all differs: margin, local margin and every map are exactly 0."""
-        return self.margin == 0 and all(x.is_zero for x in (self.local_margin, *self.maps.values()))
+        return self.margin == 0 and all(
+            x.is_zero for x in (self.local_margin, *self.maps.values(), *self.lacks.values())
+        )
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -101,15 +111,47 @@ class Comparison:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What differs, most salient first; `finding.matters` marks what deserves a sentence."""
-        return find(self.maps, self.local_margin, self.margin)
+        return find(self.maps, self.local_margin, self.margin, self.lacks)
+
+    def map_of(self, finding: Finding) -> Map:
+        """The map of one finding: positive where the image that it describes has the defect, and more than the
+        other."""
+        return defect_map(self.maps, self.lacks, finding)
+
+    @cached_property
+    def _attribution(self) -> Attribution:
+        """How much of the margin each finding accounts for."""
+        return Attribution.of(self.findings, self.map_of, self.local_margin, self.weight)
+
+    @cached_property
+    def regions(self) -> tuple[Region, ...]:
+        """Where one image leads the other most, the region that holds most first; empty where the difference is alike
+        everywhere. Each names the axis that explains it, or none."""
+        return find_regions(self._attribution, self.local_margin)
+
+    @cached_property
+    def told(self) -> tuple[Reason, ...]:
+        """The reasons in the order in which they are told, with how much of the margin they hold; those that speak
+        against the verdict last. Empty where neither image is better, and where nothing explains the verdict."""
+        better = self.better
+        if better != "a" and better != "b":
+            return ()
+        return reasons_of(self._attribution, self.regions, self.shape, better)
+
+    @property
+    def explained_share(self) -> float | None:
+        """Share of the better image's lead that the reasons hold, 0 to 1; None where neither image is better."""
+        if self.better not in ("a", "b"):
+            return None
+        return min(1.0, sum(reason.share for reason in self.told if not reason.against))
 
     @cached_property
     def _explanation(self) -> tuple[Finding | None, Advantage | None]:
         """What is told where the findings do not explain the verdict: a faint reason, or where the lead is."""
         better = self.better
-        if better not in ("a", "b") or explained(self.findings, better):
+        if (better != "a" and better != "b") or any(not reason.against for reason in self.told):
             return None, None
-        faint = faint_reason(self.maps, self.local_margin, better, self.findings)
+        faint = faint_reason(self.maps, self.local_margin, better, self.findings, self.lacks)
         return faint, None if faint is not None else find_advantage(self.local_margin, better)
 
     def verdict(self, labels: tuple[str, str] | None = None) -> str:
@@ -130,14 +172,30 @@ class Comparison:
     def reasons(self, labels: tuple[str, str] | None = None) -> str:
         """Why: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is blockier (0.1, everywhere)".
 
-        At most three defects of the worse image come first, then at most two of the better one; if neither is better,
-        the image with the most salient finding comes first. Each axis is named once, even if the images differ on it in
-        both directions. If no finding of the worse image explains the verdict, the text names a faint one that agrees
-        with the local margin. If there is none, it says so, and says on how much of the picture the better image is
-        ahead.
+        At most three defects of the worse image come first, that which holds most of the margin at the head, then at
+        most two of the better one; if neither is better, the image with the most salient finding comes first. Each axis
+        is named once. If no finding of the worse image explains the verdict, the text names a faint one that agrees
+        with the local margin. If there is none, it says so, and says where the better image is ahead.
         The text is empty if neither image is better and no finding matters.
         """
-        return reasons(self.findings, self.better, labels or self.labels, *self._explanation)
+        names, better = labels or self.labels, self.better
+        if better != "a" and better != "b":
+            return undecided_reasons(self.findings, names)
+        return decided_reasons(self.told, better, names, *self._explanation, self._unnamed)
+
+    @cached_property
+    def _unnamed(self) -> Region | None:
+        """The small region that nothing explains and that holds most of the lead, where the reasons hold less than half
+        of it."""
+        better: Side = "a" if self.better == "a" else "b"
+        worse: Side = "b" if better == "a" else "a"
+        found, faint = self._attribution, self._explanation[0]
+        ahead, behind = (float(found.against(side).sum()) for side in (worse, better))
+        if faint is not None or (self.explained_share or 0.0) >= 0.5 or ahead <= behind:
+            return None
+        unnamed = [region for region in self.regions if region.axis is None and region.side == worse]
+        small = (region for region in unnamed if region.part_of(self.shape) <= SMALL and region.share >= MIN_TOLD)
+        return next(small, None)
 
     def summary(self, labels: tuple[str, str] | None = None) -> str:
         """One sentence a person would say; `labels` replaces the names."""
@@ -178,6 +236,15 @@ class Comparison:
                 "min": local.min, "max": local.max, "mean": local.mean,
                 "share_a_better": local.above, "share_b_better": local.below,
             },
+            "reasons": [
+                {
+                    "side": reason.side, "axis": reason.axis, "word": reason.word, "intensity": reason.intensity,
+                    "share": reason.share, "where": reason.finding.where, "against": reason.against,
+                }
+                for reason in self.told
+            ],
+            "explained_share": self.explained_share,
+            "regions": [asdict(region) for region in self.regions],
             "axes": axes_table(self.maps, self.findings),
             "meta": self.meta,
         })  # fmt: skip

@@ -139,6 +139,12 @@ class Map(NDArrayOperatorsMixin):
     def __neg__(self) -> Map:
         return replace(self, grid=-self.grid)
 
+    def plus(self, other: Map) -> Map:
+        """The sum of two maps of one size, kept on the grid where both are."""
+        if self.cell_px != other.cell_px:
+            return Map.from_array(self.full() + other.full())
+        return replace(self, grid=self.grid + other.grid, limit=self.limit + other.limit)
+
     def __repr__(self) -> str:
         return f"Map({self.shape[0]} x {self.shape[1]} px, values {self.bounds[0]:.3g} to {self.bounds[1]:.3g})"
 

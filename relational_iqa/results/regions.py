@@ -1,25 +1,31 @@
-"""The worst regions of a pair: the boxes in which one kind of distortion sets the two images apart most.
+"""Where a margin is made: the boxes in which one image leads the other most.
 
-Square windows of three sizes slide over the map of every finding that matters. The rank of a window is the mean
-intensity of the finding's sign in it, times sqrt(side / shorter side of the image): a strong small spot comes before a
-faint large field, and a field that is equally strong everywhere gets a large box. Windows are taken in the order of
-their rank, and one that overlaps an earlier one is left out.
+A piece is a connected area in which the smoothed lead (local margin times weight, `attribution.py`) is at least a part
+of its peak. Pieces of several scales compete, from 16 px on. The one that holds most more of the lead than an equal
+area would on average comes first, and the next are sought in what is left. So a scratch of a thousandth of the area
+that makes the verdict is a region, and a difference that is alike everywhere has none.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.attribution import Attribution, box_mean
 from relational_iqa.results.map import Map
-from relational_iqa.results.words.findings import MIN_INTENSITY, Finding
+from relational_iqa.results.words.findings import Side
 
 MAX_REGIONS = 8
-MAX_OF_ONE_FINDING = 4  # so that a second kind of distortion is not crowded out of the list by the first
-WINDOW_SHARES = (1 / 12, 1 / 6, 1 / 3)  # side of a window over the shorter side of the image
-MIN_WINDOW_PX = 16  # in the image: what a person can still find on a screen
-SEARCH_SIDE_PX = 512  # maps are searched at this longer side; the networks see a quarter of the resolution anyway
+MIN_REGION_PX = 16  # in the image: what a person can still find on a screen
+MIN_EXCESS = 0.03  # share of the lead beyond that of an equal area from which a piece is a region
+MIN_DENSITY, MIN_LOCAL_MARGIN = 4.0, 0.3  # or: so many times the average lead, and so many levels, however small it is
+EXPLAINED = 0.34  # least part of its lead that a finding must hold to be called the reason of a region
+UNNAMED = "different in a way that has no name"
+_SCALES = (1, 3, 9, 27)  # of MIN_REGION_PX
+_PARTS_OF_PEAK = (0.5, 0.2)
+_MOST_PIECES = 12  # of one scale and threshold that are looked at
 
 
 @dataclass(frozen=True)
@@ -31,118 +37,149 @@ class Region:
         top: distance from the top edge in px.
         width: in px.
         height: in px.
-        axis: name of the distortion axis.
-        side: image that the word describes, "a" or "b".
-        word: comparative, for example "blurrier".
-        intensity: mean strength of that axis in the box, 0 to 1.
-        margin: mean local margin in the box in levels; positive where A is better.
+        share: of all leads, of a and of b together, that lies in the box, 0 to 1.
+        margin: mean local margin in the box in levels; positive where a is better.
+        side: image that is behind in the box, "a" or "b".
+        axis: name of the distortion axis that explains most of it; None where none does.
+        word: comparative, for example "blurrier"; UNNAMED where no axis explains it.
+        intensity: mean strength of that axis where the lead is, 0 to 1; 0 without one.
     """
 
     left: int
     top: int
     width: int
     height: int
-    axis: str
-    side: str
+    share: float
+    margin: float
+    side: Side
+    axis: str | None
     word: str
     intensity: float
-    margin: float
 
     @property
     def box(self) -> str:
         """The box as people write it: "96 × 96 px at (120, 40)", left upper corner from the left upper corner."""
         return f"{self.width} × {self.height} px at ({self.left}, {self.top})"
 
+    def part_of(self, shape: tuple[int, int]) -> float:
+        """Share of an image (H, W) that the box takes."""
+        return self.width * self.height / (shape[0] * shape[1])
+
 
 @dataclass(frozen=True)
-class _Window:
-    rank: float
-    finding: int
+class _Piece:
+    excess: float
+    sign: int
     top: int
     left: int
-    side: int
-    intensity: float
+    bottom: int
+    right: int
 
-    def overlaps(self, other: "_Window") -> bool:
+    def __contains__(self, other: _Piece) -> bool:
+        """Whether the two overlap."""
         return (
-            self.top < other.top + other.side
-            and other.top < self.top + self.side
-            and self.left < other.left + other.side
-            and other.left < self.left + self.side
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
 
-def worst_regions(comparison: Comparison, limit: int = MAX_REGIONS) -> list[Region]:
-    """At most `limit` regions, worst first; empty where no finding matters. Same maps, same list."""
-    findings = [finding for finding in comparison.findings if finding.matters]
-    height, width = comparison.shape
-    windows = sorted(
-        (window for index, finding in enumerate(findings) for window in _windows(comparison, index, finding)),
-        key=lambda window: (-window.rank, window.finding, window.top, window.left),
-    )
-    taken: list[_Window] = []
-    for window in windows:
-        crowded = sum(other.finding == window.finding for other in taken) >= MAX_OF_ONE_FINDING
-        if not crowded and not any(window.overlaps(other) for other in taken):
-            taken.append(window)
-            if len(taken) == limit:
+def find_regions(found: Attribution, local_margin: Map, limit: int = MAX_REGIONS) -> tuple[Region, ...]:
+    """At most `limit` regions that do not overlap, the one with most of the lead first. Same maps, same regions."""
+    height, width = local_margin.shape
+    rows, columns = found.lead.shape
+    total = float(np.abs(found.lead).sum())
+    if total <= 0:
+        return ()
+    cell = max(height, width) / max(rows, columns)
+    left = found.lead.copy()
+    taken: list[_Piece] = []
+    while len(taken) < limit:
+        pieces = [piece for piece in _pieces(left, total, cell) if not any(piece in other for other in taken)]
+        if not pieces:
+            break
+        best = max(pieces, key=lambda piece: (piece.excess, -piece.top, -piece.left, piece.sign))
+        part = np.abs(found.lead[best.top : best.bottom, best.left : best.right])
+        region = _region(found, local_margin, best, total)
+        dense = float(part.mean()) * rows * columns >= MIN_DENSITY * total
+        if best.excess < MIN_EXCESS and not (dense and abs(region.margin) >= MIN_LOCAL_MARGIN):
+            break
+        taken.append(best)
+        left[best.top : best.bottom, best.left : best.right] = 0.0
+    found_regions = [_region(found, local_margin, piece, total) for piece in taken]
+    return tuple(sorted(found_regions, key=lambda region: (-round(region.share, 6), region.top, region.left)))
+
+
+def _pieces(lead: np.ndarray, total: float, cell: float) -> Iterator[_Piece]:
+    """Pieces of all scales of either sign."""
+    from scipy import ndimage  # takes a tenth of a second, and scores need no regions
+
+    rows, columns = lead.shape
+    least = max(1, round(MIN_REGION_PX / cell))
+    for sign in (1, -1):
+        own = np.maximum(sign * lead, 0.0)
+        sums = np.zeros((rows + 1, columns + 1))
+        sums[1:, 1:] = own.cumsum(0).cumsum(1)
+        for scale in _SCALES:
+            side = scale * least // 2 * 2 + 1
+            if scale > 1 and side > min(rows, columns) / 2:
                 break
-    shrink = _shrink(height, width)
-    return [_region(comparison, findings[window.finding], window, shrink) for window in taken]
+            smooth = np.round(box_mean(own, side), 12)
+            peak = float(smooth.max())
+            if peak <= 0:
+                break
+            for part in _PARTS_OF_PEAK:
+                labels, count = ndimage.label(smooth >= part * peak)
+                boxes = ndimage.find_objects(labels)
+                if count > _MOST_PIECES:
+                    held = ndimage.sum_labels(own, labels, np.arange(1, count + 1))
+                    boxes = [boxes[number] for number in np.argsort(-np.round(held, 9), kind="stable")[:_MOST_PIECES]]
+                for box in boxes:
+                    inner = own[box]
+                    across, down = (inner.max(axis) >= part * inner.max() for axis in (0, 1))  # smoothing has spread it
+                    top, bottom = _at_least(*_tight(down, box[0].start), least, rows)
+                    left, right = _at_least(*_tight(across, box[1].start), least, columns)
+                    inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+                    area = (bottom - top) * (right - left) / (rows * columns)
+                    yield _Piece(round(float(inside) / total - area, 6), sign, top, left, bottom, right)
 
 
-def _shrink(height: int, width: int) -> float:
-    return min(1.0, SEARCH_SIDE_PX / max(height, width))
+def _tight(marked: np.ndarray, start: int) -> tuple[int, int]:
+    """From the first to after the last that is marked."""
+    places = np.flatnonzero(marked)
+    return start + int(places[0]), start + int(places[-1]) + 1
 
 
-def _windows(comparison: Comparison, index: int, finding: Finding) -> Iterator[_Window]:
-    """Windows of all sizes over the map of one finding, on a lattice of a quarter of their side."""
-    values = comparison.maps[finding.axis]
-    magnitude = _one_sided(values, finding.value).reduced(SEARCH_SIDE_PX)
-    shrink = _shrink(*values.shape)
-    rows, columns = magnitude.shape
-    shorter = min(rows, columns)
-    sums = np.zeros((rows + 1, columns + 1))
-    sums[1:, 1:] = magnitude.cumsum(0, dtype=np.float64).cumsum(1)
-    least = max(1, round(MIN_WINDOW_PX * shrink))
-    for side in sorted({min(shorter, max(least, round(share * shorter))) for share in WINDOW_SHARES}):
-        tops, lefts = _lattice(rows, side), _lattice(columns, side)
-        y, x = np.meshgrid(tops, lefts, indexing="ij")
-        total = sums[y + side, x + side] - sums[y, x + side] - sums[y + side, x] + sums[y, x]
-        means = np.round(total / side**2, 9)  # rounded, so that the order of summation never decides a rank
-        weight = (side / shorter) ** 0.5
-        for i, j in zip(*np.nonzero(means >= MIN_INTENSITY), strict=True):
-            mean = float(means[i, j])
-            yield _Window(round(mean * weight, 9), index, int(tops[i]), int(lefts[j]), side, mean)
+def _at_least(start: int, stop: int, least: int, length: int) -> tuple[int, int]:
+    """The interval, widened to `least` where it is shorter, inside [0, length)."""
+    missing = max(0, min(least, length) - (stop - start))
+    start = min(max(0, start - missing // 2), max(0, length - max(stop - start, least)))
+    return start, min(length, max(stop, start + min(least, length)))
 
 
-def _one_sided(values: Map, sign: float) -> Map:
-    """max(values, 0) or, where `sign` is negative, max(-values, 0)."""
-    signed = values if sign > 0 else -values
-    if max(values.shape) >= SEARCH_SIDE_PX * values.cell_px:  # the grid itself is searched
-        return replace(signed, grid=np.maximum(signed.grid, np.float32(0)))
-    return Map.from_array(np.maximum(signed.full(), np.float32(0)))
-
-
-def _lattice(length: int, side: int) -> np.ndarray:
-    """Starts of windows of `side` in `length`, a quarter of the side apart; the last one ends at the border."""
-    return np.unique(np.append(np.arange(0, length - side + 1, max(1, side // 4)), length - side))
-
-
-def _region(comparison: Comparison, finding: Finding, window: _Window, shrink: float) -> Region:
-    height, width = comparison.shape
-    box_width, box_height = (min(length, max(1, round(window.side / shrink))) for length in (width, height))
-    left = min(round(window.left / shrink), width - box_width)
-    top = min(round(window.top / shrink), height - box_height)
-    local = comparison.local_margin.window(top, top + box_height, left, left + box_width)
+def _region(found: Attribution, local_margin: Map, piece: _Piece, total: float) -> Region:
+    height, width = local_margin.shape
+    window = (slice(piece.top, piece.bottom), slice(piece.left, piece.right))
+    down, across = height / found.lead.shape[0], width / found.lead.shape[1]  # px of a cell
+    top, bottom = round(piece.top * down), round(piece.bottom * down)
+    left, right = round(piece.left * across), round(piece.right * across)
+    side: Side = "b" if piece.sign > 0 else "a"
+    against = found.against(side)[window]
+    lead = max(float(against.sum()), 1e-12)
+    held = [
+        round(float(part[window].sum()) / lead, 6) if finding.side == side else 0.0
+        for finding, part in zip(found.findings, found.parts, strict=True)
+    ]
+    number = int(np.argmax(held)) if held else -1
+    named = number >= 0 and held[number] >= EXPLAINED
+    strength = float((found.strength[number][window] * against).sum()) / lead if named else 0.0
     return Region(
         left=left,
         top=top,
-        width=box_width,
-        height=box_height,
-        axis=finding.axis,
-        side=finding.side,
-        word=finding.word,
-        intensity=window.intensity,
-        margin=float(local.mean(dtype=np.float64)) + 0.0,
+        width=right - left,
+        height=bottom - top,
+        share=float(np.abs(found.lead[window]).sum()) / total,
+        margin=float(local_margin.window(top, bottom, left, right).mean(dtype=np.float64)) + 0.0,
+        side=side,
+        axis=found.findings[number].axis if named else None,
+        word=found.findings[number].word if named else UNNAMED,
+        intensity=strength,
     )

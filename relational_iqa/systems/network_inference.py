@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import PatchEncoder, Stem
 from relational_iqa.networks.joint_margin import PairSums, PairVerdict
@@ -150,12 +151,12 @@ class NetworkInference:
     def both_against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
-        """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], local margin and mean weight;
-        sums for the qualities of a and b."""
+        """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], and what it lacks more, see
+        `has_and_lacks`; local margin and mean weight; sums for the qualities of a and b."""
         judgement = self._networks.judgement
         seen = None if judgement is None else judgement.see(tiles[2])
         first, second = (self.against(tile, tiles[2], share, seen) for tile in tiles[:2])
-        maps, local = second.maps - first.maps, first.local - second.local
+        maps, local = has_and_lacks(second.maps) - has_and_lacks(first.maps), first.local - second.local
         return torch.cat([maps, local, (first.weight + second.weight) / 2], 1)[0], (first.sums, second.sums)
 
     def verdict(self, sums: PairSums) -> PairVerdict:
@@ -178,6 +179,15 @@ class NetworkInference:
         context.enter_context(whole_float32(self.device))
         context.enter_context(torch.autocast(self.device.type, dtype=self.dtype))
         return context
+
+
+def has_and_lacks(maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k_and_two_sided h w"]:
+    """M(reference, test) as defects of the test image, exactly 0 where it equals the reference: all axes, of which
+    those with one side are at least 0, for a reference has no defect that a test image could lack; then, for the
+    two-sided axes in their order, how much the test image lacks, at least 0."""
+    parts = [maps[:, k : k + 1] if axis.two_sided else maps[:, k : k + 1].clamp_min(0) for k, axis in enumerate(AXES)]
+    lacks = [(-maps[:, k : k + 1]).clamp_min(0) for k, axis in enumerate(AXES) if axis.two_sided]
+    return torch.cat([*parts, *lacks], 1)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -132,11 +132,14 @@ class RelationalIQA:
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
-            *found,
+            found.maps,
+            found.local,
+            found.weight,
             has_reference=reference is not None,
             quality_a=qualities[0],
             quality_b=qualities[1],
             confidence=None if confidence is None else float(confidence),
+            lacks=found.lacks,
             names=names or (name_of(a, "A"), name_of(b, "B")),
             meta=self._facts(images[0], start, align),
         )
@@ -166,12 +169,12 @@ class RelationalIQA:
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels)
         tiled = self._tiler.run(images, self._networks.against_on_tiles, REFERENCE_HALO_PX)
-        maps, local_quality, _ = _maps_of(tiled.maps, images[0])
+        found = _maps_of(tiled.maps, images[0])
         return Score(
             quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
-            local_quality=local_quality,
-            distortions={axis: values.mean() for axis, values in maps.items()},
-            maps=maps,
+            local_quality=found.local,
+            distortions={axis: values.mean() for axis, values in found.maps.items()},
+            maps=found.maps,
             name=name or name_of(image, "the image"),
             meta=self._facts(images[0], start, align),
         )
@@ -329,14 +332,25 @@ def _with_local_margin(maps: np.ndarray | None, verdict: PairVerdict) -> np.ndar
     return maps[len(others) :]
 
 
-def _maps_of(found: np.ndarray | None, image: StoredImage) -> tuple[dict[str, Map], Map, Map]:
-    """Maps by axis, the local map and the weight."""
+class _Found(NamedTuple):
+    """The maps of an answer, see `Comparison`; `local` is the local margin, or the local quality of one image."""
+
+    maps: dict[str, Map]
+    lacks: dict[str, Map]
+    local: Map
+    weight: Map
+
+
+def _maps_of(found: np.ndarray | None, image: StoredImage) -> _Found:
+    """Maps on the 1/4 grid by axis, those of what is lacking where there are any, the local map and the weight."""
     if found is None:
         raise ValueError("no maps were kept")
     _, height, width = image.shape
     size = (height, width)
-    maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found[:-2], strict=True)}
-    return maps, Map(found[-2], size), Map(found[-1], size)
+    maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found, strict=False)}
+    two_sided = [axis.name for axis in AXES if axis.two_sided]
+    lacks = {name: Map(values, size, 1.0) for name, values in zip(two_sided, found[len(AXES) : -2], strict=False)}
+    return _Found(maps, lacks, Map(found[-2], size), Map(found[-1], size))
 
 
 def _full(values: Tensor, like: Tensor) -> Tensor:

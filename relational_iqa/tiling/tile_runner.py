@@ -33,7 +33,7 @@ _PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images
 NETWORK_BYTES = 280
 """What the networks take for a pixel of a tile; measured."""
 _IMAGE_BYTES = 40  # of each image for a pixel of a tile; measured
-_MAPS_BYTES = 18 * 4 / CELL_PX**2  # a pixel of the image
+_MAPS_BYTES = 23 * 4 / CELL_PX**2  # a pixel of the image
 
 
 @runtime_checkable

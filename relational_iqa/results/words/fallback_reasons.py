@@ -66,7 +66,11 @@ def find_advantage(local_margin: Map, better: Side) -> Advantage:
 
 
 def faint_reason(
-    maps: Mapping[str, Map], local_margin: Map, better: Side, findings: Sequence[Finding]
+    maps: Mapping[str, Map],
+    local_margin: Map,
+    better: Side,
+    findings: Sequence[Finding],
+    lacks: Mapping[str, Map] | None = None,
 ) -> Finding | None:
     """The faint defect of the worse image that best goes with the local margin, or None.
 
@@ -81,6 +85,7 @@ def faint_reason(
         better: the better image.
         findings: all findings of the pair. Those that the sentence names anyway are no candidates; one that matters but
             is dwarfed by others is returned with its own numbers.
+        lacks: as of `findings.find`.
     """
     told = {(finding.axis, finding.value > 0) for finding in worth_saying(findings)}
     sign = 1 if better == "a" else -1
@@ -91,13 +96,26 @@ def faint_reason(
         for direction in (1, -1)
         if (axis.name, direction > 0) not in told
         if (word := _said_of_worse(axis, has_more=direction == sign)) is not None
-        if (part := _part(maps[axis.name], local_margin, direction, sign, axis.name, word)) is not None
+        if (
+            part := _part(_directed(maps, lacks, axis, direction, sign), local_margin, direction, sign, axis.name, word)
+        )
+        is not None
     ]
     if not found:
         return None
     faint = max(found, key=lambda part: part[0])[1]
     usual = (f for f in findings if f.matters and (f.axis, f.side, f.word) == (faint.axis, faint.side, faint.word))
     return next(usual, faint)
+
+
+def _directed(maps: Mapping[str, Map], lacks: Mapping[str, Map] | None, axis: Axis, direction: int, sign: int) -> Map:
+    """The map of an axis, of which `direction` says more or less of the worse image; beside a reference what that
+    image has too much of, or lacks."""
+    values = maps[axis.name]
+    if not lacks or axis.name not in lacks:
+        return values
+    lack = lacks[axis.name]
+    return values.plus(lack) if direction == sign else -lack
 
 
 def _said_of_worse(axis: Axis, has_more: bool) -> str | None:

@@ -8,13 +8,13 @@ share      that area as a fraction of the image.
 where      the place of |value| in the area, in words (`places.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from distortion_engine.catalog import AXES
+from distortion_engine.catalog import AXES, Axis
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.places import place_of
 
@@ -27,7 +27,7 @@ LOCAL_EVIDENCE = 0.05  # levels; a local margin below this does not tell which i
 FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding explains a verdict (`fallback_reasons.py`)
 
 # Axes that can go wrong in both directions. On all others "more" is a defect and "less" is its absence.
-TWO_SIDED = frozenset({"sharpness", "brightness", "contrast", "saturation", "color_cast"})
+TWO_SIDED = frozenset(axis.name for axis in AXES if axis.two_sided)
 # What to call the image that has more of a two-sided axis when that alone is what makes it worse.
 OVERDONE = {"sharpness": "oversharpened"}
 
@@ -83,17 +83,21 @@ class Finding:
         return f"{'faintly ' if self.faint else ''}{self.word} ({self.amount}, {self.where})"
 
 
-def find(maps: Mapping[str, Map], local_margin: Map, margin: float) -> tuple[Finding, ...]:
+def find(
+    maps: Mapping[str, Map], local_margin: Map, margin: float, lacks: Mapping[str, Map] | None = None
+) -> tuple[Finding, ...]:
     """All findings of a pair, most salient first, including those that do not matter.
 
     On one-sided axes a finding describes the image that has more. On two-sided axes it describes the image that is
-    worse in that area by the local margin or, where that does not tell, worse overall. Sharpness is described as
-    "blurrier", unless nothing else explains why the sharper image is the worse one.
+    farther from the reference in that direction. Where there is none, it describes the one that is worse in that area
+    by the local margin or, where that does not tell, worse overall. Sharpness is described as "blurrier", unless
+    nothing else explains why the sharper image is the worse one.
 
     Args:
         maps: (H, W) in [-1, 1] by the name of the axis; positive where b has more.
         local_margin: (H, W) in levels, positive where a is better.
         margin: margin of the pair in levels, positive if a is better.
+        lacks: of two-sided axes, positive where b lacks more beside a reference than a; None or empty without one.
     """
     found = []
     for axis in AXES:
@@ -104,7 +108,9 @@ def find(maps: Mapping[str, Map], local_margin: Map, margin: float) -> tuple[Fin
             ]
     explained = {finding.side for finding in found if finding.matters}
     for axis in AXES:
-        if axis.name in maps and axis.name in TWO_SIDED:
+        if axis.name in maps and lacks and axis.name in lacks:
+            found += _beside_reference(axis, maps[axis.name], lacks[axis.name], local_margin, explained)
+        elif axis.name in maps and axis.name in TWO_SIDED:
             for sign, value, share, where, evidence in _areas(maps[axis.name], local_margin):
                 has_more: Side = "b" if sign > 0 else "a"
                 has_less: Side = "a" if sign > 0 else "b"
@@ -115,6 +121,30 @@ def find(maps: Mapping[str, Map], local_margin: Map, margin: float) -> tuple[Fin
                 word = (OVERDONE.get(axis.name, axis.more)) if tell_more else axis.less
                 found.append(Finding(axis.name, has_more if tell_more else has_less, word, sign * value, share, where))
     return tuple(sorted(found, key=lambda finding: -finding.salience))
+
+
+def _beside_reference(axis: Axis, values: Map, lack: Map, local_margin: Map, explained: set[Side]) -> Iterator[Finding]:
+    """Findings of a two-sided axis where it is known how much the reference has."""
+    for sign, value, share, where, _ in _areas(lack, local_margin):
+        yield Finding(axis.name, "b" if sign > 0 else "a", axis.less, -sign * value, share, where)
+    for sign, value, share, where, evidence in _areas(values.plus(lack), local_margin):
+        side: Side = "b" if sign > 0 else "a"
+        if axis.name not in OVERDONE:
+            yield Finding(axis.name, side, axis.more, sign * value, share, where)
+        elif side not in explained and sign * evidence >= LOCAL_EVIDENCE:
+            yield Finding(axis.name, side, OVERDONE[axis.name], sign * value, share, where)
+
+
+def defect_map(maps: Mapping[str, Map], lacks: Mapping[str, Map], finding: Finding) -> Map:
+    """The map of one finding, positive where the image that it describes has more of the defect; arguments as of
+    `find`."""
+    sign = 1 if finding.value > 0 else -1
+    values = maps[finding.axis]
+    if finding.axis in lacks:
+        lack = lacks[finding.axis]
+        side = 1 if finding.side == "b" else -1
+        values, sign = (values.plus(lack) if side == sign else lack), side
+    return values if sign > 0 else -values
 
 
 def _areas(values: Map, local_margin: Map) -> list[tuple[int, float, float, str, float]]:

@@ -11,9 +11,10 @@ of the better image would leave the reader without a reason.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from relational_iqa.results.words.fallback_reasons import Advantage
-from relational_iqa.results.words.findings import Finding, worth_saying
+from relational_iqa.results.words.findings import Finding, Side, worth_saying
 
 MAX_DEFECTS = 3  # reasons named in a sentence
 MAX_TRADE_OFFS = 2  # merits of the worse image named after "though"
@@ -81,53 +82,80 @@ def join_words(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def explained(findings: Sequence[Finding], better: str) -> bool:
-    """Whether a sentence about these findings names a defect of the worse image; without a better image there is
-    nothing to explain."""
-    sides = {finding.side for finding in worth_saying(findings)}
-    return better not in ("a", "b") or bool(sides - {better})
+class Told(Protocol):
+    """What a sentence needs of a reason, see `relational_iqa.results.reasons`."""
+
+    @property
+    def finding(self) -> Finding:
+        """The defect."""
+        ...
+
+    @property
+    def against(self) -> bool:
+        """Whether it speaks against the verdict."""
+        ...
+
+    @property
+    def opposite(self) -> Finding | None:
+        """What is found of the same image in the other direction of the axis."""
+        ...
 
 
-def reasons(
-    findings: Sequence[Finding],
-    better: str,
+class Unnamed(Protocol):
+    """What a sentence needs of a region that nothing explains."""
+
+    @property
+    def box(self) -> str:
+        """The box as people write it."""
+        ...
+
+
+def decided_reasons(
+    told: Sequence[Told],
+    better: Side,
     names: tuple[str, str],
     faint: Finding | None = None,
     advantage: Advantage | None = None,
+    unnamed: Unnamed | None = None,
 ) -> str:
-    """Why a comparison came out as it did, for example "A is blurrier (0.4, lower left) and noisier (0.2, top), though
-    B is blockier (0.1, everywhere)".
-
-    Defects of the worse image come first (at most MAX_DEFECTS), then those of the better one (at most MAX_TRADE_OFFS).
-    If neither image is better, the one with the most salient remark comes first. A remark about both images begins
-    with the worse one, or else with its more salient finding. The text is empty if neither image is better and no
-    finding matters.
+    """Why one image is better, for example "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is
+    blockier (0.1, everywhere)".
 
     Args:
-        findings: as `findings.find` gives them.
-        better: "a" or "b"; "tie" or "cannot tell" where neither is better.
+        told: the reasons in their order, those against the verdict last.
+        better: the better image.
         names: what to call a and b.
         faint: a faint finding that is the reason where the other findings do not explain the verdict, see
             `fallback_reasons.py`.
         advantage: where the better image is ahead. It is described after UNEXPLAINED where there is no other reason.
+        unnamed: a region that no kind of distortion explains and that holds much of the margin.
     """
-    said = remarks(worth_saying(findings))
-    undecided = better not in ("a", "b")
-    if undecided:
-        first = said[0].finding.side if said else "a"
-    else:
-        first = "a" if better == "b" else "b"
-        if faint is not None:
-            said = _with_reason(said, faint)
-        said = [remark.led_by(first) for remark in said]
-    second = "b" if first == "a" else "a"
-    defects = _clauses([remark for remark in said if remark.finding.side == first][:MAX_DEFECTS], names)
-    merits = _clauses([remark for remark in said if remark.finding.side == second][:MAX_TRADE_OFFS], names)
-    if undecided:
-        return "; ".join(part for part in (defects, merits) if part)
-    if not defects:
+    own = [Remark(reason.finding, reason.opposite) for reason in told if not reason.against]
+    other = [reason.finding for reason in told if reason.against]
+    if faint is not None:
+        own = [Remark(faint, next((finding for finding in other if finding.axis == faint.axis), None))]
+        other = [finding for finding in other if finding.axis != faint.axis]
+    defects, merits = _clauses(own, names), _clauses([Remark(finding) for finding in other], names)
+    loser = names[1] if better == "a" else names[0]
+    apart = "" if unnamed is None else f"{loser} is worse in a box of {unnamed.box} in a way that has no name"
+    if not defects and apart:
+        defects, apart = apart, ""
+    elif not defects:
         return unexplained(better, names, advantage) + (f"; against that, {merits}" if merits else "")
-    return ", though ".join(part for part in (defects, merits) if part)
+    return "; ".join(part for part in (", though ".join(part for part in (defects, merits) if part), apart) if part)
+
+
+def undecided_reasons(findings: Sequence[Finding], names: tuple[str, str]) -> str:
+    """What differs where neither image is better: the image with the most salient remark comes first. A remark about
+    both images begins with its more salient finding. The text is empty if no finding matters."""
+    said = remarks(worth_saying(findings))
+    first = said[0].finding.side if said else "a"
+    said = [remark.led_by(first) for remark in said]
+    parts = [
+        _clauses([remark for remark in said if (remark.finding.side == first) == leading][:most], names)
+        for leading, most in ((True, MAX_DEFECTS), (False, MAX_TRADE_OFFS))
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def unexplained(better: str, names: tuple[str, str], advantage: Advantage | None) -> str:
@@ -142,12 +170,6 @@ def unexplained(better: str, names: tuple[str, str], advantage: Advantage | None
     where = "" if advantage.where in _NO_PLACE else f", {_at(advantage.where)}{',' if rest else ''}"
     share = f"on {100 * advantage.ahead:.0f} % of the picture"
     return f"{UNEXPLAINED}, but place by place {ahead} is better {share}{where}{rest}"
-
-
-def _with_reason(said: Sequence[Remark], faint: Finding) -> list[Remark]:
-    """The remarks with `faint` among them, in one with what is said of its axis already."""
-    same = next((remark.finding for remark in said if remark.finding.axis == faint.axis), None)
-    return [Remark(faint, same), *(remark for remark in said if remark.finding.axis != faint.axis)]
 
 
 def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> str:

@@ -15,6 +15,7 @@ from relational_iqa.results.map import Map
 
 HEIGHT, WIDTH = 120, 180
 SPOT = (slice(20, 60), slice(100, 150))  # rows, columns: where A is noisy
+BLOCKS = (slice(84, 112), slice(10, 50))  # where it is blockier than elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +24,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     maps = {axis.name: np.zeros((HEIGHT, WIDTH), np.float32) for axis in AXES}
     maps["noise"][SPOT] = -0.8
     maps["blocking"] -= 0.2
+    maps["blocking"][BLOCKS] = -0.6
     local = np.full((HEIGHT, WIDTH), -0.3, np.float32)
-    local[SPOT] = -1.8
+    local[SPOT], local[BLOCKS] = -1.8, -1.2
     result = Comparison(
         margin=-0.6,
         maps={name: Map.from_array(values) for name, values in maps.items()},

@@ -50,7 +50,8 @@ def mirrored(sentence: str) -> str:
 
 
 def test_the_sentence_of_the_design_is_said():
-    result = compare(-1.3, sharpness=flat(0.4, LOWER_LEFT), noise=flat(-0.2, TOP), blocking=flat(0.14))
+    local = flat(-0.3) + flat(-3.0, LOWER_LEFT) + flat(-0.8, TOP)
+    result = compare(-1.3, local, sharpness=flat(0.4, LOWER_LEFT), noise=flat(-0.2, TOP), blocking=flat(0.14))
     assert result.summary() == (
         "B is clearly better by 1.3 levels: A is blurrier (0.4, lower left) and noisier (0.2, top), "
         "though B is blockier (0.1, everywhere)."
@@ -209,7 +210,8 @@ def test_both_signs_of_one_axis_are_two_findings():
     both = flat(0.6, (slice(0, 60), slice(0, 45))) + flat(-0.4, (slice(0, 60), slice(45, 90)))
     result = compare(1.0, noise=both)
     assert [(finding.side, finding.where) for finding in result.findings] == [("b", "left side"), ("a", "right side")]
-    assert result.reasons() == "B is noisier on the left side (0.6) and A on the right side (0.4)"
+    assert result.reasons() == "B is noisier (0.6, left side)"  # where one is better, the worse one alone
+    assert compare(0.05, noise=both).reasons() == "B is noisier on the left side (0.6) and A on the right side (0.4)"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_finding_that_was_dwarfed_is_told_with_its_own_numbers():
     corner = np.s_[:8, :8]
     result = compare(0.7, flat(1.0, corner), noise=flat(0.3, corner), smearing=flat(-0.9))
     assert [finding.axis for finding in worth_saying(result.findings)] == ["smearing"]
-    assert result.reasons() == "B is noisier (0.3, upper left), though A is more smeared (0.9, everywhere)"
+    assert result.reasons() == "B is noisier (0.3, 16 × 16 px at (0, 0)), though A is more smeared (0.9, everywhere)"
 
 
 def test_an_axis_with_a_faint_reason_and_a_merit_is_named_once():

@@ -125,3 +125,42 @@ def test_a_local_margin_decides_from_a_twentieth_of_a_level_on(local: float, wor
     """B has more brightness. Where the local margin says that A is better there, B is the worse one: brighter. Where it
     says too little the margin of the pair decides, by which A is the worse one here: darker."""
     assert find({"brightness": flat(0.4)}, flat(local), -1.0)[0].word == word
+
+
+def beside_reference(has_a: float, has_b: float, axis: str, margin: float) -> Comparison:
+    """Two flat images of which one axis is known beside a reference: how much more, or less (negative), each has."""
+    lacks = {axis: flat(max(-has_b, 0.0) - max(-has_a, 0.0))}
+    return Comparison(margin, {axis: flat(has_b - has_a)}, flat(margin), flat(1.0), True, -1.0, -1.0, lacks=lacks)
+
+
+@pytest.mark.parametrize("axis", [axis for axis, (_, less) in WORDS.items() if less])
+def test_beside_a_reference_the_image_that_is_off_has_the_defect(axis: str) -> None:
+    more, less = WORDS[axis]
+    assert less is not None
+    assert beside_reference(0.0, 0.4, axis, A).reasons() == f"{more} (0.4, everywhere)"
+    assert beside_reference(0.0, -0.4, axis, A).reasons() == f"{less} (0.4, everywhere)"
+    assert beside_reference(-0.4, 0.0, axis, B).reasons() == f"{less.replace('B', 'A', 1)} (0.4, everywhere)"
+    for margin in (A, B):  # whatever the margin says, an image as the reference has no defect
+        for off in (0.4, -0.4):
+            assert {finding.side for finding in beside_reference(0.0, off, axis, margin).findings} <= {"b"}
+            assert {finding.side for finding in beside_reference(off, 0.0, axis, margin).findings} <= {"a"}
+
+
+def test_beside_a_reference_both_images_can_be_off_on_one_axis() -> None:
+    found = beside_reference(-0.3, 0.4, "brightness", A).findings
+    assert {(finding.side, finding.word, round(finding.value, 3)) for finding in found} == {
+        ("a", "darker", 0.3),
+        ("b", "brighter", 0.4),
+    }
+
+
+@pytest.mark.parametrize("off_a, off_b", [(0.0, 0.4), (0.0, -0.4), (-0.3, 0.4), (0.4, 0.1)])
+def test_the_map_of_a_finding_is_positive_where_its_image_has_the_defect(off_a: float, off_b: float) -> None:
+    comparison = beside_reference(off_a, off_b, "saturation", A)
+    for finding in comparison.findings:
+        assert np.allclose(comparison.map_of(finding).full(), finding.intensity)
+
+
+def test_a_faint_reason_beside_a_reference_is_a_defect_of_the_image_that_is_off() -> None:
+    assert beside_reference(0.0, -0.05, "contrast", A).reasons() == "B is faintly flatter (0.05, everywhere)"
+    assert not beside_reference(0.0, -0.05, "contrast", B).reasons().startswith("A is")

@@ -1,0 +1,89 @@
+"""How much of a margin each finding accounts for, place by place, so that the reasons that are given add up.
+
+At every place the better image leads by its local margin times the weight of the place. That lead is shared among the
+defects that the other image has there, in proportion to their strength. Where they are weaker than EXPLAINS together,
+the rest of the lead is of no known kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from relational_iqa.results.map import Map
+from relational_iqa.results.words.findings import AREA_THRESHOLD, Finding, Side
+
+SEARCH_SIDE_PX = 512  # maps are searched at this longer side; the networks see a quarter of the resolution anyway
+EXPLAINS = AREA_THRESHOLD  # strength of all defects of a place from which they explain its whole lead
+_REACH_PX = 16  # a local margin is known in cells of this side, so a defect explains the lead so far around it
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Leads and what explains them, at `SEARCH_SIDE_PX` or less.
+
+    Args:
+        findings: what the images differ in.
+        lead: (h, w) local margin times weight; positive where a is better.
+        strength: (findings, h, w) of every finding, at least 0.
+    """
+
+    findings: tuple[Finding, ...]
+    lead: np.ndarray
+    strength: np.ndarray
+
+    @classmethod
+    def of(
+        cls, findings: Sequence[Finding], map_of: Callable[[Finding], Map], local_margin: Map, weight: Map
+    ) -> Attribution:
+        """Of the maps of a comparison; `map_of` gives the map of a finding, positive where its image has the defect."""
+        height, width = local_margin.shape
+        side = min(SEARCH_SIDE_PX, -(-max(height, width) // local_margin.cell_px))
+        lead = local_margin.reduced(side) * weight.reduced(side)
+        reach = max(1, round(_REACH_PX * side / max(height, width))) // 2 * 2 + 1
+        maps = [np.maximum(map_of(finding).reduced(side), np.float32(0)) for finding in findings]
+        strength = [np.maximum(values, box_mean(values, reach)) for values in maps]
+        known = np.stack(strength) if strength else np.zeros((0, *lead.shape))
+        return cls(tuple(findings), lead.astype(np.float64), known)
+
+    def against(self, side: Side) -> np.ndarray:
+        """(h, w), at least 0: how far the other image leads at every place."""
+        ahead: np.ndarray = np.maximum(self.lead if side == "b" else -self.lead, 0.0)
+        return ahead
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """(findings, h, w): what every finding holds of the lead against its image."""
+        parts = np.zeros(self.strength.shape)
+        for side in ("a", "b"):
+            own = [number for number, finding in enumerate(self.findings) if finding.side == side]
+            if own:
+                together = self.strength[own].sum(0)
+                explained = self.against(side) * np.minimum(together / EXPLAINS, 1.0) / np.maximum(together, 1e-12)
+                parts[own] = self.strength[own] * explained
+        return parts
+
+    def share(self, number: int) -> float:
+        """What finding `number` holds of the lead against its image, 0 to 1; 0 where that image leads everywhere.
+        Rounded, so that the order of summation never decides between two words."""
+        total = float(self.against(self.findings[number].side).sum())
+        return round(float(self.parts[number].sum()) / total, 6) if total > 0 else 0.0
+
+
+def box_mean(values: np.ndarray, side: int) -> np.ndarray:
+    """(h, w): means over squares of odd `side` around every place, of what of them is inside."""
+    half = side // 2
+
+    def along(array: np.ndarray, axis: int) -> np.ndarray:
+        length = array.shape[axis]
+        sums = np.concatenate([np.zeros_like(array.take([0], axis)), array.cumsum(axis)], axis)
+        start = np.maximum(np.arange(length) - half, 0)
+        stop = np.minimum(np.arange(length) + half + 1, length)
+        count = (stop - start).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
+        means: np.ndarray = (sums.take(stop, axis) - sums.take(start, axis)) / count
+        return means
+
+    return along(along(np.asarray(values, np.float64), 0), 1)

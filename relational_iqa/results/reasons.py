@@ -1,0 +1,114 @@
+"""What is told of a pair: the defects that hold most of the margin, where they lie, and what speaks against it.
+
+Reasons come from `attribution.py`, so they add up: a defect is told by how much of the better image's lead lies where
+the other image has it, however small its area; a large defect where the better image does not lead is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from relational_iqa.results.attribution import Attribution
+from relational_iqa.results.regions import Region
+from relational_iqa.results.words.findings import MIN_INTENSITY, Finding, Side, worth_saying
+from relational_iqa.results.words.sentences import MAX_DEFECTS, MAX_TRADE_OFFS
+
+MIN_TOLD = 0.1  # share of the lead that a defect must hold to be told
+RELATIVE_SHARE = 0.25  # a defect that holds this much less than the first one is not told
+SMALL = 0.1  # of the picture; a smaller region is named by its box
+MOSTLY_INSIDE = 0.6  # least part of a defect's lead inside a region that is named as its place
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A defect of one image, as it is told.
+
+    Args:
+        finding: the defect; its place is the box of `region` where that is small.
+        share: of the lead of the other image that lies where this one has the defect, 0 to 1.
+        region: where it lies, where one small region holds most of it.
+        against: whether it speaks against the verdict.
+        opposite: what the same image has too little of elsewhere where the finding is too much, or the other way.
+    """
+
+    finding: Finding
+    share: float
+    region: Region | None = None
+    against: bool = False
+    opposite: Finding | None = None
+
+    @property
+    def side(self) -> Side:
+        """Image that has the defect."""
+        return self.finding.side
+
+    @property
+    def axis(self) -> str:
+        """Name of the distortion axis."""
+        return self.finding.axis
+
+    @property
+    def word(self) -> str:
+        """Comparative, as in "A is blurrier"."""
+        return self.finding.word
+
+    @property
+    def intensity(self) -> float:
+        """Mean strength where it is, 0 to 1."""
+        return self.finding.intensity
+
+
+def reasons_of(
+    found: Attribution, regions: Sequence[Region], shape: tuple[int, int], better: Side
+) -> tuple[Reason, ...]:
+    """Defects of the worse image, the one that holds most of the lead first, at most MAX_DEFECTS; then what speaks
+    against the verdict, at most MAX_TRADE_OFFS: those defects of the better image that matter, of other axes.
+
+    Args:
+        found: what holds how much.
+        regions: of the same pair.
+        shape: (H, W) of the images.
+        better: the better image.
+    """
+    worse: Side = "b" if better == "a" else "a"
+    shares = [(found.share(number), number) for number, finding in enumerate(found.findings) if finding.side == worse]
+    ranked = sorted((pair for pair in shares if _told(found.findings[pair[1]], pair[0])), key=lambda p: (-p[0], p[1]))
+    told: dict[str, Reason] = {}
+    for share, number in ranked:
+        finding = found.findings[number]
+        if share < RELATIVE_SHARE * ranked[0][0]:
+            break
+        if finding.axis in told:
+            told[finding.axis] = _with_opposite(told[finding.axis], finding, share)
+        elif len(told) < MAX_DEFECTS:
+            told[finding.axis] = _placed(found, number, share, regions, shape)
+    shown: dict[str, Reason] = {}
+    for finding in worth_saying(found.findings):
+        new = finding.side == better and finding.axis not in (*told, *shown)
+        if new and len(shown) < MAX_TRADE_OFFS:
+            shown[finding.axis] = Reason(finding, found.share(found.findings.index(finding)), against=True)
+    return (*told.values(), *shown.values())
+
+
+def _told(finding: Finding, share: float) -> bool:
+    return share >= MIN_TOLD and finding.intensity >= MIN_INTENSITY
+
+
+def _with_opposite(reason: Reason, finding: Finding, share: float) -> Reason:
+    """The reason that is told of one direction of an axis, with what is found of the other."""
+    return replace(reason, share=reason.share + share, opposite=finding)
+
+
+def _placed(found: Attribution, number: int, share: float, regions: Sequence[Region], shape: tuple[int, int]) -> Reason:
+    """The reason with its region, where there is one."""
+    finding, part = found.findings[number], found.parts[number]
+    down, across = part.shape[0] / shape[0], part.shape[1] / shape[1]
+    total = float(part.sum())
+    for region in regions:
+        rows = slice(round(region.top * down), round((region.top + region.height) * down))
+        columns = slice(round(region.left * across), round((region.left + region.width) * across))
+        if region.axis == finding.axis and region.side == finding.side:
+            if region.part_of(shape) <= SMALL and float(part[rows, columns].sum()) >= MOSTLY_INSIDE * total:
+                return Reason(replace(finding, where=region.box), share, region)
+    return Reason(finding, share)
