@@ -167,7 +167,7 @@ WHERE = {
     "the loss of the scoring stage": r"def loss\b",
     "HDR, ICC profiles": r"profile",
     "the report's template": r"<html",
-    "the sentences of an answer": r"def summary|def explained|def reasons",
+    "the sentences of an answer": r"def summary|def decided_reasons",
     "shipped weights": r'"sha256"',
     "the trainer": r"def train\b",
     "tile sizes": r"TILE|def tiles_of",
