@@ -1,8 +1,5 @@
-"""The answer of a comparison in one form: what is told, in order, and which regions are named.
-
-`Comparison` tells its reasons itself (`told`, `regions`, `explained_share`) where its version does; otherwise they are
-taken from its findings and from `worst_regions`, in the order in which its sentence says them.
-"""
+"""The answer of a comparison as seen from the original and its edited version: what is told, in order, which regions
+are named, and who is blamed."""
 
 from __future__ import annotations
 
@@ -11,11 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from distortion_engine.catalog import AXES
 from experiments.words.places import Box
-from relational_iqa.results.words.findings import OVERDONE
+from relational_iqa.results.words.findings import OVERDONE, Finding, worth_saying
 
 Side = Literal["original", "edited"]
 NAMES: Mapping[Side, str] = {"original": "photo.png", "edited": "edit.png"}
@@ -23,6 +18,7 @@ NAMES: Mapping[Side, str] = {"original": "photo.png", "edited": "edit.png"}
 _SAID_OF_ORIGINAL = re.compile(
     re.escape(NAMES["original"]) + r" ((?:is|(?:more so |mostly )?(?:in|at|on|elsewhere)) (?!\d)[^.;,]*)"
 )
+_NO_PLACE = ("everywhere", "in scattered places")
 _IN_OTHERS = re.compile(
     rf"and (?:{'|'.join(map(re.escape, NAMES.values()))}) (?:more so )?(?:in (?:most )?others|elsewhere)"
 )
@@ -106,31 +102,37 @@ class Answer:
 def answer(comparison: Any, original_first: bool) -> Answer:
     """The answer of a `Comparison` whose images were called by NAMES; original_first: whether a is the original."""
     sides: Mapping[str, Side] = {"a": "original", "b": "edited"} if original_first else {"a": "edited", "b": "original"}
-    told = getattr(comparison, "told", None)
-    if told is None:
-        reasons = tuple(_todays_reasons(comparison, sides))
-        regions, explained = _todays_regions(comparison, sides)
-    else:
-        reasons = tuple(
-            Reason(sides[one.side], one.axis, one.word if one.axis else "", _box(one.region), one.region is not None,
-                   bool(one.against))
-            for one in told
-        )  # fmt: skip
-        regions = tuple((_box_of(region), sides[region.side]) for region in comparison.regions)
-        explained = comparison.explained_share
+    reasons = [
+        Reason(sides[one.side], one.axis, one.word, _box(one.region), one.region is not None, bool(one.against))
+        for one in comparison.told
+    ]
+    if comparison.better in ("a", "b") and all(reason.against for reason in reasons):
+        reasons.insert(0, _without_reason(comparison.faint, sides["b" if comparison.better == "a" else "a"]))
+    elif comparison.better not in ("a", "b"):
+        reasons += [
+            Reason(sides[one.side], one.axis, one.word, None, one.where not in _NO_PLACE, False)
+            for one in worth_saying(comparison.findings)
+        ]
     sentence = comparison.summary()
     return Answer(
         winner=sides.get(comparison.better),
         margin=comparison.margin if original_first else -comparison.margin,
         sentence=sentence,
-        reasons=reasons,
-        regions=regions,
-        explained=explained,
+        reasons=tuple(reasons),
+        regions=tuple((_box_of(region), sides[region.side]) for region in comparison.regions),
+        explained=comparison.explained_share,
         blamed=(
             *_blamed_in_json(comparison.to_json(), "a" if original_first else "b"),
             *_blamed_in_sentence(sentence),
         ),
     )
+
+
+def _without_reason(faint: Finding | None, side: Side) -> Reason:
+    """What stands in the place of a reason: a faint one, or that there is none."""
+    if faint is None:
+        return Reason(side, None, "", None, False, False)
+    return Reason(side, faint.axis, faint.word, None, faint.where not in _NO_PLACE, False)
 
 
 def _direction(axis: str, word: str) -> str:
@@ -149,52 +151,6 @@ def _box(region: Any) -> Box | None:
 
 def _box_of(region: Any) -> Box:
     return Box(region.left, region.top, region.width, region.height)
-
-
-def _todays_reasons(comparison: Any, sides: Mapping[str, Side]) -> Iterator[Reason]:
-    """Those of the sentence: defects of the worse image, then of the better one, a remark about both where its axis is
-    first said."""
-    from relational_iqa.results.words.fallback_reasons import faint_reason
-    from relational_iqa.results.words.findings import worth_saying
-    from relational_iqa.results.words.sentences import MAX_DEFECTS, MAX_TRADE_OFFS, Remark, explained, remarks
-
-    better, findings = comparison.better, comparison.findings
-    decided = better in ("a", "b")
-    said = remarks(worth_saying(findings))
-    first = said[0].finding.side if said else "a"
-    if decided:
-        first = "b" if better == "a" else "a"
-        if not explained(findings, better):
-            faint = faint_reason(comparison.maps, comparison.local_margin, better, findings)
-            if faint is not None:
-                same = next((one.finding for one in said if one.finding.axis == faint.axis), None)
-                said = [Remark(faint, same), *(one for one in said if one.finding.axis != faint.axis)]
-        said = [remark.led_by(first) for remark in said]
-    defects = [remark for remark in said if remark.finding.side == first][:MAX_DEFECTS]
-    merits = [remark for remark in said if remark.finding.side != first][:MAX_TRADE_OFFS]
-    if decided and not defects:
-        yield Reason(sides[first], None, "", None, False, False)
-    for remark in (*defects, *merits):
-        for finding in (remark.finding, remark.opposite):
-            if finding is not None:
-                placed = finding.where not in ("everywhere", "in scattered places")
-                against = decided and finding.side == better
-                yield Reason(sides[finding.side], finding.axis, finding.word, None, placed, against)
-
-
-def _todays_regions(comparison: Any, sides: Mapping[str, Side]) -> tuple[tuple[tuple[Box, Side], ...], float | None]:
-    """The boxes of `worst_regions`, and the share of the lead that lies in them; None where neither image is better."""
-    from relational_iqa.results.regions import worst_regions
-
-    regions = tuple((_box_of(region), sides[region.side]) for region in worst_regions(comparison))
-    if comparison.better not in ("a", "b"):
-        return regions, None
-    sign = 1 if comparison.better == "a" else -1
-    lead = np.maximum(sign * comparison.local_margin.full(), 0) * comparison.weight.full()
-    inside = np.zeros(lead.shape, bool)
-    for box, _ in regions:
-        inside[box.inside] = True
-    return regions, float(lead[inside].sum() / lead.sum()) if lead.sum() > 0 else None
 
 
 def _blamed_in_json(value: Any, original: str, path: str = "") -> Iterator[str]:

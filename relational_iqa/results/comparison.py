@@ -139,6 +139,11 @@ class Comparison:
         return reasons_of(self._attribution, self.regions, self.shape, better)
 
     @property
+    def faint(self) -> Finding | None:
+        """The faint defect that is told where none of `told` speaks for the verdict; None where there is none."""
+        return self._explanation[0]
+
+    @property
     def explained_share(self) -> float | None:
         """Share of the better image's lead that the reasons hold, 0 to 1; None where neither image is better."""
         if self.better not in ("a", "b"):
@@ -189,7 +194,7 @@ class Comparison:
         of it."""
         better: Side = "a" if self.better == "a" else "b"
         worse: Side = "b" if better == "a" else "a"
-        found, faint = self._attribution, self._explanation[0]
+        found, faint = self._attribution, self.faint
         ahead, behind = (float(found.against(side).sum()) for side in (worse, better))
         if faint is not None or (self.explained_share or 0.0) >= 0.5 or ahead <= behind:
             return None

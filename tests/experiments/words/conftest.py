@@ -41,6 +41,8 @@ class Speaker:
             better=better,
             margin={"a": 1.0, "b": -1.0, "tie": 0.0}[better],
             told=tuple(told),
+            faint=None,
+            findings=(),
             regions=tuple(regions),
             explained_share=self.explained,
             summary=lambda: f"{winner} wins: " + "; ".join(f"{side} is {word}" for side, _, word in reasons),
