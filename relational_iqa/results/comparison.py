@@ -4,7 +4,6 @@ Plain frozen data; `summary()` is one sentence a person would say, `to_json()` e
 Signs: margin and local_margin > 0 where **a** is better (unit: severity levels); maps > 0 where **b** has more.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -21,7 +20,7 @@ from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
 from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
 from relational_iqa.results.words.findings import Finding, Side, axes_table, check_axes, defect_map, find, means
-from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels, margin_word
+from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels, margin_word
 from relational_iqa.results.words.sentences import UNEXPLAINED, decided_reasons, undecided_reasons
 
 __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
@@ -47,8 +46,8 @@ class Comparison:
             how much there should be.
 
     Raises:
-        ValueError: for a margin that is not finite, a confidence outside [.5, 1], an unknown axis, an array in place of
-            a map, or maps of different sizes.
+        ValueError: for a margin that no images have, a confidence outside [.5, 1], an unknown axis, an array in place
+            of a map, or maps of different sizes.
     """
 
     margin: float
@@ -64,8 +63,7 @@ class Comparison:
     lacks: Mapping[str, Map] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.margin):
-            raise UsageError(f"margin is {self.margin}, expected a finite number of levels: check images and weights")
+        check_levels(self.margin, "margin")
         if self.confidence is not None and not 0.5 <= self.confidence <= 1:
             raise UsageError(f"confidence is {self.confidence}, expected a probability from .5 to 1, or None")
         lacks = {f"lacks of {name}": values for name, values in self.lacks.items()}

@@ -11,7 +11,7 @@ import numpy as np
 
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, can_tell, percent
-from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
+from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels
 from relational_iqa.results.words.sentences import join_words
 
 MAX_LEADERS = 3
@@ -50,6 +50,7 @@ class Ranking:
                 f"order {list(self.order)} with {len(self.margins)} margins does not fit {len(self.names)} names: "
                 "expected a permutation of their indices and one margin fewer"
             )
+        check_levels(float(np.abs(self.pairwise).max(initial=0.0)), "the largest margin")
         if self.confidences is not None and self.confidences.shape != self.pairwise.shape:
             raise ValueError(
                 f"confidences are of shape {self.confidences.shape}, expected that of pairwise, {self.pairwise.shape}"

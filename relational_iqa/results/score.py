@@ -1,17 +1,15 @@
 """Score: one image against its reference."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from distortion_engine.errors import UsageError
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.fallback_reasons import faint_reason
 from relational_iqa.results.words.findings import Finding, axes_table, check_axes, find, worth_saying
-from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels
+from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels
 from relational_iqa.results.words.sentences import MAX_DEFECTS, UNEXPLAINED, join_words, remarks
 
 
@@ -29,7 +27,7 @@ class Score:
         meta: version, weights, size, device, seconds.
 
     Raises:
-        ValueError: for a quality that is not finite, an unknown axis, an array in place of a map, or maps of different
+        ValueError: for a quality that no image has, an unknown axis, an array in place of a map, or maps of different
             sizes.
     """
 
@@ -41,8 +39,7 @@ class Score:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.quality):
-            raise UsageError(f"quality is {self.quality}, expected a finite number of levels: check images and weights")
+        check_levels(self.quality, "quality")
         check_maps({"local_quality": self.local_quality, **self.maps})
         check_axes(self.maps)
 

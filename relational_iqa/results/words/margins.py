@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from distortion_engine.errors import UsageError
+
 UNIT = "severity levels"
 TIE_MARGIN = 0.1  # levels; below it the verdict is a tie
+MOST_LEVELS = 100.0  # noise instead of a photograph is some ten levels below it; no sound weights say more than this
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,15 @@ MARGIN_WORDS: tuple[MarginWord, ...] = (
     MarginWord(3.0, "much better", "about two levels"),
     MarginWord(float("inf"), "far better", "three levels or more"),
 )
+
+
+def check_levels(value: float, what: str) -> None:
+    """Raises UsageError for a number of levels that no images have: NaN, infinite, or beyond MOST_LEVELS. Weights that
+    were scaled or damaged within the range of their format are noticed by it."""
+    if not abs(value) <= MOST_LEVELS:
+        raise UsageError(
+            f"{what} is {value:.6g}, expected a number of levels within ±{MOST_LEVELS:g}: check images and weights"
+        )
 
 
 def margin_word(margin: float) -> MarginWord:

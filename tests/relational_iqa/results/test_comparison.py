@@ -307,10 +307,15 @@ def test_the_axes_table_gives_strength_where_present_share_and_place():
     assert result.to_json()["quality"] is None
 
 
-@pytest.mark.parametrize("margin", [float("nan"), float("inf")])
-def test_a_margin_that_is_no_number_is_refused(margin):
-    with pytest.raises(ValueError, match="finite"):
-        compare(margin)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 100.1, -85655.0])
+def test_levels_that_no_images_have_are_refused(value):
+    with pytest.raises(ValueError, match="within ±100: check images and weights"):
+        compare(value)
+    with pytest.raises(ValueError, match="quality is .*within ±100"):
+        Score(value, Map.from_array(flat()), {}, {}, "x.jpg")
+    with pytest.raises(ValueError, match="the largest margin is .*within ±100"):
+        Ranking.by_pairs(["x", "y"], {(0, 1): (value, None)}, {})
+    assert compare(99.9).margin == 99.9
 
 
 def test_maps_of_unknown_axes_or_other_sizes_are_refused():
