@@ -205,7 +205,10 @@ def _apart(first: Finding, second: Finding) -> tuple[str, str]:
 
 
 def _at(where: str) -> str:
-    """A place of `places.place` with its preposition: "mostly top" -> "mostly at the top"."""
+    """A place of `places.place` with its preposition: "mostly top" -> "mostly at the top"; a box stays as it is: "in
+    96 × 96 px at (120, 40)"."""
+    if where[:1].isdigit():
+        return f"in {where}"
     base = where.removeprefix("mostly ")
     preposition = "on" if base.endswith("side") else "in" if base in ("centre", "middle", "middle column") else "at"
     return f"{where[: len(where) - len(base)]}{preposition} the {base}"

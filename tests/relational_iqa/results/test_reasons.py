@@ -54,6 +54,12 @@ def test_a_scratch_of_half_a_percent_that_makes_the_verdict_is_named_with_its_bo
     assert result.told[0].region.left <= 40 and result.told[0].region.left + result.told[0].region.width >= 56
 
 
+def test_an_image_that_is_off_in_both_directions_has_box_and_place_in_one_clause():
+    spot, other = np.s_[16:40, 16:40], np.s_[80:, 100:]
+    result = compared(area(9.0, spot) + area(1.0, other), brightness=area(0.5, spot) - area(0.4, other))
+    assert result.reasons() == (f"B is brighter in {result.regions[0].box} (0.5) but darker at the lower right (0.4)")
+
+
 def test_a_lead_that_nothing_explains_is_told_by_its_box_and_not_by_an_invented_reason():
     block = np.s_[32:56, 64:96]
     alone = compared(area(2.0, block))
