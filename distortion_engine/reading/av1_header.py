@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 _SEQUENCE_HEADER, _TEMPORAL_DELIMITER = 1, 2
+_UNSPECIFIED = 2  # matrix coefficients (ITU-T H.273)
+_SRGB_AS_RGB = (1, 13, 0)  # primaries, transfer function, matrix: of full range, without a bit that says so
+
+
+class StreamColours(NamedTuple):
+    """What a sequence header says of colours.
+
+    Attributes:
+        code_points: primaries and transfer function (ITU-T H.273); None where colours are not described.
+        matrix: matrix coefficients (ITU-T H.273); 2, unspecified, where colours are not described.
+        number_bits: positions of primaries and matrix coefficients, counted from the first bit of the stream; None
+            where colours are not described.
+        limited_bit: position of the bit of the range, counted likewise, where the values are of limited range; None
+            where they are of full range.
+    """
+
+    code_points: tuple[int, int] | None
+    matrix: int
+    number_bits: tuple[int, int] | None
+    limited_bit: int | None
 
 
 class _Bits:
     """Reads unsigned numbers, most significant bit first. IndexError behind the end."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
+    def __init__(self, data: bytes, first: int) -> None:
+        self._data, self.at = data, 8 * first
 
     def __call__(self, count: int = 1) -> int:
         value = 0
         for _ in range(count):
-            value = value << 1 | self._data[self._at >> 3] >> (7 - (self._at & 7)) & 1
-            self._at += 1
+            value = value << 1 | self._data[self.at >> 3] >> (7 - (self.at & 7)) & 1
+            self.at += 1
         return value
 
     def exponential(self) -> None:
@@ -26,9 +48,8 @@ class _Bits:
         self(zeros)
 
 
-def sequence_code_points(units: bytes) -> tuple[int, int] | None:
-    """Primaries and transfer function (ITU-T H.273) of the first sequence header in open bitstream units; None where
-    there is no header, or where it does not describe colours."""
+def sequence_colours(units: bytes) -> StreamColours | None:
+    """Colours of the first sequence header in open bitstream units; None where there is no header."""
     at = 0
     try:
         while at < len(units):
@@ -36,7 +57,7 @@ def sequence_code_points(units: bytes) -> tuple[int, int] | None:
             kind, at = head >> 3 & 15, at + (2 if head & 4 else 1)
             size, at = _leb128(units, at) if head & 2 else (len(units) - at, at)
             if kind == _SEQUENCE_HEADER:
-                return _code_points(_Bits(units[at : at + size]))
+                return _colours(_Bits(units[: at + size], at))
             if kind != _TEMPORAL_DELIMITER:
                 return None
             at += size
@@ -55,7 +76,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
-def _code_points(bits: _Bits) -> tuple[int, int] | None:
+def _colours(bits: _Bits) -> StreamColours:
     profile, _, reduced = bits(3), bits(), bits()
     if reduced:
         bits(5)
@@ -73,7 +94,12 @@ def _code_points(bits: _Bits) -> tuple[int, int] | None:
         bits()
     if profile != 1:
         bits()  # without colours
-    return (bits(8), bits(8)) if bits() else None
+    described = (bits(8), bits(8), bits(8)) if bits() else None
+    at = bits.at
+    limited_bit = None if described == _SRGB_AS_RGB or bits() else at
+    if described is None:
+        return StreamColours(None, _UNSPECIFIED, None, limited_bit)
+    return StreamColours(described[:2], described[2], (at - 24, at - 8), limited_bit)
 
 
 def _skip_operating_points(bits: _Bits) -> None:

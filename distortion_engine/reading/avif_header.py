@@ -1,16 +1,34 @@
 """What the properties of an AVIF's primary image say (HEIF, ISO/IEC 23008-12; MIAF, ISO/IEC 23000-22)."""
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
-from distortion_engine.reading.av1_header import sequence_code_points
+from distortion_engine.reading.av1_header import StreamColours, sequence_colours
 from distortion_engine.reading.boxes import read_boxes
 
 _SEQUENCE_BYTES = 512  # a sequence header has about twenty
 _Box = tuple[bytes, int, int]  # type, start and end of the content
+
+
+class LimitedRange(NamedTuple):
+    """Limited range (black at 16, white at 235), and where the file says what. Positions count bits from its start.
+
+    Attributes:
+        matrix: matrix coefficients (ITU-T H.273).
+        range_bits: positions of the bits of the range: of nclx, which precedes the AV1 stream, or else of the sequence
+            header of each stream with colours.
+        number_bits: positions of the 8 bits of the primaries and of the 8 bits of the matrix coefficients in the same
+            places; none where a stream does not describe its colours.
+    """
+
+    matrix: int
+    range_bits: tuple[int, ...]
+    number_bits: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -21,8 +39,9 @@ class AvifHeader:
         bits: bits a sample: 8, 10 or 12.
         code_points: primaries and transfer function (ITU-T H.273) of nclx; without a box of colours, those of the AV1
             stream, as MIAF asks; None where there are none.
-        limited: of nclx with values of limited range, the matrix coefficients (H.273) and where in the file the byte
-            of the range lies; None for others.
+        limited: limited range by nclx; without nclx, by the AV1 stream. None where the range is full.
+        premultiplied: where in the file the type of the reference lies (prem) that says that colours are multiplied
+            by alpha; None where they are not.
         aperture: width, height and offsets of the centre of the clean aperture (clap) in pixels; None where there is
             none.
         quarter_turns: anticlockwise (irot).
@@ -31,7 +50,8 @@ class AvifHeader:
 
     bits: int = 8
     code_points: tuple[int, int] | None = None
-    limited: tuple[int, int] | None = None
+    limited: LimitedRange | None = None
+    premultiplied: int | None = None
     aperture: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
     quarter_turns: int = 0
     mirror: int | None = None
@@ -79,36 +99,66 @@ def _read(data: bytes) -> AvifHeader:
         first.setdefault(kind, at)
     boxes = [at for kind, at, _ in own if kind == b"colr"]
     colours = [at for at in boxes if data[at : at + 4] == b"nclx"]
-    code_points = struct.unpack_from(">2H", data, colours[0] + 4) if colours else None
-    limited = None
-    if colours and not data[colours[0] + 10] & 0x80:
-        limited = int.from_bytes(data[colours[0] + 8 : colours[0] + 10], "big"), colours[0] + 10
-    if not boxes:
-        code_points = _of_stream(data, start, end, primary)
+    references = list(_references(data, start, end))
+    tiles = [item for kind, _, whole, parts in references if (kind, whole) == (b"dimg", primary) for item in parts]
+    if colours:
+        at = colours[0]
+        primaries, transfer, matrix, flags = struct.unpack_from(">3HB", data, at + 4)
+        code_points: tuple[int, int] | None = primaries, transfer
+        limited = None if flags & 0x80 else LimitedRange(matrix, (8 * (at + 10),), ((8 * (at + 5), 8 * (at + 9)),))
+    else:
+        streams = _streams(data, start, end, [primary, *dict.fromkeys(tiles)])
+        described = (found.code_points for _, found in streams if found.code_points is not None)
+        code_points = None if boxes else next(described, None)
+        limited = _limited_by_streams(streams)
+    premultiplied = (at for kind, at, item, _ in references if (kind, item) == (b"prem", primary))
     depths = [data[at + 2] for kind, at, _ in all_boxes if kind == b"av1C"]  # of a grid, its tiles have it
     mirror = first.get(b"imir")
     return AvifHeader(
         bits=max([12 if flags & 0x20 else 10 for flags in depths if flags & 0x40], default=8),
         code_points=code_points,
         limited=limited,
+        premultiplied=next(premultiplied, None),
         aperture=_fractions(data, first[b"clap"]) if b"clap" in first else None,
         quarter_turns=data[first[b"irot"]] & 3 if b"irot" in first else 0,
         mirror=None if mirror is None else data[mirror] & 1,
     )
 
 
-def _of_stream(data: bytes, start: int, end: int, primary: int) -> tuple[int, int] | None:
-    """Code points of the sequence header of the primary image; of a grid, those of the first of its tiles."""
+def _streams(data: bytes, start: int, end: int, items: list[int]) -> list[tuple[int, StreamColours]]:
+    """(place in the file, colours) of the AV1 streams among the items, in the order of these: the primary image or,
+    where it is a grid, its tiles."""
     location = _find(data, b"iloc", start, end)
-    if location is None:
+    places = dict(_places(data, location[1])) if location else {}
+    at = [places[item] for item in items if item in places]
+    found = [(place, sequence_colours(data[place : place + _SEQUENCE_BYTES])) for place in at]
+    return [(place, colours) for place, colours in found if colours is not None]
+
+
+def _limited_by_streams(streams: list[tuple[int, StreamColours]]) -> LimitedRange | None:
+    """The range of the first stream; libavif asks that the others have the same."""
+    if not streams or streams[0][1].limited_bit is None:
         return None
-    places = _places(data, location[1])
-    first = [place for item, place in places if item == primary]
-    for place in first + [place for item, place in places if item != primary]:
-        found = sequence_code_points(data[place : place + _SEQUENCE_BYTES])
-        if found is not None:
-            return found
-    return None
+    return LimitedRange(
+        streams[0][1].matrix,
+        tuple(8 * place + found.limited_bit for place, found in streams if found.limited_bit is not None),
+        tuple(
+            (8 * place + found.number_bits[0], 8 * place + found.number_bits[1])
+            for place, found in streams
+            if found.number_bits is not None
+        ),
+    )
+
+
+def _references(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int, tuple[int, ...]]]:
+    """(type, where the type lies, item, items that it refers to) of the references in the box iref."""
+    box = _find(data, b"iref", start, end)
+    if box is None:
+        return
+    size, letter = (4, "I") if data[box[1]] else (2, "H")
+    for kind, at, _ in read_boxes(data, box[1] + 4, box[2]):
+        item, count = struct.unpack_from(f">{letter}H", data, at)
+        yield kind, data.rindex(kind, 0, at), item, struct.unpack_from(f">{count}{letter}", data, at + size + 2)
 
 
 def _places(data: bytes, at: int) -> list[tuple[int, int]]:

@@ -117,7 +117,7 @@ def _decode_avif(image: Image.Image, data: bytes, name: str, max_pixels: int) ->
         values = deep_avif(data, name, header)
     else:
         image.info.pop("exif", None)  # into which Pillow puts rotation and mirror, without the crop before them
-        limited = limited_avif(data, name, header) if image.mode == "RGB" else None
+        limited = limited_avif(data, name, header) if image.mode in ("RGB", "RGBA") else None
         values = decode_pil(image, name, max_pixels).values if limited is None else limited
     return with_properties(values, found if isinstance(found, bytes) and found else None, name, header)
 
