@@ -305,7 +305,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/comparison.py",
-        "(self.explained_share or 0.0) >= 0.5",
+        "(self.explained_share or 0.0) >= NAMED_HALF",
         "(self.explained_share or 0.0) >= 0.05",
         ("tests/relational_iqa/results/test_reasons.py",),
     ),

@@ -14,7 +14,7 @@ from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
-from relational_iqa.results.reasons import MIN_TOLD, SMALL, Reason, reasons_of
+from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, SMALL, Reason, reasons_of
 from relational_iqa.results.regions import Region, find_regions
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
@@ -184,7 +184,12 @@ class Comparison:
         names, better = labels or self.labels, self.better
         if better != "a" and better != "b":
             return undecided_reasons(self.findings, names)
-        return decided_reasons(self.told, better, names, *self._explanation, self._unnamed)
+        return decided_reasons(self.told, better, names, *self._explanation, self._unnamed, self._partly)
+
+    @property
+    def _partly(self) -> bool:
+        """Whether there are reasons, and they hold less than half of the better image's lead."""
+        return self.faint is None and (self.explained_share or 0.0) < NAMED_HALF
 
     @cached_property
     def _unnamed(self) -> Region | None:
@@ -194,7 +199,7 @@ class Comparison:
         worse: Side = "b" if better == "a" else "a"
         found, faint = self._attribution, self.faint
         ahead, behind = (float(found.against(side).sum()) for side in (worse, better))
-        if faint is not None or (self.explained_share or 0.0) >= 0.5 or ahead <= behind:
+        if faint is not None or (self.explained_share or 0.0) >= NAMED_HALF or ahead <= behind:
             return None
         unnamed = [region for region in self.regions if region.axis is None and region.side == worse]
         small = (region for region in unnamed if region.part_of(self.shape) <= SMALL and region.share >= MIN_TOLD)

@@ -16,6 +16,7 @@ from relational_iqa.results.words.sentences import MAX_DEFECTS, MAX_TRADE_OFFS
 
 MIN_TOLD = 0.1  # share of the lead that a defect must hold to be told
 RELATIVE_SHARE = 0.25  # a defect that holds this much less than the first one is not told
+NAMED_HALF = 0.5  # reasons that hold less of the lead are said to be a part only
 SMALL = 0.1  # of the picture; a smaller region is named by its box
 MOSTLY_INSIDE = 0.6  # least part of a defect's lead inside a region that is named as its place
 

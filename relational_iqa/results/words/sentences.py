@@ -117,6 +117,7 @@ def decided_reasons(
     faint: Finding | None = None,
     advantage: Advantage | None = None,
     unnamed: Unnamed | None = None,
+    partly: bool = False,
 ) -> str:
     """Why one image is better, for example "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is
     blockier (0.1, everywhere)".
@@ -129,6 +130,7 @@ def decided_reasons(
             `fallback_reasons.py`.
         advantage: where the better image is ahead. It is described after UNEXPLAINED where there is no other reason.
         unnamed: a region that no kind of distortion explains and that holds much of the margin.
+        partly: whether the reasons hold less than half of the better image's lead, which is said after them.
     """
     own = [Remark(reason.finding, reason.opposite) for reason in told if not reason.against]
     other = [reason.finding for reason in told if reason.against]
@@ -137,7 +139,8 @@ def decided_reasons(
         other = [finding for finding in other if finding.axis != faint.axis]
     defects, merits = _clauses(own, names), _clauses([Remark(finding) for finding in other], names)
     loser = names[1] if better == "a" else names[0]
-    apart = "" if unnamed is None else f"{loser} is worse in a box of {unnamed.box} in a way that has no name"
+    rest = "most of the difference is of a kind that has no name" if partly and defects else ""
+    apart = rest if unnamed is None else f"{loser} is worse in a box of {unnamed.box} in a way that has no name"
     if not defects and apart:
         defects, apart = apart, ""
     elif not defects:

@@ -71,10 +71,10 @@ def sure(confidence: float | None, margin: float = -1.3, **maps: np.ndarray) -> 
 
 
 def test_the_sentence_says_how_sure_the_sign_is_and_never_that_it_is_certain():
-    why = "A is noisier (0.2, top)"
-    assert sure(0.953, noise=flat(-0.2, TOP)).summary() == f"B is clearly better by 1.3 levels (95 % sure): {why}."
-    assert sure(1.0, noise=flat(-0.2, TOP)).summary() == f"B is clearly better by 1.3 levels (over 99 % sure): {why}."
-    assert sure(None, noise=flat(-0.2, TOP)).summary() == f"B is clearly better by 1.3 levels: {why}."
+    why = "A is noisier (0.2, everywhere)"
+    assert sure(0.953, noise=flat(-0.2)).summary() == f"B is clearly better by 1.3 levels (95 % sure): {why}."
+    assert sure(1.0, noise=flat(-0.2)).summary() == f"B is clearly better by 1.3 levels (over 99 % sure): {why}."
+    assert sure(None, noise=flat(-0.2)).summary() == f"B is clearly better by 1.3 levels: {why}."
 
 
 def test_below_sixty_percent_no_image_is_better_and_the_sentence_says_so_with_the_odds():

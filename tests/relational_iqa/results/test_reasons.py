@@ -70,6 +70,12 @@ def test_a_lead_that_nothing_explains_is_told_by_its_box_and_not_by_an_invented_
     assert beside.explained_share == pytest.approx(0.11, abs=0.02)
 
 
+def test_reasons_that_hold_less_than_half_of_the_lead_are_said_to_be_a_part():
+    some = compared(area(1.0), noise=area(0.4, np.s_[:40, :])).reasons()
+    assert some == "B is noisier (0.4, top); most of the difference is of a kind that has no name"
+    assert compared(area(1.0), noise=area(0.4, np.s_[:80, :])).reasons() == "B is noisier (0.4, mostly top)"
+
+
 def test_what_speaks_against_the_verdict_comes_last_and_never_on_an_axis_that_was_told():
     result = compared(
         area(1.0), noise=area(0.4, LEFT) - area(0.9, RIGHT), smearing=area(-0.5), haze=area(-0.3), blocking=area(-0.4)
