@@ -168,7 +168,7 @@ def _blamed_in_json(value: Any, original: str, path: str = "") -> Iterator[str]:
 
 def _blamed_in_sentence(sentence: str) -> Iterator[str]:
     """Defects that the sentence gives the original: its name before "is" and no praise, or before a place, as in
-    "edit.png is noisier in some places (0.5) and photo.png in others (0.4)"."""
+    "edit.png is noisier in some places (strong) and photo.png in others (moderate)"."""
     for match in _SAID_OF_ORIGINAL.finditer(sentence):
         said = match[1].strip()
         if not _PRAISE.match(said):

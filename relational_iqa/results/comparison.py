@@ -173,7 +173,7 @@ class Comparison:
         return f"{said} ({sure})" if sure else said
 
     def reasons(self, labels: tuple[str, str] | None = None) -> str:
-        """Why: "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is blockier (0.1, everywhere)".
+        """Why: "A is blurrier (moderate, lower left) and noisier (faint, top), though B is blockier (faint, middle)".
 
         At most three defects of the worse image come first, that which holds most of the margin at the head, then at
         most two of the better one; if neither is better, the image with the most salient finding comes first. Each axis
@@ -247,12 +247,13 @@ class Comparison:
             "reasons": [
                 {
                     "side": reason.side, "axis": reason.axis, "word": reason.word, "intensity": reason.intensity,
-                    "share": reason.share, "where": reason.finding.where, "against": reason.against,
+                    "strength": reason.strength, "share": reason.share, "where": reason.finding.where,
+                    "against": reason.against,
                 }
                 for reason in self.told
             ],
             "explained_share": self.explained_share,
-            "regions": [asdict(region) for region in self.regions],
+            "regions": [{**asdict(region), "strength": region.strength} for region in self.regions],
             "axes": axes_table(self.maps, self.findings),
             "meta": self.meta,
         })  # fmt: skip

@@ -59,6 +59,11 @@ class Reason:
         """Mean strength where it is, 0 to 1."""
         return self.finding.intensity
 
+    @property
+    def strength(self) -> str:
+        """The intensity in words: "faint", "moderate" or "strong"."""
+        return self.finding.strength
+
 
 def reasons_of(
     found: Attribution, regions: Sequence[Region], shape: tuple[int, int], better: Side

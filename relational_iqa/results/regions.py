@@ -16,6 +16,7 @@ import numpy as np
 from relational_iqa.results.attribution import Attribution, box_mean
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import Side
+from relational_iqa.results.words.strengths import strength_word
 
 MAX_REGIONS = 8
 MIN_REGION_PX = 16  # in the image: what a person can still find on a screen
@@ -55,6 +56,11 @@ class Region:
     axis: str | None
     word: str
     intensity: float
+
+    @property
+    def strength(self) -> str | None:
+        """The intensity in words, "faint", "moderate" or "strong"; None where no axis explains the region."""
+        return None if self.axis is None else strength_word(self.intensity)
 
     @property
     def box(self) -> str:

@@ -50,7 +50,7 @@ class Score:
         return find(self.maps, worse, max(-self.quality, TIE_MARGIN))
 
     def summary(self) -> str:
-        """One sentence: "x.jpg is 1.3 levels below the reference: blurrier (0.4, mostly lower left)"."""
+        """One sentence: "x.jpg is 1.3 levels below the reference: blurrier (moderate, mostly lower left)"."""
         if self.quality == 0 and all(values.is_zero for values in self.maps.values()):
             return f"{self.name} is identical to the reference."
         own = [finding for finding in worth_saying(self.findings) if finding.side == "b"]

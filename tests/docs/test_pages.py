@@ -18,7 +18,8 @@ from experiments.docs_pictures import make as pictures
 from relational_iqa import cli
 from relational_iqa.commands.parser import Parser
 from relational_iqa.networks.pixel_perfect import Architecture
-from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
+from relational_iqa.results.words.margins import MARGIN_WORDS
+from relational_iqa.results.words.strengths import STRENGTH_WORDS
 from relational_iqa.training.data.training_sets import DataConfig
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pixel_perfect.pretrain import PretrainConfig
@@ -122,10 +123,15 @@ def test_the_words_of_axes_and_margins_are_those_of_the_program():
     page = (ROOT / "docs/concepts.md").read_text(encoding="utf-8")
     for axis in AXES:
         assert f"| `{axis.name}` | {axis.more} | {axis.less} |" in page
-    rows = re.findall(r"^\| (?:below )?([\d.]+)[^|]*\| ([^|:]+)", page.split("| margin, either sign")[1], re.M)
-    bounds = [0.0, *(entry.below for entry in MARGIN_WORDS[:-1])]
-    assert [words.strip() for _, words in rows] == [entry.word for entry in MARGIN_WORDS]
-    assert [float(number) for number, _ in rows] == [TIE_MARGIN, *bounds[1:]]
+    for head, words in (
+        ("| margin, either sign", MARGIN_WORDS),
+        ("| intensity of a defect | in words", STRENGTH_WORDS),
+    ):
+        table = page.split(head)[1].split("\n\n")[0]
+        rows = re.findall(r"^\| (?:below )?([\d.]+)[^|]*\| ([^|:]+)", table, re.M)
+        bounds = [entry.below for entry in words[:-1]]
+        assert [said.strip() for _, said in rows] == [entry.word for entry in words]
+        assert [float(number) for number, _ in rows] == [bounds[0], *bounds]
 
 
 @pytest.mark.parametrize("name", ["concepts.md", "architecture.md", "how-the-numbers-were-made.md"])

@@ -17,6 +17,7 @@ import numpy as np
 from distortion_engine.catalog import AXES, Axis
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.places import place_of
+from relational_iqa.results.words.strengths import strength_word
 
 AREA_THRESHOLD = 0.1  # |value| above which a pixel counts: half of the first severity level (0.2)
 MIN_SHARE = 0.005  # an area under half a percent of the image is not worth a sentence
@@ -36,7 +37,7 @@ Side = Literal["a", "b"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One axis on which the images differ in one direction: "`side` is `word` (`intensity`, `where`)".
+    """One axis on which the images differ in one direction: "`side` is `word` (`strength`, `where`)".
 
     Args:
         axis: name of the distortion axis.
@@ -70,17 +71,12 @@ class Finding:
         return self.intensity >= MIN_INTENSITY and self.share >= MIN_SHARE
 
     @property
-    def faint(self) -> bool:
-        """Whether it is too weak to matter, so that a sentence says "faintly" and gives a second digit."""
-        return self.intensity < MIN_INTENSITY
-
-    @property
-    def amount(self) -> str:
-        """The intensity as people read it: "0.4", faint ones "0.04"."""
-        return f"{self.intensity:.{2 if self.faint else 1}f}"
+    def strength(self) -> str:
+        """The intensity in words: "faint", "moderate" or "strong"."""
+        return strength_word(self.intensity)
 
     def __str__(self) -> str:
-        return f"{'faintly ' if self.faint else ''}{self.word} ({self.amount}, {self.where})"
+        return f"{self.word} ({self.strength}, {self.where})"
 
 
 def find(
@@ -209,7 +205,11 @@ def axes_table(maps: Mapping[str, Map], findings: Sequence[Finding]) -> list[dic
             "where": own[0].where if own else "nowhere",
             "matters": any(finding.matters for finding in own),
             "findings": [
-                {"side": f.side, "word": f.word, "intensity": f.value, "share": f.share, "where": f.where} for f in own
+                {
+                    "side": f.side, "word": f.word, "intensity": f.value, "strength": f.strength, "share": f.share,
+                    "where": f.where,
+                }
+                for f in own
             ],
         })  # fmt: skip
     return rows

@@ -1,8 +1,9 @@
 """Findings in sentences: every axis is named once, also where it sets the images apart in both directions.
 
-"B is noisier (0.5, everywhere)" is one finding. Where B has more of an axis in one area and A in another, the two
-findings make one remark: "B is more smeared in the middle (0.5) and A at the top (0.4)". Where two areas have no place
-to name, they are told apart as "in some places" and "in others", so that a sentence never says the same of both images.
+"B is noisier (strong, everywhere)" is one finding. Where B has more of an axis in one area and A in another, the
+two findings make one remark: "B is more smeared in the middle (strong) and A at the top (faint)". Where two areas have
+no place to name, they are told apart as "in some places" and "in others", so that a sentence never says the same of
+both images.
 
 Where no finding of the worse image explains the verdict, the sentence names a faint one (`fallback_reasons.py`). Where
 there is none either, it says so and says on how much of the picture the better image is ahead. Naming only the merits
@@ -46,26 +47,24 @@ class Remark:
         return Remark(self.opposite, self.finding)
 
     def predicate(self) -> str:
-        """What follows "A is" in a sentence about one image: "blurrier (0.4, top)", "brighter on the left side (0.4)
-        but darker on the right side (0.3)"."""
+        """What follows "A is" in a sentence about one image: "blurrier (moderate, top)", "brighter on the left
+        side (moderate) but darker on the right side (faint)"."""
         if self.opposite is None:
             return str(self.finding)
         here, there = _apart(self.finding, self.opposite)
-        word = f"faintly {self.finding.word}" if self.finding.faint else self.finding.word
-        return f"{word} {here} but {self.opposite.word} {there}"
+        return f"{self.finding.word} {here} but {self.opposite.word} {there}"
 
     def clause(self, names: tuple[str, str]) -> str:
         """A whole clause, with `names` for a and b.
 
-        Two examples: "A is blurrier (0.4, top)", "B is more smeared in the middle (0.5) and A at the top (0.4)".
+        Two examples: "A is blurrier (moderate, top)", "B is more smeared in the middle (strong) and A at the top
+        (moderate)".
         """
         called = dict(zip(("a", "b"), names, strict=True))
         if self.opposite is None or not self.of_both:
             return f"{called[self.finding.side]} is {self.predicate()}"
         here, there = _apart(self.finding, self.opposite)
-        word = f"faintly {self.finding.word}" if self.finding.faint else self.finding.word
-        other = f"{called[self.opposite.side]}{' more so' if self.finding.faint else ''}"
-        return f"{called[self.finding.side]} is {word} {here} and {other} {there}"
+        return f"{called[self.finding.side]} is {self.finding.word} {here} and {called[self.opposite.side]} {there}"
 
 
 def remarks(findings: Sequence[Finding]) -> list[Remark]:
@@ -119,8 +118,8 @@ def decided_reasons(
     unnamed: Unnamed | None = None,
     partly: bool = False,
 ) -> str:
-    """Why one image is better, for example "A is blurrier (0.4, lower left) and noisier (0.2, top), though B is
-    blockier (0.1, everywhere)".
+    """Why one image is better, for example "A is blurrier (moderate, lower left) and noisier (faint, top), though B is
+    blockier (faint, everywhere)".
 
     Args:
         told: the reasons in their order, those against the verdict last.
@@ -192,7 +191,7 @@ def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> str:
 
 
 def _apart(first: Finding, second: Finding) -> tuple[str, str]:
-    """Where two findings of one axis lie, in words that do not contradict each other, with their intensities."""
+    """Where two findings of one axis lie, in words that do not contradict each other, with their strengths."""
     base, other = (finding.where.removeprefix("mostly ") for finding in (first, second))
     if base in _NO_PLACE:
         here = "in most places" if base == "everywhere" else "in some places"
@@ -204,7 +203,7 @@ def _apart(first: Finding, second: Finding) -> tuple[str, str]:
         here, there = f"in some places {_at(base)}", "in others"
     else:
         here, there = _at(first.where), _at(second.where)
-    return f"{here} ({first.amount})", f"{there} ({second.amount})"
+    return f"{here} ({first.strength})", f"{there} ({second.strength})"
 
 
 def _at(where: str) -> str:

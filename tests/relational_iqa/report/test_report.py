@@ -23,7 +23,7 @@ NASTY = "<script>alert('x')</script>&\"quoted\".png"
 
 def test_verdict_and_reasons_stand_on_top(tmp_path: Path, photo: np.ndarray) -> None:
     page = Page(written(tmp_path, comparison(noise=flat(-0.4), haze=flat(0.3)), photo))
-    assert "B is clearly better by 1.3 levels A is noisier (0.4, everywhere), though B is hazier" in page.text
+    assert "B is clearly better by 1.3 levels A is noisier (moderate, everywhere), though B is hazier" in page.text
     assert page.open == []
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -46,7 +46,7 @@ def test_a_verdict_without_a_reason_says_where_the_lead_is_and_every_crop_is_the
     text = written(tmp_path, result, photo)
     assert (
         "No single kind of distortion explains the verdict, but place by place B is better on 38\N{NO-BREAK SPACE}% "
-        "of the picture, on the left side; against that, B is more smeared (0.3, everywhere)."
+        "of the picture, on the left side; against that, B is more smeared (moderate, everywhere)."
     ) in text
     crops = [
         image for image in Page(written(tmp_path, with_spot(), photo)).all("img") if "in region" in str(image["alt"])

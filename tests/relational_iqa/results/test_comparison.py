@@ -53,8 +53,8 @@ def test_the_sentence_of_the_design_is_said():
     local = flat(-0.3) + flat(-3.0, LOWER_LEFT) + flat(-0.8, TOP)
     result = compare(-1.3, local, sharpness=flat(0.4, LOWER_LEFT), noise=flat(-0.2, TOP), blocking=flat(0.14))
     assert result.summary() == (
-        "B is clearly better by 1.3 levels: A is blurrier (0.4, lower left) and noisier (0.2, top), "
-        "though B is blockier (0.1, everywhere)."
+        "B is clearly better by 1.3 levels: A is blurrier (moderate, lower left) and noisier (faint, top), "
+        "though B is blockier (faint, everywhere)."
     )
 
 
@@ -71,7 +71,7 @@ def sure(confidence: float | None, margin: float = -1.3, **maps: np.ndarray) -> 
 
 
 def test_the_sentence_says_how_sure_the_sign_is_and_never_that_it_is_certain():
-    why = "A is noisier (0.2, everywhere)"
+    why = "A is noisier (faint, everywhere)"
     assert sure(0.953, noise=flat(-0.2)).summary() == f"B is clearly better by 1.3 levels (95 % sure): {why}."
     assert sure(1.0, noise=flat(-0.2)).summary() == f"B is clearly better by 1.3 levels (over 99 % sure): {why}."
     assert sure(None, noise=flat(-0.2)).summary() == f"B is clearly better by 1.3 levels: {why}."
@@ -82,7 +82,7 @@ def test_below_sixty_percent_no_image_is_better_and_the_sentence_says_so_with_th
     assert result.better == "cannot tell" and result.told_margin == 0
     assert result.summary() == (
         "Cannot tell which of A and B is better (B at 55 %, margin 1.3 levels): "
-        "B is blockier (0.4, lower left); A is noisier (0.2, top)."
+        "B is blockier (moderate, lower left); A is noisier (faint, top)."
     )
     assert sure(0.5).summary() == (
         "Cannot tell which of A and B is better (even odds, margin 1.3 levels); "
@@ -166,8 +166,8 @@ def test_a_tie_names_margin_and_limit():
 def test_a_tie_still_says_how_the_images_differ():
     result = compare(0.03, local=flat(), noise=flat(0.5), blocking=flat(-0.3))
     assert result.summary() == (
-        "A and B look equally good (margin 0.03 levels, below 0.1): B is noisier (0.5, everywhere); "
-        "A is blockier (0.3, everywhere)."
+        "A and B look equally good (margin 0.03 levels, below 0.1): B is noisier (strong, everywhere); "
+        "A is blockier (moderate, everywhere)."
     )
 
 
@@ -180,7 +180,7 @@ def test_identical_images_are_called_identical():
 def test_file_names_are_used_and_equal_names_told_apart():
     result = compare(1.0, noise=flat(0.4))
     said = replace(result, names=("x.png", "y.png")).summary()
-    assert said == "x.png is clearly better by 1.0 levels: y.png is noisier (0.4, everywhere)."
+    assert said == "x.png is clearly better by 1.0 levels: y.png is noisier (moderate, everywhere)."
     assert replace(result, names=("x.png", "x.png")).summary().startswith("A (x.png) is clearly better")
 
 
@@ -189,29 +189,33 @@ def test_at_most_three_defects_and_two_trade_offs_are_named():
     maps = {name: flat(0.5 if index < 5 else -0.4) for index, name in enumerate(names)}
     sentence = compare(2.0, **maps).reasons()
     worse, better = sentence.split(", though ")
-    assert (worse.count("(0.5"), better.count("(0.4")) == (3, 2)
+    assert (worse.count("(strong"), better.count("(moderate")) == (3, 2)
 
 
 def test_faint_and_tiny_differences_are_not_mentioned_beside_one_that_matters():
     tiny = flat(0.9, (slice(0, 2), slice(0, 5)))
     assert 10 / (HEIGHT * WIDTH) < MIN_SHARE
     assert (
-        compare(1.0, blocking=flat(0.4), noise=flat(0.09), impulse=tiny).reasons() == "B is blockier (0.4, everywhere)"
+        compare(1.0, blocking=flat(0.4), noise=flat(0.09), impulse=tiny).reasons()
+        == "B is blockier (moderate, everywhere)"
     )
     assert compare(0.0, noise=flat(0.09), impulse=tiny).reasons() == ""
 
 
 def test_a_finding_dwarfed_by_another_stays_out_of_the_sentence():
     reasons = compare(1.0, noise=flat(0.9), impulse=flat(0.2, (slice(0, 8), slice(0, 12)))).reasons()
-    assert reasons == "B is noisier (0.9, everywhere)"
+    assert reasons == "B is noisier (strong, everywhere)"
 
 
 def test_both_signs_of_one_axis_are_two_findings():
     both = flat(0.6, (slice(0, 60), slice(0, 45))) + flat(-0.4, (slice(0, 60), slice(45, 90)))
     result = compare(1.0, noise=both)
     assert [(finding.side, finding.where) for finding in result.findings] == [("b", "left side"), ("a", "right side")]
-    assert result.reasons() == "B is noisier (0.6, left side)"  # where one is better, the worse one alone
-    assert compare(0.05, noise=both).reasons() == "B is noisier on the left side (0.6) and A on the right side (0.4)"
+    assert result.reasons() == "B is noisier (strong, left side)"  # where one is better, the worse one alone
+    assert (
+        compare(0.05, noise=both).reasons()
+        == "B is noisier on the left side (strong) and A on the right side (moderate)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -234,7 +238,7 @@ def test_two_sided_axes_are_told_of_the_image_that_is_worse_there(axis, value, l
 
 def test_blur_stays_a_trade_off_where_noise_explains_the_verdict():
     result = compare(1.0, noise=flat(0.6), sharpness=flat(0.3))
-    assert result.reasons() == "B is noisier (0.6, everywhere), though A is blurrier (0.3, everywhere)"
+    assert result.reasons() == "B is noisier (strong, everywhere), though A is blurrier (moderate, everywhere)"
 
 
 @pytest.mark.parametrize(
@@ -341,7 +345,7 @@ def score(quality: float, **maps: np.ndarray) -> Score:
 
 def test_a_score_says_how_far_below_the_reference_and_why():
     result = score(-1.3, sharpness=flat(-0.4, LOWER_LEFT), noise=flat(0.2, TOP))
-    why = "blurrier (0.4, lower left) and noisier (0.2, top)"
+    why = "blurrier (moderate, lower left) and noisier (faint, top)"
     assert result.summary() == f"x.jpg is 1.3 levels below the reference: {why}."
     assert score(0.0).summary() == "x.jpg is identical to the reference."
     assert score(-0.05, noise=flat(0.01)).summary() == "x.jpg is as good as the reference."

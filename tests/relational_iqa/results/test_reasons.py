@@ -30,7 +30,7 @@ def test_the_defect_that_holds_most_of_the_lead_comes_first_though_another_is_st
     result = compared(area(2.0, LEFT) + area(0.5, RIGHT), noise=area(0.3, LEFT), blocking=area(0.8, RIGHT))
     assert [(reason.axis, round(reason.share, 2)) for reason in result.told] == [("noise", 0.77), ("blocking", 0.23)]
     assert result.explained_share == pytest.approx(1.0, abs=0.01)
-    assert result.reasons() == "B is noisier (0.3, left side) and blockier (0.8, right side)"
+    assert result.reasons() == "B is noisier (moderate, left side) and blockier (strong, right side)"
 
 
 def test_a_defect_where_the_better_image_does_not_lead_is_no_reason():
@@ -50,14 +50,16 @@ def test_a_scratch_of_half_a_percent_that_makes_the_verdict_is_named_with_its_bo
     scratch = np.s_[50:58, 40:56]
     result = compared(area(3.0, scratch) + area(0.01), impulse=area(0.7, scratch))
     assert result.told[0].axis == "impulse" and result.told[0].region is not None
-    assert result.reasons() == f"B is more specked (0.7, {result.told[0].region.box})"
+    assert result.reasons() == f"B is more specked (strong, {result.told[0].region.box})"
     assert result.told[0].region.left <= 40 and result.told[0].region.left + result.told[0].region.width >= 56
 
 
 def test_an_image_that_is_off_in_both_directions_has_box_and_place_in_one_clause():
     spot, other = np.s_[16:40, 16:40], np.s_[80:, 100:]
     result = compared(area(9.0, spot) + area(1.0, other), brightness=area(0.5, spot) - area(0.4, other))
-    assert result.reasons() == (f"B is brighter in {result.regions[0].box} (0.5) but darker at the lower right (0.4)")
+    assert result.reasons() == (
+        f"B is brighter in {result.regions[0].box} (strong) but darker at the lower right (moderate)"
+    )
 
 
 def test_a_lead_that_nothing_explains_is_told_by_its_box_and_not_by_an_invented_reason():
@@ -66,14 +68,14 @@ def test_a_lead_that_nothing_explains_is_told_by_its_box_and_not_by_an_invented_
     assert alone.told == () and alone.explained_share == 0
     assert alone.reasons() == f"B is worse in a box of {alone.regions[0].box} in a way that has no name"
     beside = compared(area(2.0, block) + area(0.6, np.s_[:16, :20]), noise=area(0.4, np.s_[:16, :20]))
-    assert beside.reasons().startswith("B is noisier (0.4, 20 × 16 px at (0, 0)); B is worse in a box of ")
+    assert beside.reasons().startswith("B is noisier (moderate, 20 × 16 px at (0, 0)); B is worse in a box of ")
     assert beside.explained_share == pytest.approx(0.11, abs=0.02)
 
 
 def test_reasons_that_hold_less_than_half_of_the_lead_are_said_to_be_a_part():
     some = compared(area(1.0), noise=area(0.4, np.s_[:40, :])).reasons()
-    assert some == "B is noisier (0.4, top); most of the difference is of a kind that has no name"
-    assert compared(area(1.0), noise=area(0.4, np.s_[:80, :])).reasons() == "B is noisier (0.4, mostly top)"
+    assert some == "B is noisier (moderate, top); most of the difference is of a kind that has no name"
+    assert compared(area(1.0), noise=area(0.4, np.s_[:80, :])).reasons() == "B is noisier (moderate, mostly top)"
 
 
 def test_what_speaks_against_the_verdict_comes_last_and_never_on_an_axis_that_was_told():
@@ -84,7 +86,8 @@ def test_what_speaks_against_the_verdict_comes_last_and_never_on_an_axis_that_wa
         ("noise", False), ("smearing", True), ("blocking", True)
     ]  # fmt: skip
     assert result.reasons() == (
-        "B is noisier (0.4, left side), though A is more smeared (0.5, everywhere) and blockier (0.4, everywhere)"
+        "B is noisier (moderate, left side), though A is more smeared (strong, everywhere) and blockier (moderate, "
+        "everywhere)"
     )
 
 
@@ -93,7 +96,7 @@ def test_where_neither_is_better_nothing_is_a_reason_for_a_verdict():
     unsure = replace(compared(area(1.0), noise=area(0.4)), confidence=0.55)
     for result in (tie, unsure):
         assert result.told == () and result.explained_share is None
-        assert result.reasons() == "B is noisier (0.4, everywhere)"
+        assert result.reasons() == "B is noisier (moderate, everywhere)"
 
 
 def test_the_json_lists_reasons_with_their_shares_and_regions():
@@ -103,7 +106,7 @@ def test_the_json_lists_reasons_with_their_shares_and_regions():
     assert said["explained_share"] == pytest.approx(1.0, abs=0.01)
     assert said["regions"][0]["axis"] == "noise" and said["regions"][0]["left"] == 0
     assert set(said["regions"][0]) == {
-        "left", "top", "width", "height", "share", "margin", "side", "axis", "word", "intensity"
+        "left", "top", "width", "height", "share", "margin", "side", "axis", "word", "intensity", "strength"
     }  # fmt: skip
 
 

@@ -50,13 +50,13 @@ def test_every_axis_has_its_words() -> None:
 @pytest.mark.parametrize("axis", list(WORDS))
 def test_the_sign_of_a_map_chooses_image_and_word(axis: str) -> None:
     more, less = WORDS[axis]
-    assert reasons(axis, 0.4, A) == f"{more} (0.4, everywhere)"  # positive: b has more
-    assert reasons(axis, -0.4, B) == f"{more.replace('B', 'A', 1)} (0.4, everywhere)"
+    assert reasons(axis, 0.4, A) == f"{more} (moderate, everywhere)"  # positive: b has more
+    assert reasons(axis, -0.4, B) == f"{more.replace('B', 'A', 1)} (moderate, everywhere)"
     if less is None:  # the better image having more of a defect is no reason for the verdict
         assert not reasons(axis, -0.4, A).startswith("B is") and not reasons(axis, 0.4, B).startswith("A is")
     else:
-        assert reasons(axis, -0.4, A) == f"{less} (0.4, everywhere)"
-        assert reasons(axis, 0.4, B) == f"{less.replace('B', 'A', 1)} (0.4, everywhere)"
+        assert reasons(axis, -0.4, A) == f"{less} (moderate, everywhere)"
+        assert reasons(axis, 0.4, B) == f"{less.replace('B', 'A', 1)} (moderate, everywhere)"
 
 
 def literal_areas(values: np.ndarray, local: np.ndarray, sign: int) -> tuple[float, float, float, str] | None:
@@ -137,9 +137,9 @@ def beside_reference(has_a: float, has_b: float, axis: str, margin: float) -> Co
 def test_beside_a_reference_the_image_that_is_off_has_the_defect(axis: str) -> None:
     more, less = WORDS[axis]
     assert less is not None
-    assert beside_reference(0.0, 0.4, axis, A).reasons() == f"{more} (0.4, everywhere)"
-    assert beside_reference(0.0, -0.4, axis, A).reasons() == f"{less} (0.4, everywhere)"
-    assert beside_reference(-0.4, 0.0, axis, B).reasons() == f"{less.replace('B', 'A', 1)} (0.4, everywhere)"
+    assert beside_reference(0.0, 0.4, axis, A).reasons() == f"{more} (moderate, everywhere)"
+    assert beside_reference(0.0, -0.4, axis, A).reasons() == f"{less} (moderate, everywhere)"
+    assert beside_reference(-0.4, 0.0, axis, B).reasons() == f"{less.replace('B', 'A', 1)} (moderate, everywhere)"
     for margin in (A, B):  # whatever the margin says, an image as the reference has no defect
         for off in (0.4, -0.4):
             assert {finding.side for finding in beside_reference(0.0, off, axis, margin).findings} <= {"b"}
@@ -162,5 +162,5 @@ def test_the_map_of_a_finding_is_positive_where_its_image_has_the_defect(off_a: 
 
 
 def test_a_faint_reason_beside_a_reference_is_a_defect_of_the_image_that_is_off() -> None:
-    assert beside_reference(0.0, -0.05, "contrast", A).reasons() == "B is faintly flatter (0.05, everywhere)"
+    assert beside_reference(0.0, -0.05, "contrast", A).reasons() == "B is flatter (faint, everywhere)"
     assert not beside_reference(0.0, -0.05, "contrast", B).reasons().startswith("A is")

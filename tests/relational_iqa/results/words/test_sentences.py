@@ -15,7 +15,7 @@ SIZE = 60
 WORDS = {axis.name: (axis.more, axis.less, "oversharpened") for axis in AXES}
 
 
-def smeared(side: str, where: str, intensity: float = 0.4, share: float = 0.4) -> Finding:
+def smeared(side: str, where: str, intensity: float = 0.2, share: float = 0.4) -> Finding:
     value = intensity if side == "b" else -intensity
     return Finding("smearing", side, "more smeared", value, share, where)
 
@@ -27,14 +27,15 @@ def said(*findings: Finding) -> str:
 @pytest.mark.parametrize(
     ("first", "second", "sentence"),
     [
-        ("middle", "top", "B is more smeared in the middle (0.4) and A at the top (0.4)"),
-        ("left side", "mostly top", "B is more smeared on the left side (0.4) and A mostly at the top (0.4)"),
-        ("in scattered places", "in scattered places", "B is more smeared in some places (0.4) and A in others (0.4)"),
-        ("everywhere", "in scattered places", "B is more smeared in most places (0.4) and A in others (0.4)"),
-        ("in scattered places", "everywhere", "B is more smeared in some places (0.4) and A in most others (0.4)"),
-        ("everywhere", "upper left", "B is more smeared in most places (0.4) and A at the upper left (0.4)"),
-        ("centre", "everywhere", "B is more smeared in the centre (0.4) and A elsewhere (0.4)"),
-        ("top", "mostly top", "B is more smeared in some places at the top (0.4) and A in others (0.4)"),
+        ("middle", "top", "B is more smeared in the middle (faint) and A at the top (faint)"),
+        ("left side", "mostly top", "B is more smeared on the left side (faint) and A mostly at the top (faint)"),
+        ("in scattered places", "in scattered places",
+         "B is more smeared in some places (faint) and A in others (faint)"),
+        ("everywhere", "in scattered places", "B is more smeared in most places (faint) and A in others (faint)"),
+        ("in scattered places", "everywhere", "B is more smeared in some places (faint) and A in most others (faint)"),
+        ("everywhere", "upper left", "B is more smeared in most places (faint) and A at the upper left (faint)"),
+        ("centre", "everywhere", "B is more smeared in the centre (faint) and A elsewhere (faint)"),
+        ("top", "mostly top", "B is more smeared in some places at the top (faint) and A in others (faint)"),
     ],
 )  # fmt: skip
 def test_an_axis_that_differs_in_both_directions_is_told_once_with_two_places(first, second, sentence):
@@ -46,17 +47,17 @@ def test_a_remark_of_both_images_stands_beside_those_of_one():
     blocks = Finding("blocking", "b", "blockier", 0.3, 0.1, "bottom")
     both = (smeared("b", "everywhere"), smeared("a", "top", share=0.3))
     assert said(*both, noise, blocks) == (
-        "B is more smeared in most places (0.4) and A at the top (0.4); B is blockier (0.3, bottom); "
-        "A is noisier (0.4, top centre)"
+        "B is more smeared in most places (faint) and A at the top (faint); B is blockier (moderate, bottom); "
+        "A is noisier (moderate, top centre)"
     )
 
 
 def test_a_remark_of_both_images_begins_with_the_more_salient_finding():
     pair = (smeared("b", "everywhere", 0.5, 0.5), smeared("a", "top", 0.3))
-    assert said(*pair) == "B is more smeared in most places (0.5) and A at the top (0.3)"
+    assert said(*pair) == "B is more smeared in most places (strong) and A at the top (moderate)"
     noise = Finding("noise", "a", "noisier", -0.6, 0.9, "everywhere")
     assert said(noise, *pair) == (
-        "A is noisier (0.6, everywhere); A is more smeared at the top (0.3) and B elsewhere (0.5)"
+        "A is noisier (strong, everywhere); A is more smeared at the top (moderate) and B elsewhere (strong)"
     )
 
 
@@ -67,7 +68,7 @@ def test_where_one_image_is_better_an_axis_is_told_of_the_worse_one_alone():
     rows[::2], rows[1::2] = -0.5, 0.4
     local = Map.from_array(np.where(rows < 0, -2.0, 1.0))
     result = Comparison(-0.9, {"noise": Map.from_array(rows)}, local, Map.from_array(np.ones((SIZE, SIZE))))
-    assert result.reasons() == "A is noisier (0.5, everywhere)"
+    assert result.reasons() == "A is noisier (strong, everywhere)"
 
 
 def test_one_image_that_is_off_in_both_directions_is_told_so_in_one_clause():
@@ -76,10 +77,11 @@ def test_one_image_that_is_off_in_both_directions_is_told_so_in_one_clause():
     maps = {"brightness": Map.from_array(left + right)}
     worse = Map.from_array(np.full((SIZE, SIZE), 1.0))
     assert Comparison(1.0, maps, worse, worse).reasons() == (
-        "B is brighter on the left side (0.5) but darker on the right side (0.3)"
+        "B is brighter on the left side (strong) but darker on the right side (moderate)"
     )
     assert Score(-1.0, -worse, {"brightness": 0.1}, maps, "x.jpg").summary() == (
-        "x.jpg is 1.0 levels below the reference: brighter on the left side (0.5) but darker on the right side (0.3)."
+        "x.jpg is 1.0 levels below the reference: brighter on the left side (strong) but darker on the right side "
+        "(moderate)."
     )
 
 
@@ -88,7 +90,7 @@ def test_a_score_says_nothing_of_the_reference():
     values[:20] = 0.4
     local = Map.from_array(np.full((SIZE, SIZE), -1.0))
     assert Score(-1.0, local, {"noise": -0.1}, {"noise": Map.from_array(values)}, "x.jpg").summary() == (
-        "x.jpg is 1.0 levels below the reference: noisier (0.4, top)."
+        "x.jpg is 1.0 levels below the reference: noisier (moderate, top)."
     )
 
 
