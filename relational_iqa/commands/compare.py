@@ -9,6 +9,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.jobs.printable import printable
 from relational_iqa.commands.common import check_margin, finish, full_path, load_system
 from relational_iqa.commands.compare_options import CompareOptions
+from relational_iqa.commands.paths import check_map_folder
 
 
 def compare(options: CompareOptions) -> None:
@@ -35,6 +36,8 @@ def _compare_images(options: CompareOptions) -> None:
     inputs, out = options.inputs, options.out
     if out is not None and Path(out).is_dir():
         raise UsageError(f"{out}: is a folder; give a file to write")
+    if options.maps is not None:
+        check_map_folder(options.maps, [*inputs.values(), *([] if options.mask is None else [options.mask])])
 
     from relational_iqa.folders.compared_files import compare_stored
     from relational_iqa.tiling.stored_image import open_images
@@ -46,12 +49,16 @@ def _compare_images(options: CompareOptions) -> None:
     compared = compare_stored(model, images, names, mask, options.align)
     result = compared.result
     lines = [result.summary(), _margin_line(result)]
-    if out is None:
+    if options.maps is not None:
+        compared.write_maps(options.maps)
+        lines.append(f"maps: {full_path(options.maps)}")
+    if out is None and options.maps is None:
         lines.append("maps to look at: add --out report.html")
-    else:
+    elif out is not None:
         compared.write_report(out, shlex.join(["riqa", *sys.argv[1:]]))
         lines.append(f"report: {full_path(out)}")
-    content = {**result.to_json(), "files": inputs, "mask": options.mask, "align": options.align}
+    content = {**result.to_json(), "files": inputs, "mask": options.mask, "maps": options.maps}
+    content["align"] = options.align
     finish(lines, content, options.json)
     untold = "cannot tell which image is better"
     check_margin(result.margin, result.told_margin, options.fail_below, "margin", untold)

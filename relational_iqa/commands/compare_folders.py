@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import check_margin, finish, full_path, load_system
 from relational_iqa.commands.compare_options import CompareOptions
-from relational_iqa.commands.paths import check_outputs
+from relational_iqa.commands.paths import check_map_root, check_outputs
 from relational_iqa.version import __version__
 
 if TYPE_CHECKING:
+    from relational_iqa.folders.compared_files import ComparedFiles
     from relational_iqa.folders.comparison import FolderComparison, Row
     from relational_iqa.folders.pairing import Pair, Pairing
     from relational_iqa.folders.summary import FolderSummary
@@ -34,6 +35,8 @@ def compare_folders(options: CompareOptions) -> None:
     from relational_iqa.folders.pairing import pair_up
 
     out, csv = options.out, options.csv
+    if options.maps is not None:
+        check_map_root(options.maps, list(options.inputs.values()))
     pairing = pair_up(options.a, options.b, options.reference)
     check_outputs([(path, "file") for path in (csv, options.json) if path is not None], pairing.files)
     if out is not None and Path(out).exists() and not Path(out).is_dir():
@@ -45,7 +48,7 @@ def compare_folders(options: CompareOptions) -> None:
     labels = folder_labels(options.a, options.b)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     comparison = FolderComparison(model, labels, options.max_pixels, options.align)
-    rows = _rows(comparison, pairing.pairs, csv)
+    rows = _rows(comparison, pairing.pairs, csv, options.maps)
     summary = summarise(rows, WORST if options.worst is None else options.worst)
     reports = [] if out is None or summary is None else _write_reports(comparison, summary.worst, Path(out))
 
@@ -55,6 +58,8 @@ def compare_folders(options: CompareOptions) -> None:
     lines += _trouble_lines(options, pairing, rows)
     if csv is not None:
         lines.append(f"csv: {full_path(csv)}")
+    if options.maps is not None:
+        lines.append(f"maps, a folder for each pair: {full_path(options.maps)}")
     content = _content(options, labels, pairing, rows, summary)
     finish(lines, {**content, "reports": reports, "meta": {"version": __version__, **model.meta}}, options.json)
     sys.stdout.flush()
@@ -73,13 +78,17 @@ def folder_labels(a: str, b: str) -> tuple[str, str]:
     return "A", "B"
 
 
-def _rows(comparison: "FolderComparison", pairs: "Sequence[Pair]", csv: str | None) -> "list[Row]":
-    """All rows, written to the CSV as they come."""
+def _rows(comparison: "FolderComparison", pairs: "Sequence[Pair]", csv: str | None, maps: str | None) -> "list[Row]":
+    """All rows, written to the CSV as they come, and the maps of each pair to a sub-folder of `maps`."""
     from contextlib import nullcontext
 
     from distortion_engine.jobs.progress import progress
     from relational_iqa.folders.comparison import COLUMNS
     from relational_iqa.folders.csv_table import csv_table
+
+    def keep(pair: "Pair", compared: "ComparedFiles") -> None:
+        if maps is not None:
+            compared.write_maps(Path(maps, pair.name))
 
     rows: list[Row] = []
     try:
@@ -88,7 +97,7 @@ def _rows(comparison: "FolderComparison", pairs: "Sequence[Pair]", csv: str | No
             progress(len(pairs), "pairs") as tick,
         ):
             for pair in pairs:
-                rows.append(comparison.row(pair))
+                rows.append(comparison.row(pair, keep))
                 if table is not None:
                     table.add(rows[-1].to_json())
                 tick()
@@ -159,6 +168,7 @@ def _content(
         "failed": {row.pair.name: row.error for row in rows if row.error},
         "fail_below": options.fail_below,
         "align": options.align,
+        "maps": options.maps,
     }
 
 

@@ -20,6 +20,9 @@ class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
     out: Annotated[str | None, Metavar("REPORT.html|DIR"), Writes("either")] = None
     """Writes a report with maps: of two images one HTML file that works offline, of two folders a folder for the worst
     pairs."""
+    maps: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
+    """Writes every map into a folder: a PNG with its colour scale for each, and all values in maps.npz. Of two folders,
+    a sub-folder for each pair."""
     mask: Annotated[str | None, Metavar("M")] = None
     """Image that says which pixels count: white ones do, black ones do not, grey ones in part. It changes the margin
     and the qualities; the maps stay whole."""

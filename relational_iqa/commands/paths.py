@@ -69,6 +69,38 @@ def check_outputs(outputs: Iterable[tuple[str, str]], inputs: Sequence[str]) -> 
         _check_writable(path)
 
 
+def check_map_folder(folder: str, inputs: Sequence[str]) -> None:
+    """Refuses, before any work, a folder for maps in which a map would replace an image that is read.
+
+    Args:
+        folder: where the maps of one pair go.
+        inputs: files that are read.
+
+    Raises:
+        UsageError: where a map has the name of an input.
+    """
+    from relational_iqa.report.map_pictures import map_file_names
+
+    check_outputs([(os.path.join(folder, name), "file") for name in map_file_names()], inputs)
+
+
+def check_map_root(folder: str, inputs: Sequence[str]) -> None:
+    """Refuses a folder for the maps of many pairs that lies within a folder of images: they would be read as images
+    next time.
+
+    Args:
+        folder: where the maps go, a sub-folder a pair.
+        inputs: folders that are read.
+
+    Raises:
+        UsageError: where the one is, or lies within, one of the others.
+    """
+    real = Path(os.path.realpath(folder))
+    for path in inputs:
+        if os.path.isdir(path) and Path(os.path.realpath(path)) in (real, *real.parents):
+            raise UsageError(f"--maps {folder}: lies within {path}, whose images are read; give a folder outside of it")
+
+
 def _weights(value: str) -> str:
     """The file that is meant; the word itself where there is none, which whoever loads the weights says."""
     from relational_iqa.storage.shipped import find_weights

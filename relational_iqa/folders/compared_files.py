@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relational_iqa.report import write_report
+from relational_iqa.report import write_maps, write_report
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.tiling.stored_image import StoredImage
 
@@ -29,6 +29,11 @@ class ComparedFiles:
         """Writes the HTML report; `command` is shown at its foot. Raises OSError where it cannot be written."""
         a, b, *reference = self.images
         return write_report(self.result, a, b, path, reference=reference[0] if reference else None, command=command)
+
+    def write_maps(self, folder: File) -> list[Path]:
+        """Writes every map into a folder, see `relational_iqa.report.write_maps`. Raises UsageError where that cannot
+        be done."""
+        return write_maps(self.result, folder, *self.images[:2])
 
 
 def compare_stored(

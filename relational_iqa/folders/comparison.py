@@ -1,6 +1,6 @@
 """Every pair of two folders compared by one model: a row each, bad files included."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,16 +94,24 @@ class FolderComparison:
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
         return compare_stored(self.model, open_images(paths, self.max_pixels, self.align), self.labels)
 
-    def row(self, pair: Pair) -> Row:
-        """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised."""
+    def row(self, pair: Pair, use: Callable[[Pair, ComparedFiles], None] | None = None) -> Row:
+        """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised.
+
+        Args:
+            pair: the files.
+            use: is called with what was compared while the images are still held; what it raises is raised.
+        """
         if pair.problem:
             return Row(pair, pair.problem)
         try:
-            result = self.compare(pair).result
+            compared = self.compare(pair)
+            result = compared.result
         except OSError as error:
             return Row(pair, f"{error.filename or pair.a}: {error.strerror or error}")
         except (ImageError, MemoryError, RuntimeError, ValueError) as error:  # RuntimeError: torch, also out of memory
             return Row(pair, printable(" ".join(str(error).split())) or type(error).__name__)
+        if use is not None:
+            use(pair, compared)
         height, width = result.shape
         return Row(
             pair, "", result.better, result.margin, result.quality_a, result.quality_b, (width, height),

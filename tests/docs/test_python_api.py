@@ -52,6 +52,8 @@ def test_every_snippet_of_the_page_runs_and_gives_what_it_says(
     assert names["left"].margin != result.margin
     assert names["score"].quality == result.quality_b and names["ranking"].order[0] == 0
     assert (sandbox / "report.html").stat().st_size > 10_000
+    assert np.array_equal(names["kept"], result.maps["sharpness"].full()) and names["kept"].any()
+    assert np.abs(names["sharpness"] - names["kept"]).max() < 1e-6 and (sandbox / "maps" / "noise.png").exists()
 
     assert names["value"].requires_grad and torch.isfinite(names["output"].grad).all()
     assert names["rendered"].image.shape == names["reference"].shape == (3, height, width)
