@@ -123,7 +123,7 @@ def answer(comparison: Any, original_first: bool) -> Answer:
         explained=comparison.explained_share,
         blamed=(
             *_blamed_in_json(comparison.to_json(), "a" if original_first else "b"),
-            *_blamed_in_sentence(sentence),
+            *_blamed_in_sentence(_with_names(sentence, sides.get(comparison.better), original_first)),
         ),
     )
 
@@ -164,6 +164,19 @@ def _blamed_in_json(value: Any, original: str, path: str = "") -> Iterator[str]:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for item in value:
             yield from _blamed_in_json(item, original, path)
+
+
+def _with_names(sentence: str, winner: Side | None, original_first: bool) -> str:
+    """The sentence with a name wherever it says "the other", "the first", "the second" or "it" in place of one."""
+    first, second = NAMES["original"], NAMES["edited"]
+    if not original_first:
+        first, second = second, first
+    said = sentence.replace("the first ", f"{first} ").replace("the second ", f"{second} ")
+    if winner is None:
+        return said
+    better = NAMES[winner]
+    said = said.replace("the other ", f"{better} ").replace(" it is ", f" {better} is ")
+    return re.sub(r"(is ahead [^;]*), though (?=\w)", rf"\1, though {better} is ", said)
 
 
 def _blamed_in_sentence(sentence: str) -> Iterator[str]:

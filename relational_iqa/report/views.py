@@ -17,7 +17,7 @@ from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, explanation, percent
 from relational_iqa.results.words.findings import Finding
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
-from relational_iqa.results.words.sentences import remarks
+from relational_iqa.results.words.sentences import NOTHING_STANDS_OUT, remarks
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map
 SCALE_END = 5.0  # levels at either end of the margin scale: the whole distortion ladder
@@ -104,7 +104,7 @@ def sentence(comparison: Comparison) -> str:
     """The reasons as a sentence of their own, under the verdict."""
     if comparison.identical:
         return "Nothing differs: every map is zero."
-    reasons = comparison.reasons(LABELS) or "no single kind of distortion stands out"
+    reasons = comparison.reasons(LABELS) or NOTHING_STANDS_OUT
     return unbroken(f"{reasons[:1].upper()}{reasons[1:]}.")
 
 

@@ -21,7 +21,13 @@ from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE,
 from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
 from relational_iqa.results.words.findings import Finding, Side, axes_table, check_axes, defect_map, find, means
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels, margin_word
-from relational_iqa.results.words.sentences import UNEXPLAINED, decided_reasons, undecided_reasons
+from relational_iqa.results.words.sentences import (
+    NOTHING_STANDS_OUT,
+    UNEXPLAINED,
+    decided_reasons,
+    in_order,
+    undecided_reasons,
+)
 
 __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
 
@@ -164,10 +170,11 @@ class Comparison:
             return f"{a} and {b} are identical"
         size, sure = levels(self.margin), "" if self.confidence is None else f"{percent(self.confidence)} sure"
         if self.better == CANNOT_TELL:
-            known = odds(self.confidence or 0.5, self.margin, (a, b))
+            known = odds(self.confidence or 0.5, self.margin, in_order((a, b)))
             return f"Cannot tell which of {a} and {b} is better ({known}, margin {size})"
         if self.better == "tie":
-            lead = f"; {sure} that {a if self.margin > 0 else b} is ahead" if sure and self.margin else ""
+            ahead = in_order((a, b))[0 if self.margin > 0 else 1]
+            lead = f"; {sure} that {ahead} is ahead" if sure and self.margin else ""
             return f"{a} and {b} look equally good (margin {size}, below {TIE_MARGIN}{lead})"
         said = f"{a if self.better == 'a' else b} is {margin_word(self.margin).word} by {size}"
         return f"{said} ({sure})" if sure else said
@@ -177,8 +184,9 @@ class Comparison:
 
         At most three defects of the worse image come first, that which holds most of the margin at the head, then at
         most two of the better one; if neither is better, the image with the most salient finding comes first. Each axis
-        is named once. If no finding of the worse image explains the verdict, the text names a faint one that agrees
-        with the local margin. If there is none, it says so, and says where the better image is ahead.
+        is named once, and so is each image (`sentences.py`). If no finding of the worse image explains the verdict, the
+        text names a faint one that agrees with the local margin. If there is none, it says so, and says where the
+        better image is ahead.
         The text is empty if neither image is better and no finding matters.
         """
         names, better = labels or self.labels, self.better
@@ -209,7 +217,7 @@ class Comparison:
         """One sentence a person would say; `labels` replaces the names."""
         verdict, reasons = self.verdict(labels), self.reasons(labels)
         if not reasons:
-            return f"{verdict}." if self.identical else f"{verdict}; no single kind of distortion stands out."
+            return f"{verdict}." if self.identical else f"{verdict}; {NOTHING_STANDS_OUT}."
         return f"{verdict}{'; ' if reasons.startswith(UNEXPLAINED) else ': '}{reasons}."
 
     def _word(self) -> str:

@@ -10,7 +10,7 @@ from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.fallback_reasons import faint_reason
 from relational_iqa.results.words.findings import Finding, axes_table, check_axes, find, worth_saying
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels
-from relational_iqa.results.words.sentences import MAX_DEFECTS, UNEXPLAINED, join_words, remarks
+from relational_iqa.results.words.sentences import MAX_DEFECTS, UNEXPLAINED, remarks, said_together
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Score:
             worse = -self.local_quality
             faint = faint_reason(self.maps, worse, "a", self.findings)
             own = [] if faint is None else [faint]
-        said = join_words([remark.predicate() for remark in remarks(own)][:MAX_DEFECTS]) if own else ""
+        said = said_together(remarks(own)[:MAX_DEFECTS])
         why = f": {said}" if said else "" if as_good else f"; {UNEXPLAINED}"
         return f"{self.name} is {'as good as' if as_good else f'{levels(self.quality)} below'} the reference{why}."
 

@@ -83,16 +83,19 @@ def faint_reason(
         maps: axis -> map, positive where b has more.
         local_margin: levels, positive where a is better.
         better: the better image.
-        findings: all findings of the pair. Those that the sentence names anyway are no candidates; one that matters but
-            is dwarfed by others is returned with its own numbers.
+        findings: all findings of the pair. Those that the sentence names anyway are no candidates, nor are axes on
+            which the better image is said to be the worse one; one that matters but is dwarfed by others is returned
+            with its own numbers.
         lacks: as of `findings.find`.
     """
-    told = {(finding.axis, finding.value > 0) for finding in worth_saying(findings)}
+    said = worth_saying(findings)
+    told = {(finding.axis, finding.value > 0) for finding in said}
+    of_better = {finding.axis for finding in said if finding.side == better}
     sign = 1 if better == "a" else -1
     found = [
         part
         for axis in AXES
-        if axis.name in maps
+        if axis.name in maps and axis.name not in of_better
         for direction in (1, -1)
         if (axis.name, direction > 0) not in told
         if (word := _said_of_worse(axis, has_more=direction == sign)) is not None

@@ -8,6 +8,9 @@ both images.
 Where no finding of the worse image explains the verdict, the sentence names a faint one (`fallback_reasons.py`). Where
 there is none either, it says so and says on how much of the picture the better image is ahead. Naming only the merits
 of the better image would leave the reader without a reason.
+
+Names of files are long, and the verdict has named them. After it, a name is said once, and then "the other"; where
+neither image is better they are "the first" and "the second". Names like A and B stay.
 """
 
 from collections.abc import Sequence
@@ -19,7 +22,10 @@ from relational_iqa.results.words.findings import Finding, Side, worth_saying
 
 MAX_DEFECTS = 3  # reasons named in a sentence
 MAX_TRADE_OFFS = 2  # merits of the worse image named after "though"
-UNEXPLAINED = "no single kind of distortion explains the verdict"
+UNEXPLAINED = "no known kind of defect explains that"
+NOTHING_STANDS_OUT = "no difference stands out"
+PARTLY = "that explains less than half of the difference"
+SHORT_NAME = 2  # characters; a longer name is said once
 _NO_PLACE = ("everywhere", "in scattered places")
 
 
@@ -39,6 +45,12 @@ class Remark:
     def of_both(self) -> bool:
         """Whether it describes both images, so that it needs a clause of its own."""
         return self.opposite is not None and self.opposite.side != self.finding.side
+
+    @property
+    def says_something(self) -> bool:
+        """Whether the reader learns where each image has it: not so where both do, and neither place can be named."""
+        places = {finding.where for finding in (self.finding, self.opposite) if finding is not None}
+        return not self.of_both or not places <= set(_NO_PLACE)
 
     def led_by(self, side: str) -> "Remark":
         """The same remark; if it describes both images, it begins with the image `side`."""
@@ -77,8 +89,26 @@ def remarks(findings: Sequence[Finding]) -> list[Remark]:
 
 
 def join_words(parts: Sequence[str]) -> str:
-    """Parts as a list in a sentence: "x", "x and y", "x, y and z"."""
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    """Parts as a list in a sentence: "x", "x and y", "x, y and z"; empty without parts."""
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
+def said_together(said: Sequence[Remark]) -> str:
+    """What follows "A is": "blurrier (strong, top) and noisier (faint, everywhere)"; neighbours that agree in strength
+    and place share them, as in "harsher and noisier (strong, everywhere)"."""
+    return join_words(_predicates(said))
+
+
+def _predicates(said: Sequence[Remark]) -> list[str]:
+    parts: list[tuple[list[str], str]] = []
+    for remark in said:
+        finding = remark.finding
+        strength = "" if remark.opposite is not None else f" ({finding.strength}, {finding.where})"
+        if parts and strength and parts[-1][1] == strength:
+            parts[-1][0].append(finding.word)
+        else:
+            parts.append(([finding.word if strength else remark.predicate()], strength))
+    return [join_words(words) + strength for words, strength in parts]
 
 
 class Told(Protocol):
@@ -119,7 +149,8 @@ def decided_reasons(
     partly: bool = False,
 ) -> str:
     """Why one image is better, for example "A is blurrier (moderate, lower left) and noisier (faint, top), though B is
-    blockier (faint, everywhere)".
+    blockier (faint, everywhere)". The worse image is named once and the better one not at all: it is "the other",
+    unless its name is as short as a letter.
 
     Args:
         told: the reasons in their order, those against the verdict last.
@@ -131,63 +162,74 @@ def decided_reasons(
         unnamed: a region that no kind of distortion explains and that holds much of the margin.
         partly: whether the reasons hold less than half of the better image's lead, which is said after them.
     """
-    own = [Remark(reason.finding, reason.opposite) for reason in told if not reason.against]
-    other = [reason.finding for reason in told if reason.against]
-    if faint is not None:
-        own = [Remark(faint, next((finding for finding in other if finding.axis == faint.axis), None))]
-        other = [finding for finding in other if finding.axis != faint.axis]
-    defects, merits = _clauses(own, names), _clauses([Remark(finding) for finding in other], names)
-    loser = names[1] if better == "a" else names[0]
-    rest = "most of the difference is of a kind that has no name" if partly and defects else ""
-    apart = rest if unnamed is None else f"{loser} is worse in a box of {unnamed.box} in a way that has no name"
-    if not defects and apart:
-        defects, apart = apart, ""
-    elif not defects:
-        return unexplained(better, names, advantage) + (f"; against that, {merits}" if merits else "")
-    return "; ".join(part for part in (", though ".join(part for part in (defects, merits) if part), apart) if part)
+    own = [Remark(faint)] if faint is not None else []
+    own += [Remark(reason.finding, reason.opposite) for reason in told if not reason.against]
+    winner, loser = names if better == "a" else names[::-1]
+    defects = _predicates(own)
+    against = said_together([Remark(reason.finding) for reason in told if reason.against])
+    merits = f"{_short(winner, 'the other')} is {against}" if against else ""
+    if unnamed is not None:
+        place = f"worse in a box of {unnamed.box} in a way that has no name"
+        return f"{loser} is {join_words([*defects, place])}" + (f", though {merits}" if merits else "")
+    if not defects:
+        return unexplained(advantage, against)
+    said = f"{loser} is {join_words(defects)}" + (f", though {merits}" if merits else "")
+    return f"{said}; {PARTLY}" if partly else said
 
 
 def undecided_reasons(findings: Sequence[Finding], names: tuple[str, str]) -> str:
-    """What differs where neither image is better: the image with the most salient remark comes first. A remark about
-    both images begins with its more salient finding. The text is empty if no finding matters."""
-    said = remarks(worth_saying(findings))
-    first = said[0].finding.side if said else "a"
+    """What differs where neither image is better: "the first is noisier (faint, top), the second blockier (faint,
+    everywhere)"; the image with the most salient finding comes first, and names as short as a letter are kept. An axis
+    that both have more of in places that no word tells apart is left out. The text is empty if no finding matters."""
+    called = in_order(names)
+    said = [remark for remark in remarks(worth_saying(findings)) if remark.says_something]
+    if not said:
+        return ""
+    first = said[0].finding.side
     said = [remark.led_by(first) for remark in said]
-    parts = [
-        _clauses([remark for remark in said if (remark.finding.side == first) == leading][:most], names)
-        for leading, most in ((True, MAX_DEFECTS), (False, MAX_TRADE_OFFS))
-    ]
-    return "; ".join(part for part in parts if part)
+    parts = []
+    for leading, most in ((True, MAX_DEFECTS), (False, MAX_TRADE_OFFS)):
+        parts += _clauses([remark for remark in said if (remark.finding.side == first) == leading][:most], called)
+    return "; ".join(parts)
 
 
-def unexplained(better: str, names: tuple[str, str], advantage: Advantage | None) -> str:
-    """That no reason is known, and where the better image is ahead: "no single kind of distortion explains the verdict,
-    but place by place B is better on 38 % of the picture, mostly at the top, and A on 3 %"."""
+def unexplained(advantage: Advantage | None, against: str = "") -> str:
+    """That no reason is known, where the better image ("it") is ahead, and what speaks against it: "no known kind of
+    defect explains that; it is ahead on 38 % of the picture, mostly at the top, and behind on 3 %, though noisier"."""
     if advantage is None or advantage.ahead < 0.01 or advantage.ahead <= advantage.behind:
-        return UNEXPLAINED
-    ahead, behind = names if better == "a" else names[::-1]
+        return UNEXPLAINED + (f", and it is {against}" if against else "")
+    though = f", though {against}" if against else ""
     if advantage.ahead >= 0.995:
-        return f"{UNEXPLAINED}, but place by place {ahead} is better everywhere"
-    rest = f" and {behind} on {100 * advantage.behind:.0f} %" if advantage.behind >= 0.005 else ""
+        return f"{UNEXPLAINED}; it is ahead everywhere{though}"
+    rest = f" and behind on {100 * advantage.behind:.0f} %" if advantage.behind >= 0.005 else ""
     where = "" if advantage.where in _NO_PLACE else f", {_at(advantage.where)}{',' if rest else ''}"
-    share = f"on {100 * advantage.ahead:.0f} % of the picture"
-    return f"{UNEXPLAINED}, but place by place {ahead} is better {share}{where}{rest}"
+    return f"{UNEXPLAINED}; it is ahead on {100 * advantage.ahead:.0f} % of the picture{where}{rest}{though}"
 
 
-def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> str:
+def in_order(names: tuple[str, str]) -> tuple[str, str]:
+    """What to call two images after a sentence has named them: "the first" and "the second", or their short names."""
+    return _short(names[0], "the first"), _short(names[1], "the second")
+
+
+def _short(name: str, otherwise: str) -> str:
+    """The name where it is as short as a letter, else what stands for it after its first mention."""
+    return name if len(name) <= SHORT_NAME else otherwise
+
+
+def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> list[str]:
     """Remarks that begin with one image: those of it alone in one clause, each of the others in its own."""
     if not own:
-        return ""
+        return []
     name = names["ab".index(own[0].finding.side)]
-    alone = [remark.predicate() for remark in own if not remark.of_both]
+    alone = [remark for remark in own if not remark.of_both]
     clauses = []
     for remark in own:
         if remark.of_both:
             clauses.append(remark.clause(names))
         elif alone:
-            clauses.append(f"{name} is {join_words(alone)}")
+            clauses.append(f"{name} is {said_together(alone)}")
             alone = []
-    return "; ".join(clauses)
+    return clauses
 
 
 def _apart(first: Finding, second: Finding) -> tuple[str, str]:

@@ -45,8 +45,8 @@ def test_a_verdict_without_a_reason_says_where_the_lead_is_and_every_crop_is_the
     result = Comparison(-0.8, smeared.maps, Map.from_array(left), smeared.weight, meta=smeared.meta)
     text = written(tmp_path, result, photo)
     assert (
-        "No single kind of distortion explains the verdict, but place by place B is better on 38\N{NO-BREAK SPACE}% "
-        "of the picture, on the left side; against that, B is more smeared (moderate, everywhere)."
+        "No known kind of defect explains that; it is ahead on 38\N{NO-BREAK SPACE}% "
+        "of the picture, on the left side, though more smeared (moderate, everywhere)."
     ) in text
     crops = [
         image for image in Page(written(tmp_path, with_spot(), photo)).all("img") if "in region" in str(image["alt"])

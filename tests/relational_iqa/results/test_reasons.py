@@ -68,13 +68,13 @@ def test_a_lead_that_nothing_explains_is_told_by_its_box_and_not_by_an_invented_
     assert alone.told == () and alone.explained_share == 0
     assert alone.reasons() == f"B is worse in a box of {alone.regions[0].box} in a way that has no name"
     beside = compared(area(2.0, block) + area(0.6, np.s_[:16, :20]), noise=area(0.4, np.s_[:16, :20]))
-    assert beside.reasons().startswith("B is noisier (moderate, 20 × 16 px at (0, 0)); B is worse in a box of ")
+    assert beside.reasons().startswith("B is noisier (moderate, 20 × 16 px at (0, 0)) and worse in a box of ")
     assert beside.explained_share == pytest.approx(0.11, abs=0.02)
 
 
 def test_reasons_that_hold_less_than_half_of_the_lead_are_said_to_be_a_part():
     some = compared(area(1.0), noise=area(0.4, np.s_[:40, :])).reasons()
-    assert some == "B is noisier (moderate, top); most of the difference is of a kind that has no name"
+    assert some == "B is noisier (moderate, top); that explains less than half of the difference"
     assert compared(area(1.0), noise=area(0.4, np.s_[:80, :])).reasons() == "B is noisier (moderate, mostly top)"
 
 

@@ -65,8 +65,8 @@ def test_a_defect_elsewhere_than_the_lead_is_no_reason():
     lead = flat(1.0, LEFT)
     assert compare(0.5, lead, noise=flat(0.05, LEFT)).reasons() == "B is noisier (faint, left side)"
     assert compare(0.5, lead, noise=flat(0.05, RIGHT)).summary() == (
-        "A is clearly better by 0.5 levels; no single kind of distortion explains the verdict, "
-        "but place by place A is better on 50 % of the picture, on the left side."
+        "A is clearly better by 0.5 levels; no known kind of defect explains that; "
+        "it is ahead on 50 % of the picture, on the left side."
     )
 
 
@@ -80,13 +80,11 @@ def test_a_defect_on_a_small_part_of_the_lead_is_no_reason():
 def test_without_a_reason_the_sentence_says_so_and_how_far_the_better_image_is_ahead():
     even = flat(1.0, np.s_[:, :24]) + flat(-0.2, np.s_[:3, 30:])
     assert compare(0.4, even, smearing=flat(-0.3)).summary() == (
-        "A is slightly better by 0.4 levels; no single kind of distortion explains the verdict, "
-        "but place by place A is better on 40 % of the picture, on the left side, and B on 2 %; "
-        "against that, A is more smeared (moderate, everywhere)."
+        "A is slightly better by 0.4 levels; no known kind of defect explains that; it is ahead on 40 % of the "
+        "picture, on the left side, and behind on 2 %, though more smeared (moderate, everywhere)."
     )
     assert compare(0.4).summary() == (
-        "A is slightly better by 0.4 levels; no single kind of distortion explains the verdict, "
-        "but place by place A is better everywhere."
+        "A is slightly better by 0.4 levels; no known kind of defect explains that; it is ahead everywhere."
     )
 
 
@@ -94,6 +92,8 @@ def test_a_local_margin_that_does_not_favour_the_better_image_is_not_cited():
     """As with a mask, which the margin follows and the maps do not."""
     for local in (flat(0), flat(-1.0), flat(0.5, TOP) + flat(-0.5, np.s_[30:, :])):
         assert compare(0.4, local).reasons() == UNEXPLAINED
+        more = compare(0.4, local, smearing=flat(-0.3)).reasons()
+        assert more == f"{UNEXPLAINED}, and it is more smeared (moderate, everywhere)"
 
 
 def test_of_several_faint_reasons_the_one_that_goes_with_most_of_the_lead_is_told():
@@ -112,17 +112,17 @@ def test_a_finding_that_was_dwarfed_is_told_with_its_own_numbers():
     )
 
 
-def test_an_axis_with_a_faint_reason_and_a_merit_is_named_once():
+def test_a_faint_defect_is_no_reason_where_the_better_image_has_more_of_it_elsewhere():
     local = flat(1.0, RIGHT) + flat(-0.5, LEFT)
     assert compare(0.3, local, smearing=flat(0.05, RIGHT) + flat(-0.3, LEFT)).reasons() == (
-        "B is more smeared on the right side (faint) and A on the left side (moderate)"
+        f"{UNEXPLAINED}, and it is more smeared (moderate, left side)"
     )
 
 
 def test_findings_that_explain_the_verdict_and_ties_stay_as_they_were():
     assert compare(0.7, noise=flat(0.4), haze=flat(0.05)).reasons() == "B is noisier (moderate, everywhere)"
     assert compare(0.05, haze=flat(0.05)).reasons() == ""
-    assert compare(0.05, haze=flat(0.05)).summary().endswith("; no single kind of distortion stands out.")
+    assert compare(0.05, haze=flat(0.05)).summary().endswith("; no difference stands out.")
 
 
 def test_a_score_below_the_reference_gives_its_faint_reason_or_says_that_there_is_none():
@@ -132,7 +132,7 @@ def test_a_score_below_the_reference_gives_its_faint_reason_or_says_that_there_i
 
     assert said(noise=flat(0.05)) == "x.jpg is 0.3 levels below the reference: noisier (faint, everywhere)."
     assert said(noise=flat(-0.05)) == (
-        "x.jpg is 0.3 levels below the reference; no single kind of distortion explains the verdict."
+        "x.jpg is 0.3 levels below the reference; no known kind of defect explains that."
     )
 
 
