@@ -99,7 +99,7 @@ def _rows(comparison: "FolderComparison", pairs: "Sequence[Pair]", csv: str | No
             for pair in pairs:
                 rows.append(comparison.row(pair, keep))
                 if table is not None:
-                    table.add(rows[-1].to_json())
+                    table.add(rows[-1].cells())
                 tick()
     except KeyboardInterrupt:
         if csv is not None:

@@ -10,12 +10,17 @@ from distortion_engine.errors import ImageError
 from distortion_engine.jobs.printable import printable
 from relational_iqa.folders.compared_files import ComparedFiles, compare_stored
 from relational_iqa.folders.pairing import Pair
+from relational_iqa.results.reasons import Reason
+from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, Better
 from relational_iqa.tiling.stored_image import open_images
 
+REASON_KEYS = ("side", "axis", "word", "strength", "intensity", "share", "where")
+REGION_KEYS = ("left", "top", "width", "height", "share", "margin", "side", "axis", "word", "strength", "intensity")
 COLUMNS = (
     "name", "verdict", "margin", "confidence", "quality_a", "quality_b", "width", "height",
     *(axis.name for axis in AXES), "sentence", "error", "file_a", "file_b", "file_reference",
+    "explained_share", *(f"reason_{key}" for key in REASON_KEYS), "regions", *(f"region_{key}" for key in REGION_KEYS),
 )  # fmt: skip
 
 
@@ -34,6 +39,9 @@ class Row:
         axes: mean signed value over the image by the name of the axis, in [-1, 1]; positive where B has more.
         sentence: the verdict with its reasons.
         confidence: probability that the sign of the margin is right, None where it is unknown.
+        explained_share: share of the better image's lead that the reasons hold; None where neither image is better.
+        reasons: what the sentence names, in its order, as `Comparison.named`.
+        regions: where one image leads the other most, as `Comparison.regions`.
     """
 
     pair: Pair
@@ -46,14 +54,33 @@ class Row:
     axes: Mapping[str, float] = field(default_factory=dict)
     sentence: str = ""
     confidence: float | None = None
+    explained_share: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    regions: tuple[Region, ...] = ()
 
     @property
     def told_margin(self) -> float:
         """The margin, or 0 where its sign cannot be told, as `Comparison.told_margin`."""
         return 0.0 if self.verdict == CANNOT_TELL else self.margin
 
+    def cells(self) -> dict[str, Any]:
+        """The row of the CSV, with the keys of COLUMNS: the first reason that speaks for the verdict, the number of
+        regions, and the first of them. None is an empty cell."""
+        reason = next((one.to_json() for one in self.reasons if not one.against), {})
+        region = self.regions[0].to_json() if self.regions else {}
+        return {
+            **self._facts(),
+            **{f"reason_{key}": reason.get(key) for key in REASON_KEYS},
+            "regions": None if self.error else len(self.regions),
+            **{f"region_{key}": region.get(key) for key in REGION_KEYS},
+        }
+
     def to_json(self) -> dict[str, Any]:
-        """One flat entry with the keys of COLUMNS; None where the CSV has an empty cell."""
+        """An entry of the JSON: as the CSV, but with all reasons and all regions, each a list."""
+        reasons = [reason.to_json() for reason in self.reasons]
+        return {**self._facts(), "reasons": reasons, "regions": [region.to_json() for region in self.regions]}
+
+    def _facts(self) -> dict[str, Any]:
         pair, bad = self.pair, bool(self.error)
         return {
             "name": pair.name,
@@ -70,6 +97,7 @@ class Row:
             "file_a": printable(str(pair.a)),
             "file_b": printable(str(pair.b)),
             "file_reference": None if pair.reference is None else printable(str(pair.reference)),
+            "explained_share": self.explained_share,
         }
 
 
@@ -115,7 +143,8 @@ class FolderComparison:
         height, width = result.shape
         return Row(
             pair, "", result.better, result.margin, result.quality_a, result.quality_b, (width, height),
-            result.intensities, result.summary(), result.confidence,
+            result.intensities, result.summary(), result.confidence, result.explained_share, result.named,
+            result.regions,
         )  # fmt: skip
 
     def report(self, pair: Pair, target: Path) -> None:

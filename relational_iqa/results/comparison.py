@@ -5,7 +5,7 @@ Signs: margin and local_margin > 0 where **a** is better (unit: severity levels)
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -148,6 +148,12 @@ class Comparison:
         return self._explanation[0]
 
     @property
+    def named(self) -> tuple[Reason, ...]:
+        """What the sentence names of a verdict, in its order: `told`, after the faint defect where there is one, whose
+        share is 0."""
+        return self.told if self.faint is None else (Reason(self.faint, 0.0), *self.told)
+
+    @property
     def explained_share(self) -> float | None:
         """Share of the better image's lead that the reasons hold, 0 to 1; None where neither image is better."""
         if self.better not in ("a", "b"):
@@ -252,16 +258,9 @@ class Comparison:
                 "min": local.min, "max": local.max, "mean": local.mean,
                 "share_a_better": local.above, "share_b_better": local.below,
             },
-            "reasons": [
-                {
-                    "side": reason.side, "axis": reason.axis, "word": reason.word, "intensity": reason.intensity,
-                    "strength": reason.strength, "share": reason.share, "where": reason.finding.where,
-                    "against": reason.against,
-                }
-                for reason in self.told
-            ],
+            "reasons": [reason.to_json() for reason in self.named],
             "explained_share": self.explained_share,
-            "regions": [{**asdict(region), "strength": region.strength} for region in self.regions],
+            "regions": [region.to_json() for region in self.regions],
             "axes": axes_table(self.maps, self.findings),
             "meta": self.meta,
         })  # fmt: skip

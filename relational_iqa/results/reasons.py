@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.regions import Region
@@ -63,6 +64,13 @@ class Reason:
     def strength(self) -> str:
         """The intensity in words: "faint", "moderate" or "strong"."""
         return self.finding.strength
+
+    def to_json(self) -> dict[str, Any]:
+        """What is told, as plain Python."""
+        return {
+            "side": self.side, "axis": self.axis, "word": self.word, "intensity": self.intensity,
+            "strength": self.strength, "share": self.share, "where": self.finding.where, "against": self.against,
+        }  # fmt: skip
 
 
 def reasons_of(

@@ -9,7 +9,8 @@ that makes the verdict is a region, and a difference that is alike everywhere ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,10 @@ class Region:
     def strength(self) -> str | None:
         """The intensity in words, "faint", "moderate" or "strong"; None where no axis explains the region."""
         return None if self.axis is None else strength_word(self.intensity)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields and the strength, as plain Python."""
+        return {**asdict(self), "strength": self.strength}
 
     @property
     def box(self) -> str:

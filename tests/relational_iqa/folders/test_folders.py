@@ -212,7 +212,18 @@ def test_folders_are_compared_pair_by_pair_as_the_model_compares_them(
     assert float(rows[0]["margin"]) == pytest.approx(expected.margin, abs=1e-4) and rows[0]["verdict"] == "a"
     assert float(rows[0]["quality_b"]) == pytest.approx(expected.quality_b, abs=1e-4)
     assert float(rows[0]["sharpness"]) == pytest.approx(expected.intensities["sharpness"], abs=1e-4)
+    reason, region = expected.told[0], expected.regions[0]
+    assert (rows[0]["reason_axis"], rows[0]["reason_side"], rows[0]["reason_strength"]) == (
+        reason.axis, reason.side, reason.strength
+    )  # fmt: skip
+    assert float(rows[0]["reason_share"]) == pytest.approx(reason.share, abs=1e-3)
+    assert float(rows[0]["explained_share"]) == pytest.approx(expected.explained_share, abs=1e-3)
+    box = [int(rows[0][f"region_{side}"]) for side in ("left", "top", "width", "height")]
+    assert box == [region.left, region.top, region.width, region.height]
+    assert int(rows[0]["regions"]) == len(expected.regions) and rows[0]["region_axis"] == (region.axis or "")
     content = json.loads(result.read_text())
+    assert len(content["pairs"][0]["regions"]) == len(expected.regions)
+    assert content["pairs"][0]["reasons"][0]["where"] == rows[0]["reason_where"]
     margins = [float(r["margin"]) for r in rows]
     assert content["summary"]["margin"]["mean"] == pytest.approx(np.mean(margins), abs=1e-4)
     assert content["summary"]["worst"] == [rows[i]["name"] for i in np.argsort(margins)[:2]]
@@ -236,7 +247,8 @@ def test_bad_files_are_listed_the_rest_is_done_and_the_exit_code_is_2(
     assert "failed: 2\n  empty: " in out and "20x24 px" in out and f"without a partner in {new}: 1\n  alone.png" in out
     rows = {r["name"]: r for r in csv.DictReader(table.read_text().splitlines())}
     assert rows["good"]["verdict"] == "tie" and rows["good"]["error"] == "" and rows["good"]["margin"] == "0"
-    assert rows["empty"]["margin"] == "" and "is empty" in rows["empty"]["error"]
+    assert rows["good"]["regions"] == "0" and rows["good"]["reason_axis"] == rows["good"]["region_left"] == ""
+    assert rows["empty"]["margin"] == rows["empty"]["regions"] == "" and "is empty" in rows["empty"]["error"]
 
 
 def test_exit_codes_for_continuous_integration(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

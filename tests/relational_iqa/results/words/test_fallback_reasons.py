@@ -42,6 +42,10 @@ def test_where_only_merits_would_be_told_the_faint_defect_of_the_worse_image_is_
         "A is clearly better by 0.7 levels: B is noisier (faint, everywhere), "
         "though A is more smeared (moderate, everywhere)."
     )
+    told = compare(0.7, noise=flat(0.05), smearing=flat(-0.4)).to_json()["reasons"]
+    assert [(row["axis"], row["side"], row["share"], row["against"]) for row in told] == [
+        ("noise", "b", 0.0, False), ("smearing", "a", 0.0, True),
+    ]  # fmt: skip
     assert compare(0.7, noise=flat(0.05)).summary() == (
         "A is clearly better by 0.7 levels: B is noisier (faint, everywhere)."
     )
