@@ -17,7 +17,8 @@ def compare(options: CompareOptions) -> None:
 
     Two folders: files are paired by name, sub-folders included; --reference is then a folder too. Exit codes: 0 done, 1
     margin below --fail-below, 2 bad input or pairs that could not be compared. A pair of which it cannot be told which
-    image is better counts as 0 for --fail-below: it does not fail a limit of 0 or below, and does not meet one above 0.
+    image is better, or in which nothing that differs is visible, counts as 0 for --fail-below: it does not fail a limit
+    of 0 or below, and does not meet one above 0.
     """
     if Path(options.a).is_dir() or Path(options.b).is_dir():
         from relational_iqa.commands.compare_folders import compare_folders
@@ -60,7 +61,7 @@ def _compare_images(options: CompareOptions) -> None:
     content = {**result.to_json(), "files": inputs, "mask": options.mask, "maps": options.maps}
     content["align"] = options.align
     finish(lines, content, options.json)
-    untold = "cannot tell which image is better"
+    untold = "nothing is visible" if result.looks_the_same else "cannot tell which image is better"
     check_margin(result.margin, result.told_margin, options.fail_below, "margin", untold)
 
 

@@ -32,7 +32,7 @@ class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
     """How many of the worst pairs to list and to report; 10 if not given. For two folders."""
     fail_below: Annotated[float | None, Metavar("MARGIN")] = None
     """Ends with exit code 1 where the margin (of two folders, the mean margin) is lower than this, for example -0.1. A
-    pair of which it cannot be told which image is better counts as 0."""
+    pair of which it cannot be told which image is better, or in which nothing is visible, counts as 0."""
     fail_unmatched: bool = False
     """Ends with exit code 2 where a file has no partner in the other folder. For two folders."""
 

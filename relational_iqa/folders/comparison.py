@@ -13,6 +13,7 @@ from relational_iqa.folders.pairing import Pair
 from relational_iqa.results.reasons import Reason
 from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, Better
+from relational_iqa.results.words.visibility import is_unseen
 from relational_iqa.tiling.stored_image import open_images
 
 REASON_KEYS = ("side", "axis", "word", "strength", "intensity", "share", "where")
@@ -21,6 +22,7 @@ COLUMNS = (
     "name", "verdict", "margin", "confidence", "quality_a", "quality_b", "width", "height",
     *(axis.name for axis in AXES), "sentence", "error", "file_a", "file_b", "file_reference",
     "explained_share", *(f"reason_{key}" for key in REASON_KEYS), "regions", *(f"region_{key}" for key in REGION_KEYS),
+    "visible_difference",
 )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ class Row:
         explained_share: share of the better image's lead that the reasons hold; None where neither image is better.
         reasons: what the sentence names, in its order, as `Comparison.named`.
         regions: where one image leads the other most, as `Comparison.regions`.
+        visible_difference: largest difference that an eye can see, as of Comparison, None where it is unknown.
     """
 
     pair: Pair
@@ -57,11 +60,12 @@ class Row:
     explained_share: float | None = None
     reasons: tuple[Reason, ...] = ()
     regions: tuple[Region, ...] = ()
+    visible_difference: float | None = None
 
     @property
     def told_margin(self) -> float:
-        """The margin, or 0 where its sign cannot be told, as `Comparison.told_margin`."""
-        return 0.0 if self.verdict == CANNOT_TELL else self.margin
+        """The margin, or 0 where its sign cannot be told or nothing is visible, as `Comparison.told_margin`."""
+        return 0.0 if self.verdict == CANNOT_TELL or is_unseen(self.visible_difference) else self.margin
 
     def cells(self) -> dict[str, Any]:
         """The row of the CSV, with the keys of COLUMNS: the first reason that speaks for the verdict, the number of
@@ -87,6 +91,7 @@ class Row:
             "verdict": self.verdict or None,
             "margin": None if bad else self.margin,
             "confidence": self.confidence,
+            "visible_difference": self.visible_difference,
             "quality_a": self.quality_a,
             "quality_b": self.quality_b,
             "width": self.size[0] or None,
@@ -144,7 +149,7 @@ class FolderComparison:
         return Row(
             pair, "", result.better, result.margin, result.quality_a, result.quality_b, (width, height),
             result.intensities, result.summary(), result.confidence, result.explained_share, result.named,
-            result.regions,
+            result.regions, result.visible_difference,
         )  # fmt: skip
 
     def report(self, pair: Pair, target: Path) -> None:

@@ -104,7 +104,7 @@ def render_report(
         axes=axis_views(comparison),
         regions=region_views(comparison, images),
         bands=scale_bands(),
-        marker=100 * scale_position(comparison.margin),
+        marker=100 * scale_position(0.0 if comparison.looks_the_same else comparison.margin),
         words=MARGIN_WORDS,
         cannot_tell=comparison.better == CANNOT_TELL,
         cannot_tell_below=None if comparison.confidence is None else percent(MIN_CONFIDENCE),

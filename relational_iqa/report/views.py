@@ -18,6 +18,7 @@ from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE,
 from relational_iqa.results.words.findings import Finding
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
 from relational_iqa.results.words.sentences import NOTHING_STANDS_OUT, remarks
+from relational_iqa.results.words.visibility import NOTHING_SEEN
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map
 SCALE_END = 5.0  # levels at either end of the margin scale: the whole distortion ladder
@@ -104,13 +105,15 @@ def sentence(comparison: Comparison) -> str:
     """The reasons as a sentence of their own, under the verdict."""
     if comparison.identical:
         return "Nothing differs: every map is zero."
+    if comparison.looks_the_same:
+        return NOTHING_SEEN
     reasons = comparison.reasons(LABELS) or NOTHING_STANDS_OUT
     return unbroken(f"{reasons[:1].upper()}{reasons[1:]}.")
 
 
 def confidence_note(comparison: Comparison) -> str:
     """One line on how sure the verdict is, under it; empty where that is unknown or where there is nothing to tell."""
-    if comparison.confidence is None or comparison.identical:
+    if comparison.confidence is None or comparison.identical or comparison.looks_the_same:
         return ""
     return unbroken(explanation(comparison.confidence, comparison.margin, LABELS))
 

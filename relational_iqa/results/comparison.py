@@ -28,6 +28,7 @@ from relational_iqa.results.words.sentences import (
     in_order,
     undecided_reasons,
 )
+from relational_iqa.results.words.visibility import LOOKS_THE_SAME, check_visible, facts, is_unseen, look_the_same
 
 __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
 
@@ -50,10 +51,12 @@ class Comparison:
         lacks: with a reference, for axes on which less than the reference is a defect too (sharpness, contrast ...):
             axis -> map (H, W), positive where b lacks more of it than a. Empty without a reference, where nobody knows
             how much there should be.
+        visible_difference: the largest difference of the two images that an eye can see, in units of the threshold of
+            visibility: 0 to 1, 1 where something is visible. None where it is unknown.
 
     Raises:
-        ValueError: for a margin that no images have, a confidence outside [.5, 1], an unknown axis, an array in place
-            of a map, or maps of different sizes.
+        ValueError: for a margin that no images have, a confidence outside [.5, 1], a visible difference outside
+            [0, 1], an unknown axis, an array in place of a map, or maps of different sizes.
     """
 
     margin: float
@@ -67,11 +70,13 @@ class Comparison:
     meta: Mapping[str, Any] = field(default_factory=dict)
     confidence: float | None = None
     lacks: Mapping[str, Map] = field(default_factory=dict)
+    visible_difference: float | None = None
 
     def __post_init__(self) -> None:
         check_levels(self.margin, "margin")
         if self.confidence is not None and not 0.5 <= self.confidence <= 1:
             raise UsageError(f"confidence is {self.confidence}, expected a probability from .5 to 1, or None")
+        check_visible(self.visible_difference)
         lacks = {f"lacks of {name}": values for name, values in self.lacks.items()}
         check_maps({"local_margin": self.local_margin, "weight": self.weight, **self.maps, **lacks})
         check_axes([*self.maps, *self.lacks])
@@ -83,16 +88,25 @@ class Comparison:
 
     @property
     def better(self) -> Better:
-        """Which image is better. "cannot tell" where the confidence is known and below MIN_CONFIDENCE, except for
-        identical images; else "tie" where |margin| < TIE_MARGIN."""
+        """Which image is better. "tie" where nothing is visible; else "cannot tell" where the confidence is known and
+        below MIN_CONFIDENCE, except for identical images; else "tie" where |margin| < TIE_MARGIN."""
+        if self.looks_the_same:
+            return "tie"
         if not can_tell(self.confidence) and not self.identical:
             return CANNOT_TELL
         return "tie" if abs(self.margin) < TIE_MARGIN else "a" if self.margin > 0 else "b"
 
     @property
     def told_margin(self) -> float:
-        """The margin, or 0 where its sign cannot be told; `riqa compare --fail-below` judges by it."""
-        return 0.0 if self.better == CANNOT_TELL else self.margin
+        """The margin, or 0 where its sign cannot be told or nothing is visible; `riqa compare --fail-below` judges by
+        it."""
+        return 0.0 if self.better == CANNOT_TELL or self.looks_the_same else self.margin
+
+    @property
+    def looks_the_same(self) -> bool:
+        """True where the images differ, but nowhere by as much as an eye could see. The margin stays what was measured;
+        nothing is told of it."""
+        return is_unseen(self.visible_difference) and not self.identical
 
     @property
     def identical(self) -> bool:
@@ -114,8 +128,9 @@ class Comparison:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What differs, most salient first; `finding.matters` marks what deserves a sentence."""
-        return find(self.maps, self.local_margin, self.margin, self.lacks)
+        """What differs, most salient first; `finding.matters` marks what deserves a sentence. Empty where nothing is
+        visible."""
+        return () if self.looks_the_same else find(self.maps, self.local_margin, self.margin, self.lacks)
 
     def map_of(self, finding: Finding) -> Map:
         """The map of one finding: positive where the image that it describes has the defect, and more than the
@@ -130,8 +145,8 @@ class Comparison:
     @cached_property
     def regions(self) -> tuple[Region, ...]:
         """Where one image leads the other most, the region that holds most first; empty where the difference is alike
-        everywhere. Each names the axis that explains it, or none."""
-        return find_regions(self._attribution, self.local_margin)
+        everywhere, and where nothing is visible. Each names the axis that explains it, or none."""
+        return () if self.looks_the_same else find_regions(self._attribution, self.local_margin)
 
     @cached_property
     def told(self) -> tuple[Reason, ...]:
@@ -174,6 +189,8 @@ class Comparison:
         a, b = labels or self.labels
         if self.identical:
             return f"{a} and {b} are identical"
+        if self.visible_difference is not None and self.looks_the_same:
+            return look_the_same((a, b), self.visible_difference)
         size, sure = levels(self.margin), "" if self.confidence is None else f"{percent(self.confidence)} sure"
         if self.better == CANNOT_TELL:
             known = odds(self.confidence or 0.5, self.margin, in_order((a, b)))
@@ -223,13 +240,16 @@ class Comparison:
         """One sentence a person would say; `labels` replaces the names."""
         verdict, reasons = self.verdict(labels), self.reasons(labels)
         if not reasons:
-            return f"{verdict}." if self.identical else f"{verdict}; {NOTHING_STANDS_OUT}."
+            nothing = self.identical or self.looks_the_same
+            return f"{verdict}." if nothing else f"{verdict}; {NOTHING_STANDS_OUT}."
         return f"{verdict}{'; ' if reasons.startswith(UNEXPLAINED) else ': '}{reasons}."
 
     def _word(self) -> str:
         """The size of the margin in words, or why it has none."""
         if self.identical:
             return "identical"
+        if self.looks_the_same:
+            return LOOKS_THE_SAME
         return CANNOT_TELL if self.better == CANNOT_TELL else margin_word(self.margin).word
 
     def to_json(self) -> dict[str, Any]:
@@ -246,6 +266,7 @@ class Comparison:
             "told_margin": self.told_margin,
             "confidence": self.confidence,
             "confidence_means": "probability that the sign of the margin is right",
+            "visible_difference": facts(self.visible_difference),
             "unit": UNIT,
             "word": self._word(),
             "tie_below": TIE_MARGIN,

@@ -115,8 +115,10 @@ class League:
         if ranking.confidences is None:
             return []
         cells = [""]
-        for sure, untold, margin in zip(ranking.order_confidences, ranking.untold, ranking.margins, strict=True):
-            cells.append(CANNOT_TELL if untold or sure is None else percent(sure) if margin else "equal")
+        of_order = zip(ranking.order_confidences, ranking.untold, ranking.unseen, ranking.margins, strict=True)
+        for sure, untold, unseen, margin in of_order:
+            said = CANNOT_TELL if untold or sure is None else percent(sure) if margin else "equal"
+            cells.append("same to the eye" if unseen else said)
         return cells
 
 
@@ -130,7 +132,8 @@ def play(
     """The league of several images of one scene and size.
 
     Args:
-        model: has `score` and `compare` as RelationalIQA has them; every image, or pair, goes through it once.
+        model: has `score`, `compare` and `visible_difference` as RelationalIQA has them; every image, or pair, goes
+            through the networks once.
         images: (3, H, W) each.
         names: what to call them.
         reference: the pristine image, if there is one.
@@ -147,18 +150,24 @@ def play(
             values[:] = [result.distortions[name] for result in results]
         qualities = [result.quality for result in results]
         ranking = Ranking.by_quality(names, qualities, _facts(results[0].meta))
+        seen = {(i, j): model.visible_difference(images[i], images[j]) for i, j in pairs_of(count)}
+        ranking = ranking.with_visible(seen)
         return League(ranking, np.array(qualities), axes)
     pairs: dict[tuple[int, int], tuple[float, float | None]] = {}
+    seen = {}
     meta: dict[str, Any] = {}
     for i, j in pairs_of(count):
         result = model.compare(images[i], images[j])
         pairs[i, j] = result.margin, result.confidence
+        if result.visible_difference is not None:
+            seen[i, j] = result.visible_difference
         for name, mean in result.intensities.items():  # positive: j has more
             axes[name][i] -= mean / count
             axes[name][j] += mean / count
         meta = _facts(result.meta)
         tick()
     ranking = Ranking.by_pairs(names, pairs, meta)
+    ranking = ranking.with_visible(seen) if len(seen) == len(pairs) else ranking
     return League(ranking, ranking.pairwise.sum(1) / count, axes)
 
 

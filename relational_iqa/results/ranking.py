@@ -13,6 +13,7 @@ from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, can_tell, percent
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels
 from relational_iqa.results.words.sentences import join_words
+from relational_iqa.results.words.visibility import LOOKS_THE_SAME, MEANING, is_unseen
 
 MAX_LEADERS = 3
 """More images that share the first place are counted, not named."""
@@ -31,6 +32,8 @@ class Ranking:
         meta: version, weights, size, device, seconds.
         confidences: (n, n), symmetric, in [.5, 1]: probability that the sign of `pairwise` is right; .5 on the
             diagonal. None where the weights know none.
+        visible: (n, n), symmetric, in [0, 1]: largest difference of each pair that an eye can see, in units of the
+            threshold of visibility, see `Comparison`; 0 on the diagonal. None where it is unknown.
 
     Raises:
         ValueError: where order, names, margins and confidences do not fit together.
@@ -43,6 +46,7 @@ class Ranking:
     pairwise: np.ndarray
     meta: Mapping[str, Any] = field(default_factory=dict)
     confidences: np.ndarray | None = None
+    visible: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.names))) or len(self.margins) != max(len(self.names) - 1, 0):
@@ -54,6 +58,10 @@ class Ranking:
         if self.confidences is not None and self.confidences.shape != self.pairwise.shape:
             raise ValueError(
                 f"confidences are of shape {self.confidences.shape}, expected that of pairwise, {self.pairwise.shape}"
+            )
+        if self.visible is not None and self.visible.shape != self.pairwise.shape:
+            raise ValueError(
+                f"visible is of shape {self.visible.shape}, expected that of pairwise, {self.pairwise.shape}"
             )
 
     @classmethod
@@ -109,12 +117,19 @@ class Ranking:
             confidences[i, j] = confidences[j, i] = np.nan if confidence is None else confidence
         return cls.by_margins(names, pairwise, meta, None if np.isnan(confidences).any() else confidences)
 
+    def with_visible(self, differences: Mapping[tuple[int, int], float]) -> Ranking:
+        """The same ranking, with the visible difference of each pair of `pairs_of(n)`."""
+        visible = np.zeros_like(self.pairwise, dtype=np.float64)
+        for (i, j), difference in differences.items():
+            visible[i, j] = visible[j, i] = difference
+        return replace(self, visible=visible)
+
     @property
     def told(self) -> np.ndarray:
-        """The pairwise margins (n, n), with 0 where it cannot be told which image is better."""
-        if self.confidences is None:
-            return self.pairwise
-        return np.where(self.confidences >= MIN_CONFIDENCE, self.pairwise, 0.0)
+        """The pairwise margins (n, n), with 0 where it cannot be told which image is better and where nothing is
+        visible."""
+        told = self.pairwise if self.visible is None else np.where(self.visible >= 1, self.pairwise, 0.0)
+        return told if self.confidences is None else np.where(self.confidences >= MIN_CONFIDENCE, told, 0.0)
 
     @property
     def order_confidences(self) -> list[float | None]:
@@ -126,21 +141,31 @@ class Ranking:
         return [sure if margin >= 0 else 1 - sure for sure, margin in zip(of_pairs, self.margins, strict=True)]
 
     @property
+    def unseen(self) -> list[bool]:
+        """n - 1: whether an image in `order` and the next one differ, but nowhere by as much as an eye could see."""
+        if self.visible is None:
+            return [False] * len(self.margins)
+        pairs = [float(self.visible[i, j]) for i, j in zip(self.order, self.order[1:], strict=False)]
+        return [margin != 0 and is_unseen(pair) for pair, margin in zip(pairs, self.margins, strict=True)]
+
+    @property
     def untold(self) -> list[bool]:
         """n - 1: whether it cannot be told that an image in `order` is better than the next one. False where no
-        confidence is known, and for images that nothing sets apart."""
-        of_order = zip(self.order_confidences, self.margins, strict=True)
-        return [margin != 0 and not can_tell(sure) for sure, margin in of_order]
+        confidence is known, for images that nothing sets apart, and where nothing is visible."""
+        of_order = zip(self.order_confidences, self.margins, self.unseen, strict=True)
+        return [margin != 0 and not unseen and not can_tell(sure) for sure, margin, unseen in of_order]
 
     @property
     def places(self) -> list[int]:
-        """Places of the images in `order`, from 1. With confidences, an image shares the place of the one above it if
-        the two are equal or if it cannot be told that the one above is better."""
+        """Places of the images in `order`, from 1. An image shares the place of the one above it if nothing that
+        differs is visible; with confidences, also if the two are equal or if it cannot be told that the one above is
+        better."""
         places = list(range(1, len(self.names) + 1))
-        if self.confidences is not None:
-            for above, (margin, untold) in enumerate(zip(self.margins, self.untold, strict=True)):
-                if untold or margin == 0:
-                    places[above + 1] = places[above]
+        known = self.confidences is not None
+        of_order = zip(self.margins, self.untold, self.unseen, strict=True)
+        for above, (margin, untold, unseen) in enumerate(of_order):
+            if unseen or (known and (untold or margin == 0)):
+                places[above + 1] = places[above]
         return places
 
     def places_said(self) -> list[str]:
@@ -162,9 +187,11 @@ class Ranking:
             return "No images to rank."
         places = self.places
         parts = [f"{self.names[self.order[0]]} {'comes first' if places.count(1) > 1 else 'is best'}"]
-        behind = zip(self.order[1:], self.margins, self.order_confidences, self.untold, strict=True)
-        for index, margin, sure, untold in behind:
-            if untold:
+        behind = zip(self.order[1:], self.margins, self.order_confidences, self.untold, self.unseen, strict=True)
+        for index, margin, sure, untold, unseen in behind:
+            if unseen:
+                gap = f"{LOOKS_THE_SAME} as the one above"
+            elif untold:
                 gap = f"{CANNOT_TELL} from the one above"
             elif abs(margin) < TIE_MARGIN:
                 gap = f"equal, {levels(margin)}"
@@ -175,13 +202,13 @@ class Ranking:
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain Python, the images best first."""
-        places, untold = self.places, [False, *self.untold]
+        places, untold, unseen = self.places, [False, *self.untold], [False, *self.unseen]
         margins, sure = [*self.margins, None], [*self.order_confidences, None]
         ranked = [
             {"rank": row + 1, "place": places[row], "index": index, "name": self.names[index],
              "quality": None if self.qualities is None else self.qualities[index],
              "margin_over_next": margins[row], "confidence_over_next": sure[row],
-             "cannot_tell_from_above": untold[row]}
+             "cannot_tell_from_above": untold[row], "looks_like_above": unseen[row]}
             for row, index in enumerate(self.order)
         ]  # fmt: skip
         return plain_dict({
@@ -189,7 +216,8 @@ class Ranking:
             "pairwise": self.pairwise, "pairwise_means": "[i][j] positive: i is better than j",
             "confidences": self.confidences,
             "confidences_mean": "[i][j]: probability that the sign of pairwise[i][j] is right",
-            "cannot_tell_below": MIN_CONFIDENCE, "meta": self.meta,
+            "cannot_tell_below": MIN_CONFIDENCE,
+            "visible_differences": self.visible, "visible_differences_mean": f"[i][j]: {MEANING}", "meta": self.meta,
         })  # fmt: skip
 
 

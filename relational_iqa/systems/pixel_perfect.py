@@ -26,14 +26,17 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.network_inference import NetworkInference
+from relational_iqa.systems.visible_tiles import visible_difference_alone, with_visible_difference
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
-from relational_iqa.tiling.tile_geometry import PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
+from relational_iqa.tiling.tile_geometry import GRID_PX, PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import NETWORK_BYTES, WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
 from relational_iqa.viewing.tensor_images import check_images
+from relational_iqa.viewing.visibility import REACH_PX, visible_difference
 
 Input = Source | StoredImage
+VISIBLE_HALO_PX = -(-REACH_PX // GRID_PX) * GRID_PX
 JUDGEMENT_BYTES = 340
 """What networks with a judgement take for a pixel of a tile; measured."""
 
@@ -119,15 +122,19 @@ class RelationalIQA:
         if mask is not None:
             region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
         if reference is None:
-            of_pair = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX, region=region)
-            verdict = self._networks.verdict(of_pair.sums[0])
+            function = with_visible_difference(self._networks.pair_on_tiles)
+            of_pair = self._tiler.run(images, function, PAIR_HALO_PX, region=region)
+            (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
+            verdict = self._networks.verdict(of_pair_sums)
             margin, confidence = verdict.margin, verdict.confidence
             found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0])
             qualities: tuple[float | None, float | None] = (None, None)
         else:
-            tiled = self._tiler.run(images, self._networks.both_against_on_tiles, REFERENCE_HALO_PX, region=region)
-            quality = [self._networks.quality(sums) for sums in tiled.sums]
-            margin, confidence = quality[0] - quality[1], self._networks.order_confidence(*tiled.sums)
+            both = with_visible_difference(self._networks.both_against_on_tiles)
+            tiled = self._tiler.run(images, both, REFERENCE_HALO_PX, region=region)
+            (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
+            quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
+            margin, confidence = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
             found = _maps_of(tiled.maps, images[0])
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
@@ -140,6 +147,7 @@ class RelationalIQA:
             quality_b=qualities[1],
             confidence=None if confidence is None else float(confidence),
             lacks=found.lacks,
+            visible_difference=float(visible),
             names=names or (name_of(a, "A"), name_of(b, "B")),
             meta=self._facts(images[0], start, align),
         )
@@ -213,10 +221,35 @@ class RelationalIQA:
         if reference is not None:
             sums = [self._against(image, loaded[-1]) for image in loaded[:-1]]
             qualities = [float(self._networks.quality(one)) + 0.0 for one in sums]
-            confidences = self._order_confidences(sums)
-            return Ranking.by_quality(names, qualities, self._facts(loaded[0], start, align), confidences)
-        pairs = {(i, j): self._margin(loaded[i], loaded[j]) for i, j in pairs_of(len(images))}
-        return Ranking.by_pairs(names, pairs, self._facts(loaded[0], start, align))
+            facts = self._facts(loaded[0], start, align)
+            ranking = Ranking.by_quality(names, qualities, facts, self._order_confidences(sums))
+            seen = {(i, j): self._visible_difference(loaded[i], loaded[j]) for i, j in pairs_of(len(images))}
+        else:
+            found = {(i, j): self._margin(loaded[i], loaded[j]) for i, j in pairs_of(len(images))}
+            pairs = {pair: (margin, confidence) for pair, (margin, confidence, _) in found.items()}
+            ranking = Ranking.by_pairs(names, pairs, self._facts(loaded[0], start, align))
+            seen = {pair: difference for pair, (_, _, difference) in found.items()}
+        return ranking.with_visible(seen)
+
+    @torch.inference_mode()
+    def visible_difference(
+        self, a: Input, b: Input, *, align: Alignment | None = None, max_pixels: int = MAX_PIXELS
+    ) -> float:
+        """The largest difference of two images that an eye can see, in units of the threshold of visibility.
+
+        It is 0 for equal images, and 1 where something is visible. It is computed from the two images alone,
+        without networks: `relational_iqa.viewing.visibility`.
+
+        Args:
+            a: one image.
+            b: the other one.
+            align: what to do when sizes differ, as of `compare`.
+            max_pixels: largest width x height that is decoded.
+
+        Raises:
+            ImageError: for anything that is no usable image, and for different sizes without `align`.
+        """
+        return self._visible_difference(*self._open([a, b], align, max_pixels))
 
     # -- tensors in, tensors out -----------------------------------------------------------------------------------
 
@@ -271,6 +304,11 @@ class RelationalIQA:
         ImageError, see `check_images`."""
         return self._networks.verdict(self._networks.pair(*self._batch(a, b)).sums)
 
+    @torch.inference_mode()
+    def visible_difference_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
+        """`visible_difference` of pairs of one size. Raises ImageError, see `check_images`."""
+        return visible_difference(*self._batch(a, b))
+
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -295,11 +333,17 @@ class RelationalIQA:
             confidences[i, j] = confidences[j, i] = float(sure)
         return confidences
 
-    def _margin(self, a: StoredImage, b: StoredImage) -> tuple[float, float | None]:
-        """Margin and confidence, without maps."""
-        tiled = self._tiler.run([a, b], self._networks.pair_on_tiles, PAIR_HALO_PX, want_maps=False)
+    def _margin(self, a: StoredImage, b: StoredImage) -> tuple[float, float | None, float]:
+        """Margin, confidence and visible difference, without maps."""
+        function = with_visible_difference(self._networks.pair_on_tiles)
+        tiled = self._tiler.run([a, b], function, PAIR_HALO_PX, want_maps=False).sums[0]
         verdict = self._networks.verdict(tiled.sums[0])
-        return float(verdict.margin), None if verdict.confidence is None else float(verdict.confidence)
+        confidence = None if verdict.confidence is None else float(verdict.confidence)
+        return float(verdict.margin), confidence, float(tiled.difference)
+
+    def _visible_difference(self, a: StoredImage, b: StoredImage) -> float:
+        tiled = self._tiler.run([a, b], visible_difference_alone, VISIBLE_HALO_PX, want_maps=False)
+        return float(tiled.sums[0].difference)
 
     def _open(self, sources: Sequence[Input], align: Alignment | None, max_pixels: int) -> list[StoredImage]:
         images = [
