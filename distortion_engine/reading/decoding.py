@@ -75,7 +75,7 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
         refuse_hdr_profile(name, samples.profile)
         return samples
     try:
-        image = _open(data, name)
+        image = open_header(data, name)
     except UnidentifiedImageError as error:
         if is_tiff and (samples := decode_tiff(data, name, max_pixels, always=True)) is not None:
             return samples
@@ -183,7 +183,11 @@ def _read(path: Path, max_pixels: int) -> bytes:
         raise ImageError(f"{str(path)!r}: cannot be read ({said}); check the path and its permissions") from error
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def open_header(data: bytes, name: str) -> Image.Image:
+    """A file's content as a Pillow image that is not decoded yet, whatever its size.
+
+    Raises ImageError, and UnidentifiedImageError for what Pillow does not read.
+    """
     # Pillow's own pixel limit is a global with a warning; ours is checked by the caller, before decoding, so its limit
     # is lifted while the header is read. The lock keeps threads from restoring each other's state.
     with _open_lock, quiet_decoders():

@@ -1,10 +1,11 @@
 """The marker segments of a JPEG file (ITU-T T.81, annex B), up to the end of its first image."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15
-_SCAN, _END, _TEMPORARY = 0xDA, 0xD9, 0x01
+_SCAN, _END, _TEMPORARY, _TABLES = 0xDA, 0xD9, 0x01, 0xDB
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in entropy-coded data, past stuffed bytes and restarts
 _MOST_SEGMENTS = 100_000
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
@@ -25,6 +26,8 @@ class JpegHeader:
         first_scan: offset of the first scan's marker.
         stray: bytes that belong to no segment, by the marker before which they lie, up to the first scan.
         end: offset of the marker EOI; None where it is missing.
+        tables: coefficients of the quantisation tables, 64 each in zigzag order, by their number; the first of each.
+        luma_table: number of the table of the first component.
         exif: content of the EXIF segment, b"" where there is none.
         profile: ICC profile, None where there is none.
     """
@@ -39,6 +42,8 @@ class JpegHeader:
     first_scan: int
     stray: dict[int, int]
     end: int | None
+    tables: dict[int, tuple[int, ...]]
+    luma_table: int
     exif: bytes
     profile: bytes | None
 
@@ -49,6 +54,7 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     process, parts = -1, {}
     jfif, adobe = False, -1
     stray: dict[int, int] = {}
+    tables: dict[int, tuple[int, ...]] = {}
     at = 2
     for _ in range(_MOST_SEGMENTS):
         if (found := _NEXT_MARKER.search(data, at)) is None:
@@ -67,6 +73,9 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
         at += max(length, 2)
         if marker == _SCAN:
             scans, first_scan = scans + 1, min(first_scan, found.start())
+        elif marker == _TABLES:
+            for number, table in _quantisation_tables(segment):
+                tables.setdefault(number, table)
         elif marker in _FRAMES and not frame:
             process, frame = marker - 0xC0, segment
         elif marker == 0xE0 and segment.startswith(b"JFIF\0") and len(segment) >= 14 and not scans:
@@ -90,6 +99,20 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
         first_scan=first_scan,
         stray=stray,
         end=end,
+        tables=tables,
+        luma_table=frame[8] if len(frame) > 8 else 0,
         exif=exif,
         profile=b"".join(part for _, part in sorted(parts.items())) or None,
     )
+
+
+def _quantisation_tables(segment: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """(number, coefficients) of a DQT segment (B.2.4.1), as far as the segment reaches."""
+    at = 0
+    while at < len(segment):
+        size = 2 if segment[at] >> 4 else 1
+        content = segment[at + 1 : at + 1 + 64 * size]
+        if len(content) < 64 * size:
+            return
+        yield segment[at] & 15, tuple(int.from_bytes(content[i : i + size], "big") for i in range(0, 64 * size, size))
+        at += 1 + 64 * size
