@@ -35,6 +35,8 @@ def _compare_images(options: CompareOptions) -> None:
         if given is not None:
             raise UsageError(f"{option} is for two folders, {options.a} is none; leave it out or give two folders")
     inputs, out = options.inputs, options.out
+    if options.full_size and out is None:
+        raise UsageError("--full-size is for a report; add --out report.html")
     if out is not None and Path(out).is_dir():
         raise UsageError(f"{out}: is a folder; give a file to write")
     if options.maps is not None:
@@ -47,16 +49,21 @@ def _compare_images(options: CompareOptions) -> None:
     mask = None if options.mask is None else open_images([options.mask], options.max_pixels)[0]
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     names = (printable(Path(options.a).name), printable(Path(options.b).name))
-    compared = compare_stored(model, images, names, mask, options.align)
+    compared = compare_stored(model, images, list(inputs.values()), names, mask, options.align)
     result = compared.result
     lines = [result.summary(), _margin_line(result)]
+
+    def announce(nbytes: int) -> None:
+        if options.full_size:
+            print(f"writing {nbytes / 1e6:.1f} MB with every pixel of {len(images)} images: {out}", file=sys.stderr)
+
     if options.maps is not None:
         compared.write_maps(options.maps)
         lines.append(f"maps: {full_path(options.maps)}")
     if out is None and options.maps is None:
         lines.append("maps to look at: add --out report.html")
     elif out is not None:
-        compared.write_report(out, shlex.join(["riqa", *sys.argv[1:]]))
+        compared.write_report(out, shlex.join(["riqa", *sys.argv[1:]]), options.full_size, announce)
         lines.append(f"report: {full_path(out)}")
     content = {**result.to_json(), "files": inputs, "mask": options.mask, "maps": options.maps}
     content["align"] = options.align

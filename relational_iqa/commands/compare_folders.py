@@ -29,6 +29,8 @@ def compare_folders(options: CompareOptions) -> None:
     Raises UsageError for options that are for two images, and after all output where files failed; SystemExit(1) where
     the mean margin is below `fail_below`.
     """
+    if options.full_size:
+        raise UsageError("--full-size is for two images; with two folders leave it out")
     if options.mask is not None:
         raise UsageError(f"--mask {options.mask} is for two images; with two folders leave it out")
 

@@ -20,6 +20,8 @@ class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
     out: Annotated[str | None, Metavar("REPORT.html|DIR"), Writes("either")] = None
     """Writes a report with maps: of two images one HTML file that works offline, of two folders a folder for the worst
     pairs."""
+    full_size: bool = False
+    """Puts every pixel of large images into the report, lossless, not only those around the regions. For two images."""
     maps: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
     """Writes every map into a folder: a PNG with its colour scale for each, and all values in maps.npz. Of two folders,
     a sub-folder for each pair."""

@@ -1,11 +1,12 @@
 """Two files of one scene compared, and kept with the result so that a report can be drawn of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distortion_engine.reading.file_facts import read_file_facts
 from relational_iqa.report import write_maps, write_report
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.tiling.stored_image import StoredImage
@@ -20,15 +21,27 @@ class ComparedFiles:
     Args:
         result: the comparison of the two images.
         images: a, b and, where there is one, the reference; all of one size, stored as they were decoded.
+        paths: their files, in the same order.
     """
 
     result: Comparison
     images: Sequence[StoredImage]
+    paths: Sequence[File]
 
-    def write_report(self, path: File, command: str | None = None) -> Path:
-        """Writes the HTML report; `command` is shown at its foot. Raises OSError where it cannot be written."""
+    def write_report(
+        self,
+        path: File,
+        command: str | None = None,
+        full_size: bool = False,
+        before_writing: Callable[[int], None] | None = None,
+    ) -> Path:
+        """Writes the HTML report, see `relational_iqa.report.write_report` for the arguments. Raises OSError where it
+        cannot be written."""
         a, b, *reference = self.images
-        return write_report(self.result, a, b, path, reference=reference[0] if reference else None, command=command)
+        return write_report(
+            self.result, a, b, path, reference=reference[0] if reference else None, command=command,
+            files=[read_file_facts(file) for file in self.paths], full_size=full_size, before_writing=before_writing,
+        )  # fmt: skip
 
     def write_maps(self, folder: File) -> list[Path]:
         """Writes every map into a folder, see `relational_iqa.report.write_maps`. Raises UsageError where that cannot
@@ -39,6 +52,7 @@ class ComparedFiles:
 def compare_stored(
     model: Any,
     images: Sequence[StoredImage],
+    paths: Sequence[File],
     names: tuple[str, str],
     mask: StoredImage | None = None,
     align: str | None = None,
@@ -48,10 +62,11 @@ def compare_stored(
     Args:
         model: a RelationalIQA.
         images: a, b and, where there is one, the reference; all of one size, as `open_images` gives them.
+        paths: their files.
         names: what sentences call a and b.
         mask: white pixels count, black ones do not.
         align: how the images were brought to one size; the mask is then resized to it.
     """
     a, b, *reference = images
     result = model.compare(a, b, reference=reference[0] if reference else None, mask=mask, align=align, names=names)
-    return ComparedFiles(result, images)
+    return ComparedFiles(result, images, paths)

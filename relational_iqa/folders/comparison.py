@@ -125,7 +125,7 @@ class FolderComparison:
     def compare(self, pair: Pair) -> ComparedFiles:
         """The comparison of a pair with its images. Raises ImageError and OSError for its files."""
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
-        return compare_stored(self.model, open_images(paths, self.max_pixels, self.align), self.labels)
+        return compare_stored(self.model, open_images(paths, self.max_pixels, self.align), paths, self.labels)
 
     def row(self, pair: Pair, use: Callable[[Pair, ComparedFiles], None] | None = None) -> Row:
         """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised.

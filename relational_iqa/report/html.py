@@ -1,6 +1,7 @@
 """Renders the report of one comparison as one HTML page and writes it in one step."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,32 @@ import numpy as np
 
 from distortion_engine.errors import ImageError
 from distortion_engine.jobs.safe_files import atomic_file
+from distortion_engine.reading.file_facts import FileFacts
+from relational_iqa.report.crops import region_views
+from relational_iqa.report.defects import axis_views
 from relational_iqa.report.histogram import margin_bins
-from relational_iqa.report.pictures import as_uint8, backdrop_of, map_uri, previews
+from relational_iqa.report.pictures import Preview, as_uint8, backdrop_of, map_uri, previews
+from relational_iqa.report.strip import image_cards
+from relational_iqa.report.tiles import NO_TILES, all_tiles, region_tiles
 from relational_iqa.report.views import (
     LABELS,
     LOCAL_SCALE,
-    axis_views,
     confidence_note,
     fact_rows,
-    region_views,
     scale_bands,
     scale_position,
     sentence,
     signed,
     unbroken,
 )
-from relational_iqa.results.colormaps import legend_gradient
+from relational_iqa.results.colormaps import legend_gradient, strength_gradient
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, percent
 from relational_iqa.results.words.margins import MARGIN_WORDS
+from relational_iqa.results.words.strengths import STRENGTH_WORDS
+
+Files = Sequence[FileFacts | None]
+"""What is known of the files of A, B and the reference, in this order; None for an image that is no file."""
 
 
 def write_report(
@@ -38,6 +46,9 @@ def write_report(
     reference: Any = None,
     *,
     command: str | None = None,
+    files: Files | None = None,
+    full_size: bool = False,
+    before_writing: Callable[[int], None] | None = None,
 ) -> Path:
     """Writes the self-contained HTML report of a comparison and returns its path. The file appears whole or not at all.
 
@@ -49,12 +60,18 @@ def write_report(
         path: the file to write; missing folders are made.
         reference: the pristine image, if there was one.
         command: the command line that made the report, shown at its foot.
+        files: what is known of the files of the images, for the strip under the verdict; None where there are none.
+        full_size: embeds every pixel of large images, not only those around the regions.
+        before_writing: is called with the size of the file in bytes before it is written.
 
     Raises:
         ImageError: for images that do not fit the maps.
         UsageError, OSError: where the path cannot be written.
     """
-    return write_page(render_report(comparison, image_a, image_b, reference, command=command), path)
+    page = render_report(comparison, image_a, image_b, reference, command=command, files=files, full_size=full_size)
+    if before_writing is not None:
+        before_writing(len(page.encode("utf-8", "backslashreplace")))
+    return write_page(page, path)
 
 
 def render_report(
@@ -65,6 +82,8 @@ def render_report(
     *,
     command: str | None = None,
     back: str | None = None,
+    files: Files | None = None,
+    full_size: bool = False,
 ) -> str:
     """The page that `write_report` writes, as text.
 
@@ -75,6 +94,8 @@ def render_report(
         reference: the pristine image, if there was one.
         command: the command line that made the report, shown at its foot.
         back: address of a link at the top of the page; None for no link.
+        files: what is known of the files of the images, see `write_report`.
+        full_size: embeds every pixel, see `write_report`.
 
     Raises:
         ImageError: for images that do not fit the maps.
@@ -86,6 +107,9 @@ def render_report(
     local_margin = comparison.local_margin
     clipped = sum(int(np.count_nonzero(np.abs(strip) > LOCAL_SCALE)) for strip in local_margin.strips())
     shown = previews(images)
+    exact = shown[0].exact
+    tiles = NO_TILES if exact else all_tiles(images) if full_size else region_tiles(images, comparison.regions)
+    cards, difference = image_cards(comparison, images, files or [None] * len(images))
     return render_page(
         "report.html.j2",
         result=comparison,
@@ -94,7 +118,12 @@ def render_report(
         about_confidence=confidence_note(comparison),
         labels=comparison.labels,
         named=comparison.labels != LABELS,
+        cards=cards,
+        difference=difference,
         previews=shown,
+        shown_as=_shown_as(shown[0], comparison.shape[1]),
+        tiles=tiles,
+        tiles_note=_tiles_note(exact, full_size, bool(tiles["side"])),
         backdrop=backdrop_of(images[:2]),
         # Positive means A better there, and blue speaks about A: hence the negative scale.
         local_uri=map_uri(local_margin, -LOCAL_SCALE),
@@ -106,6 +135,7 @@ def render_report(
         bands=scale_bands(),
         marker=100 * scale_position(0.0 if comparison.looks_the_same else comparison.margin),
         words=MARGIN_WORDS,
+        strengths=STRENGTH_WORDS,
         cannot_tell=comparison.better == CANNOT_TELL,
         cannot_tell_below=None if comparison.confidence is None else percent(MIN_CONFIDENCE),
         data=comparison.to_json(),
@@ -124,7 +154,8 @@ def render_page(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["signed"] = signed
-    return environment.get_template(template).render(gradient=legend_gradient(), **content)
+    gradients = {"gradient": legend_gradient(), "strength_gradient": strength_gradient()}
+    return environment.get_template(template).render(**gradients, **content)
 
 
 def write_page(text: str, path: str | os.PathLike[str]) -> Path:
@@ -135,6 +166,21 @@ def write_page(text: str, path: str | os.PathLike[str]) -> Path:
     with atomic_file(target) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
     return target
+
+
+def _shown_as(preview: Preview, width: int) -> str:
+    """What the viewer says in place of a percentage where it shows a preview as large as the image or larger."""
+    if preview.width < width:
+        return f"preview, 1/{width / preview.width:.2g} size"
+    return preview.note.replace("full size", "preview")
+
+
+def _tiles_note(exact: bool, full_size: bool, any_tiles: bool) -> str:
+    if exact:
+        return ""
+    if full_size:
+        return "; from there on original pixels, lossless"
+    return "; original pixels, lossless, around the regions" if any_tiles else ""
 
 
 def _check_sizes(images: list[np.ndarray], height: int, width: int) -> None:

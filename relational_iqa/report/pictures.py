@@ -1,12 +1,12 @@
-"""Arrays to pictures inside a page: previews of the images, crops, layers of the maps, as data URIs.
+"""Arrays to pictures inside a page: previews of the images and layers of the maps, as data URIs.
 
-A report stays under 5 MB: all previews of one report together get PREVIEW_BYTES, and are encoded alike, so that no
-image looks worse than the other because of the page.
+A report stays under 10 MB: all previews of one report together get PREVIEW_BYTES, and are encoded alike, so that no
+image looks worse than the other because of the page. `tiles.py` adds original pixels where they are looked at.
 """
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from distortion_engine.errors import ImageError
-from relational_iqa.results.colormaps import tint
+from relational_iqa.results.colormaps import shade, tint
 from relational_iqa.results.map import Map
 
 PREVIEW_SIDE_PX = 1600  # images with a longer side are shown smaller, and the page says so
@@ -26,8 +26,7 @@ MAP_SIDE_PX = 640  # the networks see a quarter of the resolution; more would be
 MAP_BYTES = 55_000  # of one map; real ones take a third of it, white noise ten times as much
 MAP_STEPS = ((640, 80), (640, 50), (480, 50), (320, 50), (200, 50), (120, 30))  # longer side and WebP quality, in turn
 BACKDROP_QUALITY = 80
-CROP_WIDTH_PX, CROP_HEIGHT_PX = 144, 128  # a piece of a region, pixel by pixel: three fit beside each other
-CROP_BYTES = 20_000  # of one crop; noise is the worst case
+THUMBNAIL_SIDE_PX, THUMBNAIL_QUALITY = 480, 85  # beside the name of an image, twice the size of a narrow card
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,14 @@ class Preview:
         width: shown width in px.
         height: shown height in px.
         note: what was changed for the preview, in words.
+        exact: whether it has the pixels of the image, unchanged.
     """
 
     uri: str
     width: int
     height: int
     note: str
+    exact: bool
 
 
 def as_uint8(image: Any, what: str) -> np.ndarray:
@@ -76,26 +77,27 @@ def previews(images: Sequence[np.ndarray]) -> list[Preview]:
     pictures = [fit(Image.fromarray(image), PREVIEW_SIDE_PX) for image in images]
     shown = pictures[0]
     if shown.width * shown.height <= LOSSLESS_PIXELS:
-        encoded = [_encoded(picture, "WEBP", lossless=True, method=4) for picture in pictures]
-        if sum(map(len, encoded)) <= PREVIEW_BYTES:
-            return _as_previews(encoded, "webp", shown, (width, height), "lossless")
-    encoded, how = [], ""
+        contents = [encoded(picture, "WEBP", lossless=True, method=4) for picture in pictures]
+        if sum(map(len, contents)) <= PREVIEW_BYTES:
+            return _as_previews(contents, "webp", shown, (width, height), "lossless")
+    contents, how = [], ""
     for side, quality in LOSSY:
         pictures = [fit(picture, side) for picture in pictures]
         shown, how = pictures[0], f"JPEG quality {quality}"
-        encoded = [_encoded(picture, "JPEG", quality=quality, subsampling=0) for picture in pictures]
-        if sum(map(len, encoded)) <= PREVIEW_BYTES:
+        contents = [encoded(picture, "JPEG", quality=quality, subsampling=0) for picture in pictures]
+        if sum(map(len, contents)) <= PREVIEW_BYTES:
             break
-    return _as_previews(encoded, "jpeg", shown, (width, height), how)
+    return _as_previews(contents, "jpeg", shown, (width, height), how)
 
 
 def _as_previews(
-    encoded: Sequence[bytes], kind: str, shown: Image.Image, size: tuple[int, int], how: str
+    contents: Sequence[bytes], kind: str, shown: Image.Image, size: tuple[int, int], how: str
 ) -> list[Preview]:
     note = "full size"
     if shown.size != size:
         note = f"preview reduced from {size[0]} × {size[1]} to {shown.width} × {shown.height} px"
-    return [Preview(_uri(content, kind), shown.width, shown.height, f"{note}, {how}") for content in encoded]
+    exact = shown.size == size and kind == "webp"
+    return [Preview(data_uri(c, kind), shown.width, shown.height, f"{note}, {how}", exact) for c in contents]
 
 
 def backdrop_of(images: Sequence[np.ndarray]) -> str:
@@ -105,44 +107,38 @@ def backdrop_of(images: Sequence[np.ndarray]) -> str:
         np.asarray(fit(Image.fromarray(image), MAP_SIDE_PX).convert("L"), dtype=np.float32) / 255 for image in images
     ]
     grey = np.rint((0.25 + 0.6 * np.mean(small, axis=0)) * 255).astype(np.uint8)
-    return _uri(_encoded(Image.fromarray(grey), "JPEG", quality=BACKDROP_QUALITY), "jpeg")
+    return data_uri(encoded(Image.fromarray(grey), "JPEG", quality=BACKDROP_QUALITY), "jpeg")
 
 
 def map_uri(values: Map, scale: float) -> str:
-    """A map as a transparent layer, at most MAP_SIDE_PX on its longer side and MAP_BYTES.
+    """A map of which image is better as a transparent layer, at most MAP_SIDE_PX on its longer side and MAP_BYTES.
 
     Orange where value / scale is positive, with full colour at 1, blue where it is negative; a negative scale swaps the
     colours.
     """
+    return _layer_uri(values, lambda part: tint(part / np.float32(scale)))
+
+
+def strength_uri(values: Map) -> str:
+    """A map of how much of a defect an image has, 0 to 1 (what is below 0 counts as 0), as a layer of `map_uri`."""
+    return _layer_uri(values, shade)
+
+
+def _layer_uri(values: Map, draw: Callable[[np.ndarray], np.ndarray]) -> str:
     drawn = Map.from_array(np.zeros((1, 1))) if values.is_zero else values  # nothing to see at any size
     content = b""
     for side, quality in MAP_STEPS:
-        layer = Image.fromarray(tint(drawn.reduced(side) / np.float32(scale)))
-        content = _encoded(layer, "WEBP", quality=quality, alpha_quality=quality, method=4)
+        layer = Image.fromarray(draw(drawn.reduced(side)))
+        content = encoded(layer, "WEBP", quality=quality, alpha_quality=quality, method=4)
         if len(content) <= MAP_BYTES:
             break
-    return _uri(content, "webp")
+    return data_uri(content, "webp")
 
 
-def crop_origin(shape: tuple[int, int], centre: tuple[float, float]) -> tuple[int, int]:
-    """Left and top of a crop of an image (height, width) that has `centre` (x, y) as near to its middle as fits."""
-    height, width = shape
-    left = round(centre[0] - CROP_WIDTH_PX / 2)
-    top = round(centre[1] - CROP_HEIGHT_PX / 2)
-    return max(0, min(left, width - CROP_WIDTH_PX)), max(0, min(top, height - CROP_HEIGHT_PX))
-
-
-def crop_uri(pixels: np.ndarray, left: int, top: int) -> str:
-    """A crop of (H, W, 3) uint8, CROP_WIDTH_PX x CROP_HEIGHT_PX or what there is, pixel by pixel, in CROP_BYTES."""
-    picture = Image.fromarray(pixels[top : top + CROP_HEIGHT_PX, left : left + CROP_WIDTH_PX])
-    content = _encoded(picture, "WEBP", lossless=True, method=4)
-    if len(content) <= CROP_BYTES:
-        return _uri(content, "webp")
-    for quality in (95, 90, 85, 75, 60):
-        content = _encoded(picture, "JPEG", quality=quality, subsampling=0)
-        if len(content) <= CROP_BYTES:
-            break
-    return _uri(content, "jpeg")
+def thumbnail_uri(image: np.ndarray) -> str:
+    """A small picture of (H, W, 3) uint8."""
+    picture = fit(Image.fromarray(image), THUMBNAIL_SIDE_PX)
+    return data_uri(encoded(picture, "WEBP", quality=THUMBNAIL_QUALITY, method=4), "webp")
 
 
 def fit(picture: Image.Image, side_px: int) -> Image.Image:
@@ -156,11 +152,13 @@ def _fitted(size: tuple[int, int], side_px: int) -> tuple[int, int]:
     return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
 
 
-def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """The file that Pillow writes with these options."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _uri(content: bytes, kind: str) -> str:
+def data_uri(content: bytes, kind: str) -> str:
+    """The content of a picture of a kind, "webp" or "jpeg", as an address."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

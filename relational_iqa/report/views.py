@@ -1,78 +1,25 @@
-"""What the template of the report shows, as plain data: axes, regions, bands of the margin scale, rows of facts.
+"""What the template of the report shows, as plain data: sentences, bands of the margin scale, rows of facts.
 
-Colours: blue speaks about A, orange about B. Scales are fixed so that two reports can be held side by side: local
-margin -LOCAL_SCALE .. +LOCAL_SCALE levels, axes -1 .. 1.
+Scales are fixed so that two reports can be held side by side: local margin -LOCAL_SCALE .. +LOCAL_SCALE levels, defects
+0 .. 1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from distortion_engine.catalog import AXES, Axis
-from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, Preview, crop_origin, crop_uri, map_uri
+from relational_iqa.report.pictures import Preview
 from relational_iqa.results.comparison import Comparison
-from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, explanation, percent
-from relational_iqa.results.words.findings import Finding
-from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN
-from relational_iqa.results.words.sentences import NOTHING_STANDS_OUT, remarks
+from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN, levels
+from relational_iqa.results.words.sentences import NOTHING_STANDS_OUT
 from relational_iqa.results.words.visibility import NOTHING_SEEN
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map
 SCALE_END = 5.0  # levels at either end of the margin scale: the whole distortion ladder
 LABELS = ("A", "B")
-
-
-@dataclass(frozen=True)
-class AxisView:
-    """One distortion axis as the report shows it.
-
-    The colours of map and bars say which image the word describes: blue for A, orange for B.
-
-    Args:
-        name: name of the axis.
-        title: the name in words.
-        about: what the axis means.
-        word: comparative, for example "blurrier".
-        phrases: the findings that matter, in words.
-        matters: whether there are any.
-        uri: data URI of the map.
-        a: the finding that is drawn blue, None where there is none.
-        b: the finding that is drawn orange, None where there is none.
-    """
-
-    name: str
-    title: str
-    about: str
-    word: str
-    phrases: tuple[str, ...]
-    matters: bool
-    uri: str
-    a: Finding | None
-    b: Finding | None
-
-
-@dataclass(frozen=True)
-class RegionView:
-    """One of the regions as the report lists it.
-
-    Args:
-        number: from 1, worst first.
-        region: box and finding.
-        title: for example "A blockier".
-        percent: "left", "top", "width" and "height" of the box in percent of the picture.
-        crops: ("A", "B" or "reference", data URI) for each image, one image pixel to one pixel of the crop.
-        crop_size: width and height of the crops in px.
-    """
-
-    number: int
-    region: Region
-    title: str
-    percent: dict[str, float]
-    crops: tuple[tuple[str, str], ...]
-    crop_size: tuple[int, int]
+LEAST_LEAD = 0.005  # levels; less is 0.00 when it is written
 
 
 def axis_title(name: str) -> str:
@@ -118,64 +65,14 @@ def confidence_note(comparison: Comparison) -> str:
     return unbroken(explanation(comparison.confidence, comparison.margin, LABELS))
 
 
+def lead(margin: float) -> str:
+    """A margin with the name of the image that is ahead in place of a sign: "A better by 1.3 levels"."""
+    return f"{LABELS[margin < 0]} better by {levels(margin)}" if abs(margin) >= LEAST_LEAD else "equal"
+
+
 def unbroken(text: str) -> str:
     """The text with percent signs that stay on the line of their number."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def axis_views(comparison: Comparison) -> list[AxisView]:
-    """All axes: those that matter first, most salient first, then the others in the order of the catalog."""
-    order = {finding.axis: rank for rank, finding in reversed(list(enumerate(comparison.findings)))}
-    views = [_axis_view(axis, comparison) for axis in AXES if axis.name in comparison.maps]
-    return sorted(views, key=lambda view: (not view.matters, order[view.name] if view.matters else 0))
-
-
-def _axis_view(axis: Axis, comparison: Comparison) -> AxisView:
-    own = [finding for finding in comparison.findings if finding.axis == axis.name]
-    word = own[0].word if own else (axis.less if axis.name == "sharpness" else axis.more)
-    # The map says who has more; where the word says who has less, as in "blurrier", colours change sides.
-    flip = -1 if word == axis.less else 1
-    drawn = {("b" if flip * finding.value > 0 else "a"): finding for finding in own}
-    matter = [finding for finding in own if finding.matters]
-    return AxisView(
-        name=axis.name,
-        title=axis_title(axis.name),
-        about=axis.about[:1].upper() + axis.about[1:],
-        word=word,
-        phrases=tuple(remark.clause(LABELS) for remark in remarks(matter)),
-        matters=bool(matter),
-        uri=map_uri(comparison.maps[axis.name], flip),
-        a=drawn.get("a"),
-        b=drawn.get("b"),
-    )
-
-
-def region_views(comparison: Comparison, images: Sequence[np.ndarray]) -> list[RegionView]:
-    """The regions with crops of A, B and, where there is one, the reference."""
-    height, width = comparison.shape
-    views = []
-    for number, region in enumerate(comparison.regions, start=1):
-        centre = (region.left + region.width / 2, region.top + region.height / 2)
-        left, top = crop_origin((height, width), centre)
-        views.append(
-            RegionView(
-                number=number,
-                region=region,
-                title=f"{region.side.upper()} {region.word}",
-                percent={
-                    "left": 100 * region.left / width,
-                    "top": 100 * region.top / height,
-                    "width": 100 * region.width / width,
-                    "height": 100 * region.height / height,
-                },
-                crops=tuple(
-                    (name, crop_uri(image, left, top))
-                    for name, image in zip(("A", "B", "reference"), images, strict=False)
-                ),
-                crop_size=(min(CROP_WIDTH_PX, width - left), min(CROP_HEIGHT_PX, height - top)),
-            )
-        )
-    return views
 
 
 def fact_rows(comparison: Comparison, shown: Sequence[Preview], command: str | None) -> list[tuple[str, str]]:
@@ -184,9 +81,10 @@ def fact_rows(comparison: Comparison, shown: Sequence[Preview], command: str | N
     rows = [("A", comparison.labels[0]), ("B", comparison.labels[1]), ("Size", f"{width} × {height} px")]
     rows.append(("Reference", "yes" if comparison.has_reference else "none: the two images alone were judged"))
     if comparison.quality_a is not None and comparison.quality_b is not None:
-        rows.append(("Quality of A", f"−{abs(comparison.quality_a):.2f} levels (0 equals the reference)"))
-        rows.append(("Quality of B", f"−{abs(comparison.quality_b):.2f} levels (0 equals the reference)"))
-    rows.append(("Margin", f"{signed(comparison.margin, 3)} levels (positive: A better; within ±{TIE_MARGIN:g}: tie)"))
+        rows.append(("Quality of A", f"{abs(comparison.quality_a):.2f} levels below the reference"))
+        rows.append(("Quality of B", f"{abs(comparison.quality_b):.2f} levels below the reference"))
+    lead = f"{LABELS[comparison.margin < 0]} ahead by {abs(comparison.margin):.3f} levels"
+    rows.append(("Margin", f"{lead if comparison.margin else '0 levels'} (less than {TIE_MARGIN:g}: a tie)"))
     if comparison.confidence is not None:
         rows.append((
             "Confidence",

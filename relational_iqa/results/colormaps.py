@@ -1,7 +1,8 @@
-"""Colours of the report: one diverging palette, and maps laid over a grey picture so that the place can be recognised.
+"""Colours of the report, and maps laid over a grey picture so that the place can be recognised.
 
-One rule throughout: **blue speaks about A, orange about B**. Blue against orange is told apart with every common kind
-of colour blindness; strength is carried by opacity and by lightness as well as by hue.
+One rule throughout: **hue says which image is better**, blue A and orange B, and nothing else does. Blue against orange
+is told apart with every common kind of colour blindness; strength is carried by opacity and by lightness as well as by
+hue. The strength of a defect has a palette of its own, the same for both images: from pale to dark plum.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ B_ANCHORS = ("#f6b77a", "#ee8420", "#d06000", "#a84400")
 A_MORE_ANCHORS = ("#c9a8d8", "#9a62b8", "#7a3a9c", "#581c7a")  # which image has more of something, better or not
 B_MORE_ANCHORS = ("#9fd3ac", "#4aa866", "#1f8040", "#065a26")
 NEUTRAL_ANCHORS = ("#16171a", "#5a5f68", "#a8adb5", "#f4f4f1")  # from nothing to much, without a side
+STRENGTH_ANCHORS = ("#d9a0cc", "#b44a9c", "#821f72", "#4d0b47")
 
 SHADING = 0.5  # how much the picture's light and dark change the colour over it
 MAX_OPACITY = 0.88  # the picture stays faintly visible under the strongest value
@@ -30,6 +32,8 @@ DIVERGING = np.concatenate([_ramp(A_ANCHORS, 128)[::-1], _ramp(B_ANCHORS, 128)])
 # The same for "A has more" to "B has more": purple and green, which colour-blind people tell apart too.
 MORE_OF = np.concatenate([_ramp(A_MORE_ANCHORS, 128)[::-1], _ramp(B_MORE_ANCHORS, 128)]).astype(np.float32)
 NEUTRAL = _ramp(NEUTRAL_ANCHORS, 256).astype(np.float32)  # values 0 to 1
+# Row 0: no defect, last row: the strongest.
+SEQUENTIAL = _ramp(STRENGTH_ANCHORS, 256).astype(np.float32)
 
 
 def colour_of(
@@ -44,7 +48,17 @@ def colour_of(
 
 def tint(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
     """Returns values, clipped to [-1, 1], as a transparent RGBA layer to be laid over any picture."""
-    colour, opacity = colour_of(values)
+    return _layer(*colour_of(values))
+
+
+def shade(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
+    """Returns the strength of a defect, clipped to [0, 1], as a transparent RGBA layer in the palette SEQUENTIAL."""
+    clipped = np.clip(values, 0, 1)
+    colour = SEQUENTIAL[np.rint(clipped * 255).astype(np.intp)]
+    return _layer(colour, MAX_OPACITY * clipped**OPACITY_GAMMA)
+
+
+def _layer(colour: Float[np.ndarray, "h w 3"], opacity: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
     rgba: np.ndarray = np.rint(np.concatenate([colour, opacity[..., None]], axis=-1) * 255).astype(np.uint8)
     return rgba
 
@@ -71,3 +85,11 @@ def legend_gradient(stops: int = 21) -> str:
     """The scale as a CSS gradient from -1 to +1, drawn as `overlay` draws it over middle grey."""
     strip = overlay(np.linspace(-1, 1, stops)[None].astype(np.float32), np.full((1, stops, 3), 128, np.uint8))[0]
     return "linear-gradient(90deg, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in strip.tolist()) + ")"
+
+
+def strength_gradient(stops: int = 11) -> str:
+    """The scale of `shade` as a CSS gradient from 0 to 1, drawn over middle grey."""
+    strip = shade(np.linspace(0, 1, stops, dtype=np.float32)[None])[0].astype(np.float32)
+    opacity = strip[:, 3:] / 255
+    colours = np.rint(opacity * strip[:, :3] + (1 - opacity) * 140).astype(int)  # 140: middle grey as a backdrop
+    return "linear-gradient(90deg, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in colours.tolist()) + ")"

@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.reading.file_facts import file_facts
 from relational_iqa.report.html import render_page, render_report
 from relational_iqa.report.league import render_league
 from relational_iqa.results.league import play
@@ -100,10 +101,11 @@ class _Site:
         """Decodes, compares, renders the first page. Raises Refused."""
         try:
             images, count = decode(upload, self.max_pixels), len(upload.images)
+            facts = [file_facts(name, content) for name, content in upload.files]
             names = [name for name, _ in upload.images]
             if len(set(names)) < count:
                 names = [f"{number}. {name}" for number, name in enumerate(names, start=1)]
-            result = Result(client, names, images[:count], None if upload.reference is None else images[count])
+            result = Result(client, names, images[:count], None if upload.reference is None else images[count], facts)
             result.pages[""] = self._first_page(result, token).encode()
         except (ImageError, UsageError) as error:
             raise Refused(422, " ".join(str(error).split())) from error
@@ -124,7 +126,8 @@ class _Site:
     def _pair_page(self, result: Result, i: int, j: int, back: str) -> str:
         a, b = result.images[i], result.images[j]
         compared = self.model.compare(a, b, reference=result.reference, names=(result.names[i], result.names[j]))
-        return render_report(compared, a, b, result.reference, command="riqa serve", back=back)
+        files = [result.files[i], result.files[j], *result.files[len(result.names) :]]
+        return render_report(compared, a, b, result.reference, command="riqa serve", back=back, files=files)
 
     async def result(self, request: Request) -> Response:
         held = self.results.get(request.path_params["token"])

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.web.limits import KEEP_MB, KEEP_MINUTES
 
@@ -16,6 +17,7 @@ class Result:
         names: of the images.
         images: all of one size; empty where every page is rendered.
         reference: of the size of the images; None without one.
+        files: what is known of the files of images and, last, the reference.
         pages: UTF-8 HTML by what stands behind the token in its address: "" for the first page, "0-1" for a pair.
         born: `time.monotonic()` of its beginning.
     """
@@ -24,6 +26,7 @@ class Result:
     names: list[str]
     images: list[StoredImage]
     reference: StoredImage | None
+    files: list[FileFacts]
     pages: dict[str, bytes] = field(default_factory=dict)
     born: float = field(default_factory=lambda: time.monotonic())
 

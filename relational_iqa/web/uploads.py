@@ -35,6 +35,11 @@ class Upload:
     reference: tuple[str, bytes] | None
     align: str | None
 
+    @property
+    def files(self) -> list[tuple[str, bytes]]:
+        """The images and, where there is one, the reference."""
+        return [*self.images, *([] if self.reference is None else [self.reference])]
+
 
 class InFlight:
     """Bytes of all requests that arrive or wait for their turn.
@@ -134,10 +139,9 @@ async def read_upload(request: Request, max_bytes: int, share: Share) -> Upload:
 def decode(upload: Upload, max_pixels: int) -> list[StoredImage]:
     """The images and, last, the reference, all of one size, as they are stored. Raises ImageError that speaks of the
     page."""
-    files = [*upload.images, *([] if upload.reference is None else [upload.reference])]
     align = upload.align
     images = []
-    for name, content in files:
+    for name, content in upload.files:
         # A folder of its own for each, removed at once: decoders want a file, and its name chooses nothing.
         with tempfile.TemporaryDirectory(prefix="riqa-serve-") as folder:
             path = Path(folder) / "upload"

@@ -1,32 +1,13 @@
-"""Crops and league page: what the reader is pointed at is where it is said to be."""
+"""The league page: what the reader is pointed at is where it is said to be."""
 
 import re
 
 import numpy as np
 
 from distortion_engine.catalog import AXES
-from relational_iqa.report import render_league, render_report, write_league
-from relational_iqa.report.pictures import CROP_HEIGHT_PX, CROP_WIDTH_PX, crop_origin
-from relational_iqa.results.comparison import Comparison, Ranking
+from relational_iqa.report import render_league, write_league
+from relational_iqa.results.comparison import Ranking
 from relational_iqa.results.league import League
-from relational_iqa.results.map import Map
-
-
-def test_crops_stay_inside_and_centre_where_they_can():
-    assert crop_origin((1000, 1000), (500, 400)) == (500 - CROP_WIDTH_PX // 2, 400 - CROP_HEIGHT_PX // 2)
-    assert crop_origin((1000, 1000), (5, 998)) == (0, 1000 - CROP_HEIGHT_PX)
-    assert crop_origin((50, 60), (30, 20)) == (0, 0)
-
-
-def test_a_report_of_twelve_megapixels_of_noise_stays_under_five_megabytes():
-    generator = np.random.default_rng(0)
-    small = generator.integers(0, 256, (750, 1000, 3), dtype=np.uint8)
-    image = small.repeat(4, axis=0).repeat(4, axis=1)
-    rough = Map.from_array(generator.uniform(0, 1, (188, 250)).repeat(16, 0).repeat(16, 1)[:3000, :4000])
-    local = Map.from_array(3 * rough - 1)
-    result = Comparison(-1.0, {"noise": rough, "haze": -rough}, local, local, True, -1.0, -0.5)
-    page = render_report(result, image, image[::-1], image[:, ::-1])
-    assert len(page.encode()) < 5_000_000 and "reduced from 4000 × 3000" in page
 
 
 def league(qualities: list[float] | None) -> League:

@@ -95,8 +95,8 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path, photo: np.ndarray) -> N
 def test_every_picture_in_it_can_be_decoded_and_has_a_text(tmp_path: Path, photo: np.ndarray) -> None:
     text = written(tmp_path, with_spot(), photo, reference=photo)
     images = [image for image in Page(text).all("img") if image.get("id") != "overlay"]  # shows one of the others
-    crops = 3 * text.count('<a class="card region"')
-    assert crops > 0 and len(images) == 3 + 1 + len(AXES) + crops
+    crops = 3 * text.count('<li class="card region"')
+    assert crops > 0 and len(images) == 3 + 3 + 1 + 1 + crops  # thumbnails, previews, local margin, noise
     for image in images:
         assert image["alt"]
         Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1]))).load()
@@ -104,9 +104,9 @@ def test_every_picture_in_it_can_be_decoded_and_has_a_text(tmp_path: Path, photo
 
 def test_names_and_metadata_are_escaped(tmp_path: Path, photo: np.ndarray) -> None:
     text = written(tmp_path, comparison(names=(NASTY, "b.png"), noise=flat(0.4)), photo)
-    assert "<script>alert" not in text and "<b>" not in text.replace("<b>1.3</b>", "")
+    assert "<script>alert" not in text and "<b><" not in text and "</script><b>" not in text
     page = Page(text)
-    assert NASTY in page.text and len(page.all("script")) == 2
+    assert NASTY in page.text and len(page.all("script")) == 3
 
 
 def test_the_json_is_inside_and_complete(tmp_path: Path, photo: np.ndarray) -> None:
@@ -116,27 +116,74 @@ def test_the_json_is_inside_and_complete(tmp_path: Path, photo: np.ndarray) -> N
     assert inside and json.loads(inside[1]) == result.to_json()
 
 
-def test_axes_that_matter_are_open_and_the_others_folded(tmp_path: Path, photo: np.ndarray) -> None:
-    text = written(tmp_path, comparison(noise=flat(-0.4), sharpness=flat(0.6)), photo)
-    opened, folded = text.split("<details>")[0], text.split("<details>")[1]
-    folded = folded.split("</details>")[0]
+def test_axes_that_matter_are_open_and_the_others_folded_into_one_line(tmp_path: Path, photo: np.ndarray) -> None:
+    faint = flat()
+    faint[0, :4] = 0.2  # too small to matter
+    text = written(tmp_path, comparison(noise=flat(-0.4), sharpness=flat(0.6), haze=faint), photo)
+    folded = text[text.index('<details class="others">') :].split("</details>")[0]
+    opened = text.replace(folded, "")
     assert re.findall(r'data-axis="(\w+)"', opened) == ["sharpness", "noise"]
     assert set(re.findall(r'data-axis="(\w+)"', folded)) == {a.name for a in AXES} - {"sharpness", "noise"}
+    assert f"Nothing that matters on {len(AXES) - 2} other axes" in folded
+    assert "B hazier: faint on &lt;1 % of the picture" in " ".join(
+        Page(folded + "</details>").text.replace("<", "&lt;").split()
+    )
     assert 'data-map="local-margin"' in opened
+
+
+def test_where_nothing_differs_one_line_says_so(tmp_path: Path, photo: np.ndarray) -> None:
+    text = Page(written(tmp_path, comparison(0.0), photo)).text
+    assert f"No kind of distortion sets the two apart. Nothing on {len(AXES)} axes" in text
 
 
 def test_legends_say_in_words_what_the_colours_mean(tmp_path: Path, photo: np.ndarray) -> None:
     text = Page(written(tmp_path, comparison(noise=flat(-0.4), sharpness=flat(0.6)), photo)).text
-    for words in ("A better here", "B better here", "A blurrier", "B blurrier", "A noisier", "B noisier", "2 levels"):
+    for words in ("A better here", "B better here", "2 levels", "faint moderate strong"):
         assert words in text
     for entry in MARGIN_WORDS:
         assert entry.word in text and entry.meaning in text
 
 
-def test_bars_point_to_the_image_the_word_is_said_of(tmp_path: Path, photo: np.ndarray) -> None:
+def test_strengths_are_words_with_the_number_in_a_tooltip_and_no_hue_says_whose_they_are(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
     text = written(tmp_path, comparison(noise=flat(-0.4), sharpness=flat(0.6), haze=flat(0.3)), photo)
-    bars = dict(re.findall(r'<th scope="row">([\w ]+)<span class="word">.*?<rect class="fill-(a|b)"', text, re.DOTALL))
-    assert (bars["Sharpness"], bars["Noise"], bars["Haze"]) == ("a", "a", "b")
+    rows = re.findall(
+        r'<tr data-bar="(\w+)">.*?<span class="badge">(.)</span> ([\w ]+)</th>.*?<rect [^>]*width="([\d.]+)".*?'
+        r'<span class="strength" title="([^"]+)">(\w+)<', text, re.DOTALL,
+    )  # fmt: skip
+    assert rows == [
+        ("sharpness", "A", "blurrier", "0.6000", "0.60 on a scale from 0 to 1", "strong"),
+        ("noise", "A", "noisier", "0.4000", "0.40 on a scale from 0 to 1", "moderate"),
+        ("haze", "B", "hazier", "0.3000", "0.30 on a scale from 0 to 1", "moderate"),
+    ]
+    what = text[text.index('aria-labelledby="what"') : text.index('aria-labelledby="words"')]
+    assert "word-a" not in what and "word-b" not in what
+
+
+def test_the_map_of_a_defect_is_of_one_scale_for_both_images(tmp_path: Path, photo: np.ndarray) -> None:
+    def layer(**maps: np.ndarray) -> str:
+        text = written(tmp_path, comparison(**maps), photo)
+        return re.findall(r'data-layer="[AB] noisier" src="([^"]+)"', text)[0]
+
+    assert layer(noise=flat(-0.4)) == layer(noise=flat(0.4)) != layer(noise=flat(0.5))
+
+
+def test_frames_and_titles_of_regions_have_the_colour_of_the_image_that_is_better_there(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
+    text = written(tmp_path, with_spot(), photo)
+    assert '<b class="word-a">A better by 2.0 levels here</b>' in text and 'class="frame a"' in text
+    assert re.findall(r'class="box (.)"', text) == ["a", "a"]  # in the viewer and on the local margin
+    assert "B noisier: strong" in Page(text).text
+    assert not re.search(r"[+\u2212]\d", Page(text).text)  # no signed number where a name stands
+
+
+def test_without_a_reference_a_line_beside_the_confidence_warns_of_it(tmp_path: Path, photo: np.ndarray) -> None:
+    alone = replace(comparison(), has_reference=False, confidence=0.9)
+    warning = "No pristine image was given: this is a judgement of the two images alone."
+    assert f"indeed the better image. {warning}" in Page(written(tmp_path, alone, photo)).text
+    assert warning not in Page(written(tmp_path, comparison(), photo, reference=photo)).text
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.05, 7.5])

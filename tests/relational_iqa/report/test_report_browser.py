@@ -1,6 +1,7 @@
 """The report in a real Chromium: what a person does with the mouse, the keyboard, a telephone and at night."""
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,8 @@ def greys_at(page: Any, tmp_path: Path, *shares: float) -> list[int]:
 
 
 def test_a_click_on_a_region_shows_its_box_there(page):
-    assert page.run("document.querySelector('.region').innerText").startswith("1 A noisier")
-    page.click('.region[data-region="1"]')
+    assert page.run("document.querySelector('.region').innerText").startswith("1 B better by 1.8 levels here")
+    page.click('.region[data-region="1"] img')
     assert value(page, "--z") > 1.5
     assert page.run("document.querySelector('#main-pane .box.chosen').dataset.region") == "1"
     box, pane = (
@@ -185,7 +186,8 @@ def test_tab_reaches_every_control_and_the_focus_is_seen(page):
         page.press("Tab")
         seen.append(
             page.run(
-                "(e => [e.id || e.dataset.mode || e.dataset.zoom || e.dataset.pair || e.dataset.region || e.className,"
+                "(e => [e.id || e.dataset.mode || e.dataset.zoom || e.dataset.pair ||"
+                " e.getAttribute('href') || e.className,"
                 " getComputedStyle(e).outlineStyle])(document.activeElement)"
             )
         )
@@ -200,6 +202,110 @@ def test_tab_reaches_every_control_and_the_focus_is_seen(page):
         "overlay-choice",
         "opacity",
         "main-pane",
-        "1",
+        "#region-1",
     } <= reached
     assert all(outline != "none" for name, outline in seen if name not in ("", "page"))
+
+
+NOISE_WIDTH, NOISE_HEIGHT = 1400, 900
+
+
+@pytest.fixture(scope="module")
+def noise() -> list[np.ndarray]:
+    """A and B, noise that no preview can hold without loss."""
+    draw = np.random.default_rng(0)
+    return [draw.integers(0, 256, (NOISE_HEIGHT, NOISE_WIDTH, 3), dtype=np.uint8) for _ in range(2)]
+
+
+def noise_report(folder: Path, noise: list[np.ndarray], full_size: bool = False) -> str:
+    """Its address; B is worse in a box about (1000, 300)."""
+    damage, local = np.zeros((NOISE_HEIGHT, NOISE_WIDTH), np.float32), np.zeros((NOISE_HEIGHT, NOISE_WIDTH), np.float32)
+    damage[240:360, 940:1060], local[240:360, 940:1060] = 0.6, 2.0
+    maps = {"noise": Map.from_array(damage)}
+    weight = Map.from_array(np.ones_like(local))
+    result = Comparison(0.5, maps, Map.from_array(local), weight, names=("a.png", "b.png"))
+    return write_report(result, *noise, folder / "r.html", full_size=full_size).as_uri()
+
+
+def middle_of_main_pane(browser: Any, folder: Path, side: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """A square of the screen in the middle of the main pane, and the pixel of the image in its upper left corner."""
+    browser.run("document.getElementById('main-pane').scrollIntoView({block: 'start'})")
+    browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    browser.screenshot(folder / "shot.png")
+    left, top, width, height = browser.run(
+        "(p => { const r = p.getBoundingClientRect(); return [r.x, r.y, p.clientWidth, p.clientHeight]; })"
+        "(document.getElementById('main-pane'))"
+    )
+    x, y = round(width / 2) - side // 2, round(height / 2) - side // 2
+    shot = (
+        Image.open(folder / "shot.png")
+        .convert("RGB")
+        .crop((round(left) + x, round(top) + y, round(left) + x + side, round(top) + y + side))
+    )
+    view = browser.run(
+        "(s => ['--tx', '--ty'].map(n => parseFloat(s.getPropertyValue(n))))(document.getElementById('page').style)"
+    )
+    origin = [round(width * view[0] / 100), round(height * view[1] / 100)]
+    return np.asarray(shot), (x - origin[0], y - origin[1])
+
+
+@pytest.mark.parametrize("full_size", [False, True])
+def test_inside_a_region_100_percent_are_the_pixels_of_the_image(browser, tmp_path, noise, full_size):
+    browser.view(640, 900)
+    browser.open("about:blank#")
+    browser.open(noise_report(tmp_path, noise, full_size))
+    browser.press("1")
+    browser.click('[data-zoom="100"]')
+    browser.press("b")
+    browser.wait("document.getElementById('zoom-value').textContent.startsWith('100 %')")
+    time.sleep(0.5)  # tiles are decoded
+    browser.run("dispatchEvent(new Event('resize'))")
+    seen, (x, y) = middle_of_main_pane(browser, tmp_path, 70)
+    near = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]  # the window's place is known but for rounding
+    assert any(np.array_equal(seen, noise[1][y + dy : y + dy + 70, x + dx : x + dx + 70]) for dx, dy in near)
+
+
+def test_an_enlarged_preview_is_called_that_and_not_100_percent(browser, tmp_path, noise):
+    browser.view(640, 900)
+    browser.open("about:blank#")
+    browser.open(noise_report(tmp_path, noise))
+    said = "document.getElementById('zoom-value').textContent"
+    browser.wait(f"{said} !== ''")
+    assert browser.run(said).endswith(" %") and browser.run("document.querySelector('.preview-note').hidden")
+    browser.press("1")
+    browser.click('[data-zoom="100"]')
+    browser.run("document.getElementById('main-pane').focus()")
+    for _ in range(12):
+        browser.press("ArrowLeft")  # to where there is no tile
+    browser.wait(f"{said}.startsWith('preview')")
+    note = browser.run("document.querySelector('#main-pane .preview-note').textContent")
+    assert note.startswith("preview, 1/") and note.endswith(" size") and browser.run(said) == note
+
+
+def test_paper_shows_a_beside_b_and_the_reference_whatever_the_viewer_shows(page):
+    page.press("b")
+    page.press("+")
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    page.send("Emulation.setEmulatedMedia", media="print")
+    boxes = page.run(
+        "['#photo-left', '#photo-right', '#photo-reference'].map(s => (r => [r.left, r.top, r.width, r.height])"
+        "(document.querySelector(s).getBoundingClientRect()))"
+    )
+    shown = page.run("['tools', 'keys'].map(c => getComputedStyle(document.querySelector('.' + c)).display)")
+    page.send("Emulation.setEmulatedMedia", media="")
+    assert boxes[0][0] < boxes[1][0] < boxes[2][0] and len({round(box[1]) for box in boxes}) == 1
+    assert len({round(box[2]) for box in boxes}) == 1 and min(box[3] for box in boxes) > 100
+    assert shown == ["none", "none"]
+    assert page.run("document.getElementById('photo-left').dataset.index") == "0"
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_letters_are_smaller_than_eleven_pixels(page, width):
+    page.view(width, 900)
+    page.run("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    small = page.run(
+        "Array.from(document.querySelectorAll('main *')).filter(e => e.offsetParent && Array.from(e.childNodes)"
+        ".some(n => n.nodeType === 3 && n.textContent.trim()) && parseFloat(getComputedStyle(e).fontSize) < 11)"
+        ".map(e => e.className + ': ' + e.textContent.slice(0, 30))"
+    )
+    assert small == []

@@ -11,12 +11,12 @@ from relational_iqa.web.results import HeldResults, Result
 
 
 def result(client: str, megabytes: int = 1) -> Result:
-    return Result(client, [], [], None, {"": bytes(1_000_000 * megabytes)})
+    return Result(client, [], [], None, [], {"": bytes(1_000_000 * megabytes)})
 
 
 def test_pages_and_images_count() -> None:
     image = open_image(zeros(3, 20, 30))
-    assert Result("a", [], [image, image], image, {"": bytes(7), "0-1": bytes(5)}).nbytes == 3 * 3 * 600 + 12
+    assert Result("a", [], [image, image], image, [], {"": bytes(7), "0-1": bytes(5)}).nbytes == 3 * 3 * 600 + 12
 
 
 def test_whoever_holds_most_gives_up_the_oldest_and_others_keep_theirs() -> None:

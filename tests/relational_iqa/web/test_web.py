@@ -241,7 +241,7 @@ def test_in_a_browser_choose_files_read_a_complaint_and_see_the_report(
     choose(names[0], names[1])
     browser.click("#go")
     browser.wait("location.pathname.startsWith('/result/') && document.readyState === 'complete'")
-    assert browser.run("document.querySelector('.key').innerText").count(".png") == 2
+    assert browser.run("document.querySelector('.strip').innerText").count(".png") == 2
     browser.press("f")
     browser.wait("document.getElementById('corner-left').textContent === 'B'")
     assert [url for url in browser.requests if not url.startswith((address, "data:"))] == []
