@@ -9,6 +9,7 @@ images have exactly the value `identical` of the table.
     wavelet      haarpsi
     saliency     vsi
     phase        fsim
+    strips       PSNR, SSIM and VSI of 8-bit images of any size, some rows at a time
     common       what they share: checks of a pair, colours, gradients, dissimilarity, pooling
 """
 

@@ -39,6 +39,23 @@ def vsi(test: Tensor, reference: Tensor) -> Float[Tensor, " b"]:
     factor = viewing_factor(test)
     salient_x, salient_y = (shrink(in_chunks(saliency, image, 3), factor, pad="replicate") for image in pair)
     x, y = (mix_channels(shrink(image * 255, factor, pad="replicate"), RGB_TO_LMN) for image in pair)
+    return pooled_similarity(x, y, salient_x, salient_y)
+
+
+def pooled_similarity(
+    x: Float[Tensor, "b 3 h w"],
+    y: Float[Tensor, "b 3 h w"],
+    salient_x: Float[Tensor, "b 1 h w"],
+    salient_y: Float[Tensor, "b 1 h w"],
+) -> Float[Tensor, " b"]:
+    """The index at viewing scale.
+
+    Args:
+        x: the test image in the colours of RGB_TO_LMN, values in [0, 255].
+        y: the reference, likewise.
+        salient_x: saliency of the test image, in [0, 1].
+        salient_y: that of the reference.
+    """
     edge_x, edge_y = (gradient_magnitude(planes[:, :1], SCHARR_TAPS) for planes in (x, y))
     chroma = (1 - dissimilarity(x[:, 1:], y[:, 1:], C_CHROMA)).prod(dim=1, keepdim=True)
     local = (
@@ -53,7 +70,14 @@ def saliency(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     """SDSP saliency in [0, 1] of an image in [0, 1]: band-pass energy in CIELAB x centre prior x warm-colour prior,
     computed at 256 x 256. A grey image has no colour prior: the formula would amplify rounding."""
     small = F.interpolate(image, (SALIENCY_SIDE_PX, SALIENCY_SIDE_PX), mode="bilinear", align_corners=False)
-    lab = _cielab(small)
+    full = F.interpolate(small_saliency(small), image.shape[-2:], mode="bilinear", align_corners=True)
+    low, high = full.amin(dim=(2, 3), keepdim=True), full.amax(dim=(2, 3), keepdim=True)
+    return (full - low) / (high - low).clamp_min(torch.finfo(image.dtype).eps)
+
+
+def small_saliency(image: Float[Tensor, "b 3 256 256"]) -> Float[Tensor, "b 1 256 256"]:
+    """SDSP saliency, at least 0, not yet brought to [0, 1]."""
+    lab = _cielab(image)
     spectrum = torch.fft.rfft2(lab) * _log_gabor(lab)
     energy = safe_sqrt(torch.fft.irfft2(spectrum, s=lab.shape[-2:]).square().sum(dim=1, keepdim=True))
     opponent = lab[:, 1:]
@@ -64,10 +88,7 @@ def saliency(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     colour = 1 - torch.exp((-warm.square().sum(dim=1, keepdim=True) / SIGMA_C**2).clamp_min(-80))
     position = torch.arange(SALIENCY_SIDE_PX, dtype=image.dtype, device=image.device) - SALIENCY_SIDE_PX // 2 + 1
     fall = torch.exp(-position.square() / SIGMA_D_PX**2)
-    joint = energy * colour * fall[:, None] * fall[None, :]
-    full = F.interpolate(joint, image.shape[-2:], mode="bilinear", align_corners=True)
-    low, high = full.amin(dim=(2, 3), keepdim=True), full.amax(dim=(2, 3), keepdim=True)
-    return (full - low) / (high - low).clamp_min(torch.finfo(image.dtype).eps)
+    return energy * colour * fall[:, None] * fall[None, :]
 
 
 def _log_gabor(like: Tensor) -> Tensor:
