@@ -18,7 +18,6 @@ from experiments.pixel_perfect.single_pairs import SinglePair, single_pairs
 from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import srcc
 from relational_iqa.networks.pmos_head import MOS_MAX
-from relational_iqa.results.mos_score import worst_region
 from relational_iqa.systems.pmos import PMOS
 from relational_iqa.training.data.judge import metric_judge
 from relational_iqa.training.pmos.mos_labels import severity_of
@@ -63,7 +62,7 @@ class MapScores:
             if np.isfinite(own.value):
                 self.within.append(own.value)
             if pair.severity >= HIGH_SEVERITY[0]:
-                shown = torch.from_numpy(worst_region(pmos.numpy())) & valid
+                shown = torch.from_numpy(below_the_middle(pmos.numpy())) & valid
                 overlap = float((shown & wanted).sum() / (shown | wanted).sum())
                 self.iou.append((pair.mask, DISTORTIONS[pair.distortion].support is not None, overlap))
 
@@ -167,3 +166,11 @@ def _iou(scores: MapScores, kinds: Sequence[str]) -> tuple[float, str]:
 
 def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else float("nan")
+
+
+def below_the_middle(pmos: np.ndarray) -> np.ndarray:
+    """The pixels (H, W) of a map that lie below the middle of its 5 % and 95 % quantiles; none of a flat map. The
+    threshold depends on the map alone, so the truth does not influence it."""
+    low, high = (float(x) for x in np.quantile(pmos, (0.05, 0.95)))
+    below: np.ndarray = pmos < (low + high) / 2 if high - low > 1e-4 else np.zeros(pmos.shape, dtype=bool)
+    return below

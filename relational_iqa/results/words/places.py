@@ -2,6 +2,9 @@
 
 import numpy as np
 
+NO_PLACE = ("everywhere", "in scattered places")
+"""What `place` says of what has no place that one could point at."""
+
 
 def place(magnitude: np.ndarray) -> str:
     """Where the mass of a non-negative (H, W) array lies: "lower left", "mostly top", "everywhere" ...
@@ -44,3 +47,13 @@ def _third(profile: np.ndarray) -> tuple[int | None, float]:
         return None, 1.0
     third, low, high = (0, 0.0, 0.5) if centroid < 0.4 else (2, 0.5, 1.0) if centroid > 0.6 else (1, 0.25, 0.75)
     return third, round(float(profile[(position >= low) & (position <= high)].sum()), 9)
+
+
+def at_place(where: str) -> str:
+    """A place of `place` with its preposition: "mostly top" -> "mostly at the top"; a box stays as it is: "in
+    96 × 96 px at (120, 40)"."""
+    if where[:1].isdigit():
+        return f"in {where}"
+    base = where.removeprefix("mostly ")
+    preposition = "on" if base.endswith("side") else "in" if base in ("centre", "middle", "middle column") else "at"
+    return f"{where[: len(where) - len(base)]}{preposition} the {base}"

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from relational_iqa.results.words.fallback_reasons import Advantage
 from relational_iqa.results.words.findings import Finding, Side, worth_saying
+from relational_iqa.results.words.places import NO_PLACE, at_place
 
 MAX_DEFECTS = 3  # reasons named in a sentence
 MAX_TRADE_OFFS = 2  # merits of the worse image named after "though"
@@ -26,7 +27,6 @@ UNEXPLAINED = "no known kind of defect explains that"
 NOTHING_STANDS_OUT = "no difference stands out"
 PARTLY = "that explains less than half of the difference"
 SHORT_NAME = 2  # characters; a longer name is said once
-_NO_PLACE = ("everywhere", "in scattered places")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Remark:
     def says_something(self) -> bool:
         """Whether the reader learns where each image has it: not so where both do, and neither place can be named."""
         places = {finding.where for finding in (self.finding, self.opposite) if finding is not None}
-        return not self.of_both or not places <= set(_NO_PLACE)
+        return not self.of_both or not places <= set(NO_PLACE)
 
     def led_by(self, side: str) -> "Remark":
         """The same remark; if it describes both images, it begins with the image `side`."""
@@ -202,7 +202,7 @@ def unexplained(advantage: Advantage | None, against: str = "") -> str:
     if advantage.ahead >= 0.995:
         return f"{UNEXPLAINED}; it is ahead everywhere{though}"
     rest = f" and behind on {100 * advantage.behind:.0f} %" if advantage.behind >= 0.005 else ""
-    where = "" if advantage.where in _NO_PLACE else f", {_at(advantage.where)}{',' if rest else ''}"
+    where = "" if advantage.where in NO_PLACE else f", {at_place(advantage.where)}{',' if rest else ''}"
     return f"{UNEXPLAINED}; it is ahead on {100 * advantage.ahead:.0f} % of the picture{where}{rest}{though}"
 
 
@@ -235,24 +235,14 @@ def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> list[str]:
 def _apart(first: Finding, second: Finding) -> tuple[str, str]:
     """Where two findings of one axis lie, in words that do not contradict each other, with their strengths."""
     base, other = (finding.where.removeprefix("mostly ") for finding in (first, second))
-    if base in _NO_PLACE:
+    if base in NO_PLACE:
         here = "in most places" if base == "everywhere" else "in some places"
         others = "in most others" if other == "everywhere" and base != other else "in others"
-        there = others if other in _NO_PLACE else _at(second.where)
-    elif other in _NO_PLACE:
-        here, there = _at(first.where), "elsewhere"
+        there = others if other in NO_PLACE else at_place(second.where)
+    elif other in NO_PLACE:
+        here, there = at_place(first.where), "elsewhere"
     elif base == other:
-        here, there = f"in some places {_at(base)}", "in others"
+        here, there = f"in some places {at_place(base)}", "in others"
     else:
-        here, there = _at(first.where), _at(second.where)
+        here, there = at_place(first.where), at_place(second.where)
     return f"{here} ({first.strength})", f"{there} ({second.strength})"
-
-
-def _at(where: str) -> str:
-    """A place of `places.place` with its preposition: "mostly top" -> "mostly at the top"; a box stays as it is: "in
-    96 × 96 px at (120, 40)"."""
-    if where[:1].isdigit():
-        return f"in {where}"
-    base = where.removeprefix("mostly ")
-    preposition = "on" if base.endswith("side") else "in" if base in ("centre", "middle", "middle column") else "at"
-    return f"{where[: len(where) - len(base)]}{preposition} the {base}"
