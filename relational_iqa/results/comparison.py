@@ -11,6 +11,7 @@ from typing import Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.results.attribution import Attribution
+from relational_iqa.results.local_damage import with_local_damage
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
@@ -138,15 +139,22 @@ class Comparison:
         return defect_map(self.maps, self.lacks, finding)
 
     @cached_property
-    def _attribution(self) -> Attribution:
-        """How much of the margin each finding accounts for."""
-        return Attribution.of(self.findings, self.map_of, self.local_margin, self.weight)
+    def _located(self) -> tuple[Attribution, tuple[Region, ...]]:
+        """How much of the margin each finding accounts for, and where the margin is made."""
+        found = Attribution.of(self.findings, self.map_of, self.local_margin, self.weight)
+        regions = find_regions(found, self.local_margin)
+        damaged = with_local_damage(found, regions, self.local_margin)
+        return (found, regions) if damaged is found else (damaged, find_regions(damaged, self.local_margin))
 
-    @cached_property
+    @property
+    def _attribution(self) -> Attribution:
+        return self._located[0]
+
+    @property
     def regions(self) -> tuple[Region, ...]:
         """Where one image leads the other most, the region that holds most first; empty where the difference is alike
         everywhere, and where nothing is visible. Each names the axis that explains it, or none."""
-        return () if self.looks_the_same else find_regions(self._attribution, self.local_margin)
+        return () if self.looks_the_same else self._located[1]
 
     @cached_property
     def told(self) -> tuple[Reason, ...]:

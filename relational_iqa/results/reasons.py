@@ -117,12 +117,12 @@ def _with_opposite(reason: Reason, finding: Finding, share: float) -> Reason:
 def _placed(found: Attribution, number: int, share: float, regions: Sequence[Region], shape: tuple[int, int]) -> Reason:
     """The reason with its region, where there is one."""
     finding, part = found.findings[number], found.parts[number]
-    down, across = part.shape[0] / shape[0], part.shape[1] / shape[1]
     total = float(part.sum())
     for region in regions:
-        rows = slice(round(region.top * down), round((region.top + region.height) * down))
-        columns = slice(round(region.left * across), round((region.left + region.width) * across))
         if region.axis == finding.axis and region.side == finding.side:
-            if region.part_of(shape) <= SMALL and float(part[rows, columns].sum()) >= MOSTLY_INSIDE * total:
+            if (
+                region.part_of(shape) <= SMALL
+                and float(part[region.window(shape, part.shape)].sum()) >= MOSTLY_INSIDE * total
+            ):
                 return Reason(replace(finding, where=region.box), share, region)
     return Reason(finding, share)

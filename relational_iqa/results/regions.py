@@ -72,6 +72,12 @@ class Region:
         """The box as people write it: "96 × 96 px at (120, 40)", left upper corner from the left upper corner."""
         return f"{self.width} × {self.height} px at ({self.left}, {self.top})"
 
+    def window(self, shape: tuple[int, int], grid: tuple[int, ...]) -> tuple[slice, slice]:
+        """Rows and columns of the box on a grid (h, w) that covers an image (H, W)."""
+        down, across = grid[0] / shape[0], grid[1] / shape[1]
+        rows = slice(round(self.top * down), round((self.top + self.height) * down))
+        return rows, slice(round(self.left * across), round((self.left + self.width) * across))
+
     def part_of(self, shape: tuple[int, int]) -> float:
         """Share of an image (H, W) that the box takes."""
         return self.width * self.height / (shape[0] * shape[1])

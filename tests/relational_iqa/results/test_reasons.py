@@ -56,7 +56,7 @@ def test_a_scratch_of_half_a_percent_that_makes_the_verdict_is_named_with_its_bo
 
 def test_an_image_that_is_off_in_both_directions_has_box_and_place_in_one_clause():
     spot, other = np.s_[16:40, 16:40], np.s_[80:, 100:]
-    result = compared(area(9.0, spot) + area(1.0, other), brightness=area(0.5, spot) - area(0.4, other))
+    result = compared(area(6.0, spot) + area(1.0, other), brightness=area(0.5, spot) - area(0.4, other))
     assert result.reasons() == (
         f"B is brighter in {result.regions[0].box} (strong) but darker at the lower right (moderate)"
     )
