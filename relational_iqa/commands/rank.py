@@ -1,8 +1,11 @@
 """riqa rank: several images of one scene, best first, as a league table."""
 
+import shlex
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import display_names, finish, full_path, load_system
@@ -14,6 +17,9 @@ from relational_iqa.commands.shared_options import SeveralImagesOptions
 class RankOptions(SeveralImagesOptions):
     """Options of `riqa rank`. Raises UsageError for fewer than two images."""
 
+    out: Annotated[str | None, Metavar("LEAGUE.html"), Writes()] = None
+    """Writes one HTML file that works offline: the table with thumbnails, score against file size, every pair, and a
+    viewer of all images."""
     csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
     """Writes the table with all axes and margins, one row per image."""
 
@@ -41,6 +47,9 @@ def rank(options: RankOptions) -> None:
     with progress(games(len(images), reference is not None), "comparisons") as tick:
         league = play(model, versions, names, None if reference is None else opened[-1], tick)
     lines = [league.ranking.summary(), *league.lines()]
+    if options.out is not None:
+        _write_page(options, options.out, league, opened)
+        lines.append(f"page: {full_path(options.out)}")
     content = league.to_json()
     content["meta"]["seconds"] = round(time.perf_counter() - start, 3)
     if csv is not None:
@@ -51,3 +60,20 @@ def rank(options: RankOptions) -> None:
                 table.add(row)
         lines.append(f"csv: {full_path(csv)}")
     finish(lines, {**content, "files": images, "reference": reference, "align": options.align}, options.json)
+
+
+def _write_page(options: RankOptions, out: str, league: Any, opened: Sequence[Any]) -> None:
+    from distortion_engine.reading.file_facts import read_file_facts
+    from relational_iqa.report import write_league
+
+    count = len(options.images)
+    facts = [read_file_facts(path) for path in options.inputs]
+    write_league(
+        league,
+        out,
+        opened[:count],
+        opened[count] if len(opened) > count else None,
+        files=facts[:count],
+        reference_file=facts[count] if len(facts) > count else None,
+        command=shlex.join(["riqa", *sys.argv[1:]]),
+    )

@@ -1,67 +1,130 @@
-"""The league table of several images of one scene as a page: order, score, pairwise margins, one column an axis."""
+"""The page of several images of one scene: league table, score against file size, every pair, and a viewer of them."""
+
+from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from distortion_engine.catalog import AXES
+from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.report.html import render_page, write_page
-from relational_iqa.report.views import axis_title, scale_position, unbroken
-from relational_iqa.results.league import AXIS_SHOWN, League
-from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, can_tell, percent
-from relational_iqa.results.words.margins import TIE_MARGIN
+from relational_iqa.report.league_pictures import Pictures, embed
+from relational_iqa.report.league_plot import HEIGHT_PX, plot_of
+from relational_iqa.report.league_views import cut, file_line, league_rows, matrix, pair_said, score_said
+from relational_iqa.report.views import unbroken
+from relational_iqa.results.league import League
+from relational_iqa.results.words.confidence import MIN_CONFIDENCE, percent
 
-MAX_COLUMNS = 8
+MOST_IN_MATRIX = 24
+"""With more images the matrix is left out of the page; JSON and CSV have every margin."""
 
 
-def render_league(league: League, links: Mapping[tuple[int, int], str] | None = None, back: str | None = None) -> str:
-    """The league table as a page, as text.
+def render_league(
+    league: League,
+    images: Sequence[Any] = (),
+    reference: Any = None,
+    *,
+    files: Sequence[FileFacts | None] = (),
+    reference_file: FileFacts | None = None,
+    links: Mapping[tuple[int, int], str] | None = None,
+    back: str | None = None,
+    command: str | None = None,
+) -> str:
+    """The page, as text; it needs nothing else and works from disk.
 
     Args:
         league: the result.
+        images: what was ranked, in the order of the names and all of one size, as `write_report` takes them. Without
+            them the page has no thumbnails and no viewer.
+        reference: the pristine image, if there was one.
+        files: what is known of the file of each image; None for an image that is no file. Where all are known, the page
+            draws score against file size.
+        reference_file: the same of the reference.
         links: address of the report of a pair, by the indices of its two images.
         back: address of a link at the top of the page; None for no link.
+        command: the command line that made the page, shown at its foot.
+
+    Raises:
+        ImageError: for images of different sizes, or that are none.
     """
-    ranking, confidences = league.ranking, league.ranking.confidences
-    pairs = [(i, j) for i in ranking.order for j in ranking.order]
-    strongest = {axis.name: float(np.abs(league.axes[axis.name]).max()) for axis in AXES if axis.name in league.axes}
-    shown = sorted((name for name in strongest if strongest[name] >= AXIS_SHOWN), key=lambda name: -strongest[name])
-    words = {axis.name: (axis.more, axis.less) for axis in AXES}
+    ranking = league.ranking
+    known = list(files) or [None] * len(ranking.names)
+    shown = [*(images[i] for i in ranking.order), *([] if reference is None else [reference])] if images else []
+    pictures = embed(shown) if shown else None
     return render_page(
         "league.html.j2",
         ranking=ranking,
-        summary=unbroken(ranking.summary()),
-        scores=[float(score) for score in league.scores],
-        axes={name: [float(value) for value in league.axes[name]] for name in shown},
-        columns=[(name, axis_title(name), *words[name]) for name in shown[:MAX_COLUMNS]],
+        headline=_short_names(league, ranking.headline()),
+        summary=unbroken(_short_names(league, ranking.summary())),
+        rows=league_rows(league, known),
+        plot=_plot(league, known),
+        plot_height=HEIGHT_PX,
+        cells=matrix(ranking) if len(ranking.names) <= MOST_IN_MATRIX else {},
+        pictures=pictures,
+        reference_line="" if reference_file is None else file_line(reference_file),
+        viewer=None if pictures is None else _viewer(league, pictures, reference is not None),
         misfit=league.misfit,
         links=links or {},
         back=back,
-        tie=TIE_MARGIN,
-        places=ranking.places_said(),
-        untold=ranking.untold,
-        above=[unbroken(cell) for cell in league.above()],
         limit=unbroken(percent(MIN_CONFIDENCE)),
-        sure={} if confidences is None else {pair: _sure(float(confidences[pair])) for pair in pairs},
+        sure=ranking.confidences is not None,
         with_reference=ranking.qualities is not None,
-        strength={pair: _strength(float(ranking.told[pair])) for pair in pairs},
         data=league.to_json(),
-        facts=[(str(key).replace("_", " ").capitalize(), str(value)) for key, value in ranking.meta.items()],
+        facts=_facts(league, pictures, command),
     )
 
 
-def write_league(league: League, path: str | os.PathLike[str]) -> Path:
-    """Write the page in one step and return its path."""
-    return write_page(render_league(league), path)
+def write_league(
+    league: League,
+    path: str | os.PathLike[str],
+    images: Sequence[Any] = (),
+    reference: Any = None,
+    *,
+    files: Sequence[FileFacts | None] = (),
+    reference_file: FileFacts | None = None,
+    command: str | None = None,
+) -> Path:
+    """Writes the page in one step and returns its path; arguments and errors as of `render_league`, and UsageError or
+    OSError where it cannot be written."""
+    page = render_league(league, images, reference, files=files, reference_file=reference_file, command=command)
+    return write_page(page, path)
 
 
-def _sure(confidence: float) -> str:
-    """How sure a margin is, for the cell of its pair."""
-    return unbroken(f"{percent(confidence)} sure" if can_tell(confidence) else f"{CANNOT_TELL} ({percent(confidence)})")
+def _short_names(league: League, text: str) -> str:
+    for name in sorted(league.ranking.names, key=len, reverse=True):
+        text = text.replace(name, cut(name))
+    return text
 
 
-def _strength(margin: float) -> float:
-    """How strongly a cell is coloured, 0 to 70 %: the place of the margin on the scale of words."""
-    return 70 * abs(2 * scale_position(margin) - 1)
+def _plot(league: League, files: Sequence[FileFacts | None]) -> Any:
+    sizes = [file.nbytes for file in files if file is not None]
+    ranking = league.ranking
+    if len(sizes) < len(ranking.names) or len(sizes) < 2 or min(sizes) < 1:
+        return None
+    scores = [float(score) for score in league.scores]
+    return plot_of(sizes, scores, ranking.names, ranking.order, ranking.qualities is not None)
+
+
+def _viewer(league: League, pictures: Pictures, with_reference: bool) -> dict[str, Any]:
+    """What the script of the page needs, with the images best first and the reference last."""
+    ranking = league.ranking
+    names = [*(ranking.names[i] for i in ranking.order), *(["reference"] if with_reference else [])]
+    said = [[pair_said(ranking, i, j) if i != j else "" for j in ranking.order] for i in ranking.order]
+    return {
+        "names": names,
+        "reference": len(names) - 1 if with_reference else None,
+        "scores": [score_said(league, i) for i in ranking.order],
+        "said": said,
+        "width": pictures.width,
+        "height": pictures.height,
+        "reduction": pictures.reduction,
+        "lossless": pictures.lossless,
+        "order": list(ranking.order),
+    }
+
+
+def _facts(league: League, pictures: Pictures | None, command: str | None) -> list[tuple[str, str]]:
+    rows = [(str(key).replace("_", " ").capitalize(), str(value)) for key, value in league.ranking.meta.items()]
+    rows += [] if pictures is None else [("Images shown", pictures.note)]
+    return rows + ([] if command is None else [("Command", command)])

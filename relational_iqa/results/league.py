@@ -133,7 +133,8 @@ def play(
 
     Args:
         model: has `score`, `compare` and `visible_difference` as RelationalIQA has them; every image, or pair, goes
-            through the networks once.
+            through the networks once. Where it has `order_confidences` too, the order with a reference says how sure it
+            is.
         images: (3, H, W) each.
         names: what to call them.
         reference: the pristine image, if there is one.
@@ -149,7 +150,9 @@ def play(
         for name, values in axes.items():
             values[:] = [result.distortions[name] for result in results]
         qualities = [result.quality for result in results]
-        ranking = Ranking.by_quality(names, qualities, _facts(results[0].meta))
+        tell = getattr(model, "order_confidences", None)
+        sure = None if tell is None else tell(results)
+        ranking = Ranking.by_quality(names, qualities, _facts(results[0].meta), sure)
         seen = {(i, j): model.visible_difference(images[i], images[j]) for i, j in pairs_of(count)}
         ranking = ranking.with_visible(seen)
         return League(ranking, np.array(qualities), axes)

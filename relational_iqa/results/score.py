@@ -25,6 +25,8 @@ class Score:
         maps: axis -> map (H, W) in [-1, 1], positive where the image has more than the reference.
         name: what to call the image.
         meta: version, weights, size, device, seconds.
+        evidence: what `RelationalIQA.order_confidences` needs to say how sure the order of two scores is; nothing to
+            read in it.
 
     Raises:
         ValueError: for a quality that no image has, an unknown axis, an array in place of a map, or maps of different
@@ -37,6 +39,7 @@ class Score:
     maps: Mapping[str, Map]
     name: str = "the image"
     meta: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_levels(self.quality, "quality")

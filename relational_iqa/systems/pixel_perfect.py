@@ -185,7 +185,26 @@ class RelationalIQA:
             maps=found.maps,
             name=name or name_of(image, "the image"),
             meta=self._facts(images[0], start, align),
+            evidence=tiled.sums[0],
         )
+
+    @torch.inference_mode()
+    def order_confidences(self, scores: Sequence[Score]) -> np.ndarray | None:
+        """How sure the order of images against one reference is, as `rank` says it.
+
+        Args:
+            scores: answers of `score` for n images and one reference.
+
+        Returns:
+            (n, n), symmetric: the probability that the sign of the difference of two qualities is right, .5 on the
+            diagonal; None for weights that know none.
+
+        Raises:
+            ValueError: for a score that is no answer of `score`.
+        """
+        if any(score.evidence is None for score in scores):
+            raise ValueError("a score has no evidence: expected answers of RelationalIQA.score")
+        return self._order_confidences([score.evidence for score in scores])
 
     @torch.inference_mode()
     def rank(

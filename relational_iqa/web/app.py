@@ -121,7 +121,12 @@ class _Site:
             return self._pair_page(result, 0, 1, "/")
         league = play(self.model, result.images, result.names, result.reference)
         links = {(i, j): f"/result/{token}/{i}-{j}" for i in range(count) for j in range(count) if i != j}
-        return render_league(league, links, back="/")
+        files = result.files[:count]
+        reference_file = result.files[count] if len(result.files) > count else None
+        return render_league(
+            league, result.images, result.reference, files=files, reference_file=reference_file, links=links, back="/",
+            command="riqa serve",
+        )  # fmt: skip
 
     def _pair_page(self, result: Result, i: int, j: int, back: str) -> str:
         a, b = result.images[i], result.images[j]

@@ -2,12 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import Tensor
 
+import relational_iqa
 from distortion_engine.catalog import AXES
 from distortion_engine.reading.image_io import save_image
 from relational_iqa import cli
@@ -45,6 +47,19 @@ def test_the_league_is_the_ranking_of_the_model(random_model: RelationalIQA, sma
         np.testing.assert_allclose(league.ranking.pairwise, expected.pairwise, atol=1e-6)
         np.testing.assert_allclose(league.ranking.margins, expected.margins, atol=1e-6)
         assert (league.ranking.qualities is None) == (reference is None)
+
+
+def test_with_a_reference_the_league_is_as_sure_of_its_order_as_the_ranking(photos: list[Tensor]) -> None:
+    photo = photos[0][:, :48, :48]
+    versions = [photo * 0.9, photo.roll(1, 2) * 0.5 + photo * 0.5, photo.clone()]
+    model = relational_iqa.load()
+    league, expected = play(model, versions, ["a", "b", "c"], photo), model.rank(versions, photo)
+    assert expected.confidences is not None and league.ranking.confidences is not None
+    np.testing.assert_array_equal(league.ranking.confidences, expected.confidences)
+    assert league.ranking.places == expected.places and league.above()[1]
+    scores = [replace(model.score(version, photo), evidence=None) for version in versions]
+    with pytest.raises(ValueError, match="no evidence"):
+        model.order_confidences(scores)
 
 
 def test_with_a_reference_the_score_is_the_quality_and_explains_every_margin(
@@ -161,3 +176,17 @@ def test_rank_orders_best_first_by_file_name(
 ) -> None:
     assert cli.main(["rank", bright, dark]) == 0
     assert capsys.readouterr().out.startswith("dark.png is best, then bright.png (")
+
+
+def test_the_page_is_written_with_what_is_known_of_the_files(
+    model: BrightnessModel, dark: str, bright: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "new" / "league.html"
+    assert cli.main(["rank", bright, dark, "--reference", dark, "--out", str(page)]) == 0
+    assert f"page: {page}" in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    nbytes = Path(bright).stat().st_size
+    assert f"{nbytes} bytes" in text.replace("\N{NO-BREAK SPACE}", " ") and 'id="plot"' in text and "riqa rank" in text
+    assert text.count("data:image/webp;base64,") == 3  # each image once
+    assert cli.main(["rank", bright, dark, "--out", dark]) == 2
+    assert "is an input" in capsys.readouterr().err
