@@ -1,7 +1,8 @@
 """riqa compare with two folders: every pair by one model, a table, a summary, and an exit code for nightly runs."""
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,20 +51,30 @@ def compare_folders(options: CompareOptions) -> None:
     labels = folder_labels(options.a, options.b)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     comparison = FolderComparison(model, labels, options.max_pixels, options.align)
-    rows = _rows(comparison, pairing.pairs, csv, options.maps)
+    pictures: dict[str, tuple[str, ...]] | None = None if out is None else {}
+    rows = _rows(comparison, pairing.pairs, csv, options.maps, pictures)
     summary = summarise(rows, WORST if options.worst is None else options.worst)
     reports = [] if out is None or summary is None else _write_reports(comparison, summary.worst, Path(out))
+    index = None
+    if out is not None and pictures is not None:
+        index = _write_index(Path(out), labels, pairing, rows, summary, reports, pictures, model.meta)
 
     lines = [] if summary is None else [*summary.lines(labels), *_worst_lines(summary, labels)]
     if out is not None and summary is not None:
         lines.append(f"reports of the worst {len(reports)}: {full_path(out)}")
+    if index is not None:
+        lines.append(f"page of all pairs: {full_path(index)}")
     lines += _trouble_lines(options, pairing, rows)
     if csv is not None:
         lines.append(f"csv: {full_path(csv)}")
     if options.maps is not None:
         lines.append(f"maps, a folder for each pair: {full_path(options.maps)}")
     content = _content(options, labels, pairing, rows, summary)
-    finish(lines, {**content, "reports": reports, "meta": {"version": __version__, **model.meta}}, options.json)
+    finish(
+        lines,
+        {**content, "reports": reports, "index": index, "meta": {"version": __version__, **model.meta}},
+        options.json,
+    )
     sys.stdout.flush()
     _check_outcome(options, pairing, rows, summary)
 
@@ -80,17 +91,27 @@ def folder_labels(a: str, b: str) -> tuple[str, str]:
     return "A", "B"
 
 
-def _rows(comparison: "FolderComparison", pairs: "Sequence[Pair]", csv: str | None, maps: str | None) -> "list[Row]":
-    """All rows, written to the CSV as they come, and the maps of each pair to a sub-folder of `maps`."""
+def _rows(
+    comparison: "FolderComparison",
+    pairs: "Sequence[Pair]",
+    csv: str | None,
+    maps: str | None,
+    pictures: dict[str, tuple[str, ...]] | None,
+) -> "list[Row]":
+    """All rows, written to the CSV as they come, the maps of each pair to a sub-folder of `maps`, and its thumbnails to
+    `pictures`."""
     from contextlib import nullcontext
 
     from distortion_engine.jobs.progress import progress
     from relational_iqa.folders.comparison import COLUMNS
     from relational_iqa.folders.csv_table import csv_table
+    from relational_iqa.folders.index_page import thumbnails
 
     def keep(pair: "Pair", compared: "ComparedFiles") -> None:
         if maps is not None:
             compared.write_maps(Path(maps, pair.name))
+        if pictures is not None:
+            pictures[pair.name] = thumbnails(compared)
 
     rows: list[Row] = []
     try:
@@ -118,6 +139,31 @@ def _write_reports(comparison: "FolderComparison", worst: "Sequence[Row]", folde
         comparison.report(row.pair, target)
         paths.append(str(target))
     return paths
+
+
+def _write_index(
+    folder: Path,
+    labels: tuple[str, str],
+    pairing: "Pairing",
+    rows: "Sequence[Row]",
+    summary: "FolderSummary | None",
+    reports: Sequence[str],
+    pictures: Mapping[str, tuple[str, ...]],
+    meta: Mapping[str, Any],
+) -> str:
+    """The page of all pairs; its path."""
+    from relational_iqa.folders.index_page import write_index
+
+    worst = () if summary is None else summary.worst
+    linked = {row.pair.name: Path(path).name for row, path in zip(worst, reports, strict=True)}
+    named = [(f"Weights {key}".replace(" name", ""), str(meta[key])) for key in ("name", "sha256") if key in meta]
+    facts = [("Version", __version__), *named]
+    return str(
+        write_index(
+            folder, labels, rows, summary, reports=linked, pictures=pictures, only_a=pairing.only_a,
+            only_b=pairing.only_b, facts=[*facts, ("Command", shlex.join(["riqa", *sys.argv[1:]]))],
+        )
+    )  # fmt: skip
 
 
 def _worst_lines(summary: "FolderSummary", labels: tuple[str, str]) -> list[str]:

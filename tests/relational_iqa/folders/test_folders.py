@@ -227,7 +227,7 @@ def test_folders_are_compared_pair_by_pair_as_the_model_compares_them(
     margins = [float(r["margin"]) for r in rows]
     assert content["summary"]["margin"]["mean"] == pytest.approx(np.mean(margins), abs=1e-4)
     assert content["summary"]["worst"] == [rows[i]["name"] for i in np.argsort(margins)[:2]]
-    assert [Path(path).exists() for path in content["reports"]] == [True, True] and len(list(reports.iterdir())) == 2
+    assert [Path(path).exists() for path in content["reports"]] == [True, True] and len(list(reports.iterdir())) == 3
     assert not list(table.parent.glob("*.partial"))
 
 
