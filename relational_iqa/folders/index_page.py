@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from relational_iqa.folders.compared_files import ComparedFiles
 from relational_iqa.folders.comparison import Row
 from relational_iqa.folders.summary import Estimate, FolderSummary
 from relational_iqa.report.html import render_page, write_page
+from relational_iqa.report.pictures import data_uri, encoded
 from relational_iqa.report.views import unbroken
 from relational_iqa.results.words.confidence import percent
 from relational_iqa.results.words.margins import levels
@@ -207,6 +206,4 @@ def _pair_row(row: Row, labels: tuple[str, str], report: str, pictures: tuple[st
 def _thumbnail(pixels: Any) -> str:
     picture = Image.fromarray(pixels)
     picture.thumbnail(_THUMBNAIL_PX, Image.Resampling.BOX)
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=70, method=3)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return data_uri(encoded(picture, "WEBP", quality=70, method=3), "webp")

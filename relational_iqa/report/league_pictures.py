@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from distortion_engine.errors import ImageError
-from relational_iqa.report.pictures import as_uint8
+from relational_iqa.report.pictures import as_uint8, data_uri, encoded
 
 PAGE_BYTES = 18_000_000
 """Of all images of a page together; 4/3 of it in the file."""
@@ -73,12 +71,12 @@ def embed(images: Sequence[Any]) -> Pictures:
             )
     total = len(images) * width * height
     if total <= _LOSSLESS_PIXELS:
-        contents = [_encoded(image, 1, lossless=True) for image in images]
+        contents = [_reduced(image, 1, lossless=True) for image in images]
         if sum(map(len, contents)) <= PAGE_BYTES:
             return _pictures(contents, 1, True, (width, height))
     reduction = max(1, math.ceil(math.sqrt(total / _JPEG_PIXELS)))
     while True:
-        contents = [_encoded(image, reduction, lossless=False) for image in images]
+        contents = [_reduced(image, reduction, lossless=False) for image in images]
         if sum(map(len, contents)) <= PAGE_BYTES or reduction >= max(width, height):
             return _pictures(contents, reduction, False, (width, height))
         reduction += 1
@@ -89,20 +87,15 @@ def reduced_size(size: tuple[int, int], reduction: int) -> tuple[int, int]:
     return max(1, round(size[0] / reduction)), max(1, round(size[1] / reduction))
 
 
-def _encoded(image: Any, reduction: int, lossless: bool) -> bytes:
+def _reduced(image: Any, reduction: int, lossless: bool) -> bytes:
     pixels: np.ndarray = as_uint8(image, "an image")
     picture = Image.fromarray(pixels)
     if reduction > 1:
         picture = picture.resize(reduced_size(picture.size, reduction), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    if lossless:
-        picture.save(buffer, "WEBP", lossless=True, method=3)
-    else:
-        picture.save(buffer, "JPEG", **_JPEG)
-    return buffer.getvalue()
+    return encoded(picture, "WEBP", lossless=True, method=3) if lossless else encoded(picture, "JPEG", **_JPEG)
 
 
 def _pictures(contents: Sequence[bytes], reduction: int, lossless: bool, full: tuple[int, int]) -> Pictures:
     kind = "webp" if lossless else "jpeg"
-    uris = tuple(f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}" for content in contents)
+    uris = tuple(data_uri(content, kind) for content in contents)
     return Pictures(uris, *reduced_size(full, reduction), reduction, lossless, full)

@@ -12,6 +12,7 @@ import numpy as np
 
 from distortion_engine.catalog import AXES
 from distortion_engine.reading.file_facts import FileFacts
+from relational_iqa.report.strip import byte_size
 from relational_iqa.report.views import scale_position, unbroken
 from relational_iqa.results.league import AXIS_SHOWN, League
 from relational_iqa.results.ranking import Ranking
@@ -140,14 +141,6 @@ def file_line(file: FileFacts) -> str:
     if file.size is not None:
         parts.append(unbroken(f"{8 * file.nbytes / (file.size[0] * file.size[1]):.2f} bits per pixel"))
     return " · ".join(parts)
-
-
-def byte_size(nbytes: int) -> str:
-    """A number of bytes as people read it, in units of 1000: "123 kB"."""
-    if nbytes < 1000:
-        return unbroken(f"{nbytes} bytes")
-    value, unit = (nbytes / 1e3, "kB") if nbytes < 999_500 else (nbytes / 1e6, "MB")
-    return unbroken(f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}")
 
 
 def cut(name: str, longest: int = LONGEST_NAME) -> str:

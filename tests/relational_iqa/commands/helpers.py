@@ -52,6 +52,10 @@ class BrightnessModel:
         result = self.compare(reference, image, reference)
         return Score(-abs(result.margin), Map.from_array(-np.abs(result.local_margin)), result.intensities, result.maps)
 
+    def visible_difference(self, a: Any, b: Any) -> float:
+        """Every difference is visible."""
+        return 1.0
+
     def rank(self, images: list[Any], reference: Any = None) -> Ranking:
         means = [float(image.mean()) for image in images]
         order = sorted(range(len(images)), key=means.__getitem__)

@@ -12,7 +12,7 @@ from distortion_engine.errors import ImageError
 from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.report import league_pictures, render_league, write_league
 from relational_iqa.report.league_pictures import embed
-from relational_iqa.report.league_views import byte_size, cut, league_rows, matrix, pair_said
+from relational_iqa.report.league_views import cut, league_rows, matrix, pair_said
 from relational_iqa.results.comparison import Ranking
 from relational_iqa.results.league import League
 from tests.relational_iqa.report.pages import Page
@@ -161,10 +161,7 @@ def test_images_of_different_sizes_are_refused():
         embed([*images(1), *images(1, 21)])
 
 
-def test_sizes_and_names_are_cut_as_people_read_them():
-    assert [plain(byte_size(n)) for n in (0, 999, 1000, 23_149, 999_499, 12_345_678)] == [
-        "0 bytes", "999 bytes", "1 kB", "23.1 kB", "999 kB", "12.3 MB",
-    ]  # fmt: skip
+def test_long_names_lose_their_middle():
     assert cut("short.png") == "short.png"
     long = cut("x" * 100 + "_version_7.png")
     assert len(long) == 60 and long.endswith("_version_7.png") and long.startswith("xxx")
