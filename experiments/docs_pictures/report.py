@@ -24,7 +24,7 @@ from relational_iqa import cli
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 PAIR, REFERENCE = ("skyline.jpg", "skyline.avif"), "skyline_reference.webp"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-WINDOW_PX = (1280, 1330)  # CSS px: from the verdict down to the slider
+WINDOW_PX = (1280, 1320)  # CSS px: from the verdict down to the region
 SCALE = 0.75  # of the picture to the window, so that the words are read at the width of a page on GitHub
 PATIENCE_S = 120
 

@@ -50,7 +50,7 @@ def image_cards(
     cards = []
     for index, (image, file) in enumerate(zip(images, files, strict=True)):
         role = ROLES[index]
-        label = comparison.labels[index] if index < 2 else file.name if file else ""
+        label = comparison.names[index] if index < 2 else file.name if file else ""
         name = "" if label == role else label
         metrics = pixel_metrics(image, images[2]) if len(images) > 2 and index < 2 else ()
         winner = role.lower() if comparison.better == role.lower() else ""

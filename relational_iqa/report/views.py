@@ -78,14 +78,14 @@ def unbroken(text: str) -> str:
 def fact_rows(comparison: Comparison, shown: Sequence[Preview], command: str | None) -> list[tuple[str, str]]:
     """Rows of the table at the foot: what was compared, with what, and how to do it again."""
     height, width = comparison.shape
-    rows = [("A", comparison.labels[0]), ("B", comparison.labels[1]), ("Size", f"{width} × {height} px")]
+    rows = [("A", comparison.names[0]), ("B", comparison.names[1]), ("Size", f"{width} × {height} px")]
     rows.append(("Reference", "yes" if comparison.has_reference else "none: the two images alone were judged"))
     if comparison.quality_a is not None and comparison.quality_b is not None:
         rows.append(("Quality of A", f"{abs(comparison.quality_a):.2f} levels below the reference"))
         rows.append(("Quality of B", f"{abs(comparison.quality_b):.2f} levels below the reference"))
     lead = f"{LABELS[comparison.margin < 0]} ahead by {abs(comparison.margin):.3f} levels"
     rows.append(("Margin", f"{lead if comparison.margin else '0 levels'} (less than {TIE_MARGIN:g}: a tie)"))
-    if comparison.confidence is not None:
+    if comparison.confidence is not None and not comparison.identical:
         rows.append((
             "Confidence",
             f"{percent(comparison.confidence)} that the sign of the margin is right "

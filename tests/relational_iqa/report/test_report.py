@@ -196,3 +196,15 @@ def test_the_command_and_all_metadata_stand_at_the_foot(tmp_path: Path, photo: n
     path = write_report(comparison(), photo, photo, tmp_path / "r.html", command="riqa compare 'my a.png' b.png")
     text = Page(path.read_text(encoding="utf-8")).text
     assert "Command riqa compare 'my a.png' b.png" in text and "Weights SHA-256 " + "ab" * 32 in text
+
+
+def test_identical_images_and_images_that_look_the_same_have_no_maps_and_no_warning(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
+    same = replace(comparison(0.0), has_reference=False, confidence=0.5, names=("x.png", "x.png"))
+    alike = replace(comparison(-1.3, noise=flat(0.4)), has_reference=False, visible_difference=0.4)
+    for result in (same, alike):
+        text = written(tmp_path, result, photo)
+        assert "data-map" not in text and "No pristine image" not in text and "local margin</option>" not in text
+        assert result.verdict(("A", "B")) in Page(text).text and "Confidence" not in Page(text).text
+    assert "A x.png better" not in (text := Page(written(tmp_path, same, photo)).text) and "A x.png 64 × 40 px" in text
