@@ -4,15 +4,19 @@ Plain frozen data; `summary()` is one sentence a person would say, `to_json()` e
 Signs: margin and local_margin > 0 where **a** is better (unit: severity levels); maps > 0 where **b** has more.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.results.attribution import Attribution
+from relational_iqa.results.inputs import Inputs
 from relational_iqa.results.local_damage import with_local_damage
 from relational_iqa.results.map import Map, check_maps
+from relational_iqa.results.outputs import made_by, save
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
 from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, SMALL, Reason, reasons_of
@@ -31,10 +35,13 @@ from relational_iqa.results.words.sentences import (
 )
 from relational_iqa.results.words.visibility import LOOKS_THE_SAME, check_visible, facts, is_unseen, look_the_same
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["UNIT", "Comparison", "Ranking", "Score"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two images compared.
 
@@ -54,6 +61,7 @@ class Comparison:
             how much there should be.
         visible_difference: the largest difference of the two images that an eye can see, in units of the threshold of
             visibility: 0 to 1, 1 where something is visible. None where it is unknown.
+        inputs: where the images can be had again, for `save` and `plot`; None where nobody knows.
 
     Raises:
         ValueError: for a margin that no images have, a confidence outside [.5, 1], a visible difference outside
@@ -72,6 +80,7 @@ class Comparison:
     confidence: float | None = None
     lacks: Mapping[str, Map] = field(default_factory=dict)
     visible_difference: float | None = None
+    inputs: Inputs | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_levels(self.margin, "margin")
@@ -251,6 +260,44 @@ class Comparison:
             nothing = self.identical or self.looks_the_same
             return f"{verdict}." if nothing else f"{verdict}; {NOTHING_STANDS_OUT}."
         return f"{verdict}{'; ' if reasons.startswith(UNEXPLAINED) else ': '}{reasons}."
+
+    def __repr__(self) -> str:
+        """The sentence."""
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: verdict, scale of the margin, and the maps that matter."""
+        shown: str = made_by("notebook")(self)
+        return shown
+
+    def save(self, path: str | os.PathLike[str], images: Sequence[Any] | None = None) -> Path:
+        """Writes a file, whole or not at all, and returns its path. The suffix says what: `.html` the report, `.npz`
+        all maps, `.png` a panel of images and maps, `.json` everything but the arrays.
+
+        Args:
+            path: the file; missing folders are made.
+            images: a, b and, where there was one, the reference, for `.html` and `.png`; by default the files that were
+                compared, or the arrays and tensors, as long as they are in memory: a result does not keep them there.
+
+        Raises:
+            UsageError: for another suffix, for images that are not to be had, where the file cannot be written, and for
+                a panel without matplotlib.
+            ImageError: for images that do not fit the maps.
+        """
+        return save(self, path, images)
+
+    def plot(self, images: Sequence[Any] | None = None) -> "Figure":
+        """A matplotlib figure: the images, the local margin, and the strongest defects, under the verdict.
+
+        Args:
+            images: as of `save`; where they are not to be had, the figure has the maps alone.
+
+        Raises:
+            UsageError: where matplotlib is not installed.
+            ImageError: for images that do not fit the maps.
+        """
+        figure: Figure = made_by("plot")(self, images)
+        return figure
 
     def _word(self) -> str:
         """The size of the margin in words, or why it has none."""

@@ -19,7 +19,7 @@ MAX_LEADERS = 3
 """More images that share the first place are counted, not named."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ranking:
     """Several images, best first.
 
@@ -179,6 +179,10 @@ class Ranking:
         if len(first) == 1:
             return f"{first[0]} is best"
         return f"{join_words(first) if len(first) <= MAX_LEADERS else f'{len(first)} images'} share the first place"
+
+    def __repr__(self) -> str:
+        """The sentence."""
+        return self.summary()
 
     def summary(self) -> str:
         """One sentence: "b.png is best, then a.png (0.8 levels behind), then c.png (equal, 0.02 levels)."; with

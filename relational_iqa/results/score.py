@@ -13,7 +13,7 @@ from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels,
 from relational_iqa.results.words.sentences import MAX_DEFECTS, UNEXPLAINED, remarks, said_together
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score:
     """One image against its reference.
 
@@ -51,6 +51,10 @@ class Score:
         """What differs from the reference, most salient first; side "b" is the image."""
         worse = -self.local_quality
         return find(self.maps, worse, max(-self.quality, TIE_MARGIN))
+
+    def __repr__(self) -> str:
+        """The sentence."""
+        return self.summary()
 
     def summary(self) -> str:
         """One sentence: "x.jpg is 1.3 levels below the reference: blurrier (moderate, mostly lower left)"."""

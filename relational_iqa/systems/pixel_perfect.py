@@ -20,6 +20,7 @@ from relational_iqa.networks.joint_margin import PairVerdict
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.reference_joint import ReferenceSums
 from relational_iqa.results.comparison import Comparison, Ranking, Score
+from relational_iqa.results.inputs import Inputs
 from relational_iqa.results.map import Map
 from relational_iqa.results.ranking import pairs_of
 from relational_iqa.storage.pixel_perfect_weights import load_weights
@@ -148,6 +149,7 @@ class RelationalIQA:
             confidence=None if confidence is None else float(confidence),
             lacks=found.lacks,
             visible_difference=float(visible),
+            inputs=Inputs.of([a, b] + ([] if reference is None else [reference]), align, max_pixels),
             names=names or (name_of(a, "A"), name_of(b, "B")),
             meta=self._facts(images[0], start, align),
         )
@@ -303,14 +305,14 @@ class RelationalIQA:
     @torch.inference_mode()
     def relate_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
         """M(a, b) of pairs of one size, each batch at once. Raises ImageError, see `check_images`."""
-        return _full(self._networks.pair(*self._batch(a, b)).maps, a)
+        return _full(self._networks.pair(*self._batch(a=a, b=b)).maps, a)
 
     @torch.inference_mode()
     def quality_batch(
         self, tests: Float[Tensor, "b 3 h w"], references: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, " b"]:
         """Qualities of images against their references. Raises ImageError, see `check_images`."""
-        return self._networks.quality(self._networks.against(*self._batch(tests, references)).sums)
+        return self._networks.quality(self._networks.against(*self._batch(tests=tests, references=references)).sums)
 
     @torch.inference_mode()
     def margin_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
@@ -321,17 +323,18 @@ class RelationalIQA:
     def verdict_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> PairVerdict:
         """Margins of pairs without a reference, and how sure their signs are where the weights tell that. Raises
         ImageError, see `check_images`."""
-        return self._networks.verdict(self._networks.pair(*self._batch(a, b)).sums)
+        return self._networks.verdict(self._networks.pair(*self._batch(a=a, b=b)).sums)
 
     @torch.inference_mode()
     def visible_difference_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
         """`visible_difference` of pairs of one size. Raises ImageError, see `check_images`."""
-        return visible_difference(*self._batch(a, b))
+        return visible_difference(*self._batch(a=a, b=b))
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        check_images(True, first=x, second=y)
+    def _batch(self, **images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        check_images(True, **images)
+        x, y = images.values()
         inside = inside_share(x.shape[-2], x.shape[-1]).to(self.device)
         first, second = (pad_to_grid(images.to(self.device, torch.float32)) for images in (x, y))
         return first, second, inside

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
+from distortion_engine.reading.image_io import check_side
 
 SLACK = 0.25
 """How far outside [0, 1] a value may lie. What lies farther is in another unit (0 to 255, -1 to 1, standardised), not a
@@ -18,8 +19,8 @@ def check_images(batch: bool, **images: Tensor) -> None:
         images: sRGB-encoded, floats in [0, 1], all of one shape, by the names that errors call them.
 
     Raises:
-        ImageError: for another shape, another type, values that are not finite or far outside [0, 1], and for tensors
-            of different shapes.
+        ImageError: for another shape, another type, a side shorter than 16 px, values that are not finite or far
+            outside [0, 1], and for tensors of different shapes.
     """
     wanted = "(B, 3, H, W)" if batch else "(3, H, W)"
     first = next(iter(images))
@@ -35,6 +36,7 @@ def check_images(batch: bool, **images: Tensor) -> None:
             raise ImageError(f"{first} is {tuple(images[first].shape)}, {name} {shape}: expected equal shapes")
         if image.numel() == 0:
             raise ImageError(f"{name}: shape {shape}, there is no pixel in it")
+        check_side(name, *shape[-2:])
         low, high = (float(value) for value in torch.aminmax(image.detach().float()))
         if not (low >= -SLACK and high <= 1 + SLACK):  # also for NaN
             raise ImageError(f"{name}: values from {low:g} to {high:g}, expected 0 to 1; rescale it")

@@ -107,6 +107,20 @@ def test_other_types_and_shapes_are_refused_by_name(change: Callable[[Tensor], T
         check_images(True, first=GOOD, second=change(GOOD))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_images_that_are_too_small_are_refused_as_files_are(calls: dict[str, tuple[Any, bool]], name: str) -> None:
+    call, batched = calls[name]
+    small = GOOD[..., :15] if batched else GOOD[0, ..., :15]
+    with pytest.raises(ImageError, match="15x48 px; use a larger image, each side needs at least 16 px"):
+        call(small) if name.startswith(OF_ONE) else call(small, small)
+
+
+def test_errors_name_the_argument_of_the_function(calls: dict[str, tuple[Any, bool]]) -> None:
+    for name, argument in (("margin_batch", "b"), ("relate_batch", "b"), ("quality_batch", "references")):
+        with pytest.raises(ImageError, match=f"^{argument}: values from"):
+            calls[name][0](GOOD, GOOD * 255)
+
+
 def test_a_batch_of_nothing_is_refused(calls: dict[str, tuple[Any, bool]]) -> None:
     with pytest.raises(ImageError, match="no pixel"):
         calls["margin_batch"][0](GOOD[:0], GOOD[:0])

@@ -1,0 +1,34 @@
+"""The files of `Comparison.save` that are looked at: the report, and the panel as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distortion_engine.jobs.safe_files import atomic_file
+from distortion_engine.reading.file_facts import read_file_facts
+from relational_iqa.report.html import write_report
+from relational_iqa.report.panel import panel_of
+from relational_iqa.results.comparison import Comparison
+from relational_iqa.results.inputs import open_inputs
+
+DPI = 110  # of the panel
+
+
+def save_report(result: Comparison, path: Path, images: Sequence[Any] | None = None) -> Path:
+    """Writes the HTML report of a comparison. Raises UsageError where its images are not to be had, and ImageError
+    where they do not fit."""
+    opened = open_inputs(result.inputs, images, result.shape)
+    paths = [None] * len(opened) if result.inputs is None or images is not None else result.inputs.paths
+    files = [None if file is None else read_file_facts(file) for file in paths]
+    a, b, *reference = opened
+    return write_report(result, a, b, path, reference=reference[0] if reference else None, files=files)
+
+
+def save_panel(result: Comparison, path: Path, images: Sequence[Any] | None = None) -> Path:
+    """Writes the panel (`panel.panel_of`) as a PNG file. Raises UsageError without matplotlib."""
+    figure = panel_of(result, images)
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=DPI)
+    return path
