@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,16 +82,14 @@ def write_maps(
     target = Path(folder)
     files = [save_maps(comparison, target / ARRAYS)]
     maps = named_maps(comparison)
-    given = [(image_a, "image a"), (image_b, "image b")]
-    images = [as_uint8(image, what) for image, what in given if image is not None]
     shrink = max(1, math.ceil(max(comparison.shape) / SIDE_PX))
-    backdrop = _backdrop(images, comparison.shape, shrink)
+    backdrop = _backdrop([(image_a, "image a"), (image_b, "image b")], comparison.shape, shrink)
     for name, values in maps.items():
         picture = _picture(values, _scale_of(name, values), backdrop, shrink, comparison.labels)
         files.append(target / f"{name}.png")
         try:
             with atomic_file(files[-1]) as stream:
-                picture.save(stream, "PNG", compress_level=6)
+                picture.save(stream, "PNG", compress_level=3)
         except OSError as error:
             raise UsageError(cannot_write(files[-1], error)) from error
     return files
@@ -120,13 +119,15 @@ def _scale_of(name: str, values: Map) -> _Scale:
     return _Scale(title, MORE_OF, 1.0, (f"A {axis.more}", f"B {axis.more}"), ticks, "positive: B has more")
 
 
-def _backdrop(images: list[np.ndarray], shape: tuple[int, int], shrink: int) -> np.ndarray:
-    """(h, w, 3) uint8 grey at the size of the pictures: the mean of the images, or mid grey without any."""
-    size = _size(shape, shrink)
-    if not images:
-        return np.full((size[1], size[0], 3), 128, np.uint8)
-    small = [Image.fromarray(image).convert("L").resize(size, Image.Resampling.BOX) for image in images]
-    mean = np.mean([np.asarray(picture, np.float32) for picture in small], axis=0)
+def _backdrop(images: Sequence[tuple[Any, str]], shape: tuple[int, int], shrink: int) -> np.ndarray:
+    """(h, w, 3) uint8 grey at the size of the pictures: the mean of the images that are given, each with what to call
+    it, or mid grey without any."""
+    size, small = _size(shape, shrink), []
+    for image, what in images:
+        if image is not None:
+            grey = Image.fromarray(as_uint8(image, what)).convert("L").resize(size, Image.Resampling.BOX)
+            small.append(np.asarray(grey, np.float32))
+    mean = np.mean(small, axis=0) if small else np.full((size[1], size[0]), 128.0)
     return np.repeat(np.rint(mean).astype(np.uint8)[..., None], 3, axis=2)
 
 
