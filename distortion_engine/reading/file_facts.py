@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from distortion_engine.errors import ImageError
+from distortion_engine.jobs.printable import printable
 from distortion_engine.reading.decoding import open_header
 from distortion_engine.reading.jpeg_header import JpegHeader, read_jpeg_header
 from distortion_engine.reading.jpegxl import JPEGXL_STARTS
@@ -46,7 +47,7 @@ def read_file_facts(path: str | os.PathLike[str]) -> FileFacts:
     """The facts of a file that has been read before. Raises OSError where it is no longer there."""
     file = Path(path)
     date = datetime.fromtimestamp(file.stat().st_mtime)
-    return file_facts(file.name, file.read_bytes(), date)
+    return file_facts(printable(file.name), file.read_bytes(), date)
 
 
 def file_facts(name: str, data: bytes, modified: datetime | None = None) -> FileFacts:

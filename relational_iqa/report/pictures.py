@@ -1,7 +1,8 @@
 """Arrays to pictures inside a page: previews of the images and layers of the maps, as data URIs.
 
-A report stays under 10 MB: all previews of one report together get PREVIEW_BYTES, and are encoded alike, so that no
-image looks worse than the other because of the page. `tiles.py` adds original pixels where they are looked at.
+A report stays under 10 MB. Images that fit are embedded as they are, lossless. Of others, all previews of one report
+together get PREVIEW_BYTES, and are encoded alike, so that no image looks worse than the other because of the page;
+`tiles.py` adds original pixels where they are looked at.
 """
 
 import base64
@@ -18,8 +19,8 @@ from relational_iqa.results.colormaps import shade, tint
 from relational_iqa.results.map import Map
 
 PREVIEW_SIDE_PX = 1600  # images with a longer side are shown smaller, and the page says so
-PREVIEW_BYTES = 1_900_000  # of all previews of a report together; 4/3 of it in the file
-LOSSLESS_PIXELS = 600_000  # previews up to here are lossless where they fit
+EXACT_BYTES = 6_000_000  # of all images of a report together, lossless; 4/3 of it in the file
+PREVIEW_BYTES = 1_900_000  # of all previews together, where images do not fit
 # Longer side and JPEG quality (4:4:4), tried in turn: a preview must not add artefacts of its own to what is judged.
 LOSSY = ((1600, 95), (1600, 90), (1400, 90), (1200, 90), (1000, 90), (800, 85), (600, 80), (400, 75))
 MAP_SIDE_PX = 640  # the networks see a quarter of the resolution; more would be invented
@@ -72,14 +73,13 @@ def as_uint8(image: Any, what: str) -> np.ndarray:
 
 
 def previews(images: Sequence[np.ndarray]) -> list[Preview]:
-    """Pictures of equally large (H, W, 3) uint8 images, all encoded the same way, PREVIEW_BYTES or less together."""
+    """Pictures of equally large (H, W, 3) uint8 images, all encoded the same way: the images themselves where they are
+    no larger than PREVIEW_SIDE_PX and take EXACT_BYTES or less together, else PREVIEW_BYTES or less."""
     height, width = images[0].shape[:2]
     pictures = [fit(Image.fromarray(image), PREVIEW_SIDE_PX) for image in images]
     shown = pictures[0]
-    if shown.width * shown.height <= LOSSLESS_PIXELS:
-        contents = [encoded(picture, "WEBP", lossless=True, method=4) for picture in pictures]
-        if sum(map(len, contents)) <= PREVIEW_BYTES:
-            return _as_previews(contents, "webp", shown, (width, height), "lossless")
+    if shown.size == (width, height) and (exact := _lossless(pictures)):
+        return _as_previews(exact, "webp", shown, (width, height), "lossless")
     contents, how = [], ""
     for side, quality in LOSSY:
         pictures = [fit(picture, side) for picture in pictures]
@@ -88,6 +88,16 @@ def previews(images: Sequence[np.ndarray]) -> list[Preview]:
         if sum(map(len, contents)) <= PREVIEW_BYTES:
             break
     return _as_previews(contents, "jpeg", shown, (width, height), how)
+
+
+def _lossless(pictures: Sequence[Image.Image]) -> list[bytes]:
+    """The pictures as lossless WebP; empty where they do not fit, as soon as that is known."""
+    contents: list[bytes] = []
+    for picture in pictures:
+        contents.append(encoded(picture, "WEBP", lossless=True, method=1))
+        if sum(map(len, contents)) * len(pictures) > 1.5 * EXACT_BYTES * len(contents):
+            return []
+    return contents if sum(map(len, contents)) <= EXACT_BYTES else []
 
 
 def _as_previews(

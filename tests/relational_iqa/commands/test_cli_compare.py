@@ -34,6 +34,26 @@ def test_compare_says_the_verdict_the_margin_with_its_unit_and_where_the_report_
     assert content["files"] == {"a": dark, "b": bright} and content["names"] == {"a": "dark.png", "b": "bright.png"}
 
 
+def test_the_report_tells_what_the_files_are_and_with_full_size_how_large_it_will_be(
+    model: BrightnessModel, dark: str, bright: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.html"
+    assert cli.main(["compare", dark, bright, "--out", str(report), "--full-size"]) == 0
+    assert capsys.readouterr().err == (
+        f"writing {report.stat().st_size / 1e6:.1f} MB with every pixel of 2 images: {report}\n"
+    )
+    assert report.read_text().count("PNG, lossless, 8 bits a channel") == 2
+
+
+def test_full_size_is_for_the_report_of_two_images(
+    dark: str, bright: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", dark, bright, "--full-size"]) == 2
+    assert "--full-size is for a report; add --out report.html" in capsys.readouterr().err
+    assert cli.main(["compare", str(tmp_path), str(tmp_path), "--full-size"]) == 2
+    assert "--full-size is for two images; with two folders leave it out" in capsys.readouterr().err
+
+
 def test_a_reference_adds_both_qualities(
     model: BrightnessModel, dark: str, bright: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
