@@ -85,7 +85,7 @@ def fact_rows(comparison: Comparison, shown: Sequence[Preview], command: str | N
         rows.append(("Quality of B", f"{abs(comparison.quality_b):.2f} levels below the reference"))
     lead = f"{LABELS[comparison.margin < 0]} ahead by {abs(comparison.margin):.3f} levels"
     rows.append(("Margin", f"{lead if comparison.margin else '0 levels'} (less than {TIE_MARGIN:g}: a tie)"))
-    if comparison.confidence is not None and not comparison.identical:
+    if comparison.confidence is not None and not (comparison.identical or comparison.looks_the_same):
         rows.append((
             "Confidence",
             f"{percent(comparison.confidence)} that the sign of the margin is right "

@@ -114,7 +114,7 @@ def test_compare_says_how_sure_it_is(
     assert cli.main(["compare", dark, bright, "--json", "-"]) == 0
     said = capsys.readouterr()
     assert said.err.startswith(
-        "Cannot tell which of dark.png and bright.png is better (dark.png at 55 %, margin 2.0 levels)"
+        "Cannot tell which of dark.png and bright.png is better (the first at 55 %, margin 2.0 levels)"
     )
     content = json.loads(said.out)
     assert content["better"] == "cannot tell" and content["told_margin"] == 0 and content["margin"] == pytest.approx(2)
