@@ -34,7 +34,7 @@ def render_league(
     """The page, as text; it needs nothing else and works from disk.
 
     Args:
-        league: the result.
+        league: the result; where it has no axes, the table says nothing of defects.
         images: what was ranked, in the order of the names and all of one size, as `write_report` takes them. Without
             them the page has no thumbnails and no viewer.
         reference: the pristine image, if there was one.
@@ -58,6 +58,7 @@ def render_league(
         headline=_short_names(league, ranking.headline()),
         summary=unbroken(_short_names(league, ranking.summary())),
         rows=league_rows(league, known),
+        axes_known=bool(league.axes),
         plot=_plot(league, known),
         plot_height=HEIGHT_PX,
         cells=matrix(ranking) if len(ranking.names) <= MOST_IN_MATRIX else {},

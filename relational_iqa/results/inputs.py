@@ -61,11 +61,13 @@ class Inputs:
         held: of a, b and, where there was one, the reference.
         align: how they were brought to one size.
         max_pixels: largest width x height that is decoded.
+        roles: what to call each of them.
     """
 
     held: tuple[_File | _InMemory, ...]
     align: str | None = None
     max_pixels: int = MAX_PIXELS
+    roles: tuple[str, ...] = ROLES
 
     @classmethod
     def of(
@@ -73,6 +75,19 @@ class Inputs:
     ) -> Inputs:
         """What to keep of a, b and the reference, as they came. Nothing is copied or read."""
         return cls(tuple(_held(source) for source in sources), align, max_pixels)
+
+    @classmethod
+    def of_ranked(
+        cls,
+        images: Sequence[Source | StoredImage],
+        reference: Source | StoredImage | None = None,
+        align: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Inputs:
+        """The same of images that are ranked, and their reference."""
+        sources = [*images] + ([] if reference is None else [reference])
+        roles = tuple(str(number) for number in range(1, len(images) + 1))
+        return cls(tuple(_held(source) for source in sources), align, max_pixels, (*roles, "of the reference"))
 
     @property
     def paths(self) -> list[Path | None]:
@@ -83,18 +98,20 @@ class Inputs:
         """The images, of one size, in their order.
 
         Args:
-            images: a, b and, where there was one, the reference, in place of those that were kept.
+            images: all of them, the reference last, in place of those that were kept.
 
         Raises:
             UsageError: for another number of images, and for an image that is gone or was changed.
             ImageError: for anything that is no usable image.
         """
         if images is not None and len(images) != len(self.held):
-            raise UsageError(f"{len(images)} images, expected {len(self.held)}: {', '.join(ROLES[: len(self.held)])}")
-        given = images or [held.get(role) for held, role in zip(self.held, ROLES, strict=False)]
+            raise UsageError(
+                f"{len(images)} images, expected {len(self.held)}: {', '.join(self.roles[: len(self.held)])}"
+            )
+        given = images or [held.get(role) for held, role in zip(self.held, self.roles, strict=False)]
         opened = [
             (f"image {role}", open_image(source, max_pixels=self.max_pixels))
-            for source, role in zip(given, ROLES, strict=False)
+            for source, role in zip(given, self.roles, strict=False)
         ]
         return align_images(opened, self.align)
 
@@ -140,5 +157,7 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def _remedy(role: str) -> str:
+    if role not in ROLES:
+        return "give the images, the reference last: ranking.save(path, images=[...])"
     more = ", reference" if role == "reference" else ""
     return f"give the images: result.save(path, images=(a, b{more}))"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from relational_iqa.results.inputs import Inputs
+from relational_iqa.results.outputs import save_ranking
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, can_tell, percent
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels
@@ -34,6 +38,7 @@ class Ranking:
             diagonal. None where the weights know none.
         visible: (n, n), symmetric, in [0, 1]: largest difference of each pair that an eye can see, in units of the
             threshold of visibility, see `Comparison`; 0 on the diagonal. None where it is unknown.
+        inputs: where the images can be had again, for `save`; None where nobody knows.
 
     Raises:
         ValueError: where order, names, margins and confidences do not fit together.
@@ -47,6 +52,7 @@ class Ranking:
     meta: Mapping[str, Any] = field(default_factory=dict)
     confidences: np.ndarray | None = None
     visible: np.ndarray | None = None
+    inputs: Inputs | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.names))) or len(self.margins) != max(len(self.names) - 1, 0):
@@ -203,6 +209,21 @@ class Ranking:
                 gap = f"{levels(margin)} behind" + ("" if sure is None else f", {percent(sure)} sure")
             parts.append(f"then {self.names[index]} ({gap})")
         return ", ".join(parts) + "."
+
+    def save(self, path: str | os.PathLike[str], images: Sequence[Any] | None = None) -> Path:
+        """Writes a file, whole or not at all, and returns its path. The suffix says what: `.html` the page of all
+        images, which `riqa rank --out` writes (without the defects in words), `.json` what `to_json` has.
+
+        Args:
+            path: the file; missing folders are made.
+            images: in the order of the names, then the reference where there was one; by default the files that were
+                ranked, or the arrays and tensors, as long as they are in memory: a result does not keep them there.
+
+        Raises:
+            UsageError: for another suffix, for images that are not to be had, and where the file cannot be written.
+            ImageError: for images that are none, or of different sizes.
+        """
+        return save_ranking(self, path, images)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain Python, the images best first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -250,7 +251,7 @@ class RelationalIQA:
             pairs = {pair: (margin, confidence) for pair, (margin, confidence, _) in found.items()}
             ranking = Ranking.by_pairs(names, pairs, self._facts(loaded[0], start, align))
             seen = {pair: difference for pair, (_, _, difference) in found.items()}
-        return ranking.with_visible(seen)
+        return replace(ranking.with_visible(seen), inputs=Inputs.of_ranked(images, reference, align, max_pixels))
 
     @torch.inference_mode()
     def visible_difference(

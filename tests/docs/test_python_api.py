@@ -54,6 +54,9 @@ def test_every_snippet_of_the_page_runs_and_gives_what_it_says(
     assert (sandbox / "report.html").stat().st_size > 10_000
     assert np.array_equal(names["kept"], result.maps["sharpness"].full()) and names["kept"].any()
     assert np.abs(names["sharpness"] - names["kept"]).max() < 1e-6 and (sandbox / "maps" / "noise.png").exists()
+    pages = [(sandbox / name).read_text(encoding="utf-8") for name in ("ranking.html", "league.html")]
+    assert ["strongest defects" in page for page in pages] == [False, True]
+    assert all('id="viewer"' in page for page in pages) and 'id="plot"' in pages[0]
 
     assert names["value"].requires_grad and torch.isfinite(names["output"].grad).all()
     assert names["rendered"].image.shape == names["reference"].shape == (3, height, width)
