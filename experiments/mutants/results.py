@@ -388,6 +388,30 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/report/test_views.py",),
     ),
     Mutant(
+        "relational_iqa/report/crops.py",
+        'winner="b" if region.side == "a" else "a"',
+        'winner="a" if region.side == "a" else "b"',
+        ("tests/relational_iqa/report/test_crops.py",),
+    ),
+    Mutant(
+        "relational_iqa/report/tiles.py",
+        "row, column = divmod(number, columns)",
+        "column, row = divmod(number, columns)",
+        ("tests/relational_iqa/report/test_tiles.py",),
+    ),
+    Mutant(
+        "relational_iqa/conventional/strips.py",
+        "np.clip(np.arange(rows.start, rows.stop) - factor // 2, 0, height - 1)",
+        "np.clip(np.arange(rows.start, rows.stop) - factor, 0, height - 1)",
+        ("tests/relational_iqa/conventional/test_strips.py",),
+    ),
+    Mutant(
+        "distortion_engine/reading/file_facts.py",
+        "5000 // quality if quality < 50 else 200 - 2 * quality",
+        "5000 // quality",
+        ("tests/distortion_engine/reading/test_file_facts.py",),
+    ),
+    Mutant(
         "relational_iqa/report/histogram.py",
         "better = strip > 0",
         "better = strip < 0",
