@@ -30,7 +30,7 @@ def to_srgb(samples: Samples, name: str) -> np.ndarray:
     if str(values.dtype) not in FULL_SCALE and values.size:
         bad = int(values.size - sum(int(np.isfinite(rows).sum()) for rows in _bands(values)))
         check_values(name, bad, *((0.0, 0.0) if bad else (float(values.min()), float(values.max()))))
-    converted = _is_needed(samples)
+    converted = is_converted(samples)
     planes = np.empty((3, *values.shape[:2]), np.float32)
     top = 0
     for rows in _bands(values):
@@ -86,7 +86,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
     return np.moveaxis(planes, 0, -1)
 
 
-def _is_needed(samples: Samples) -> bool:
+def is_converted(samples: Samples) -> bool:
     """Whether there is a profile that can be read, is for channels as these are, and moves some colour."""
     profile = samples.profile or b""
     space = _SPACES.get(profile[16:20])
@@ -101,7 +101,7 @@ def _is_needed(samples: Samples) -> bool:
 
 
 def _by_profile(values: np.ndarray, samples: Samples) -> np.ndarray:
-    """Colours (H, W, C) converted to sRGB by the profile, which `_is_needed` has tried."""
+    """Colours (H, W, C) converted to sRGB by the profile, which `is_converted` has tried."""
     profile = samples.profile or b""
     space = _SPACES[profile[16:20]]
     if space == "rgb" and samples.space == "grey":

@@ -21,6 +21,7 @@ from distortion_engine.reading.exif_orientation import read_orientation, turned
 from distortion_engine.reading.jpeg import JPEG_START, check_jpeg
 from distortion_engine.reading.jpeg2000 import JPEG2000_STARTS, decode_jpeg2000
 from distortion_engine.reading.jpegxl import JPEGXL_STARTS, decode_jpegxl
+from distortion_engine.reading.notes import Note, orientation_note
 from distortion_engine.reading.png_header import PngColour, as_chromaticities, png_profile, read_png_colour
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
 from distortion_engine.reading.samples import Samples, Space, colour_space, full_range
@@ -85,7 +86,9 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
     _check_covered(image, name)
     if of_jpeg is not None and of_jpeg.shape[:2] == (image.height, image.width):
         space, alpha = colour_space(of_jpeg.shape[2])
-        return Samples(turned(of_jpeg, read_orientation(image)), space, alpha, _profile(image, name, data))
+        orientation = read_orientation(image)
+        notes = orientation_note(orientation) + _frame_note(image)
+        return Samples(turned(of_jpeg, orientation), space, alpha, _profile(image, name, data), notes)
     if image.format == "AVIF":
         return _decode_avif(image, data, name, max_pixels)
     if data.startswith(JPEG2000_STARTS):
@@ -107,7 +110,8 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
         raise damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
     space, alpha = colour_space(values.shape[2])
-    return Samples(turned(values, orientation), space, alpha, _profile(image, name, data))
+    profile = _profile(image, name, data)
+    return Samples(turned(values, orientation), space, alpha, profile, orientation_note(orientation))
 
 
 def _decode_avif(image: Image.Image, data: bytes, name: str, max_pixels: int) -> Samples:
@@ -137,7 +141,14 @@ def decode_pil(image: Image.Image, name: str, max_pixels: int) -> Samples:
     except Exception as error:  # decoders raise whatever a damaged file provokes
         raise damaged(name, error) from error
     values = values if values.ndim == 3 else values[:, :, None]
-    return Samples(turned(values, orientation), space, alpha, profile)
+    notes = orientation_note(orientation) + _frame_note(image)
+    return Samples(turned(values, orientation), space, alpha, profile, notes)
+
+
+def _frame_note(image: Image.Image) -> tuple[Note, ...]:
+    """For a file of a phone that holds a depth or gain map behind its photograph."""
+    count = int(getattr(image, "n_frames", 1)) if image.format == "MPO" else 1
+    return (Note("frame", f"the first of {count} pictures in the file"),) if count > 1 else ()
 
 
 def _profile(image: Image.Image, name: str, data: bytes | None = None) -> bytes | None:

@@ -10,6 +10,7 @@ from PIL import Image
 from distortion_engine.reading.decoder_noise import heard_warnings, quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
 from distortion_engine.reading.jpeg_header import JpegHeader, read_jpeg_header
+from distortion_engine.reading.notes import orientation_note
 from distortion_engine.reading.refusals import check_pixels, damaged, unsupported
 from distortion_engine.reading.samples import Samples, colour_space, full_range
 
@@ -56,7 +57,8 @@ def check_jpeg(data: bytes, name: str, max_pixels: int) -> Samples | np.ndarray 
         raise damaged(name, error) from error
     values = full_range(values if values.ndim == 3 else values[:, :, None], header.precision)
     space, _ = colour_space(values.shape[2])
-    return Samples(turned(values, _orientation(header)), space, False, header.profile)
+    orientation = _orientation(header)
+    return Samples(turned(values, orientation), space, False, header.profile, orientation_note(orientation))
 
 
 def _orientation(header: JpegHeader) -> int:

@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from distortion_engine.reading.notes import Note
+
 Space = Literal["grey", "rgb", "cmyk"]
 
 
@@ -18,12 +20,14 @@ class Samples:
         space: colour space of the other channels.
         alpha: whether there is an alpha channel.
         profile: ICC profile, None where the file has none.
+        notes: what decoding changed.
     """
 
     values: np.ndarray
     space: Space
     alpha: bool
     profile: bytes | None
+    notes: tuple[Note, ...] = ()
 
 
 def colour_space(channels: int) -> tuple[Space, bool]:

@@ -5,6 +5,7 @@ import numpy as np
 
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import turned
+from distortion_engine.reading.notes import orientation_note
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
 from distortion_engine.reading.samples import Samples, Space, full_range, straight
 from distortion_engine.reading.tiff_header import TiffHeader, read_tiff_header
@@ -93,4 +94,5 @@ def _interpreted(values: np.ndarray, header: TiffHeader) -> Samples:
             inside = straight(inside, alpha)
         inside = np.concatenate([inside, alpha], axis=2)
     space: Space = "rgb" if colours == 3 else "grey"
-    return Samples(turned(inside, header.orientation), space, bool(rest), header.profile)
+    turn = header.orientation
+    return Samples(turned(inside, turn), space, bool(rest), header.profile, orientation_note(turn))

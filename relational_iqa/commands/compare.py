@@ -43,9 +43,9 @@ def _compare_images(options: CompareOptions) -> None:
         check_map_folder(options.maps, [*inputs.values(), *([] if options.mask is None else [options.mask])])
 
     from relational_iqa.folders.compared_files import compare_stored
-    from relational_iqa.tiling.stored_image import open_images
+    from relational_iqa.tiling.aligned_images import open_images
 
-    images = open_images(list(inputs.values()), options.max_pixels, options.align)
+    images = open_images(list(inputs.values()), options.max_pixels, options.align, "reference" in inputs)
     mask = None if options.mask is None else open_images([options.mask], options.max_pixels)[0]
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     names = (printable(Path(options.a).name), printable(Path(options.b).name))

@@ -29,7 +29,7 @@ def explain(options: ExplainOptions) -> None:
     """Say which known distortions the difference between two images is close to."""
     from relational_iqa.retrieval.index import RecipeIndex
     from relational_iqa.retrieval.relation_embedding import embedding_of
-    from relational_iqa.tiling.stored_image import open_images
+    from relational_iqa.tiling.aligned_images import open_images
 
     a, b = options.a, options.b
     known = RecipeIndex.load(options.index)

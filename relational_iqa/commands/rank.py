@@ -39,9 +39,9 @@ def rank(options: RankOptions) -> None:
     from distortion_engine.jobs.printable import printable
     from distortion_engine.jobs.progress import progress
     from relational_iqa.results.league import games, play
-    from relational_iqa.tiling.stored_image import open_images
+    from relational_iqa.tiling.aligned_images import open_images
 
-    opened = open_images(options.inputs, options.max_pixels, options.align)
+    opened = open_images(options.inputs, options.max_pixels, options.align, reference is not None)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     versions, names = opened[: len(images)], display_names(images)
     with progress(games(len(images), reference is not None), "comparisons") as tick:

@@ -41,13 +41,13 @@ def score(options: ScoreOptions) -> None:
 
 
 def _score_against(reference: str, options: ScoreOptions) -> None:
-    from relational_iqa.tiling.stored_image import open_images
+    from relational_iqa.tiling.aligned_images import open_images
 
     images = options.images
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     scores = []
     for path, name in zip(images, display_names(images), strict=True):
-        image, pristine = open_images([path, reference], options.max_pixels, options.align)
+        image, pristine = open_images([path, reference], options.max_pixels, options.align, True)
         scores.append(replace(model.score(image, reference=pristine), name=name))
     content = {
         "scores": [each.to_json() | {"file": path} for each, path in zip(scores, images, strict=True)],

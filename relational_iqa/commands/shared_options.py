@@ -32,8 +32,9 @@ class AlignOption:
     """Images of different sizes."""
 
     align: Alignment | None = None
-    """How to bring images of different sizes to one size: resize shrinks them to the smallest, crop cuts its size from
-    the middle. Without this option they are refused."""
+    """How to make images comparable: auto registers them on the reference or, without one, on the first image (shift,
+    scale, turn) and crops to what all show; resize enlarges to the largest size; crop cuts the smallest from the
+    middle. Without this option images of different sizes are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from relational_iqa.results.reasons import Reason
 from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, Better
 from relational_iqa.results.words.visibility import is_unseen
-from relational_iqa.tiling.stored_image import open_images
+from relational_iqa.tiling.aligned_images import open_images
 
 REASON_KEYS = ("side", "axis", "word", "strength", "intensity", "share", "where")
 REGION_KEYS = ("left", "top", "width", "height", "share", "margin", "side", "axis", "word", "strength", "intensity")
@@ -114,7 +114,7 @@ class FolderComparison:
         model: a RelationalIQA.
         labels: what sentences call the two folders.
         max_pixels: largest width x height to decode; None for the usual limit.
-        align: "resize" or "crop" for images of different sizes; None refuses them.
+        align: "auto", "resize" or "crop", as of `align_images`; None refuses images of different sizes.
     """
 
     model: Any
@@ -124,8 +124,11 @@ class FolderComparison:
 
     def compare(self, pair: Pair) -> ComparedFiles:
         """The comparison of a pair with its images. Raises ImageError and OSError for its files."""
+        has_reference = pair.reference is not None
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
-        return compare_stored(self.model, open_images(paths, self.max_pixels, self.align), paths, self.labels)
+        return compare_stored(
+            self.model, open_images(paths, self.max_pixels, self.align, has_reference), paths, self.labels
+        )
 
     def row(self, pair: Pair, use: Callable[[Pair, ComparedFiles], None] | None = None) -> Row:
         """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised.

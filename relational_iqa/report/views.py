@@ -49,13 +49,20 @@ def scale_bands() -> list[dict[str, Any]]:
 
 
 def sentence(comparison: Comparison) -> str:
-    """The reasons as a sentence of their own, under the verdict."""
+    """The reasons as a sentence of their own, under the verdict; before it what was noticed about the images, behind it
+    what reading them changed."""
+    noticed = comparison.noticed
+    parts = (noticed.before(LABELS), _reasons(comparison), noticed.after(LABELS))
+    return unbroken(" ".join(part for part in parts if part))
+
+
+def _reasons(comparison: Comparison) -> str:
     if comparison.identical:
         return "Nothing differs: every map is zero."
     if comparison.looks_the_same:
         return NOTHING_SEEN
     reasons = comparison.reasons(LABELS) or NOTHING_STANDS_OUT
-    return unbroken(f"{reasons[:1].upper()}{reasons[1:]}.")
+    return f"{reasons[:1].upper()}{reasons[1:]}."
 
 
 def confidence_note(comparison: Comparison) -> str:

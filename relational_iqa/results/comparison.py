@@ -16,6 +16,7 @@ from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.inputs import Inputs
 from relational_iqa.results.local_damage import with_local_damage
 from relational_iqa.results.map import Map, check_maps
+from relational_iqa.results.noticed import Noticed
 from relational_iqa.results.outputs import made_by, save
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
@@ -62,6 +63,8 @@ class Comparison:
         visible_difference: the largest difference of the two images that an eye can see, in units of the threshold of
             visibility: 0 to 1, 1 where something is visible. None where it is unknown.
         inputs: where the images can be had again, for `save` and `plot`; None where nobody knows.
+        noticed: about the images before they were judged: whether they lie on each other and show one scene, and what
+            reading them changed.
 
     Raises:
         ValueError: for a margin that no images have, a confidence outside [.5, 1], a visible difference outside
@@ -81,6 +84,7 @@ class Comparison:
     lacks: Mapping[str, Map] = field(default_factory=dict)
     visible_difference: float | None = None
     inputs: Inputs | None = field(default=None, compare=False)
+    noticed: Noticed = Noticed()
 
     def __post_init__(self) -> None:
         check_levels(self.margin, "margin")
@@ -254,7 +258,13 @@ class Comparison:
         return next(small, None)
 
     def summary(self, labels: tuple[str, str] | None = None) -> str:
-        """One sentence a person would say; `labels` replaces the names."""
+        """One sentence a person would say; `labels` replaces the names. What was noticed about the images stands before
+        it, and what reading them changed behind it, in sentences of their own."""
+        names = labels or self.labels
+        parts = (self.noticed.before(names), self._sentence(labels), self.noticed.after(names))
+        return " ".join(part for part in parts if part)
+
+    def _sentence(self, labels: tuple[str, str] | None) -> str:
         verdict, reasons = self.verdict(labels), self.reasons(labels)
         if not reasons:
             nothing = self.identical or self.looks_the_same
@@ -322,6 +332,7 @@ class Comparison:
             "confidence": self.confidence,
             "confidence_means": "probability that the sign of the margin is right",
             "visible_difference": facts(self.visible_difference),
+            "noticed": self.noticed.to_json(self.labels),
             "unit": UNIT,
             "word": self._word(),
             "tie_below": TIE_MARGIN,

@@ -28,9 +28,11 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.network_inference import NetworkInference
+from relational_iqa.systems.noticing import notice
 from relational_iqa.systems.visible_tiles import visible_difference_alone, with_visible_difference
+from relational_iqa.tiling.aligned_images import align_images, align_mask
 from relational_iqa.tiling.enlargement import CELL_PX
-from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, align_mask, open_image
+from relational_iqa.tiling.stored_image import Source, StoredImage, open_image
 from relational_iqa.tiling.tile_geometry import GRID_PX, PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import NETWORK_BYTES, WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
@@ -111,7 +113,9 @@ class RelationalIQA:
             b: the other one.
             reference: the pristine image, if there is one.
             mask: an image, white where the comparison counts.
-            align: what to do when sizes differ: "resize" or "crop" everything to the smallest; None refuses that.
+            align: "auto" registers all images on the reference or, without one, on the first (shift, scale, turn), and
+                crops to what all show; "resize" enlarges to the largest size, "crop" cuts the smallest from the middle.
+                None refuses different sizes.
             names: what to call the two images, by default their file names.
             max_pixels: largest width x height that is decoded.
 
@@ -119,7 +123,9 @@ class RelationalIQA:
             ImageError: for anything that is no usable image, and for different sizes without `align`.
         """
         start = time.perf_counter()
-        images = self._open([a, b] + ([] if reference is None else [reference]), align, max_pixels)
+        images = self._open(
+            [a, b] + ([] if reference is None else [reference]), align, max_pixels, reference is not None
+        )
         region = None
         if mask is not None:
             region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
@@ -151,6 +157,7 @@ class RelationalIQA:
             lacks=found.lacks,
             visible_difference=float(visible),
             inputs=Inputs.of([a, b] + ([] if reference is None else [reference]), align, max_pixels),
+            noticed=notice(images[0], images[1], None if reference is None else images[2], float(visible)),
             names=names or (name_of(a, "A"), name_of(b, "B")),
             meta=self._facts(images[0], start, align),
         )
@@ -170,7 +177,8 @@ class RelationalIQA:
         Args:
             image: the image to judge.
             reference: the pristine image.
-            align: what to do when sizes differ: "resize" or "crop" both to the smallest; None refuses that.
+            align: "auto" registers the image on the reference and crops to what both show; "resize" enlarges to the
+                largest size, "crop" cuts the smallest from the middle. None refuses different sizes.
             name: what to call the image, by default its file name.
             max_pixels: largest width x height that is decoded.
 
@@ -178,7 +186,7 @@ class RelationalIQA:
             ImageError: for anything that is no usable image, and for different sizes without `align`.
         """
         start = time.perf_counter()
-        images = self._open([image, reference], align, max_pixels)
+        images = self._open([image, reference], align, max_pixels, True)
         tiled = self._tiler.run(images, self._networks.against_on_tiles, REFERENCE_HALO_PX)
         found = _maps_of(tiled.maps, images[0])
         return Score(
@@ -227,7 +235,9 @@ class RelationalIQA:
         Args:
             images: two images or more.
             reference: the pristine image, if there is one.
-            align: what to do when sizes differ: "resize" or "crop" everything to the smallest; None refuses that.
+            align: "auto" registers all images on the reference or, without one, on the first (shift, scale, turn), and
+                crops to what all show; "resize" enlarges to the largest size, "crop" cuts the smallest from the middle.
+                None refuses different sizes.
             max_pixels: largest width x height that is decoded.
 
         Raises:
@@ -238,7 +248,7 @@ class RelationalIQA:
             raise UsageError(f"ranking needs two images or more, got {len(images)}")
         start = time.perf_counter()
         sources = [*images] + ([] if reference is None else [reference])
-        loaded = self._open(sources, align, max_pixels)
+        loaded = self._open(sources, align, max_pixels, reference is not None)
         names = [name_of(image, f"image {i + 1}") for i, image in enumerate(images)]
         if reference is not None:
             sums = [self._against(image, loaded[-1]) for image in loaded[:-1]]
@@ -368,12 +378,14 @@ class RelationalIQA:
         tiled = self._tiler.run([a, b], visible_difference_alone, VISIBLE_HALO_PX, want_maps=False)
         return float(tiled.sums[0].difference)
 
-    def _open(self, sources: Sequence[Input], align: Alignment | None, max_pixels: int) -> list[StoredImage]:
+    def _open(
+        self, sources: Sequence[Input], align: Alignment | None, max_pixels: int, has_reference: bool = False
+    ) -> list[StoredImage]:
         images = [
             (name_of(source, f"image {index}"), open_image(source, max_pixels=max_pixels))
             for index, source in enumerate(sources, 1)
         ]
-        return align_images(images, align)
+        return align_images(images, align, has_reference)
 
     def _facts(self, image: StoredImage, start: float, align: Alignment | None) -> dict[str, Any]:
         return facts_of_answer(

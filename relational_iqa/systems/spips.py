@@ -29,10 +29,11 @@ from relational_iqa.results.spips_score import SpipsScore
 from relational_iqa.storage.spips_weights import load_spips_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device
+from relational_iqa.tiling.aligned_images import align_images
 from relational_iqa.tiling.enlargement import CELL_PX
-from relational_iqa.tiling.stored_image import Source
+from relational_iqa.tiling.stored_image import Source, StoredImage
 from relational_iqa.tiling.tile_geometry import inside_share, pad_to_grid, tiles_of
-from relational_iqa.viewing.alignment import Alignment, match_sizes
+from relational_iqa.viewing.alignment import Alignment
 from relational_iqa.viewing.tensor_images import check_images
 
 
@@ -85,7 +86,8 @@ class SPIPS:
         Args:
             image: the image to judge.
             reference: the pristine image.
-            align: what to do when sizes differ: "resize" or "crop" both to the smallest; None refuses that.
+            align: what to do when sizes differ: "auto" registers the image on the reference, "resize" enlarges to the
+                largest, "crop" cuts the smallest from the middle; None refuses that.
             name: what to call the image, by default its file name.
             max_pixels: largest width x height that is decoded.
 
@@ -95,8 +97,8 @@ class SPIPS:
         start = time.perf_counter()
         called = name or name_of(image, "the image")
         sources = ((called, image), (name_of(reference, "the reference"), reference))
-        loaded = [(text, load_image(source, max_pixels=max_pixels)) for text, source in sources]
-        test, pristine = (x.to(self.device) for x in match_sizes(loaded, align))
+        loaded = [(text, StoredImage(load_image(source, max_pixels=max_pixels), text)) for text, source in sources]
+        test, pristine = (x.pixels().to(self.device) for x in align_images(loaded, align, has_reference=True))
         sums, maps, fusion = self._in_tiles(test, pristine)
         quality = self._quality(sums)
         streams = self.network.streams

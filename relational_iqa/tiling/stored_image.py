@@ -7,24 +7,26 @@ whole image to the bit.
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from types import EllipsisType
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float32, UInt8
 from PIL import Image
 from torch import Tensor
 
 from distortion_engine.reading.colour import to_srgb
+from distortion_engine.reading.conversions import conversion_notes
 from distortion_engine.reading.image_io import MAX_PIXELS, check_side, load_image, read_samples
+from distortion_engine.reading.notes import Note
 from distortion_engine.reading.refusals import out_of_memory
 from distortion_engine.reading.samples import Samples
 from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, in_file, temporary_array
-from relational_iqa.viewing.alignment import match_sizes_by, resized
+from relational_iqa.viewing.alignment import resized
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
 """An image as it enters: a path, a PIL image, an array (H, W, 3) or a tensor (3, H, W) in [0, 1]."""
@@ -36,10 +38,15 @@ class StoredImage:
     """One image: stands for the tensor (3, H, W) that `load_image` gives, `shape` is that of this tensor.
 
     Made by `open_image`. The source's memory is used where that is possible, and never written to.
+
+    Args:
+        content: samples as they were decoded, or a tensor in [0, 1].
+        name: for error messages.
+        notes: what reading and aligning changed.
     """
 
-    def __init__(self, content: Samples | Float32[Tensor, "3 _ _"], name: str) -> None:
-        self._content, self._name = content, name
+    def __init__(self, content: Samples | Float32[Tensor, "3 _ _"], name: str, notes: tuple[Note, ...] = ()) -> None:
+        self._content, self._name, self.notes = content, name, notes
         height, width = content.shape[-2:] if isinstance(content, Tensor) else content.values.shape[:2]
         self.shape = (3, int(height), int(width))
 
@@ -69,12 +76,18 @@ class StoredImage:
         """The part `image[..., rows, columns]`, still stored; what alignment by cropping asks for."""
         _, rows, columns = key
         if isinstance(self._content, Tensor):
-            return StoredImage(self._content[:, rows, columns], self._name)
-        return StoredImage(replace(self._content, values=self._content.values[rows, columns]), self._name)
+            return StoredImage(self._content[:, rows, columns], self._name, self.notes)
+        return StoredImage(replace(self._content, values=self._content.values[rows, columns]), self._name, self.notes)
 
     def resized(self, height: int, width: int) -> StoredImage:
         """The image at another size, as float32."""
-        return StoredImage(resized(self.pixels(), height, width), self._name)
+        return StoredImage(resized(self.pixels(), height, width), self._name, self.notes)
+
+    def with_note(self, note: Note) -> StoredImage:
+        """The same image, with one more note."""
+        other = copy.copy(self)
+        other.notes = (*self.notes, note)
+        return other
 
     def pixels(self) -> Float32[Tensor, "3 {self.shape[1]} {self.shape[2]}"]:
         """The whole image, sRGB in [0, 1]."""
@@ -97,6 +110,9 @@ class StoredImage:
         if isinstance(content, Samples) and content.values.dtype == np.uint8 and content.space == "rgb":
             if not content.alpha and not content.profile:
                 return content.values
+        return self._by_strips()
+
+    def _by_strips(self) -> UInt8[np.ndarray, "{self.shape[1]} {self.shape[2]} 3"]:
         out = np.empty((*self.shape[1:], 3), np.uint8)
         top = 0
         for strip in self.strips():
@@ -120,50 +136,11 @@ def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) ->
         return StoredImage(_checked(source, max_pixels), "tensor")
     name, samples = read_samples(source, max_pixels)
     if samples.values.dtype.kind == "f":  # checked as a whole, and few
-        return StoredImage(torch.from_numpy(np.ascontiguousarray(to_srgb(samples, name).transpose(2, 0, 1))), name)
+        pixels = torch.from_numpy(np.ascontiguousarray(to_srgb(samples, name).transpose(2, 0, 1)))
+        return StoredImage(pixels, name, conversion_notes(samples))
     if isinstance(source, str | os.PathLike):
         samples = replace(samples, values=_moved(samples.values))
-    return StoredImage(samples, name)
-
-
-def align_images(images: Sequence[tuple[str, StoredImage]], align: str | None) -> list[StoredImage]:
-    """As `match_sizes`: images of one size, in order. Resized ones are float32 from here on."""
-    return match_sizes_by(StoredImage.resized, images, align)
-
-
-def open_images(
-    paths: Sequence[str | os.PathLike[str]], max_pixels: int | None = None, align: str | None = None
-) -> list[StoredImage]:
-    """Images of one scene from files, brought to one size.
-
-    Args:
-        paths: image files.
-        max_pixels: largest width x height that is decoded; None for the limit of `open_image`.
-        align: what to do when sizes differ: "resize" or "crop" everything to the smallest; None refuses that.
-
-    Raises:
-        ImageError: for a file that is no usable image, and for different sizes without `align`.
-    """
-    opened = [(str(path), open_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
-    return align_images(opened, align)
-
-
-def align_mask(name: str, mask: StoredImage, like: StoredImage, align: str | None) -> StoredImage:
-    """The mask at the size of `like`.
-
-    Args:
-        name: what error messages call the mask.
-        mask: the mask.
-        like: an image of the size that the mask is to have.
-        align: None refuses a mask of another size; "resize" and "crop" both resize it.
-
-    Raises:
-        ImageError: for a mask of another size without `align`.
-    """
-    if align is None or mask.shape == like.shape:
-        return align_images([("the image", like), (name, mask)], None)[1]
-    enlarged = F.interpolate(mask.pixels()[None], like.shape[-2:], mode="bilinear", antialias=True)
-    return StoredImage(enlarged[0].clamp(0, 1), name)
+    return StoredImage(samples, name, conversion_notes(samples))
 
 
 def _checked(tensor: Tensor, max_pixels: int) -> Tensor:

@@ -11,7 +11,7 @@ from distortion_engine.errors import ImageError, UsageError
 if TYPE_CHECKING:
     import torch
 
-Alignment = Literal["resize", "crop"]
+Alignment = Literal["auto", "resize", "crop"]
 ALIGNMENTS: tuple[Alignment, ...] = get_args(Alignment)
 
 
@@ -30,12 +30,12 @@ Picture = TypeVar("Picture", bound=Croppable)
 def match_sizes(images: Sequence[tuple[str, torch.Tensor]], align: str | None = None) -> list[torch.Tensor]:
     """The images, all of one size, in the given order.
 
-    Both ways to align use the smallest height and the smallest width, so that the order of the images does not matter.
+    The order of the images does not matter.
 
     Args:
         images: (name for error messages, image (3, H, W)) pairs.
-        align: "resize" (antialiased bicubic, clamped to [0, 1]), "crop" (from the centre), or None, which refuses
-            different sizes.
+        align: "resize" enlarges all to the largest height and width (bicubic, clamped to [0, 1]), "crop" cuts the
+            smallest height and width from the centre, None refuses different sizes.
 
     Raises:
         ImageError: names the first two sizes that differ, where `align` is None.
@@ -48,7 +48,7 @@ def match_sizes_by(
     resize: Callable[[Picture, int, int], Picture], images: Sequence[tuple[str, Picture]], align: str | None
 ) -> list[Picture]:
     """As `match_sizes`, of images of any kind; `resize` brings one of them to a height and a width."""
-    if align is not None and align not in ALIGNMENTS:
+    if align is not None and (align not in ALIGNMENTS or align == "auto"):
         raise UsageError(f"align is {align!r}: expected 'resize' or 'crop', or leave it out")
     sizes = [tuple(image.shape[-2:]) for _, image in images]
     if len(set(sizes)) <= 1:
@@ -58,10 +58,10 @@ def match_sizes_by(
         (first, _), (second, _) = images[0], images[other]
         raise ImageError(
             f"{first} is {sizes[0][1]}x{sizes[0][0]} px but {second} is {sizes[other][1]}x{sizes[other][0]} px; "
-            "images of one scene must have one size: use --align resize or --align crop (align= in Python)"
+            "images of one scene must have one size: use --align auto, resize or crop (align= in Python)"
         )
-    height, width = min(size[0] for size in sizes), min(size[1] for size in sizes)
-    change = resize if align == "resize" else _cropped
+    chosen, change = (max, resize) if align == "resize" else (min, _cropped)
+    height, width = chosen(size[0] for size in sizes), chosen(size[1] for size in sizes)
     return [change(image, height, width) for _, image in images]
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from relational_iqa.viewing.scene import correlation_at
 from relational_iqa.viewing.warping import Picture, warped_window
 
 PREVIEW_PX = 1024
@@ -27,8 +29,11 @@ _STRIP_PX = 1 << 20
 _GRID = 4  # x 4 cells, of each of which one patch is taken
 _PATCHES_PX = (128, 64, 32)
 _ROUNDS = 3
+_COARSE_PX, _IN_PLACE = 64, 0.85  # images that correlate this well when so small are not scaled or turned much
+_SAME_PX = 0.1  # a scale or turn that moves no corner farther is not said
 _COHERENCE = 0.5  # of the phases of a patch: 1 for the same structure, 0 for unrelated ones
 _SLOW_COHERENCE = 0.8  # the same where phases vary slowly
+_ABOUT_PX = 2.0  # how far a feature may be off
 _AGREE_PX = 0.3  # how far a patch may be off what most say
 _SURE = 0.6  # least share of the patches that are coherent
 _AGREEING = 0.75  # least share of these that agree
@@ -76,6 +81,27 @@ class Motion:
         """How far the corner that moves most moves."""
         return float(np.linalg.norm(_corners(self.size) @ (self.matrix - np.eye(2, 3)).T, axis=1).max())
 
+    def said(self) -> str:
+        """What sets the other image apart from the fixed one: "shifted by 1.0 px to the right", "enlarged by 2.0 % and
+        shifted by 3.1 px to the left and 0.5 px up"."""
+        parts = []
+        if abs(self.scale - 1) * max(self.size) / 2 >= _SAME_PX:
+            how = "enlarged" if self.scale > 1 else "reduced"
+            parts.append(
+                f"{how} by {abs(self.scale - 1):.{1 if abs(self.scale - 1) >= 0.002 else 2}%}".replace("%", " %")
+            )
+        if abs(np.radians(self.angle_deg)) * max(self.size) / 2 >= _SAME_PX:
+            side = "clockwise" if self.angle_deg > 0 else "counter-clockwise"
+            parts.append(
+                f"turned by {abs(self.angle_deg):.{1 if abs(self.angle_deg) >= 0.2 else 2}f}\N{DEGREE SIGN} {side}"
+            )
+        x, y = (round(value, 1) for value in self.shift_px)
+        ways = [(x, "to the right" if x > 0 else "to the left"), (y, "down" if y > 0 else "up")]
+        shifts = [f"{abs(length):.1f} px {way}" for length, way in ways if length]
+        if shifts:
+            parts.append(f"shifted by {' and '.join(shifts)}")
+        return " and ".join(parts) or "moved"
+
     @property
     def is_none(self) -> bool:
         """Whether the two images lie on each other."""
@@ -116,6 +142,8 @@ def _guesses(
     height, width = (min(a, b) for a, b in zip(first.shape, second.shape, strict=True))
     shift, _ = _displacement(first[:height, :width], second[:height, :width])
     yield np.array([[1.0, 0.0, shift[0] * factor], [0.0, 1.0, shift[1] * factor]])
+    if same_size and (correlation_at(first, second, _COARSE_PX) or 0.0) >= _IN_PLACE:
+        return  # what is damaged where it lies has no features that agree
     found = _by_features(first, second)
     if found is not None:
         middle = (factor - 1) / 2  # of the pixels that make one of the preview
@@ -125,11 +153,11 @@ def _guesses(
 
 def _by_features(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
     """A similarity by SIFT features on previews; None where too few agree."""
-    sift = cv2.SIFT_create(_FEATURES)
+    sift: Any = cv2.SIFT.create(_FEATURES)
     (at_first, words_first), (at_second, words_second) = (
         sift.detectAndCompute(np.clip(np.rint(image * 255), 0, 255).astype(np.uint8), None) for image in (first, second)
     )
-    if words_first is None or words_second is None or len(at_second) < 2:
+    if min(len(at_first), len(at_second)) < _LEAST_MATCHES:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(words_first, words_second, 2)
     good = [pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < _RATIO * pair[1].distance]
@@ -137,12 +165,11 @@ def _by_features(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
         return None
     source = np.array([at_first[match.queryIdx].pt for match in good])
     target = np.array([at_second[match.trainIdx].pt for match in good])
-    cv2.setRNGSeed(0)
-    found, inside = cv2.estimateAffinePartial2D(source, target, method=cv2.RANSAC, ransacReprojThreshold=2.0)
-    if found is None or int(inside.sum()) < _LEAST_MATCHES:
+    found, inside = _similarity(source, target, _ABOUT_PX)
+    if found is None or inside < _LEAST_MATCHES:
         return None
     scale = float(np.hypot(found[0, 0], found[1, 0]))
-    return np.asarray(found, np.float64) if _SCALES[0] <= scale <= _SCALES[1] else None
+    return found if _SCALES[0] <= scale <= _SCALES[1] else None
 
 
 def _patches(first: np.ndarray, factor: int, size: tuple[int, int]) -> tuple[np.ndarray, int]:
@@ -194,18 +221,21 @@ def _refined(
         if np.array_equal(matrix, np.eye(2, 3)) and np.quantile(lengths, _AGREEING) < _STILL_PX:
             return matrix
         source, target = places[inside][sure], there[inside][sure] + shifts[sure] @ matrix[:, :2].T
-        new, agreeing = _fitted(source, target)
+        new, agreeing = _similarity(source, target, _AGREE_PX)
         if new is None:
             return None
         matrix, of_all = new, agreeing / len(sure)
     return _plainest(matrix, source, target) if of_all >= _AGREEING else None
 
 
-def _fitted(source: np.ndarray, target: np.ndarray) -> tuple[Float64[np.ndarray, "2 3"] | None, int]:
-    """The similarity that takes places to places, and how many of them it takes there to _AGREE_PX."""
+def _similarity(
+    source: np.ndarray, target: np.ndarray, within_px: float
+) -> tuple[Float64[np.ndarray, "2 3"] | None, int]:
+    """The similarity that takes most places (n, 2) to places, and how many of them; None where there is none."""
     cv2.setRNGSeed(0)
+    found: Any
     found, inside = cv2.estimateAffinePartial2D(
-        source, target, method=cv2.RANSAC, ransacReprojThreshold=_AGREE_PX, confidence=0.999
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=within_px, confidence=0.999
     )
     return (None, 0) if found is None else (np.asarray(found, np.float64), int(inside.sum()))
 

@@ -12,7 +12,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from distortion_engine.errors import ImageError
-from relational_iqa.tiling.stored_image import StoredImage, align_images, open_image
+from relational_iqa.tiling.aligned_images import align_images
+from relational_iqa.tiling.stored_image import StoredImage, open_image
 from relational_iqa.viewing.alignment import ALIGNMENTS
 from relational_iqa.web.limits import MAX_IMAGES
 
@@ -132,7 +133,7 @@ async def read_upload(request: Request, max_bytes: int, share: Share) -> Upload:
     if not 2 <= len(files) <= MAX_IMAGES:
         raise Refused(400, f"Choose two to {MAX_IMAGES} images of one scene; this is {len(files)}.")
     if align not in ("", *ALIGNMENTS):
-        raise Refused(400, f"“If sizes differ” is {align!r}; choose resize or crop.")
+        raise Refused(400, f"“If sizes differ” is {align!r}; choose register, resize or crop.")
     return Upload(files, reference, align or None)
 
 
@@ -156,9 +157,9 @@ def decode(upload: Upload, max_pixels: int) -> list[StoredImage]:
         (height, width), (high, wide) = sizes[0], sizes[other]
         raise ImageError(
             f"{images[0][0]} is {width} x {height} px but {images[other][0]} is {wide} x {high} px; "
-            "under “If sizes differ” choose resize or crop, and compare again"
+            "under “If sizes differ” choose register, resize or crop, and compare again"
         )
-    return align_images(images, align)
+    return align_images(images, align, upload.reference is not None)
 
 
 def _is_own_page(request: Request) -> bool:

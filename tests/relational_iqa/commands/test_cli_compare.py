@@ -170,7 +170,7 @@ def test_the_mask_reaches_the_model(model: BrightnessModel, dark: str, bright: s
     assert seen.shape == (3, 30, 40) and torch.equal(seen.pixels()[0, 0], (torch.arange(40) < 20).float())
 
 
-@pytest.mark.parametrize(("align", "size"), [("resize", (30, 40)), ("crop", (30, 40))])
+@pytest.mark.parametrize(("align", "size"), [("resize", (60, 50)), ("crop", (30, 40))])
 def test_align_brings_images_of_different_sizes_together_in_the_report_too(
     model: BrightnessModel, dark: str, tmp_path: Path, align: str, size: tuple[int, int]
 ) -> None:

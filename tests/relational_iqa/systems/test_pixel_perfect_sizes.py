@@ -73,14 +73,14 @@ def test_sizes_that_differ_are_refused_naming_both_and_the_remedy(random_model: 
         random_model.compare(a, b, align="stretch")
 
 
-@pytest.mark.parametrize("align", ["resize", "crop"])
-def test_aligned_images_are_compared_at_the_smallest_size(
-    random_model: RelationalIQA, scene: Scene, align: Any
+@pytest.mark.parametrize(("align", "height", "width"), [("resize", 44, 50), ("crop", 40, 48)])
+def test_resized_images_are_compared_at_the_largest_size_and_cropped_ones_at_the_smallest(
+    random_model: RelationalIQA, scene: Scene, align: Any, height: int, width: int
 ) -> None:
     a, b = scene(40, 50, 1), scene(44, 48, 2)
     result = random_model.compare(a, b, align=align)
-    assert result.local_margin.shape == (40, 48)
-    assert align in result.meta["preprocessing"] and result.meta["size"] == "48 x 40"
+    assert result.local_margin.shape == (height, width)
+    assert align in result.meta["preprocessing"] and result.meta["size"] == f"{width} x {height}"
     assert_mirrored(result, random_model.compare(b, a, align=align))
     if align == "crop":
         assert_equal(result, random_model.compare(a[:, :, 1:49], b[:, 2:42]))

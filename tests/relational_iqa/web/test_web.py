@@ -125,16 +125,16 @@ def test_what_is_wrong_is_said_in_one_line_with_the_remedy(client, files):
     assert "Choose two to 12 images" in refused(sent(client, files[:1]), 400)
     assert "--max-pixels 90000" in refused(sent(client, [("big.png", png(300, 300))] * 2), 422)
     line = refused(sent(client, [files[0], ("small.png", png(64, 48))]), 422)
-    assert "photo.png is 96 x 80 px but small.png is 64 x 48 px" in line and "resize or crop" in line
+    assert "photo.png is 96 x 80 px but small.png is 64 x 48 px" in line and "register, resize or crop" in line
     assert "over the limit of 1 MB" in refused(sent(client, [("a.png", bytes(1_200_000)), files[0]]), 413)
     assert "choose at most 12" in refused(sent(client, files[:1] * 20), 400)
-    assert "choose resize or crop" in refused(sent(client, files[:2], align="stretch"), 400)
+    assert "choose register, resize or crop" in refused(sent(client, files[:2], align="stretch"), 400)
 
 
-@pytest.mark.parametrize("align", ["resize", "crop"])
-def test_other_sizes_are_aligned_where_that_was_chosen(client, files, align):
+@pytest.mark.parametrize(("align", "size"), [("resize", "96 × 80 px"), ("crop", "64 × 48 px")])
+def test_other_sizes_are_aligned_where_that_was_chosen(client, files, align, size):
     page = client.get(sent(client, [files[0], ("small.png", png(64, 48))], align=align).json()["address"])
-    assert "64 × 48 px" in page.text
+    assert size in page.text
 
 
 def test_without_script_the_form_comes_back_with_the_line_in_it(client, files):
