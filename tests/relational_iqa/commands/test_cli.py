@@ -59,7 +59,7 @@ def test_bad_images_are_one_line_naming_the_file(
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     Image.new("RGB", (41, 30)).save(tmp_path / "wide.png")
     bad = {"empty.png": "is empty", "text.png": "is not an image", "cut.png": "is damaged or cut short"}
-    bad |= {"dot.png": "1x1 px", "missing.png": "no such file", "wide.png": "--align resize or --align crop"}
+    bad |= {"dot.png": "1x1 px", "missing.png": "no such file", "wide.png": "--align auto, resize or crop"}
     for name, said in bad.items():
         path = str(tmp_path / name)
         for argv in (["compare", dark, path], ["rank", dark, path], ["score", dark, "--reference", path]):
@@ -74,7 +74,7 @@ def test_wrong_usage_is_one_line(dark: str, refusal: Refusal) -> None:
         ([], "compare,rank,score,generate,pretrain"),
         (["compere"], "invalid choice: 'compere'"),
         (["compare", dark], "compare.b"),
-        (["compare", dark, dark, "--align", "stretch"], "choose from 'resize', 'crop'"),
+        (["compare", dark, dark, "--align", "stretch"], "choose from 'auto', 'resize', 'crop'"),
         (["compare", dark, dark, "--max-pixels", "many"], "max_pixels"),
         (["compare", dark, dark, "--max-pixels", "0"], "max_pixels"),
         (["compare", dark, dark, "--nope"], "--nope"),
