@@ -15,7 +15,8 @@ from typing import Any
 
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
-from relational_iqa.tiling.stored_image import Source, StoredImage, align_images, open_image
+from relational_iqa.tiling.aligned_images import align_images
+from relational_iqa.tiling.stored_image import Source, StoredImage, open_image
 
 ROLES = ("a", "b", "reference")
 
@@ -113,7 +114,7 @@ class Inputs:
             (f"image {role}", open_image(source, max_pixels=self.max_pixels))
             for source, role in zip(given, self.roles, strict=False)
         ]
-        return align_images(opened, self.align)
+        return align_images(opened, self.align, len(opened) == len(ROLES))
 
 
 def open_inputs(

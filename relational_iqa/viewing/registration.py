@@ -41,6 +41,7 @@ _LEAST_PATCHES = 4
 _BAND = 0.25  # cycles per pixel; above it noise and interpolation rule
 _SLOW_BAND = 0.06  # cycles per pixel; what is blurred along a line turns phases round above it
 _STILL_PX = 0.1  # median displacement of patches of an image that is taken as aligned at once
+_SCALED_PX = 0.3  # median displacement beside one shift, from which on images are scaled or turned
 _BETTER = 0.5  # a richer motion leaves at most this share of what a plainer one leaves unexplained
 _SCALES = (0.4, 2.5)  # plausible ones
 _FEATURES, _RATIO, _LEAST_MATCHES = 1500, 0.75, 10  # the ratio test of Lowe, IJCV 2004
@@ -247,7 +248,7 @@ def _plainest(matrix: np.ndarray, source: np.ndarray, target: np.ndarray) -> Flo
     rest_of_shift = float(np.median(np.linalg.norm(moved - shift, axis=1)))
     by_matrix = np.column_stack([source, np.ones(len(source))]) @ matrix.T
     rest = float(np.median(np.linalg.norm(target - by_matrix, axis=1)))
-    if rest_of_shift > 2 * _STILL_PX and rest < _BETTER * rest_of_shift:
+    if rest_of_shift > _SCALED_PX and rest < _BETTER * rest_of_shift:
         return matrix
     length = float(np.linalg.norm(shift))
     if length < LEAST_MOTION_PX or rest_of_shift > _BETTER * length:
