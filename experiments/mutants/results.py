@@ -125,7 +125,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/comparison.py",
-        "return 0.0 if self.better == CANNOT_TELL else self.margin",
+        "return 0.0 if self.better == CANNOT_TELL or self.looks_the_same else self.margin",
         "return self.margin",
         ("tests/relational_iqa/results/test_comparison.py",),
     ),
@@ -179,8 +179,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/ranking.py",
-        "if untold or margin == 0:",
-        "if untold:",
+        "(known and (untold or margin == 0))",
+        "(known and untold)",
         ("tests/relational_iqa/results/test_ranking.py",),
     ),
     Mutant(
@@ -416,5 +416,47 @@ MUTANTS: tuple[Mutant, ...] = (
         "better = strip > 0",
         "better = strip < 0",
         ("tests/relational_iqa/report/test_histogram.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/words/strengths.py",
+        'StrengthWord(0.25, "faint"',
+        'StrengthWord(0.2, "faint"',
+        ("tests/relational_iqa/results/words/test_strengths.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/local_damage.py",
+        "peak >= BEYOND * LEVELS * strength",
+        "peak >= BEYOND * strength",
+        ("tests/relational_iqa/results/test_local_damage.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/local_damage.py",
+        "APART * float(margin[outside].mean())",
+        "APART * float(margin[outside].min())",
+        ("tests/relational_iqa/results/test_local_damage.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/local_damage.py",
+        'sign = 1 if side == "b" else -1',
+        'sign = -1 if side == "b" else 1',
+        ("tests/relational_iqa/results/test_local_damage.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/worst_region.py",
+        "below = float(rest.mean() - cells[piece].mean())",
+        "below = float(cells.max() - cells[piece].mean())",
+        ("tests/relational_iqa/results/test_worst_region.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/worst_region.py",
+        "weight = round(below * float(np.sqrt(piece.sum())), 6)",
+        "weight = round(below, 6)",
+        ("tests/relational_iqa/results/test_worst_region.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/inputs.py",
+        "if now != self.state:",
+        "if now[0] != self.state[0]:",
+        ("tests/relational_iqa/results/test_saving.py",),
     ),
 )

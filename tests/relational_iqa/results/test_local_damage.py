@@ -47,6 +47,8 @@ def test_a_large_area_and_a_lead_that_is_not_apart_from_the_rest_are_no_damage()
     assert [one.axis for one in compared(area(4.0, large), noise=area(0.2, large)).told] == ["noise"]
     everywhere = compared(area(4.0, BOX) + 1.0, noise=area(0.2))
     assert [one.axis for one in everywhere.told] == ["noise"]
+    in_half = compared(area(4.0, BOX) + area(1.5, np.s_[:, :60]), noise=area(0.2))
+    assert len(in_half.regions) > 1 and {region.axis for region in in_half.regions} == {"noise"}
     assert compared(area(0.9, BOX), brightness=area(0.04, BOX)).told == ()
 
 
@@ -69,3 +71,6 @@ def test_several_places_are_one_reason_and_swapping_mirrors_it():
 def test_what_the_map_of_damage_shows_is_one_with_it():
     result = compared(area(4.0, BOX), local_damage=area(0.15, BOX))
     assert [one.axis for one in result.told] == ["local_damage"] and result.told[0].strength == "strong"
+    swapped = compared(area(-4.0, BOX), -1.0, local_damage=area(-0.15, BOX))
+    for one in (result, swapped):  # a map is positive where the image that is named has the defect
+        assert one.map_of(one.told[0].finding).bounds == (0.0, np.float32(0.15))

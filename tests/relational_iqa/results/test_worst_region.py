@@ -51,6 +51,13 @@ def test_single_bad_pixels_and_a_picture_that_is_bad_all_over_have_no_region():
     assert find_worst(np.full((16, 16), 2.0, np.float32)) is None
 
 
+def test_a_large_place_is_named_before_a_small_one_that_is_a_little_worse():
+    pmos = np.full((200, 300), 4.5, np.float32)
+    pmos[:24, :24], pmos[100:190, 200:290] = 2.8, 3.0
+    region, _ = find_worst(pmos) or pytest.fail("nothing found")
+    assert region.where == "lower right"
+
+
 def test_of_two_places_that_are_as_bad_the_larger_one_is_named_whatever_the_size_of_the_picture():
     for scale in (1, 4):
         pmos = np.full((200 * scale, 300 * scale), 4.5, np.float32)
