@@ -178,6 +178,19 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen_and_letters_have_11_px(
     assert names and all(0 <= left and right <= 400 for left, right in names)
 
 
+def test_the_whole_height_of_a_portrait_is_on_the_screen(browser: Any, tmp_path: Path) -> None:
+    ranking = Ranking.by_quality(["a.png", "b.png"], [-2.0, -0.5], {"version": "1"})
+    tall = [np.full((200, 100, 3), grey, np.uint8) for grey in GREYS[:2]]
+    league = League(ranking, np.array([-2.0, -0.5]), {})
+    browser.view(1280, 900)
+    browser.open(write_league(league, tmp_path / "tall.html", tall).as_uri())
+    browser.wait("document.querySelector('.pane canvas') !== null")
+    box = "(r => [r.width, r.height])(document.querySelector('.pane').getBoundingClientRect())"
+    width, height = browser.run(box)
+    assert 600 < height <= 900 and height == pytest.approx(2 * width, abs=2)
+    assert pixel(browser, 0.25) == [100, 100, 100] and pixel(browser, 0.75) == [60, 60, 60]
+
+
 def test_the_page_prints_without_controls_and_with_the_table(page: Any) -> None:
     page.send("Emulation.setEmulatedMedia", media="print")
     assert page.run("getComputedStyle(document.querySelector('.tools')).display") == "none"
