@@ -14,6 +14,7 @@ from distortion_engine.distortions import (
     camera,
     color,
     compression,
+    lines,
     local,
     noise,
     resampling,
@@ -86,6 +87,10 @@ _chroma_grain = uniform(grain_px=(0.3, 1.5))
 _side = uniform(side_px=(8.0, 24.0))
 _wavelength = uniform(wavelength_px=(16.0, 48.0))
 _glare = uniform(glare_px=(8.0, 24.0))
+_ghost = uniform(distance_px=(4.0, 16.0), angle_deg=(0.0, 360.0))
+_patch = joined(uniform(side_px=(16.0, 56.0)), choice(mirrored=(0.0, 1.0)))
+_scratch = joined(choice(width_px=(1.0, 2.0, 3.0)), with_ends(brightness=(0.0, 1.0)), uniform(opacity=(0.6, 1.0)))
+_line = joined(choice(columns=(0.0, 1.0), copied=(0.0, 1.0)), with_ends(brightness=(0.0, 1.0)))
 _copied = choice(copied=(0.0, 1.0))
 _period = choice(period_px=(2.0, 3.0, 4.0))
 _phase = choice(phase=(0.0, 1.0, 2.0, 3.0))
@@ -173,14 +178,18 @@ _ROWS: tuple[Distortion, ...] = (
                color.saturate, _bounded_grey, source="KADID 8, TID 18, Re-IQA 6"),
     Distortion("desaturate", "saturation", -1, "1 - gain", (0.25, 0.45, 0.65, 0.83, 1.0),
                color.desaturate, grey, source="KADID 7, TID 18, Re-IQA 5"),
-    Distortion("hue_rotate_warm", "color_cast", +1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
+    Distortion("hue_rotate_warm", "hue", +1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
                color.hue_rotate_warm, _hue, source="hue error"),
-    Distortion("hue_rotate_cool", "color_cast", -1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
+    Distortion("hue_rotate_cool", "hue", -1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
                color.hue_rotate_cool, _hue, source="hue error"),
     Distortion("white_balance_warm", "color_cast", +1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
                color.white_balance_warm, none, source="white balance error"),
     Distortion("white_balance_cool", "color_cast", -1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
                color.white_balance_cool, none, source="white balance error"),
+    Distortion("tint_green", "tint", +1, "stops", (0.15, 0.3, 0.55, 0.95, 1.6),
+               color.tint_green, none, source="white balance error, fluorescent light"),
+    Distortion("tint_magenta", "tint", -1, "stops", (0.15, 0.3, 0.55, 0.95, 1.6),
+               color.tint_magenta, none, source="white balance error"),
     Distortion("color_diffusion", "chroma_defect", +1, "sigma_px", (1.5, 3.0, 6.0, 11.0, 20.0),
                color.color_diffusion, none, source="KADID 4, Re-IQA 3"),
     Distortion("chroma_shift", "chroma_defect", +1, "px", (0.6, 1.2, 2.2, 4.0, 7.0),
@@ -203,12 +212,23 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("displaced_patches", "geometric", +1, "% of area", (3.0, 7.0, 13.0, 22.0, 36.0),
                local.displaced_patches, none, seeded=True, source="KADID 20, TID 14, Re-IQA 21", local=False,
                support=local.displaced_patches_support),
+    Distortion("ghosting", "geometric", +1, "share", (0.05, 0.11, 0.19, 0.31, 0.5),
+               local.ghosting, _ghost, source="merged exposures, reflections"),
     Distortion("color_blocks", "local_damage", +1, "% of area", (0.8, 2.0, 4.0, 7.5, 14.0),
                local.color_blocks, _side, seeded=True, source="KADID 23, TID 15, Re-IQA 19", local=False,
                support=local.color_blocks_support),
     Distortion("dropped_blocks", "local_damage", +1, "% of blocks", (1.5, 4.0, 8.0, 15.0, 28.0),
                local.dropped_blocks, _copied, seeded=True, source="TID 12, TID 13", local=False,
                support=local.dropped_blocks_support),
+    Distortion("foreign_patches", "local_damage", +1, "% of area", (0.8, 2.0, 4.0, 7.5, 14.0),
+               local.foreign_patches, _patch, seeded=True, source="wrong blocks of a decoder or of a retoucher",
+               local=False, support=local.foreign_patches_support),
+    Distortion("scratches", "local_damage", +1, "% of area", (0.15, 0.4, 0.9, 2.0, 4.5),
+               lines.scratches, _scratch, seeded=True, source="scratched film, hairs", local=False,
+               support=lines.scratches_support),
+    Distortion("dropped_lines", "local_damage", +1, "% of lines", (0.6, 1.6, 3.5, 7.0, 14.0),
+               lines.dropped_lines, _line, seeded=True, source="lost rows or columns of a sensor", local=False,
+               support=lines.dropped_lines_support),
     Distortion("checkerboard", "local_damage", +1, "amplitude", (0.03, 0.06, 0.11, 0.18, 0.3),
                local.checkerboard, _period, source="Odena et al. 2016"),
     Distortion("haze", "haze", +1, "optical depth", (0.15, 0.3, 0.55, 0.95, 1.6),

@@ -18,7 +18,7 @@ MIN_STEP = 0.1
 # noise would remove what the field still claims, and a member with one step more could look better.
 PIPELINE = (
     "geometric", "sharpness", "pixelation", "smearing", "chroma_defect", "haze", "brightness", "contrast", "saturation",
-    "color_cast", "quantization", "noise", "chroma_noise", "impulse", "blocking", "local_damage",
+    "color_cast", "tint", "hue", "quantization", "noise", "chroma_noise", "impulse", "blocking", "local_damage",
 )  # fmt: skip
 # Certainty of extent sets by axis and sign: the share of neighbours that the judge sees in this order, rounded down,
 # where it is under 85 %. A part that is brightened shows its outline; the whole may look better. All others have 1.

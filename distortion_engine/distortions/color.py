@@ -114,6 +114,26 @@ def white_balance_cool(image: Image, amount: float, generator: Generator) -> Ima
     return _white_balanced(image, -amount)
 
 
+def _tinted(image: Tensor, stops: float) -> Tensor:
+    """Green over red and blue raised by `stops` in linear light, a grey keeping its luminance."""
+    green, others = 2.0 ** (0.5 * stops), 2.0 ** (-0.5 * stops)
+    scale = 1.0 / ((LIGHT[0] + LIGHT[2]) * others + LIGHT[1] * green)
+    gains = torch.tensor([others * scale, green * scale, others * scale], device=image.device)[:, None, None]
+    return from_linear(to_linear(image) * gains)
+
+
+@distortion
+def tint_green(image: Image, amount: float, generator: Generator) -> Image:
+    """Green cast, as of fluorescent light; amount = stops of green over red and blue."""
+    return _tinted(image, amount)
+
+
+@distortion
+def tint_magenta(image: Image, amount: float, generator: Generator) -> Image:
+    """Magenta cast; amount = stops of red and blue over green."""
+    return _tinted(image, -amount)
+
+
 @distortion
 def color_diffusion(image: Image, amount: float, generator: Generator) -> Image:
     """Colours that bleed over edges: chroma blurred, luma kept; amount = sigma in px."""

@@ -1,4 +1,4 @@
-"""Local damage: warps, displaced patches, coloured blocks, lost macroblocks, checkerboard artefacts.
+"""Local damage: warps, displaced and foreign patches, coloured blocks, lost macroblocks, checkerboard artefacts.
 
 Blocks come from a list drawn in full whatever the amount; the amount says how many of them are used, the last one
 blended in by its fraction. A pixel keeps the first block that reached it, so damage is nested along a ladder.
@@ -36,6 +36,13 @@ def wobble(image: Image, amount: float, generator: Generator, *, wavelength_px: 
     offset = gaussian(unit_normal((2, *image.shape[1:]), generator, image), sigma_px)
     offset = amount * offset / gaussian_energy(sigma_px)
     return warp(image, offset[0], offset[1])
+
+
+@distortion
+def ghosting(image: Image, amount: float, generator: Generator, *, distance_px: float, angle_deg: float) -> Image:
+    """A faint second picture beside the first, as of merged exposures or reflections; amount = its share."""
+    down, right = (distance_px * way(math.radians(angle_deg)) for way in (math.sin, math.cos))
+    return torch.lerp(image, warp(image, down, right), amount)
 
 
 def _claim(
@@ -114,6 +121,33 @@ def displaced_patches(image: Image, amount: float, generator: Generator) -> Imag
 def displaced_patches_support(amount: float, generator: Generator, height: int, width: int) -> Float[Tensor, "h w"]:
     """Weight `(H, W)` of the pixels that `displaced_patches` replaces."""
     return torch.from_numpy(_scattered(amount, generator, height, width, _patch_side(height, width))[1])
+
+
+@distortion
+def foreign_patches(image: Image, amount: float, generator: Generator, *, side_px: float, mirrored: float) -> Image:
+    """Squares that show another place of the photograph, mirrored (1) or not (0); amount = per cent of the area."""
+    height, width = image.shape[1:]
+    side = _block_side(side_px, height, width)
+    boxes, weight, total = _scattered(amount, generator, height, width, side)
+    place = torch.rand((total, 2), generator=generator, dtype=torch.float64).numpy()
+    corners = (place * (height - side + 1, width - side + 1)).astype(np.int64)
+
+    def elsewhere(source: Any, i: int, rows: slice, columns: slice) -> Any:
+        y, x = corners[i].tolist()
+        patch = source[:, y : y + side, x : x + side]
+        if mirrored < 0.5:
+            return patch
+        return patch.flip(2) if isinstance(patch, Tensor) else patch[:, :, ::-1]
+
+    return _painted(image, boxes, weight, elsewhere)
+
+
+@support
+def foreign_patches_support(
+    amount: float, generator: Generator, height: int, width: int, *, side_px: float, mirrored: float
+) -> Float[Tensor, "h w"]:
+    """Weight `(H, W)` of the pixels that `foreign_patches` replaces."""
+    return torch.from_numpy(_scattered(amount, generator, height, width, _block_side(side_px, height, width))[1])
 
 
 def _block_side(side_px: float, height: int, width: int) -> int:
