@@ -32,6 +32,10 @@ def _no_objection(facts: Facts) -> str:
     return ""
 
 
+def _as_stored(facts: Facts, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return tensors
+
+
 @dataclass(frozen=True)
 class NetworkFormat(Generic[Network]):
     """What is particular to the weights of one system.
@@ -43,6 +47,7 @@ class NetworkFormat(Generic[Network]):
         describe: network -> facts that rebuild it, plain JSON data.
         build: facts -> the untrained network. Its errors become a UsageError that names the file.
         objection: facts -> why such weights are refused, "" where they are not.
+        adapt: (facts, tensors) -> the tensors of the network that `build` makes, where the file holds others.
         unset: names of tensors that may be NaN, which means that nothing was set.
         former: by the name of a former format, the facts that are in its header.
     """
@@ -53,6 +58,7 @@ class NetworkFormat(Generic[Network]):
     describe: Callable[[Network], dict[str, Any]]
     build: Callable[[Facts], Network]
     objection: Callable[[Facts], str] = _no_objection
+    adapt: Callable[[Facts, Mapping[str, Tensor]], Mapping[str, Tensor]] = _as_stored
     unset: Collection[str] = ()
     former: Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]] = field(default_factory=dict)
 
@@ -87,8 +93,9 @@ class NetworkFormat(Generic[Network]):
         try:
             with torch.random.fork_rng(devices=[]):  # the first weights are random, and overwritten
                 network = self.build(stored.facts)
-            network.load_state_dict(stored.tensors)
-            _check_values(stored.tensors, network)
+            tensors = self.adapt(stored.facts, stored.tensors)
+            network.load_state_dict(tensors)
+            _check_values(tensors, network)
             opinions = stored.facts.get("opinions", NO_OPINIONS)
             if not isinstance(opinions, str):
                 raise ValueError(f"opinions are {type(opinions).__name__}, expected text")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from distortion_engine.catalog import AXES
 from relational_iqa.networks.joint_margin import PARTS
+from relational_iqa.networks.more_axes import can_carry_over, carried_over
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.storage.network_format import Facts, NetworkFormat
 from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
@@ -56,6 +58,21 @@ FORMAT = NetworkFormat(
 )
 
 
+def _objection_to_carry_over(facts: Facts) -> str:
+    axes, architecture = facts.get("axes"), facts.get("architecture")
+    if not isinstance(axes, list) or not isinstance(architecture, dict) or architecture.get("judgement"):
+        return _objection(facts)
+    return "" if can_carry_over(axes, [axis.name for axis in AXES]) else _objection(facts)
+
+
+def _carried_over(facts: Facts, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    shapes = {name: value.shape for name, value in _build(facts).state_dict().items()}
+    return carried_over(tensors, facts["axes"], [axis.name for axis in AXES], shapes)
+
+
+CARRYING_OVER = replace(FORMAT, objection=_objection_to_carry_over, adapt=_carried_over)
+
+
 def save_weights(path: Path, networks: Networks) -> str:
     """Writes the weights and returns their sha256. Tensors of the backbone are written in half precision where that
     loses nothing, as of a frozen one that came from a file of halves."""
@@ -73,3 +90,9 @@ def _halved(value: Tensor) -> Tensor:
 def load_weights(source: str | Path | None = None) -> tuple[Networks, dict[str, Any]]:
     """See `NetworkFormat.load`; None for the shipped weights."""
     return FORMAT.load(source)
+
+
+def load_weights_to_train(source: str | Path) -> Networks:
+    """Weights that a training run goes on from; those of the core that know fewer axes are carried over, see
+    `more_axes`. Raises UsageError as `load_weights`."""
+    return CARRYING_OVER.load(source)[0]

@@ -12,7 +12,7 @@ import torch
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
-from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
+from relational_iqa.storage.pixel_perfect_weights import load_weights_to_train, save_weights
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.run_folder import one_run_a_folder
@@ -67,7 +67,7 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     out = Path(config.out)
     sets = training_sets(config.data)
     torch.manual_seed(config.distortion.seed)
-    networks = load_weights(config.start_from)[0] if config.start_from else Networks(config.architecture)
+    networks = load_weights_to_train(config.start_from) if config.start_from else Networks(config.architecture)
     distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
     batch_size, seed = config.distortion.batch_size, config.distortion.seed
     trained = bool(config.start_from)
