@@ -5,15 +5,16 @@ import pytest
 
 from distortion_engine.catalog import AXES, AXIS_INDEX, DISTORTIONS, Distortion
 
-SIGNED_AXES = ("sharpness", "brightness", "contrast", "saturation", "color_cast")
+SIGNED_AXES = ("sharpness", "brightness", "contrast", "saturation", "color_cast", "tint", "hue")
 EACH = pytest.mark.parametrize("spec", DISTORTIONS.values(), ids=DISTORTIONS.keys())
 
 
-def test_there_are_sixteen_axes_in_the_documented_order():
+def test_the_axes_stand_in_the_documented_order():
     names = [axis.name for axis in AXES]
     assert names == [
         "sharpness", "pixelation", "noise", "chroma_noise", "impulse", "blocking", "smearing", "brightness",
-        "contrast", "saturation", "color_cast", "chroma_defect", "quantization", "geometric", "local_damage", "haze",
+        "contrast", "saturation", "color_cast", "tint", "hue", "chroma_defect", "quantization", "geometric",
+        "local_damage", "haze",
     ]  # fmt: skip
     assert {name: i for i, name in enumerate(names)} == AXIS_INDEX
 

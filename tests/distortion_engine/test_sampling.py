@@ -180,15 +180,15 @@ def test_the_damage_of_a_recipe_is_severity_times_area_summed_over_its_steps():
 def test_compositions_follow_the_camera_optics_before_light_before_the_sensor_before_coding():
     stages = {
         "geometric": 0, "sharpness": 1, "pixelation": 2, "smearing": 3, "chroma_defect": 4, "haze": 5, "brightness": 6,
-        "contrast": 7, "saturation": 8, "color_cast": 9, "quantization": 10, "noise": 11, "chroma_noise": 12,
-        "impulse": 13, "blocking": 14, "local_damage": 15,
+        "contrast": 7, "saturation": 8, "color_cast": 9, "tint": 10, "hue": 11, "quantization": 12, "noise": 13,
+        "chroma_noise": 14, "impulse": 15, "blocking": 16, "local_damage": 17,
     }  # fmt: skip
     seen = set()
     for seed in range(150):
         for kind in ("dominance", "restoration"):
             last = sample_set(np.random.default_rng(seed), kind=kind).members[-1]
             specs = [DISTORTIONS[step.distortion] for step in last.steps]
-            places = [14 if spec.codec else stages[spec.axis] for spec in specs]
+            places = [16 if spec.codec else stages[spec.axis] for spec in specs]
             assert places == sorted(places)
             seen |= {spec.name for spec in specs if spec.codec and spec.axis == "smearing"}
     assert len(seen) >= 3  # codecs that smear come after the noise all the same

@@ -61,7 +61,8 @@ def test_curves_say_where_they_come_from() -> None:
     assert origin["metrics"] == list(CONSENSUS_METRICS) and len(origin["photographs"]) >= 20
     assert not any(is_held_out(name) for name in origin["photographs"])
     assert {"date", "engine_sha256", "images", "crop_px", "seconds"} <= set(origin)
-    assert origin["engine_version"] == ENGINE_VERSION
+    last = [origin, *origin.get("refitted", [])][-1]  # some curves may have been made anew since
+    assert last["engine_version"] == ENGINE_VERSION
 
 
 def test_the_strongest_of_the_kadid_types_average_near_one() -> None:

@@ -69,6 +69,14 @@ def test_white_balance_is_stops_of_red_over_blue_at_the_luminance_of_grey():
         assert difference(turn(SOFT, 0.8, seeded()), from_linear(gains[:, None, None] * light)) < 2 * TABLES
 
 
+def test_a_tint_is_stops_of_green_over_the_rest_at_the_luminance_of_grey():
+    light = to_linear(array(SOFT))
+    for turn, stops in ((color.tint_green, 0.6), (color.tint_magenta, -0.6)):
+        gains = np.array([2.0 ** (-stops / 2.0), 2.0 ** (stops / 2.0), 2.0 ** (-stops / 2.0)])
+        gains /= 0.2126 * gains[0] + 0.7152 * gains[1] + 0.0722 * gains[2]
+        assert difference(turn(SOFT, 0.6, seeded()), from_linear(gains[:, None, None] * light)) < 2 * TABLES
+
+
 def test_colour_diffusion_blurs_chroma_under_a_luma_that_stays():
     x, tone = array(SOFT), luma(array(SOFT))
     red, blue = gaussian(np.stack([x[0] - tone, x[2] - tone]), 2.5)

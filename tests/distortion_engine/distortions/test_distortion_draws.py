@@ -15,7 +15,9 @@ def test_chroma_operations_leave_a_grey_image_alone(name: str) -> None:
     assert torch.allclose(run(DISTORTIONS[name], image, DISTORTIONS[name].ladder[4]), image, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["white_noise", "color_blocks", "dropped_blocks", "jitter", "film_grain"])
+@pytest.mark.parametrize(
+    "name", ["white_noise", "color_blocks", "dropped_blocks", "foreign_patches", "scratches", "dropped_lines", "jitter"]
+)
 def test_another_seed_gives_another_draw(name: str) -> None:
     spec = DISTORTIONS[name]
     assert not torch.equal(run(spec, PHOTOS, spec.ladder[4], seed=7), run(spec, PHOTOS, spec.ladder[4], seed=99))
@@ -27,7 +29,10 @@ def test_levels_of_a_ladder_share_their_noise() -> None:
     assert torch.allclose(2.0 * mild, strong, atol=1e-5)
 
 
-NESTED = ["impulse_noise", "dead_pixels", "displaced_patches", "color_blocks", "dropped_blocks"]
+NESTED = [
+    "impulse_noise", "dead_pixels", "displaced_patches", "color_blocks", "dropped_blocks", "foreign_patches",
+    "scratches", "dropped_lines",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NESTED)

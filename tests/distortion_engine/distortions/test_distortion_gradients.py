@@ -38,6 +38,7 @@ HAVE_GRADIENTS = (
     "white_noise multiplicative_noise raw_noise film_grain chroma_noise impulse_noise dead_pixels guided_smooth "
     "brighten gamma_up mean_shift_up overexpose darken mean_shift_down low_light vignetting contrast_up contrast_curve "
     "contrast_down saturate desaturate hue_rotate_warm hue_rotate_cool white_balance_warm white_balance_cool "
+    "tint_green tint_magenta ghosting foreign_patches scratches dropped_lines "
     "color_diffusion chroma_shift radial_fringing demosaic_errors jitter wobble displaced_patches color_blocks "
     "checkerboard haze veiling_glare denoise masked_noise comfort_noise"
 ).split()

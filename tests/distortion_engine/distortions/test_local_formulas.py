@@ -79,6 +79,28 @@ def test_the_first_colour_block_lies_on_top_of_those_that_overlap_it():
     assert torch.equal(result[:, y : y + 12, x : x + 12], colour[:, None, None].expand(3, 12, 12))
 
 
+@pytest.mark.parametrize("mirrored", [0.0, 1.0])
+def test_foreign_patches_cover_their_share_with_squares_of_other_places(mirrored: float):
+    result = local.foreign_patches(PLACES, 100.0 * 3 * 24**2 / SIZE**2, seeded(), side_px=24.0, mirrored=mirrored)
+    weight = local.foreign_patches_support(
+        100.0 * 3 * 24**2 / SIZE**2, seeded(), SIZE, SIZE, side_px=24.0, mirrored=mirrored
+    )
+    assert torch.equal((result != PLACES).any(dim=0), weight > 0) and int(weight.sum()) <= 3 * 24**2
+    drawn, total = seeded(), math.ceil(SIZE**2 / 24**2)
+    to, source = (torch.rand((total, 2), generator=drawn, dtype=torch.float64).numpy() for _ in range(2))
+    y, x = (to[0] * (SIZE - 23)).astype(int)  # the first one lies on top
+    from_y, from_x = (source[0] * (SIZE - 23)).astype(int)
+    patch = PLACES[:, from_y : from_y + 24, from_x : from_x + 24]
+    assert torch.equal(result[:, y : y + 24, x : x + 24], patch.flip(2) if mirrored else patch)
+
+
+def test_a_ghost_is_the_picture_and_a_share_of_itself_elsewhere():
+    result = local.ghosting(PLACES, 0.3, seeded(), distance_px=10.0, angle_deg=30.0)
+    moved = offsets(result)[:, INSIDE, INSIDE]  # pixels of the ghost come from 10 px away, at 30 degrees
+    expected = 0.3 * 10.0 * np.array([math.sin(math.radians(30.0)), math.cos(math.radians(30.0))])
+    assert np.abs(moved - expected[:, None, None]).max() < 0.02
+
+
 def test_dropped_blocks_are_runs_of_the_block_grid_filled_with_grey_or_from_one_place():
     grey = local.dropped_blocks(PLACES, 10.0, seeded(), copied=0.0)
     lost = (grey != PLACES).any(dim=0)
