@@ -90,6 +90,11 @@ def _tinted(pixels: np.ndarray, share: float) -> np.ndarray:
     return cv2.transform(pixels, np.diag([1 + share, 1.0, 1 - share]))
 
 
+def _greened(pixels: np.ndarray, share: float) -> np.ndarray:
+    """More green and less of the rest for a positive share, less green and more of the rest for a negative one."""
+    return _bytes(pixels * np.array([1 - share / 2, 1 + share, 1 - share / 2]))
+
+
 def _bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(values, 0, 255).round().astype(np.uint8)
 
@@ -140,6 +145,8 @@ OPENCV: tuple[Operator, ...] = (
     Operator("opencv HLS saturated", "saturation", 1, (1.8, 2.5, 4), lambda p, s, r: _saturated(p, s)),
     Operator("opencv gains warm", "color_cast", 1, (0.2, 0.35, 0.55), lambda p, s, r: _tinted(p, s)),
     Operator("opencv gains cool", "color_cast", -1, (0.2, 0.35, 0.55), lambda p, s, r: _tinted(p, -s)),
+    Operator("numpy gains green", "tint", 1, (0.15, 0.25, 0.4), lambda p, s, r: _greened(p, s)),
+    Operator("numpy gains magenta", "tint", -1, (0.15, 0.25, 0.4), lambda p, s, r: _greened(p, -s)),
     Operator("numpy posterise", "quantization", 1, (32, 48, 64), lambda p, s, r: _posterised(p, s)),
 )  # fmt: skip
 MAGICK: tuple[Operator, ...] = (
@@ -152,7 +159,7 @@ MAGICK: tuple[Operator, ...] = (
     Operator("magick -gamma", "brightness", -1, (0.7, 0.55, 0.4), _magick("-gamma", "{}")),
     Operator("magick -sigmoidal-contrast", "contrast", 1, (5, 8, 14), _magick("-sigmoidal-contrast", "{}x50%")),
     Operator("magick -modulate saturation", "saturation", -1, (50, 25, 0), _magick("-modulate", "100,{}")),
-    Operator("magick -modulate hue", "color_cast", 1, (115, 125, 140), _magick("-modulate", "100,100,{}")),
+    Operator("magick -modulate hue", "hue", 1, (115, 125, 140), _magick("-modulate", "100,100,{}")),
     # Not "-channel R -roll": that rolls all channels.
     Operator("magick -roll of red", "chroma_defect", 1, (2, 4, 7),
              _magick("(", "+clone", "-roll", "+{}+0", ")", "-compose", "CopyRed", "-composite")),

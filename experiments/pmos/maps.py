@@ -25,7 +25,7 @@ from relational_iqa.training.pmos.mos_labels import severity_of
 MUST_CORRELATION, MUST_IOU = 0.6, 0.5
 _NAMED_MASKS = ("blobs", "polygon")  # as in the table of the core system: regions one can point at
 # Photographs differ in these by nature: a picture alone does not say whether somebody turned it warmer or flatter.
-_NATURAL_AXES = ("brightness", "contrast", "saturation", "color_cast", "haze")
+_NATURAL_AXES = ("brightness", "contrast", "saturation", "color_cast", "tint", "hue", "haze")
 _BATCH = 8
 
 

@@ -47,15 +47,8 @@ class Reason:
 
     @property
     def claim(self) -> str:
-        """Axis and direction, as in "sharpness-"; "" where no axis explains it. Words for green and magenta are claims
-        on "green", whatever the axis is called."""
-        if self.axis is None:
-            return ""
-        if "green" in self.word:
-            return "green+"
-        if any(hue in self.word for hue in ("magenta", "pink", "purple")):
-            return "green-"
-        return f"{self.axis}{_direction(self.axis, self.word)}"
+        """Axis and direction, as in "sharpness-"; "" where no axis explains it."""
+        return "" if self.axis is None else f"{self.axis}{_direction(self.axis, self.word)}"
 
     def __str__(self) -> str:
         return f"{self.side} {self.word or 'unexplained'}" + (" (against)" if self.against else "")

@@ -131,7 +131,7 @@ PHOTOGRAPHED: tuple[Manipulation, ...] = (
     inside("patch darker by 45", "brightness- local_damage+", _FACE, lambda p, r: to_bytes(p - 45.0)),
     inside("patch grey", "saturation- local_damage+", _PART, lambda p, r: saturated(p, 0)),
     inside("patch warmer", "color_cast+ local_damage+", _PART, lambda p, r: tinted(p, 1.25, 1, 0.7)),
-    inside("patch greener", "green+ local_damage+", _PART, lambda p, r: tinted(p, 0.8, 1.2, 0.8)),
+    inside("patch greener", "tint+ local_damage+", _PART, lambda p, r: tinted(p, 0.8, 1.2, 0.8)),
     inside("flare", "haze+ brightness+ contrast-", (0.4, 0.4), lambda p, r: to_bytes(p + (245.0 - p) * 0.6 * _disc(p))),
 )  # fmt: skip
 DAMAGED: tuple[Manipulation, ...] = (
@@ -142,11 +142,11 @@ DAMAGED: tuple[Manipulation, ...] = (
     within("lost rows that repeat the one above", "local_damage+ geometric+ smearing+", (12, 1.0), _copied_row),
     inside("black rows", "local_damage+", (3, 1.0), lambda p, r: _filled(p, _BLACK)),
     inside("grey block of 16 px", "local_damage+", (16, 16), lambda p, r: _filled(p, _GREY)),
-    inside("magenta block of 16 px", "local_damage+ green-", (16, 16), lambda p, r: _filled(p, _MAGENTA)),
-    inside("magenta block of 24 px", "local_damage+ green-", (24, 24), lambda p, r: _filled(p, _MAGENTA)),
+    inside("magenta block of 16 px", "local_damage+ tint-", (16, 16), lambda p, r: _filled(p, _MAGENTA)),
+    inside("magenta block of 24 px", "local_damage+ tint-", (24, 24), lambda p, r: _filled(p, _MAGENTA)),
     inside("black block of 32 px", "local_damage+", (32, 32), lambda p, r: _filled(p, _BLACK)),
     inside("grey block of 48 px", "local_damage+", (48, 48), lambda p, r: _filled(p, _GREY)),
-    inside("magenta block of 64 px", "local_damage+ green-", (64, 64), lambda p, r: _filled(p, _MAGENTA)),
+    inside("magenta block of 64 px", "local_damage+ tint-", (64, 64), lambda p, r: _filled(p, _MAGENTA)),
     within("slipped block of 32 px", "local_damage+ geometric+", (32, 32), _slipped),
     inside("cluster of dead pixels", "impulse+ local_damage+ noise+", (22, 22), lambda p, r: _dead_pixels(p, 45, r)),
     inside("letters as of a watermark", "local_damage+", (24, 110), lambda p, r: _lettered(p)),

@@ -46,7 +46,7 @@ class Manipulation:
     Args:
         name: says what is done and how strongly.
         truths: what a careful person who sees both images may say first of the edited one: names of axes with the
-            direction behind them, as in "sharpness-". "green" is the axis from magenta to green.
+            direction behind them, as in "sharpness-".
         make: (pixels (H, W, 3) uint8, rng) -> the edit.
         winner: "original" where anybody prefers the original; "taste" where it wins with itself as the reference, and
             without a reference nobody can say; "neutral" where nobody sees a difference.

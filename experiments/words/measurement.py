@@ -170,7 +170,7 @@ def is_true(reason: Reason, truths: frozenset[str], with_reference: bool) -> boo
         return reason.claim in truths
     axis, sign = reason.claim[:-1], reason.claim[-1:]
     turned = f"{axis}{'-' if sign == '+' else '+'}"
-    return not with_reference and axis in (*TWO_SIDED, "green") and turned in truths and axis != "sharpness"
+    return not with_reference and axis in TWO_SIDED and turned in truths and axis != "sharpness"
 
 
 def _found(regions: Sequence[Box], edit: Edit) -> str:

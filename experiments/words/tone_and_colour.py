@@ -36,6 +36,13 @@ def tinted(pixels: np.ndarray, red: float, green: float, blue: float) -> np.ndar
     return to_bytes(pixels * np.array([red, green, blue]))
 
 
+def _hue_turned(pixels: np.ndarray, degrees: int) -> np.ndarray:
+    """Hue of HSV turned: red becomes yellow by 60 degrees."""
+    planes = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)
+    planes[..., 0] = (planes[..., 0].astype(np.int32) + degrees // 2) % 180
+    return cv2.cvtColor(planes, cv2.COLOR_HSV2RGB)
+
+
 def moved_channel(pixels: np.ndarray, channel: int, px: float, rng: np.random.Generator) -> np.ndarray:
     """One channel moved in a random direction."""
     angle, edited = rng.uniform(0, 2 * np.pi), pixels.copy()
@@ -100,8 +107,10 @@ COLOUR: tuple[Manipulation, ...] = (
     whole("grey", "saturation-", lambda p, r: saturated(p, 0), "taste"),
     whole("warm cast", "color_cast+", lambda p, r: tinted(p, 1.2, 1, 0.75), "taste"),
     whole("cool cast", "color_cast-", lambda p, r: tinted(p, 0.78, 1, 1.2), "taste"),
-    whole("green cast", "green+", lambda p, r: tinted(p, 0.85, 1.15, 0.85), "taste"),
-    whole("magenta cast", "green-", lambda p, r: tinted(p, 1.1, 0.8, 1.1), "taste"),
+    whole("green cast", "tint+", lambda p, r: tinted(p, 0.85, 1.15, 0.85), "taste"),
+    whole("magenta cast", "tint-", lambda p, r: tinted(p, 1.1, 0.8, 1.1), "taste"),
+    whole("hue turned by 40 degrees", "hue+", lambda p, r: _hue_turned(p, 40), "taste"),
+    whole("hue turned back by 40 degrees", "hue-", lambda p, r: _hue_turned(p, -40), "taste"),
     whole("colour moved by 5 px", "chroma_defect+", lambda p, r: _colour_moved(p, 5)),
     whole("red moved by 3 px", "chroma_defect+", lambda p, r: moved_channel(p, 0, 3, r)),
     whole("colour subsampled x8", "chroma_defect+ saturation-", lambda p, r: _colour_subsampled(p, 8)),

@@ -64,19 +64,24 @@ def warmth(pixels: np.ndarray) -> float:
     return float(pixels[..., 0].mean() - pixels[..., 2].mean())
 
 
+def greenness(pixels: np.ndarray) -> float:
+    return float(pixels[..., 1].mean() - pixels[..., ::2].mean())
+
+
 MEASURES = {"brightness": brightness, "sharpness": detail, "contrast": contrast, "saturation": colorfulness}
-SIGNED = [operator for operator in (*OPENCV, *LATER) if operator.axis in (*MEASURES, "color_cast")]
+TINTS = {"color_cast": warmth, "tint": greenness}
+SIGNED = [operator for operator in (*OPENCV, *LATER) if operator.axis in (*MEASURES, *TINTS)]
 
 
 @pytest.mark.parametrize("operator", SIGNED, ids=[operator.name for operator in SIGNED])
 def test_signed_operators_move_the_image_the_way_their_sign_says(operator: Operator) -> None:
-    measure = {**MEASURES, "color_cast": warmth}[operator.axis]
+    measure = {**MEASURES, **TINTS}[operator.axis]
     out, _ = seen(operator, operator.settings[0])
     assert (measure(out) - measure(PHOTO)) * operator.sign > 0
 
 
 def test_every_operator_and_codec_claims_a_known_axis_and_unsigned_axes_only_rise() -> None:
-    signed = {*MEASURES, "color_cast"}
+    signed = {*MEASURES, *TINTS, "hue"}
     for operator in (*OPENCV, *MAGICK, *LATER):
         assert operator.axis in AXIS_INDEX and (operator.sign == 1 or operator.axis in signed)
     assert set(CODEC_AXES) == {codec.tool for codec in CODECS} and set(CODEC_AXES.values()) <= set(AXIS_INDEX)

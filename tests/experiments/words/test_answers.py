@@ -96,8 +96,8 @@ def test_what_a_comparison_tells_itself_is_taken_as_it_is():
 @pytest.mark.parametrize(
     ("axis", "word", "claim"),
     [
-        ("brightness", "darker", "brightness-"), ("color_cast", "warmer", "color_cast+"), ("tint", "greener", "green+"),
-        ("tint", "more magenta", "green-"), ("haze", "hazier", "haze+"), ("haze", "odd", "haze?"),
+        ("brightness", "darker", "brightness-"), ("color_cast", "warmer", "color_cast+"), ("tint", "greener", "tint+"),
+        ("tint", "more magenta", "tint-"), ("haze", "hazier", "haze+"), ("haze", "odd", "haze?"),
         ("new", "odd", "new?"),
     ],
 )  # fmt: skip

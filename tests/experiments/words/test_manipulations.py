@@ -44,7 +44,7 @@ def test_an_edit_changes_its_box_and_nothing_else_and_is_a_function_of_its_seed(
 
 @EACH
 def test_truths_are_axes_with_a_direction(manipulation: Manipulation):
-    known = {f"{axis.name}{sign}" for axis in AXES for sign in "+-"} | {"green+", "green-"}
+    known = {f"{axis.name}{sign}" for axis in AXES for sign in "+-"}
     assert manipulation.truths <= known
     assert bool(manipulation.truths) == (manipulation.winner != "neutral")
 
@@ -103,7 +103,7 @@ SEEN = {
     "contrast": lambda pixels: luma(pixels).std(),
     "saturation": chroma,
     "color_cast": warmth,
-    "green": greenness,
+    "tint": greenness,
 }
 DIRECTED = [
     (name, axis, sign)
@@ -120,8 +120,8 @@ DIRECTED = [
         (("saturation x0.4", "grey", "contrast x0.55", "haze", "patch grey"), "saturation", -1),
         (("warm cast", "patch warmer"), "color_cast", 1),
         (("cool cast",), "color_cast", -1),
-        (("green cast", "patch greener"), "green", 1),
-        (("magenta cast", "magenta block of 24 px"), "green", -1),
+        (("green cast", "patch greener"), "tint", 1),
+        (("magenta cast", "magenta block of 24 px"), "tint", -1),
     )
     for name in names
 ]  # fmt: skip
