@@ -94,12 +94,17 @@ def hue_rotate_cool(image: Image, amount: float, generator: Generator, *, lightn
     return _hue_rotated(image, -amount, lightness)
 
 
+def _amplified(image: Tensor, red: float, green: float, blue: float) -> Tensor:
+    """Linear light times a gain for each channel, scaled so that a grey keeps its luminance."""
+    scale = 1.0 / (LIGHT[0] * red + LIGHT[1] * green + LIGHT[2] * blue)
+    gains = torch.tensor([red * scale, green * scale, blue * scale], device=image.device)[:, None, None]
+    return from_linear(to_linear(image) * gains)
+
+
 def _white_balanced(image: Tensor, stops: float) -> Tensor:
     """Red over blue raised by `stops` in linear light, a grey keeping its luminance."""
     red, blue = 2.0 ** (0.5 * stops), 2.0 ** (-0.5 * stops)
-    scale = 1.0 / (LIGHT[0] * red + LIGHT[1] + LIGHT[2] * blue)
-    gains = torch.tensor([red * scale, scale, blue * scale], device=image.device)[:, None, None]
-    return from_linear(to_linear(image) * gains)
+    return _amplified(image, red, 1.0, blue)
 
 
 @distortion
@@ -116,10 +121,8 @@ def white_balance_cool(image: Image, amount: float, generator: Generator) -> Ima
 
 def _tinted(image: Tensor, stops: float) -> Tensor:
     """Green over red and blue raised by `stops` in linear light, a grey keeping its luminance."""
-    green, others = 2.0 ** (0.5 * stops), 2.0 ** (-0.5 * stops)
-    scale = 1.0 / ((LIGHT[0] + LIGHT[2]) * others + LIGHT[1] * green)
-    gains = torch.tensor([others * scale, green * scale, others * scale], device=image.device)[:, None, None]
-    return from_linear(to_linear(image) * gains)
+    others = 2.0 ** (-0.5 * stops)
+    return _amplified(image, others, 1.0 / others, others)
 
 
 @distortion
