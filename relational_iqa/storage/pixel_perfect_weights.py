@@ -13,11 +13,13 @@ from torch import Tensor
 
 from distortion_engine.catalog import AXES
 from relational_iqa.networks.joint_margin import PARTS
+from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.more_axes import can_carry_over, carried_over
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
-from relational_iqa.storage.network_format import Facts, NetworkFormat
+from relational_iqa.storage.network_format import Facts, NetworkFormat, describe_architecture
 from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 
+_JUDGEMENT = "judgement."
 _STAGES = "judgement.stages."
 
 
@@ -73,6 +75,29 @@ def _carried_over(facts: Facts, tensors: Mapping[str, Tensor]) -> Mapping[str, T
 CARRYING_OVER = replace(FORMAT, objection=_objection_to_carry_over, adapt=_carried_over)
 
 
+def _build_judgement(facts: Facts) -> Judgement:
+    return Judgement(JudgementArchitecture.from_dict(facts["architecture"]["judgement"]))
+
+
+def _objection_to_judgement(facts: Facts) -> str:
+    architecture = facts.get("architecture")
+    there = isinstance(architecture, dict) and architecture.get("judgement")
+    return "" if there else "holds no judgement; give weights of a run with system: judgement"
+
+
+def _judgement_alone(facts: Facts, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return {name.removeprefix(_JUDGEMENT): value for name, value in tensors.items() if name.startswith(_JUDGEMENT)}
+
+
+JUDGEMENT = replace(
+    FORMAT,
+    describe=describe_architecture,
+    build=_build_judgement,
+    objection=_objection_to_judgement,
+    adapt=_judgement_alone,
+)
+
+
 def save_weights(path: Path, networks: Networks) -> str:
     """Writes the weights and returns their sha256. Tensors of the backbone are written in half precision where that
     loses nothing, as of a frozen one that came from a file of halves."""
@@ -96,3 +121,11 @@ def load_weights_to_train(source: str | Path) -> Networks:
     """Weights that a training run goes on from; those of the core that know fewer axes are carried over, see
     `more_axes`. Raises UsageError as `load_weights`."""
     return CARRYING_OVER.load(source)[0]
+
+
+def load_judgement(source: str | Path) -> tuple[Judgement, dict[str, Any]]:
+    """The judgement of one image that is in weights of the core, whatever axes those know, and the facts of their
+    file. Raises UsageError as `load_weights`, and for weights without a judgement."""
+    judgement: Judgement
+    judgement, meta = JUDGEMENT.load(source)  # type: ignore[assignment]
+    return judgement, meta

@@ -18,7 +18,7 @@ from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.storage.backbone_weights import load_backbone_weights
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
-from relational_iqa.storage.pixel_perfect_weights import load_weights, save_weights
+from relational_iqa.storage.pixel_perfect_weights import load_judgement, load_weights, save_weights
 from relational_iqa.training.data.stored_moments import stored_moments
 from relational_iqa.training.data.stored_rows import stored_rows
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
@@ -72,6 +72,8 @@ class JudgementConfig:
         joint_sets: at most so many of these of each source.
         pairs_per_set: pairs of each of them, for the mode without a reference.
         moments_dir: where what the frozen networks say of the sets is kept.
+        judgement_from: weights whose judgement, of this `architecture`, is taken as it is; then only what joins the
+            parts is trained. Empty trains the heads.
     """
 
     name: str
@@ -88,6 +90,7 @@ class JudgementConfig:
     joint_sets: int = 1500
     pairs_per_set: int = 6
     moments_dir: str = ".cache/moments"
+    judgement_from: str = ""
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -114,6 +117,30 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     judgement = networks.judgement
     if judgement is None:
         raise AssertionError("with_judgement adds it")
+    if config.judgement_from:
+        origin = take_judgement(judgement, config.judgement_from)
+        stages = []
+    else:
+        origin = _origin(config)
+        stages = [_train_heads(judgement, sources, kept, config, resume)]
+    rest = [
+        sets.range(count, min(len(sets), count + config.joint_sets)) for sets, count in zip(sources, kept, strict=True)
+    ]
+    stages.append(_join_pairs(networks, rest, config, resume))
+    stages.append(_join_references(networks, rest, config, resume))
+    card = WeightCard(
+        licence=FREE_LICENCE,
+        data=f"{'; '.join(sets.source for sets in sources)}; {origin}; {NO_HUMAN_SCORE}",
+        command="riqa pretrain --config CONFIG, with the config below",
+        **facts_of_run(config, commit, stages),
+    )
+    return write_trained(out / f"{config.name}.safetensors", lambda path: save_weights(path, networks.cpu()), card)
+
+
+def _train_heads(
+    judgement: Judgement, sources: Sequence[StoredSets], kept: Sequence[int], config: JudgementConfig, resume: str
+) -> dict[str, Any]:
+    """Trains the heads of the judgement on the first `kept` sets of each source."""
     # Of chosen sets the first images of all of them: so the scales, and what is stored by them, stay the same.
     whole = [sets.whole for sets in sources]
     start_backbone(judgement, config.backbone, [sets.images[0] for sets in whole], config.heads.seed)
@@ -125,20 +152,9 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     for heads in (judgement.locals, judgement.pooled, judgement.relations, judgement.local_relations):
         heads.requires_grad_(True)
     stage = JudgementStage(judgement, learnt, [source.per_batch for source in config.sources], config.heads.seed)
-    first = train(stage, config.heads, out / "judgement", resume)
+    done = train(stage, config.heads, Path(config.out) / "judgement", resume)
     judgement.requires_grad_(False)
-    rest = [
-        sets.range(count, min(len(sets), count + config.joint_sets)) for sets, count in zip(sources, kept, strict=True)
-    ]
-    second = _join_pairs(networks, rest, config, resume)
-    third = _join_references(networks, rest, config, resume)
-    card = WeightCard(
-        licence=FREE_LICENCE,
-        data=f"{'; '.join(sets.source for sets in sources)}; {_origin(config)}; {NO_HUMAN_SCORE}",
-        command="riqa pretrain --config CONFIG, with the config below",
-        **facts_of_run(config, commit, [first, second, third]),
-    )
-    return write_trained(out / f"{config.name}.safetensors", lambda path: save_weights(path, networks.cpu()), card)
+    return done
 
 
 def _join_pairs(networks: Networks, rest: Sequence[StoredSets], config: JudgementConfig, resume: str) -> dict[str, Any]:
@@ -201,6 +217,16 @@ def with_judgement(core: Networks, architecture: JudgementArchitecture) -> Netwo
     fresh = networks.state_dict()
     networks.load_state_dict({**fresh, **state})
     return networks.requires_grad_(False).eval()
+
+
+def take_judgement(judgement: Judgement, source: str) -> str:
+    """Gives the judgement the weights of another file, and returns where they are from, in words. Raises UsageError
+    where that judgement has other sizes."""
+    found, meta = load_judgement(source)
+    if found.architecture != judgement.architecture:
+        raise UsageError(f"judgement_from {source}: is {found.architecture}, expected {judgement.architecture}")
+    judgement.load_state_dict(found.state_dict())
+    return f"judgement of {meta['name']} {meta['sha256'][:8]}, whose card says what it was trained on"
 
 
 def start_backbone(judgement: Judgement, backbone: str, images: Sequence[np.ndarray], seed: int) -> None:

@@ -1,6 +1,7 @@
 """Adding the judgement to trained weights: the run from config to weights, what stays as it was, what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.networks.backbone import BackboneArchitecture
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.storage.backbone_weights import load_backbone_weights
-from relational_iqa.storage.pixel_perfect_weights import load_weights
+from relational_iqa.storage.pixel_perfect_weights import load_judgement, load_weights
 from relational_iqa.training.pixel_perfect.judgement_pretrain import (
     JudgementConfig,
     parse_judgement_config,
@@ -95,6 +96,24 @@ def test_a_second_run_finds_everything_done(config: JudgementConfig, weights: Pa
     assert pretrain_judgement(config) == weights and weights.read_bytes() == before
     said = capfd.readouterr().err
     assert "moments of" not in said and "generating" not in said
+
+
+def test_a_judgement_that_is_there_is_taken_as_it_is(config: JudgementConfig, weights: Path, tmp_path: Path):
+    again = pretrain_judgement(replace(config, judgement_from=str(weights), out=str(tmp_path)))
+    before, after = load_weights(weights)[0].judgement, load_weights(again)[0].judgement
+    assert before is not None and after is not None
+    torch.testing.assert_close(after.state_dict(), before.state_dict(), rtol=0, atol=0)
+    card = json.loads(again.with_suffix(".json").read_text(encoding="utf-8"))
+    assert [stage["stage"] for stage in card["stages"]] == ["joint", "reference_joint"]
+    digest = load_judgement(weights)[1]["sha256"]
+    assert f"judgement of smoke {digest[:8]}" in card["data"]
+
+
+def test_a_judgement_of_other_sizes_or_none_is_refused(config: JudgementConfig, tmp_path: Path):
+    with pytest.raises(UsageError, match="judgement_from riqa-judged: is "):
+        pretrain_judgement(replace(config, judgement_from="riqa-judged", out=str(tmp_path / "a")))
+    with pytest.raises(UsageError, match="holds no judgement"):
+        pretrain_judgement(replace(config, judgement_from="riqa-small", out=str(tmp_path / "b")))
 
 
 def test_backbones_of_another_size_are_refused():
