@@ -37,8 +37,8 @@ AXES: tuple[Axis, ...] = (
     Axis("tint", "greener", "more magenta", "cast from magenta to green", two_sided=True),
     Axis(
         "hue",
-        "turned in hue (reds to yellow)",
-        "turned in hue (reds to magenta)",
+        "turned from red to yellow in hue",
+        "turned from red to magenta in hue",
         "hues turned round the colour circle, greys left as they are",
         two_sided=True,
     ),

@@ -142,7 +142,7 @@ def test_a_comparison_says_the_same_of_lazy_maps_as_of_arrays() -> None:
 
 def test_lazy_maps_stay_small_and_survive_replacing_a_name() -> None:
     lazy, _ = pair_of(64, 96)
-    assert sum(values.grid.nbytes for values in lazy.maps.values()) == 16 * 4 * 16 * 24
+    assert sum(values.grid.nbytes for values in lazy.maps.values()) == len(AXES) * 4 * 16 * 24
     renamed = replace(lazy, names=("x", "y"))
     assert renamed.maps is lazy.maps and np.array_equal(renamed.local_margin, lazy.local_margin)
 

@@ -27,6 +27,8 @@ WORDS = {
     "contrast": ("B is harsher", "B is flatter"),
     "saturation": ("B is more saturated", "B is less saturated"),
     "color_cast": ("B is warmer", "B is cooler"),
+    "tint": ("B is greener", "B is more magenta"),
+    "hue": ("B is turned from red to yellow in hue", "B is turned from red to magenta in hue"),
     "chroma_defect": ("B is more colour-fringed", None),
     "quantization": ("B is more banded", None),
     "geometric": ("B is more warped", None),
