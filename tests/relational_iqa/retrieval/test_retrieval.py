@@ -79,7 +79,7 @@ def test_embedding_holds_signed_mean_and_root_mean_square_of_image_and_quadrants
     noise[:20, :25] = 0.8  # upper left quarter
     embedding = embedding_of(comparison_of({"noise": noise, "haze": np.full((40, 50), -0.5, dtype=np.float32)}))
     assert embedding.shape == (DIMENSION,) == (2 * len(AXES) * 5,) and embedding.dtype == np.float32
-    means, roots = embedding[:80], embedding[80:]
+    means, roots = np.split(embedding, 2)
     k, h = AXIS_INDEX["noise"], AXIS_INDEX["haze"]
     assert means[k] == pytest.approx(0.2) and roots[k] == pytest.approx(0.4)
     assert means[h] == pytest.approx(-0.5) and roots[h] == pytest.approx(0.5)
