@@ -12,4 +12,5 @@ measurement.py      asks about every edit and judges what is said
 rows.py             the rows of the table
 listing.py          every sentence with its judgement, as CSV and Markdown, and pictures of failures
 truth.py            the command
+real_pairs.py       fifty real pairs with their sentences, to be read aloud
 """
