@@ -58,3 +58,21 @@ def test_less_than_half_of_the_picture_is_scattered(step: int, where: str) -> No
     values = np.zeros(SIZE * SIZE, np.float32)
     values[::step] = 1.0
     assert place(values.reshape(SIZE, SIZE)) == where
+
+
+def radius(power: float) -> np.ndarray:
+    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : 1.5 * SIZE * 1j]
+    return (y**2 + x**2) ** power
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        (radius(1.0), "towards the edges"), (0.3 + 0.5 * radius(1.0), "towards the edges"),  # vignettes
+        (1.0 + 0.2 * radius(1.0), "everywhere"), (2.0 - radius(0.5), "everywhere"),
+        (area((0, 20), (0, 20)) + area((80, 100), (80, 100)), "in scattered places"),  # opposite corners
+        (area((0, 30), (0, 100)) + area((70, 100), (0, 100)), "everywhere"),  # two bands
+    ],
+)  # fmt: skip
+def test_what_is_wider_than_uniform_in_both_directions_lies_towards_the_edges(values: np.ndarray, where: str) -> None:
+    assert place(values.astype(np.float32)) == where
