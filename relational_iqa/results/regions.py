@@ -2,8 +2,8 @@
 
 A piece is a connected area in which the smoothed lead (local margin times weight, `attribution.py`) is at least a part
 of its peak. Pieces of several scales compete, from 16 px on. The one that holds most more of the lead than an equal
-area would on average comes first, and the next are sought in what is left. So a scratch of a thousandth of the area
-that makes the verdict is a region, and a difference that is alike everywhere has none.
+area would on average comes first, and the next are sought in what is left. So a scratch of a thousandth of the
+area that makes the verdict is a region, and a difference that is alike everywhere has none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from relational_iqa.results.words.strengths import strength_word
 
 MAX_REGIONS = 8
 MIN_REGION_PX = 16  # in the image: what a person can still find on a screen
-MIN_EXCESS = 0.03  # share of the lead beyond that of an equal area from which a piece is a region
+MIN_EXCESS = 0.03  # share of all leads, beyond what an equal area would have, from which a piece is a region
 MIN_DENSITY, MIN_LOCAL_MARGIN = 4.0, 0.3  # or: so many times the average lead, and so many levels, however small it is
 EXPLAINED = 0.34  # least part of its lead that a finding must hold to be called the reason of a region
 UNNAMED = "different in a way that has no name"
@@ -133,6 +133,8 @@ def _pieces(lead: np.ndarray, total: float, cell: float) -> Iterator[_Piece]:
     least = max(1, round(MIN_REGION_PX / cell))
     for sign in (1, -1):
         own = np.maximum(sign * lead, 0.0)
+        # Of the image that is ahead less often, an equal area has a share of its own lead, or it would have no regions.
+        spread = total if 2 * float(own.sum()) > total else float(own.sum())
         sums = np.zeros((rows + 1, columns + 1))
         sums[1:, 1:] = own.cumsum(0).cumsum(1)
         for scale in _SCALES:
@@ -155,8 +157,8 @@ def _pieces(lead: np.ndarray, total: float, cell: float) -> Iterator[_Piece]:
                     top, bottom = _at_least(*_tight(down, box[0].start), least, rows)
                     left, right = _at_least(*_tight(across, box[1].start), least, columns)
                     inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-                    area = (bottom - top) * (right - left) / (rows * columns)
-                    yield _Piece(round(float(inside) / total - area, 6), sign, top, left, bottom, right)
+                    even = spread * (bottom - top) * (right - left) / (rows * columns)
+                    yield _Piece(round(float(inside - even) / total, 6), sign, top, left, bottom, right)
 
 
 def _tight(marked: np.ndarray, start: int) -> tuple[int, int]:

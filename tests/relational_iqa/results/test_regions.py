@@ -49,6 +49,14 @@ def test_a_region_is_the_box_in_which_one_image_leads(box: Box, sign: int):
     assert found[0].box == f"{found[0].width} × {found[0].height} px at ({found[0].left}, {found[0].top})"
 
 
+def test_both_images_have_regions_where_each_leads_on_a_large_part():
+    shape, top, bottom = (200, 300), (0, 0, 300, 80), (0, 80, 300, 120)
+    local = spot(shape, top, -1.2) + spot(shape, bottom, 2.0)
+    first, second = compared(local, noise=spot(shape, bottom, 0.6), blocking=spot(shape, top, -0.5)).regions
+    assert (first.side, first.axis) == ("b", "noise") and overlap(first, bottom) > 0.9
+    assert (second.side, second.axis) == ("a", "blocking") and overlap(second, top) > 0.9
+
+
 def test_a_difference_that_is_alike_everywhere_has_no_region_and_identical_images_have_none():
     even = np.full((128, 160), 1.0, np.float32)
     assert compared(even, noise=0.4 * even).regions == ()
