@@ -111,6 +111,18 @@ class PairBatches(Dataset[PairBatch]):
 
 
 @dataclass(frozen=True, eq=False)
+class AlternatingBatches(Dataset[PairBatch]):
+    """Batches of two sources: item n is item n of `other` for every `every`-th n, else that of `first`."""
+
+    first: PairBatches
+    other: PairBatches
+    every: int
+
+    def __getitem__(self, step: int) -> PairBatch:
+        return (self.other if step % self.every == self.every - 1 else self.first)[step]
+
+
+@dataclass(frozen=True, eq=False)
 class SetBatches(Dataset[SetBatch]):
     """Item n: batch n of whole sets, with the pairs on which the mode without reference is trained.
 

@@ -35,6 +35,9 @@ class PretrainConfig:
         architecture: sizes of the networks.
         start_from: weights to go on from; empty for none.
         pair_crop_px: side of the windows that the distortion stage cuts from the crops, 0 for none.
+        outputs: outputs of restoration algorithms with measured fields, which the distortion stage is trained on too;
+            null for none.
+        outputs_every: every how many batches of that stage is one of them.
     """
 
     name: str
@@ -45,6 +48,12 @@ class PretrainConfig:
     architecture: Architecture = field(default_factory=Architecture)
     start_from: str = ""
     pair_crop_px: int = 0
+    outputs: DataConfig | None = None
+    outputs_every: int = 4
+
+    def __post_init__(self) -> None:
+        if self.outputs_every < 2:
+            raise UsageError(f"outputs_every is {self.outputs_every}: expected 2 or more, every how many batches")
 
 
 def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
@@ -71,14 +80,24 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
     batch_size, seed = config.distortion.batch_size, config.distortion.seed
     trained = bool(config.start_from)
-    relation = DistortionStage(distortion, sets, batch_size, seed, config.pair_crop_px, keep_scales=trained)
+    outputs = None if config.outputs is None else training_sets(config.outputs)
+    relation = DistortionStage(
+        distortion,
+        sets,
+        batch_size,
+        seed,
+        config.pair_crop_px,
+        keep_scales=trained,
+        outputs=outputs,
+        outputs_every=config.outputs_every,
+    )
     first = train(relation, config.distortion, out / "distortion", resume)
     batch_size, seed = config.scoring.batch_size, config.scoring.seed
     score = ScoringStage(distortion, scoring, sets, batch_size, seed, keep_scales=trained)
     second = train(score, config.scoring, out / "scoring", resume)
     card = WeightCard(
         licence=FREE_LICENCE,
-        data=f"{sets.source}; {NO_HUMAN_SCORE}",
+        data="; ".join([sets.source, *([] if outputs is None else [outputs.source]), NO_HUMAN_SCORE]),
         command="riqa pretrain --config CONFIG, with the config below",
         **facts_of_run(config, commit, [first, second]),
     )

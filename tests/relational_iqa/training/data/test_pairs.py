@@ -9,7 +9,7 @@ from torch import Tensor
 
 from distortion_engine.catalog import AXES
 from distortion_engine.generation.stored_sets import StoredSets
-from relational_iqa.training.data.pairs import REFERENCE_SHARE, PairBatch, PairBatches, SetBatches
+from relational_iqa.training.data.pairs import REFERENCE_SHARE, AlternatingBatches, PairBatch, PairBatches, SetBatches
 
 # The eight symmetries of the square, as (flipped axes, transposed).
 SYMMETRIES = [(flips, swap) for flips in ((), (-1,), (-2,), (-1, -2)) for swap in (False, True)]
@@ -47,6 +47,13 @@ def test_batch_depends_on_seed_and_number_alone(tiny_sets: StoredSets) -> None:
         assert_same(batches[3], run[3])
         others = [kind(tiny_sets, 4, 8)[0], run[1]]
         assert all(not torch.equal(other[0], run[0][0]) for other in others)
+
+
+def test_every_few_batches_are_of_the_other_source(tiny_sets: StoredSets) -> None:
+    first, other = PairBatches(tiny_sets, 4, 7), PairBatches(tiny_sets, 4, 8)
+    mixed = AlternatingBatches(first, other, 3)
+    for step in range(7):
+        assert_same(mixed[step], (other if step in (2, 5) else first)[step])
 
 
 def is_lossless_twin(a: Tensor, b: Tensor) -> bool:

@@ -267,3 +267,15 @@ def test_run_goes_on_from_given_weights_with_their_scales_and_sizes(
     assert after.architecture == before.architecture
     for name, value in before.state_dict().items():
         torch.testing.assert_close(after.state_dict()[name], value, rtol=0, atol=1e-7, msg=name)
+
+
+def test_outputs_of_algorithms_are_every_other_batch_of_the_distortion_stage(
+    tiny: PretrainConfig, tmp_path: Path
+) -> None:
+    outputs = replace(tiny.data, sets=4, kinds={"restoration_outputs": 1.0}, cache_dir=str(tmp_path / "sets"))
+    config = replace(tiny, outputs=outputs, outputs_every=2, out=str(tmp_path / "run"))
+    path = pretrain(config)
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert card["data"].count("ranked sets") == 2 and parse_config(card["config"]) == config
+    with pytest.raises(UsageError, match="outputs_every is 1: expected 2 or more"):
+        replace(config, outputs_every=1)
