@@ -78,6 +78,7 @@ _channels = with_ends(all_channels=(0.0, 1.0))
 _detail = joined(uniform(radius_px=(0.6, 2.5)), _channels)
 _pivot = with_ends(mid_grey=(0.0, 0.5))  # beyond, a dark picture gets darker rather than harsher
 _bounded_grey = joined(grey, with_ends(bounded=(0.0, 1.0)))
+_gains = joined(choice(coded=(0.0, 1.0)), uniform(level=(-0.5, 0.5)))
 _hue = with_ends(lightness=(0.0, 1.0))
 _sharpening = uniform(gain=(1.0, 3.0))
 _halo = joined(uniform(radius_px=(4.0, 10.0)), _channels)
@@ -183,13 +184,13 @@ _ROWS: tuple[Distortion, ...] = (
     Distortion("hue_rotate_cool", "hue", -1, "angle_deg", (10.0, 20.0, 35.0, 55.0, 90.0),
                color.hue_rotate_cool, _hue, source="hue error"),
     Distortion("white_balance_warm", "color_cast", +1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
-               color.white_balance_warm, none, source="white balance error"),
+               color.white_balance_warm, _gains, source="white balance error"),
     Distortion("white_balance_cool", "color_cast", -1, "stops", (0.25, 0.5, 0.9, 1.5, 2.4),
-               color.white_balance_cool, none, source="white balance error"),
+               color.white_balance_cool, _gains, source="white balance error"),
     Distortion("tint_green", "tint", +1, "stops", (0.15, 0.3, 0.55, 0.95, 1.6),
-               color.tint_green, none, source="white balance error, fluorescent light"),
+               color.tint_green, _gains, source="white balance error, fluorescent light"),
     Distortion("tint_magenta", "tint", -1, "stops", (0.15, 0.3, 0.55, 0.95, 1.6),
-               color.tint_magenta, none, source="white balance error"),
+               color.tint_magenta, _gains, source="white balance error"),
     Distortion("color_diffusion", "chroma_defect", +1, "sigma_px", (1.5, 3.0, 6.0, 11.0, 20.0),
                color.color_diffusion, none, source="KADID 4, Re-IQA 3"),
     Distortion("chroma_shift", "chroma_defect", +1, "px", (0.6, 1.2, 2.2, 4.0, 7.0),

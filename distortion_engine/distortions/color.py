@@ -15,6 +15,7 @@ from distortion_engine.distortions.random_fields import unit_uniform
 
 LIGHT = (0.2126, 0.7152, 0.0722)  # luminance of linear sRGB primaries, IEC 61966-2-1
 BANDING_SIGMA_PX = 3.0
+GAMMA = 1.0 / 2.2  # exponent from gains of light to those of code values
 
 
 def _lightness(image: Tensor) -> Tensor:
@@ -94,47 +95,65 @@ def hue_rotate_cool(image: Image, amount: float, generator: Generator, *, lightn
     return _hue_rotated(image, -amount, lightness)
 
 
-def _amplified(image: Tensor, red: float, green: float, blue: float) -> Tensor:
-    """Linear light times a gain for each channel, scaled so that a grey keeps its luminance."""
-    scale = 1.0 / (LIGHT[0] * red + LIGHT[1] * green + LIGHT[2] * blue)
-    gains = torch.tensor([red * scale, green * scale, blue * scale], device=image.device)[:, None, None]
-    return from_linear(to_linear(image) * gains)
+def _amplified(image: Tensor, gains: tuple[float, float, float], coded: float, level: float) -> Tensor:
+    """Linear light times a gain for each channel, scaled so that a grey keeps its luminance.
+
+    Args:
+        image: (3, H, W) in [0, 1].
+        gains: of red, green and blue, in linear light.
+        coded: 1 multiplies code values by the gains of a gamma of 2.2 and keeps the luma of a grey.
+        level: further scale, from -1, where the largest gain is 1 and nothing is clipped, to 1, where the least one is.
+    """
+    if coded > 0.5:
+        gains = (gains[0] ** GAMMA, gains[1] ** GAMMA, gains[2] ** GAMMA)
+    red, green, blue = gains
+    weights = LUMA if coded > 0.5 else LIGHT
+    scale = 1.0 / (weights[0] * red + weights[1] * green + weights[2] * blue)
+    if level != 0.0:
+        scale *= (scale * (max(gains) if level < 0.0 else min(gains))) ** -abs(level)
+    factors = torch.tensor([red * scale, green * scale, blue * scale], device=image.device)[:, None, None]
+    return image * factors if coded > 0.5 else from_linear(to_linear(image) * factors)
 
 
-def _white_balanced(image: Tensor, stops: float) -> Tensor:
-    """Red over blue raised by `stops` in linear light, a grey keeping its luminance."""
+def _white_balanced(image: Tensor, stops: float, coded: float, level: float) -> Tensor:
+    """Red over blue raised by `stops` in linear light."""
     red, blue = 2.0 ** (0.5 * stops), 2.0 ** (-0.5 * stops)
-    return _amplified(image, red, 1.0, blue)
+    return _amplified(image, (red, 1.0, blue), coded, level)
 
 
 @distortion
-def white_balance_warm(image: Image, amount: float, generator: Generator) -> Image:
-    """Warm cast; amount = stops of red over blue."""
-    return _white_balanced(image, amount)
+def white_balance_warm(
+    image: Image, amount: float, generator: Generator, *, coded: float = 0.0, level: float = 0.0
+) -> Image:
+    """Warm cast; amount = stops of red over blue. coded, level: see `_amplified`."""
+    return _white_balanced(image, amount, coded, level)
 
 
 @distortion
-def white_balance_cool(image: Image, amount: float, generator: Generator) -> Image:
-    """Cool cast; amount = stops of blue over red."""
-    return _white_balanced(image, -amount)
+def white_balance_cool(
+    image: Image, amount: float, generator: Generator, *, coded: float = 0.0, level: float = 0.0
+) -> Image:
+    """Cool cast; amount = stops of blue over red. coded, level: see `_amplified`."""
+    return _white_balanced(image, -amount, coded, level)
 
 
-def _tinted(image: Tensor, stops: float) -> Tensor:
-    """Green over red and blue raised by `stops` in linear light, a grey keeping its luminance."""
+def _tinted(image: Tensor, stops: float, coded: float, level: float) -> Tensor:
+    """Green over red and blue raised by `stops` in linear light."""
     others = 2.0 ** (-0.5 * stops)
-    return _amplified(image, others, 1.0 / others, others)
+    return _amplified(image, (others, 1.0 / others, others), coded, level)
 
 
 @distortion
-def tint_green(image: Image, amount: float, generator: Generator) -> Image:
-    """Green cast, as of fluorescent light; amount = stops of green over red and blue."""
-    return _tinted(image, amount)
+def tint_green(image: Image, amount: float, generator: Generator, *, coded: float = 0.0, level: float = 0.0) -> Image:
+    """Green cast, as of fluorescent light; amount = stops of green over red and blue. coded, level:
+    see `_amplified`."""
+    return _tinted(image, amount, coded, level)
 
 
 @distortion
-def tint_magenta(image: Image, amount: float, generator: Generator) -> Image:
-    """Magenta cast; amount = stops of red and blue over green."""
-    return _tinted(image, -amount)
+def tint_magenta(image: Image, amount: float, generator: Generator, *, coded: float = 0.0, level: float = 0.0) -> Image:
+    """Magenta cast; amount = stops of red and blue over green. coded, level: see `_amplified`."""
+    return _tinted(image, -amount, coded, level)
 
 
 @distortion
