@@ -73,6 +73,7 @@ PLAIN: dict[str, tuple[str, ...]] = {
     "halo_sharpen": ("radius_px",),
     **dict.fromkeys(("sharpen", "saturate", "desaturate", "contrast_up", "contrast_down"), ()),
     **dict.fromkeys(("hue_rotate_warm", "hue_rotate_cool"), ()),
+    **dict.fromkeys(("white_balance_warm", "white_balance_cool", "tint_green", "tint_magenta"), ()),
 }
 
 

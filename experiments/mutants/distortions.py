@@ -227,7 +227,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "distortion_engine/distortions/color.py",
-        "scale = 1.0 / (LIGHT[0] * red + LIGHT[1] * green + LIGHT[2] * blue)",
+        "scale = 1.0 / (weights[0] * red + weights[1] * green + weights[2] * blue)",
         "scale = 1.0",
         ("tests/distortion_engine/distortions/test_color_formulas.py",),
     ),

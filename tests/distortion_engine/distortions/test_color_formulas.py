@@ -77,6 +77,26 @@ def test_a_tint_is_stops_of_green_over_the_rest_at_the_luminance_of_grey():
         assert difference(turn(SOFT, 0.6, seeded()), from_linear(gains[:, None, None] * light)) < 2 * TABLES
 
 
+def test_casts_on_code_values_keep_the_luma_of_grey():
+    for turn, stops in ((color.tint_green, np.array([-0.3, 0.3, -0.3])), (color.white_balance_cool, [-0.3, 0.0, 0.3])):
+        gains = 2.0 ** (np.array(stops) / 2.2)
+        gains /= 0.299 * gains[0] + 0.587 * gains[1] + 0.114 * gains[2]
+        assert difference(turn(SOFT, 0.6, seeded(), coded=1.0), gains[:, None, None] * array(SOFT)) < 1e-5
+
+
+@pytest.mark.parametrize("coded", [0.0, 1.0])
+def test_the_level_of_a_cast_goes_from_no_gain_above_1_to_none_below(coded: float):
+    grey = PHOTO[:, :1, :1] * 0 + 0.4
+    for turn in (color.tint_green, color.tint_magenta, color.white_balance_warm, color.white_balance_cool):
+        low, middle, high = (
+            turn(grey.expand(3, 16, 16), 0.5, seeded(), coded=coded, level=x)[:, 0, 0] for x in (-1, 0, 1)
+        )
+        assert float(low.max()) == pytest.approx(0.4, abs=1e-3) and float(high.min()) == pytest.approx(0.4, abs=1e-3)
+        assert bool((low < middle).all()) and bool((middle < high).all())
+        half = turn(grey.expand(3, 16, 16), 0.5, seeded(), coded=coded, level=0.5)[:, 0, 0]
+        assert bool((middle < half).all()) and bool((half < high).all())
+
+
 def test_colour_diffusion_blurs_chroma_under_a_luma_that_stays():
     x, tone = array(SOFT), luma(array(SOFT))
     red, blue = gaussian(np.stack([x[0] - tone, x[2] - tone]), 2.5)

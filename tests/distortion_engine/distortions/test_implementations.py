@@ -32,6 +32,10 @@ BROAD = {
     "desaturate": {},
     "hue_rotate_warm": {},
     "hue_rotate_cool": {},
+    "white_balance_warm": {},
+    "white_balance_cool": {},
+    "tint_green": {},
+    "tint_magenta": {},
     "chroma_shift": {"angle_deg": 200.0},
 }
 EACH = pytest.mark.parametrize("name", BROAD)
