@@ -83,8 +83,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "distortion_engine/axes.py",
-        '"warmer",\n        "cooler"',
-        '"cooler",\n        "warmer"',
+        '"warmer", "cooler"',
+        '"cooler", "warmer"',
         ("tests/relational_iqa/results/words/test_findings.py",),
     ),
     Mutant(
