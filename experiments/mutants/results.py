@@ -245,7 +245,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/regions.py",
-        "round(float(inside) / total - area, 6)",
+        "round(float(inside - even) / total, 6)",
         "round(float(inside) / total, 6)",
         ("tests/relational_iqa/results/test_regions.py",),
     ),

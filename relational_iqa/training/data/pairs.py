@@ -112,14 +112,16 @@ class PairBatches(Dataset[PairBatch]):
 
 @dataclass(frozen=True, eq=False)
 class AlternatingBatches(Dataset[PairBatch]):
-    """Batches of two sources: item n is item n of `other` for every `every`-th n, else that of `first`."""
+    """Batches of several sources: for every `every`-th n, item n is that of one of `others`, which take turns, else
+    that of `first`."""
 
     first: PairBatches
-    other: PairBatches
+    others: tuple[PairBatches, ...]
     every: int
 
     def __getitem__(self, step: int) -> PairBatch:
-        return (self.other if step % self.every == self.every - 1 else self.first)[step]
+        turn, place = divmod(step, self.every)
+        return (self.others[turn % len(self.others)] if place == self.every - 1 else self.first)[step]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -67,8 +67,8 @@ class DistortionStage:
         crop_px: side of the windows in px, a multiple of 16; 0 for whole images.
         weights: weights of the parts of the loss.
         keep_scales: whether the network keeps the scales it has instead of being calibrated on the first batch.
-        outputs: ranked sets of another kind that every `outputs_every`-th batch is drawn from; None for none.
-        outputs_every: see there.
+        more: further ranked sets, which take turns in every `more_every`-th batch.
+        more_every: see there.
     """
 
     name = "distortion"
@@ -82,15 +82,15 @@ class DistortionStage:
         crop_px: int = 0,
         weights: DistortionLossWeights = DEFAULT_WEIGHTS,
         keep_scales: bool = False,
-        outputs: StoredSets | None = None,
-        outputs_every: int = 4,
+        more: Sequence[StoredSets] = (),
+        more_every: int = 4,
     ) -> None:
         self.model = DistortionObjective(network, weights)
         self.items_per_batch, self.keep_scales = batch_size, keep_scales
         drawn = PairBatches(sets, batch_size, seed, crop_px=crop_px)
         self.batches: PairBatches | AlternatingBatches = drawn
-        if outputs is not None:
-            self.batches = AlternatingBatches(drawn, replace(drawn, sets=outputs), outputs_every)
+        if more:
+            self.batches = AlternatingBatches(drawn, tuple(replace(drawn, sets=one) for one in more), more_every)
 
     def calibrate(self, batch: PairBatch) -> None:
         """Sets the scales of the fixed statistics, unless the network keeps those that it was trained with."""

@@ -35,9 +35,9 @@ class PretrainConfig:
         architecture: sizes of the networks.
         start_from: weights to go on from; empty for none.
         pair_crop_px: side of the windows that the distortion stage cuts from the crops, 0 for none.
-        outputs: outputs of restoration algorithms with measured fields, which the distortion stage is trained on too;
-            null for none.
-        outputs_every: every how many batches of that stage is one of them.
+        more_data: what else the distortion stage is trained on, for example outputs of restoration algorithms with
+            measured fields; these sources take turns.
+        more_every: every how many batches of that stage is one of them.
     """
 
     name: str
@@ -48,12 +48,12 @@ class PretrainConfig:
     architecture: Architecture = field(default_factory=Architecture)
     start_from: str = ""
     pair_crop_px: int = 0
-    outputs: DataConfig | None = None
-    outputs_every: int = 4
+    more_data: list[DataConfig] = field(default_factory=list)
+    more_every: int = 4
 
     def __post_init__(self) -> None:
-        if self.outputs_every < 2:
-            raise UsageError(f"outputs_every is {self.outputs_every}: expected 2 or more, every how many batches")
+        if self.more_every < 2:
+            raise UsageError(f"more_every is {self.more_every}: expected 2 or more, every how many batches")
 
 
 def parse_config(values: Mapping[str, Any]) -> PretrainConfig:
@@ -80,7 +80,7 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     distortion, scoring = networks.requires_grad_(True).distortion, networks.scoring
     batch_size, seed = config.distortion.batch_size, config.distortion.seed
     trained = bool(config.start_from)
-    outputs = None if config.outputs is None else training_sets(config.outputs)
+    more = [training_sets(data) for data in config.more_data]
     relation = DistortionStage(
         distortion,
         sets,
@@ -88,8 +88,8 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
         seed,
         config.pair_crop_px,
         keep_scales=trained,
-        outputs=outputs,
-        outputs_every=config.outputs_every,
+        more=more,
+        more_every=config.more_every,
     )
     first = train(relation, config.distortion, out / "distortion", resume)
     batch_size, seed = config.scoring.batch_size, config.scoring.seed
@@ -97,7 +97,7 @@ def pretrain(config: PretrainConfig, resume: str = "auto") -> Path:
     second = train(score, config.scoring, out / "scoring", resume)
     card = WeightCard(
         licence=FREE_LICENCE,
-        data="; ".join([sets.source, *([] if outputs is None else [outputs.source]), NO_HUMAN_SCORE]),
+        data="; ".join([*(one.source for one in (sets, *more)), NO_HUMAN_SCORE]),
         command="riqa pretrain --config CONFIG, with the config below",
         **facts_of_run(config, commit, [first, second]),
     )

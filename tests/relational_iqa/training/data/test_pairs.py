@@ -49,11 +49,11 @@ def test_batch_depends_on_seed_and_number_alone(tiny_sets: StoredSets) -> None:
         assert all(not torch.equal(other[0], run[0][0]) for other in others)
 
 
-def test_every_few_batches_are_of_the_other_source(tiny_sets: StoredSets) -> None:
-    first, other = PairBatches(tiny_sets, 4, 7), PairBatches(tiny_sets, 4, 8)
-    mixed = AlternatingBatches(first, other, 3)
-    for step in range(7):
-        assert_same(mixed[step], (other if step in (2, 5) else first)[step])
+def test_other_sources_take_turns_in_every_few_batches(tiny_sets: StoredSets) -> None:
+    first, one, other = (PairBatches(tiny_sets, 4, seed) for seed in (7, 8, 9))
+    mixed = AlternatingBatches(first, (one, other), 3)
+    for step, source in enumerate((first, first, one, first, first, other, first, first, one)):
+        assert_same(mixed[step], source[step])
 
 
 def is_lossless_twin(a: Tensor, b: Tensor) -> bool:

@@ -273,9 +273,9 @@ def test_outputs_of_algorithms_are_every_other_batch_of_the_distortion_stage(
     tiny: PretrainConfig, tmp_path: Path
 ) -> None:
     outputs = replace(tiny.data, sets=4, kinds={"restoration_outputs": 1.0}, cache_dir=str(tmp_path / "sets"))
-    config = replace(tiny, outputs=outputs, outputs_every=2, out=str(tmp_path / "run"))
+    config = replace(tiny, more_data=[outputs], more_every=2, out=str(tmp_path / "run"))
     path = pretrain(config)
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert card["data"].count("ranked sets") == 2 and parse_config(card["config"]) == config
-    with pytest.raises(UsageError, match="outputs_every is 1: expected 2 or more"):
-        replace(config, outputs_every=1)
+    with pytest.raises(UsageError, match="more_every is 1: expected 2 or more"):
+        replace(config, more_every=1)
