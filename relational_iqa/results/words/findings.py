@@ -31,6 +31,7 @@ FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding ex
 TWO_SIDED = frozenset(axis.name for axis in AXES if axis.two_sided)
 # What to call the image that has more of a two-sided axis when that alone is what makes it worse.
 OVERDONE = {"sharpness": "oversharpened"}
+EXPLAINS = 0.3  # a defect that is so salient beside too much sharpness brings that about: noise looks sharp
 
 Side = Literal["a", "b"]
 
@@ -62,8 +63,8 @@ class Finding:
 
     @property
     def salience(self) -> float:
-        """Rank among findings: intensity * sqrt(share), between peak (ignores area) and mean (drowns small areas)."""
-        return self.intensity * float(np.sqrt(self.share))
+        """Rank among findings, see the function of this name."""
+        return salience(self.value, self.share)
 
     @property
     def matters(self) -> bool:
@@ -87,7 +88,7 @@ def find(
     On one-sided axes a finding describes the image that has more. On two-sided axes it describes the image that is
     farther from the reference in that direction. Where there is none, it describes the one that is worse in that area
     by the local margin or, where that does not tell, worse overall. Sharpness is described as "blurrier", unless
-    nothing else explains why the sharper image is the worse one.
+    the sharper image is the worse one and has no other defect that is nearly as salient.
 
     Args:
         maps: (H, W) in [-1, 1] by the name of the axis; positive where b has more.
@@ -102,7 +103,7 @@ def find(
                 Finding(axis.name, "b" if sign > 0 else "a", axis.more, sign * value, share, where)
                 for sign, value, share, where, _ in _areas(maps[axis.name], local_margin)
             ]
-    explained = {finding.side for finding in found if finding.matters}
+    explained = _explained(found)
     for axis in AXES:
         if axis.name in maps and lacks and axis.name in lacks:
             found += _beside_reference(axis, maps[axis.name], lacks[axis.name], local_margin, explained)
@@ -112,14 +113,31 @@ def find(
                 has_less: Side = "a" if sign > 0 else "b"
                 verdict = evidence if abs(evidence) >= LOCAL_EVIDENCE else margin
                 worse: Side | None = None if abs(verdict) < LOCAL_EVIDENCE else "b" if verdict > 0 else "a"
-                overdone = worse == has_more and has_more not in explained and abs(evidence) >= LOCAL_EVIDENCE
+                overdone = worse == has_more and abs(evidence) >= LOCAL_EVIDENCE
+                overdone &= explained[has_more] <= EXPLAINS * salience(value, share)
                 tell_more = overdone if axis.name in OVERDONE else worse != has_less
                 word = (OVERDONE.get(axis.name, axis.more)) if tell_more else axis.less
                 found.append(Finding(axis.name, has_more if tell_more else has_less, word, sign * value, share, where))
     return tuple(sorted(found, key=lambda finding: -finding.salience))
 
 
-def _beside_reference(axis: Axis, values: Map, lack: Map, local_margin: Map, explained: set[Side]) -> Iterator[Finding]:
+def salience(value: float, share: float) -> float:
+    """Rank of a finding: intensity * sqrt(share), between peak (ignores area) and mean (drowns small areas)."""
+    return abs(value) * float(np.sqrt(share))
+
+
+def _explained(found: Sequence[Finding]) -> dict[Side, float]:
+    """How salient the strongest one-sided defect of each image is, 0 where none matters."""
+    own: dict[Side, float] = {"a": 0.0, "b": 0.0}
+    for finding in found:
+        if finding.matters:
+            own[finding.side] = max(own[finding.side], finding.salience)
+    return own
+
+
+def _beside_reference(
+    axis: Axis, values: Map, lack: Map, local_margin: Map, explained: Mapping[Side, float]
+) -> Iterator[Finding]:
     """Findings of a two-sided axis where it is known how much the reference has."""
     for sign, value, share, where, _ in _areas(lack, local_margin):
         yield Finding(axis.name, "b" if sign > 0 else "a", axis.less, -sign * value, share, where)
@@ -127,7 +145,7 @@ def _beside_reference(axis: Axis, values: Map, lack: Map, local_margin: Map, exp
         side: Side = "b" if sign > 0 else "a"
         if axis.name not in OVERDONE:
             yield Finding(axis.name, side, axis.more, sign * value, share, where)
-        elif side not in explained and sign * evidence >= LOCAL_EVIDENCE:
+        elif explained[side] <= EXPLAINS * salience(value, share) and sign * evidence >= LOCAL_EVIDENCE:
             yield Finding(axis.name, side, OVERDONE[axis.name], sign * value, share, where)
 
 

@@ -1,5 +1,7 @@
 """Where something lies in a picture, in words: one of a 3 x 3 grid of places, a row, a column, or the whole."""
 
+import math
+
 import numpy as np
 
 NO_PLACE = ("everywhere", "in scattered places")
@@ -69,9 +71,11 @@ def at_place(where: str) -> str:
 def _spread(profile: np.ndarray) -> float:
     """Standard deviation of a profile of sum 1, in units of the side."""
     position = _positions(profile.size)
-    return round(float(profile @ (position - round(float(profile @ position), 9)) ** 2) ** 0.5, 9)
+    variance = float(profile @ (position - round(float(profile @ position), 9)) ** 2)
+    return round(math.sqrt(variance), 9)
 
 
 def _positions(size: int) -> np.ndarray:
     # Rounded, as all that decides between two words: the order of summation must not.
-    return np.round((np.arange(size) + 0.5) / size, 9)
+    positions: np.ndarray = np.round((np.arange(size) + 0.5) / size, 9)
+    return positions

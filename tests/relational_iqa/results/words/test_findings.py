@@ -61,6 +61,16 @@ def test_the_sign_of_a_map_chooses_image_and_word(axis: str) -> None:
         assert reasons(axis, 0.4, B) == f"{less.replace('B', 'A', 1)} (moderate, everywhere)"
 
 
+@pytest.mark.parametrize(("warped", "word"), [(0.16, "oversharpened"), (0.6, "blurrier")])
+def test_a_small_defect_beside_too_much_sharpness_does_not_explain_it(warped: float, word: str):
+    """A is better; B is much sharper everywhere, and warped in a twentieth of the picture or more strongly."""
+    corner = np.zeros((HEIGHT, WIDTH), np.float32)
+    corner[:20, :25] = warped
+    maps = {"sharpness": flat(0.5), "geometric": Map.from_array(corner if warped < 0.5 else np.full_like(corner, 0.6))}
+    found = find(maps, flat(1.0), 1.0)
+    assert next(finding.word for finding in found if finding.axis == "sharpness") == word
+
+
 def literal_areas(values: np.ndarray, local: np.ndarray, sign: int) -> tuple[float, float, float, str] | None:
     """Intensity, share, evidence and place of one sign, pixel by pixel."""
     mass, evidence, count = 0.0, 0.0, 0
