@@ -19,8 +19,8 @@ LONGEST_RUN = 12  # lines lost side by side
 _SUBPIXEL_BITS = 4
 
 
-def _scratches(amount: float, generator: Generator, height: int, width: int, width_px: float) -> tuple[np.ndarray, int]:
-    """Weight in [0, 1] of the pixels under scratches, `(H, W)` float32, and how many scratches there could be."""
+def _scratches(amount: float, generator: Generator, height: int, width: int, width_px: float) -> np.ndarray:
+    """Weight in [0, 1] of the pixels under scratches, `(H, W)` float32."""
     short = min(height, width)
     thickness = max(1, round(width_px))
     total = max(32, math.ceil(MOST_SCRATCHED * height * width / (0.5 * short * thickness)))
@@ -38,7 +38,7 @@ def _scratches(amount: float, generator: Generator, height: int, width: int, wid
             _SUBPIXEL_BITS,
         )  # fmt: skip
         np.maximum(weight, canvas.astype(np.float32) * np.float32(share / 255.0), out=weight)
-    return weight, total
+    return weight
 
 
 def _bent(draw: np.ndarray, length: float, height: int, width: int) -> np.ndarray:
@@ -48,7 +48,8 @@ def _bent(draw: np.ndarray, length: float, height: int, width: int) -> np.ndarra
     aside = length * 0.12 * ((draw[4] - 0.5) * (1.0 - (2.0 * along / length) ** 2) + (draw[5] - 0.5) * along / length)
     rows = y + along * math.sin(angle) + aside * math.cos(angle)
     columns = x + along * math.cos(angle) - aside * math.sin(angle)
-    return np.rint(np.stack([columns, rows], 1)[:, None] * 2**_SUBPIXEL_BITS).astype(np.int32)
+    corners: np.ndarray = np.rint(np.stack([columns, rows], 1)[:, None] * 2**_SUBPIXEL_BITS).astype(np.int32)
+    return corners
 
 
 @distortion
@@ -65,7 +66,8 @@ def scratches(
         brightness: of the lines, 0 black, 1 white.
         opacity: how much of the photograph they hide.
     """
-    weight, _ = _scratches(amount, generator, *image.shape[1:], width_px)
+    height, width = image.shape[1:]
+    weight = _scratches(amount, generator, height, width, width_px)
     off = 0.15 * (torch.rand(3, generator=generator) - 0.5)
     colour = (brightness + off).clamp(0.0, 1.0).to(image)[:, None, None]
     return image + opacity * torch.from_numpy(weight).to(image) * (colour - image)
@@ -76,7 +78,7 @@ def scratches_support(
     amount: float, generator: Generator, height: int, width: int, *, width_px: float, brightness: float, opacity: float
 ) -> Float[Tensor, "h w"]:
     """Weight `(H, W)` of the pixels that `scratches` covers."""
-    return torch.from_numpy(_scratches(amount, generator, height, width, width_px)[0])
+    return torch.from_numpy(_scratches(amount, generator, height, width, width_px))
 
 
 def _lost_lines(amount: float, generator: Generator, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -89,8 +89,10 @@ def _judgement_alone(facts: Facts, tensors: Mapping[str, Tensor]) -> Mapping[str
     return {name.removeprefix(_JUDGEMENT): value for name, value in tensors.items() if name.startswith(_JUDGEMENT)}
 
 
-JUDGEMENT = replace(
-    FORMAT,
+JUDGEMENT: NetworkFormat[Judgement] = NetworkFormat(
+    name=FORMAT.name,
+    written_by=FORMAT.written_by,
+    shipped=FORMAT.shipped,
     describe=describe_architecture,
     build=_build_judgement,
     objection=_objection_to_judgement,
@@ -126,6 +128,4 @@ def load_weights_to_train(source: str | Path) -> Networks:
 def load_judgement(source: str | Path) -> tuple[Judgement, dict[str, Any]]:
     """The judgement of one image that is in weights of the core, whatever axes those know, and the facts of their
     file. Raises UsageError as `load_weights`, and for weights without a judgement."""
-    judgement: Judgement
-    judgement, meta = JUDGEMENT.load(source)  # type: ignore[assignment]
-    return judgement, meta
+    return JUDGEMENT.load(source)
