@@ -8,6 +8,7 @@ share      that area as a fraction of the image.
 where      the place of |value| in the area, in words (`places.py`).
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,7 +32,8 @@ FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding ex
 TWO_SIDED = frozenset(axis.name for axis in AXES if axis.two_sided)
 # What to call the image that has more of a two-sided axis when that alone is what makes it worse.
 OVERDONE = {"sharpness": "oversharpened"}
-EXPLAINS = 0.3  # a defect that is so salient beside too much sharpness brings that about: noise looks sharp
+LOOKS_SHARP = ("noise", "chroma_noise", "impulse")  # where one of these matters, too much sharpness is its work
+EXPLAINS = 0.3  # and any other defect's, if it is so salient beside it
 
 Side = Literal["a", "b"]
 
@@ -127,11 +129,13 @@ def salience(value: float, share: float) -> float:
 
 
 def _explained(found: Sequence[Finding]) -> dict[Side, float]:
-    """How salient the strongest one-sided defect of each image is, 0 where none matters."""
+    """How salient the strongest one-sided defect of each image is: 0 where none matters, infinite for what looks sharp
+    itself."""
     own: dict[Side, float] = {"a": 0.0, "b": 0.0}
     for finding in found:
         if finding.matters:
-            own[finding.side] = max(own[finding.side], finding.salience)
+            strength = math.inf if finding.axis in LOOKS_SHARP else finding.salience
+            own[finding.side] = max(own[finding.side], strength)
     return own
 
 

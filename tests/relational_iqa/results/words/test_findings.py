@@ -61,6 +61,14 @@ def test_the_sign_of_a_map_chooses_image_and_word(axis: str) -> None:
         assert reasons(axis, 0.4, B) == f"{less.replace('B', 'A', 1)} (moderate, everywhere)"
 
 
+@pytest.mark.parametrize(("axis", "word"), [("noise", "blurrier"), ("impulse", "blurrier"), ("haze", "oversharpened")])
+def test_noise_that_matters_is_why_an_image_is_too_sharp(axis: str, word: str):
+    corner = np.zeros((HEIGHT, WIDTH), np.float32)
+    corner[:20, :25] = 0.2
+    found = find({"sharpness": flat(0.6), axis: Map.from_array(corner)}, flat(1.0), 1.0)
+    assert next(finding.word for finding in found if finding.axis == "sharpness") == word
+
+
 @pytest.mark.parametrize(("warped", "word"), [(0.16, "oversharpened"), (0.6, "blurrier")])
 def test_a_small_defect_beside_too_much_sharpness_does_not_explain_it(warped: float, word: str):
     """A is better; B is much sharper everywhere, and warped in a twentieth of the picture or more strongly."""
