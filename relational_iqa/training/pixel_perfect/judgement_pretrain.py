@@ -118,7 +118,7 @@ def pretrain_judgement(config: JudgementConfig, resume: str = "auto") -> Path:
     if judgement is None:
         raise AssertionError("with_judgement adds it")
     if config.judgement_from:
-        origin = take_judgement(judgement, config.judgement_from)
+        origin = f"{take_judgement(judgement, config.judgement_from)}; {_origin(config)}"
         stages = []
     else:
         origin = _origin(config)

@@ -195,7 +195,7 @@ def test_what_does_not_fit_is_named(loss: RelationalLoss) -> None:
 def test_the_example_trains_both_ways_measures_them_and_draws_before_and_after(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    noisy, plain, with_loss = denoise.run(denoise.Options(tmp_path / "out", steps=10, weight=0.02))
+    noisy, plain, with_loss = denoise.run(denoise.Options(tmp_path / "out", steps=16, weight=0.02))
     assert noisy.psnr < min(plain.psnr, with_loss.psnr)
     assert noisy.quality < min(plain.quality, with_loss.quality) < 0 and plain.quality != with_loss.quality
     said = capsys.readouterr().out.splitlines()

@@ -43,7 +43,8 @@ def test_tiles_equal_the_whole_image(
     a, b = scene(*size, 1), scene(*size, 2)
     reference = scene(*size, 3) if referenced else None
     whole = tiled(2048).compare(a, b, reference)
-    assert_equal(tiled(tile_px).compare(a, b, reference), whole, 1e-4)
+    # Networks of random weights have local margins of up to 6 levels.
+    assert_equal(tiled(tile_px).compare(a, b, reference), whole, 2e-4)
 
 
 def test_batches_equal_single_images(random_model: RelationalIQA, scene: Scene) -> None:
