@@ -65,8 +65,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/words/findings.py",
-        "self.intensity * float(np.sqrt(self.share))",
-        "self.intensity * float(self.share)",
+        "abs(value) * float(np.sqrt(share))",
+        "abs(value) * float(share)",
         ("tests/relational_iqa/results/words/test_findings.py",),
     ),
     Mutant(
