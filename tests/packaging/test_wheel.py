@@ -115,7 +115,7 @@ def test_the_installed_command_compares_two_images_in_another_folder_without_net
     result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     assert result["better"] == "a" and result["quality"]["a"] == 0 > result["quality"]["b"]
     assert result["sentence"] in said and result["meta"]["weights"] == DEFAULT_WEIGHTS
-    assert len(result["axes"]) == 16 and "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(result["axes"]) == 18 and "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_guard_against_the_network_works(installed: Path, tmp_path: Path):
