@@ -137,11 +137,16 @@ class RecipeIndex:
 
     def nearest(self, embedding: np.ndarray, k: int = 5) -> list[Neighbour]:
         """The k nearest recipes to the pair with this relation embedding (D,), taken either way round: what was done to
-        a to get b, or to b to get a."""
+        a to get b, or to b to get a. Raises UsageError for an index that names pairs which are not there."""
         found = []
         for swapped in (False, True):
             query = swapped_embedding(embedding) if swapped else embedding
             distances, numbers = search(self.index, query[None], k)
+            if numbers.max() >= len(self.recipes):
+                raise UsageError(
+                    f"the index names pair {int(numbers.max())} of {len(self.recipes)}: it is damaged; make it anew "
+                    "with riqa index"
+                )
             found += [
                 Neighbour(*self.recipes[int(number)], float(distance), swapped)
                 for distance, number in zip(distances[0], numbers[0], strict=True)

@@ -98,3 +98,18 @@ def test_a_recipe_that_cannot_be_told_is_found_when_the_index_is_read(tmp_path: 
     load(STEP)
     with pytest.raises(UsageError, match="is no readable index"):
         load(STEP | other)
+
+
+def test_numbers_of_pairs_that_are_not_there_are_one_line() -> None:
+    class Strays:
+        """An index whose lists hold the number of a pair beyond the last one."""
+
+        d, ntotal = 8, 3
+
+        def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+            return np.zeros((1, k), np.float32), np.array([[0, 2, 3][:k]])
+
+    index = RecipeIndex(Strays(), [(Recipe(()), "x.png")] * 3, {})
+    with pytest.raises(UsageError, match="names pair 3 of 3: it is damaged; make it anew"):
+        index.nearest(np.zeros(8, np.float32), 3)
+    assert len(index.nearest(np.zeros(8, np.float32), 2)) == 2
