@@ -32,13 +32,20 @@ def _scratches(amount: float, generator: Generator, height: int, width: int, wid
     for index in range(min(count + 1, total)):
         before = reached[index - 1] if index else 0.0
         share = 1.0 if index < count else (0.01 * amount - before) / (reached[index] - before)
-        canvas = np.zeros((height, width), np.uint8)
-        cv2.polylines(
-            canvas, [_bent(draw[index], float(length[index]), height, width)], False, 255, thickness, cv2.LINE_AA,
-            _SUBPIXEL_BITS,
-        )  # fmt: skip
-        np.maximum(weight, canvas.astype(np.float32) * np.float32(share / 255.0), out=weight)
+        corners = _bent(draw[index], float(length[index]), height, width)
+        box, origin = _around(corners, thickness + 2, height, width)
+        canvas = np.zeros(weight[box].shape, np.uint8)
+        cv2.polylines(canvas, [corners - origin], False, 255, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+        np.maximum(weight[box], canvas.astype(np.float32) * np.float32(share / 255.0), out=weight[box])
     return weight
+
+
+def _around(corners: np.ndarray, margin: int, height: int, width: int) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The part of the picture in which a line lies, and its origin in the units of the corners."""
+    (left, top), (right, bottom) = (edge // 2**_SUBPIXEL_BITS for edge in (corners.min((0, 1)), corners.max((0, 1))))
+    rows = slice(max(0, int(top) - margin), max(0, min(height, int(bottom) + margin + 1)))
+    columns = slice(max(0, int(left) - margin), max(0, min(width, int(right) + margin + 1)))
+    return (rows, columns), np.array([columns.start, rows.start], np.int32) * 2**_SUBPIXEL_BITS
 
 
 def _bent(draw: np.ndarray, length: float, height: int, width: int) -> np.ndarray:

@@ -263,8 +263,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/regions.py",
-        "if best.excess < MIN_EXCESS and not (dense",
-        "if best.excess < MIN_EXCESS or not (dense",
+        "            best.excess >= MIN_EXCESS\n            or (dense",
+        "            best.excess >= MIN_EXCESS\n            and (dense",
         ("tests/relational_iqa/results/test_regions.py",),
     ),
     Mutant(

@@ -17,12 +17,14 @@ import numpy as np
 from relational_iqa.results.attribution import Attribution, box_mean
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import Side
+from relational_iqa.results.words.margins import TIE_MARGIN
 from relational_iqa.results.words.strengths import strength_word
 
 MAX_REGIONS = 8
 MIN_REGION_PX = 16  # in the image: what a person can still find on a screen
 MIN_EXCESS = 0.03  # share of all leads, beyond what an equal area would have, from which a piece is a region
 MIN_DENSITY, MIN_LOCAL_MARGIN = 4.0, 0.3  # or: so many times the average lead, and so many levels, however small it is
+OWN_SHARE = 0.5  # or: so much of what one image leads at all, beyond an equal area, where that is no tie
 EXPLAINED = 0.34  # least part of its lead that a finding must hold to be called the reason of a region
 UNNAMED = "different in a way that has no name"
 _SCALES = (1, 3, 9, 27)  # of MIN_REGION_PX
@@ -117,7 +119,12 @@ def find_regions(found: Attribution, local_margin: Map, limit: int = MAX_REGIONS
         part = np.abs(found.lead[best.top : best.bottom, best.left : best.right])
         region = _region(found, local_margin, best, total)
         dense = float(part.mean()) * rows * columns >= MIN_DENSITY * total
-        if best.excess < MIN_EXCESS and not (dense and abs(region.margin) >= MIN_LOCAL_MARGIN):
+        own = float(np.maximum(best.sign * found.lead, 0.0).sum())
+        if not (
+            best.excess >= MIN_EXCESS
+            or (dense and abs(region.margin) >= MIN_LOCAL_MARGIN)
+            or (best.excess * total >= OWN_SHARE * own and abs(region.margin) >= TIE_MARGIN)
+        ):
             break
         taken.append(best)
         left[best.top : best.bottom, best.left : best.right] = 0.0

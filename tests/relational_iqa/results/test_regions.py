@@ -57,6 +57,14 @@ def test_both_images_have_regions_where_each_leads_on_a_large_part():
     assert (second.side, second.axis) == ("a", "blocking") and overlap(second, top) > 0.9
 
 
+@pytest.mark.parametrize(("lead", "count"), [(-0.2, 1), (-0.05, 0)])
+def test_the_one_place_where_the_worse_image_is_ahead_is_a_region_unless_it_is_a_tie(lead: float, count: int):
+    shape, box = (240, 240), (120, 60, 48, 48)
+    found = compared(spot(shape, box, lead, rest=2.0), sharpness=spot(shape, box, -0.5)).regions
+    assert len(found) == count
+    assert not found or (found[0].side == "b") == (lead > 0) and overlap(found[0], box) > 0.8
+
+
 def test_a_difference_that_is_alike_everywhere_has_no_region_and_identical_images_have_none():
     even = np.full((128, 160), 1.0, np.float32)
     assert compared(even, noise=0.4 * even).regions == ()
