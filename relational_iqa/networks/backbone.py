@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import only_computes, pointwise
+from relational_iqa.networks.in_parts import for_each
 
 STEM_CHANNELS = 32
 # repeats, kernel, stride, expansion, channels of each stage of EfficientNet-B0.
@@ -36,6 +37,8 @@ CHANNEL_STEP = 8  # scaled widths are multiples of this
 BAND_BYTES = 3 << 20
 """Size of the widest tensor of a block while an image is processed in bands of rows: it stays in the processor's cache.
 Between 2 and 4 MB the time is the same."""
+EARLY_STRIDE, EARLY_REACH_PX = 4, 16
+"""Up to this stride the stages look so little around that blocks of an image can go through them one by one."""
 # Code values of 8 bits to what the ImageNet weights were trained on: (255 x - 127) / 128.
 CODE_MEAN, CODE_SPREAD = 127.0, 128.0
 
@@ -182,9 +185,14 @@ def in_bands(
     stride = convolution.stride[0]
     size = (x.shape[0], channels, -(-height // stride), -(-width // stride))
     out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    for image, result in zip(x.split(1), out.split(1), strict=True):
-        for outputs, inputs, above, below in convolution.bands(height, width, convolution.in_channels):
-            result[:, :, outputs] = function(image[:, :, inputs], above, below)
+    bands = list(convolution.bands(height, width, convolution.in_channels))
+    pairs = list(zip(x.split(1), out.split(1), strict=True))
+
+    def one(item: tuple[tuple[Tensor, Tensor], tuple[slice, slice, int, int]]) -> None:
+        (image, result), (outputs, inputs, above, below) = item
+        result[:, :, outputs] = function(image[:, :, inputs], above, below)
+
+    for_each(one, [(pair, band) for pair in pairs for band in bands])
     return out
 
 
@@ -240,19 +248,38 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.ModuleList(InvertedResidual(shape) for shape in shapes[: last + 1])
         self.channels = tuple(STEM_CHANNELS if tap < 0 else shapes[tap].outputs for tap in architecture.taps)
         self.strides, self.reach_px = _geometry(shapes, architecture.taps)
+        strides, reaches = _geometry(shapes, range(len(shapes)))
+        self._early_blocks = sum(stride <= EARLY_STRIDE for stride in strides)
+        if reaches[self._early_blocks - 1] > EARLY_REACH_PX:
+            raise AssertionError("EARLY_REACH_PX is too small")
 
     def forward(self, image: Float[Tensor, "b 3 h w"], count: int | None = None) -> list[Float[Tensor, "b _ _ _"]]:
         """The first `count` taps, or all."""
-        taps = self.architecture.taps[:count]
-        x = self._stem(image)
-        found = [x] if -1 in taps else []
-        for number, block in enumerate(self.blocks[: max(taps, default=-1) + 1]):
-            x = block(x)
-            if number in taps:
-                found.append(x)
-        return found
+        found, x = self.early(image, count)
+        return found + self.late(x, count)
 
     features = forward
+
+    def early(self, image: Float[Tensor, "b 3 h w"], count: int | None = None) -> tuple[list[Tensor], Tensor]:
+        """Those of the first `count` taps that are as fine as a stride of EARLY_STRIDE, and the tensor from which
+        `late` goes on. A value sees at most EARLY_REACH_PX to each side."""
+        x = self._stem(image)
+        found = [x] if -1 in self.architecture.taps[:count] else []
+        return self._blocks(x, found, 0, self._early_blocks, count)
+
+    def late(self, x: Float[Tensor, "b _ _ _"], count: int | None = None) -> list[Float[Tensor, "b _ _ _"]]:
+        """The other ones of the first `count` taps."""
+        return self._blocks(x, [], self._early_blocks, len(self.blocks), count)[0]
+
+    def _blocks(
+        self, x: Tensor, found: list[Tensor], first: int, end: int, count: int | None
+    ) -> tuple[list[Tensor], Tensor]:
+        taps = self.architecture.taps[:count]
+        for number in range(first, min(end, max(taps, default=-1) + 1)):
+            x = self.blocks[number](x)
+            if number in taps:
+                found.append(x)
+        return found, x
 
     def _stem(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b _ _ _"]:
         if self.training or not only_computes(image):

@@ -147,3 +147,9 @@ def channels_last(module: nn.Module) -> None:
 def enlarge(x: Float[Tensor, "b c _ _"], like: Float[Tensor, "_ _ h w"]) -> Float[Tensor, "b c h w"]:
     """Interpolates bilinearly to the grid of `like`."""
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def twice(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
+    """Interpolates bilinearly to a grid twice as fine."""
+    height, width = x.shape[-2:]
+    return F.interpolate(x, (2 * height, 2 * width), mode="bilinear", align_corners=False)

@@ -7,6 +7,8 @@ Type probabilities p (K axes and "none") and magnitude are even, the direction o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +17,19 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, Stem, accept_former_names, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.local_analysis import halves, with_margin
+from relational_iqa.networks.in_parts import CELL_PX, in_parts
+from relational_iqa.networks.local_analysis import STRIDE, halves, pool, with_margin
 from relational_iqa.networks.pair_statistics import GridStatistics, PairStatistics
+
+Use = Literal["training", "pair", "reference"]
+"""What a relation is for: training, the scorer of pairs without a reference, or that of images against one."""
+_OF_PAIR, _OF_REFERENCE = {"single_a", "single_b"}, {"energy_a", "energy_b", "energy_d", "mean_d"}
+_OF_THE_LAST_PART = {"even4", "odd4"}
+_LEFT_OUT: dict[Use, set[str]] = {
+    "training": set(),
+    "pair": _OF_REFERENCE | _OF_THE_LAST_PART,
+    "reference": _OF_PAIR | _OF_THE_LAST_PART,
+}
 
 
 @dataclass(frozen=True)
@@ -25,9 +38,10 @@ class Relation:
 
     Args:
         maps: M(a, b) in [-1, 1], one channel an axis, positive where b has more; odd.
-        type_logits: of the axes, then of "none"; even.
-        magnitude: severity of all axes together, >= 0; even.
-        direction: of each axis, in [-1, 1]; odd.
+        types: probabilities of the axes, then of "none", on the 1/8 grid; even.
+        type_logits: k + 1, of the axes, then of "none"; even. For training, as the next two: else without channels.
+        magnitude: one, severity of all axes together, >= 0; even.
+        direction: k, of each axis, in [-1, 1]; odd.
         even: features of the pair that do not change when the images change places.
         odd: features of the pair that change sign then.
         encoded_a: features of a alone.
@@ -36,9 +50,10 @@ class Relation:
     """
 
     maps: Float[Tensor, "b k h w"]
-    type_logits: Float[Tensor, "b k+1 h w"]
-    magnitude: Float[Tensor, "b 1 h w"]
-    direction: Float[Tensor, "b k h w"]
+    types: Float[Tensor, "b k+1 h//2 w//2"]
+    type_logits: Float[Tensor, "b logits h w"]
+    magnitude: Float[Tensor, "b sizes h w"]
+    direction: Float[Tensor, "b signs h w"]
     even: Float[Tensor, "b width h//2 w//2"]
     odd: Float[Tensor, "b odd_width h//2 w//2"]
     encoded_a: Float[Tensor, "b encoded h//2 w//2"]
@@ -77,25 +92,46 @@ class DistortionNetwork(nn.Module):
         self.sign = Pointwise(fine, axes, bias=False)
         accept_former_names(self, {"enter": "stem", "leave": "project", "odd_enter": "odd_stem"})
 
-    def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Relation:
+    def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], use: Use = "training") -> Relation:
+        """M(a, b) and what led to it. What `use` does not need has no channels: it would take memory."""
+        *fixed, encoded_a, encoded_b, of_difference, fine, odd = in_parts(
+            partial(self._see, use), (a, b), CELL_PX, margin=2, side=32
+        )
+        statistics = GridStatistics(*fixed)
+        sources = (encoded_a, encoded_b, of_difference)
+        features, odd_features = self.trunk(statistics, sources, _even, _difference)
+        maps, types, logits, magnitude, direction = in_parts(
+            partial(self._decide, use), (fine, odd, features, odd_features), CELL_PX // STRIDE, margin=1
+        )
+        return Relation(
+            maps, types, logits, magnitude, direction, features, odd_features, encoded_a, encoded_b, statistics
+        )
+
+    def _see(self, use: Use, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+        """Fixed statistics; learned features at 1/8 of both images and of their difference; what enters the last part
+        at 1/4, even and odd."""
         found = self.statistics(a, b)
         quarter, eighth = self.encoder(found.padded)
         of_difference = self.difference_encoder(with_margin(torch.log1p(found.difference.abs() * 255) / 3))
-        statistics = found.on_grids()
-        del found
         (quarter_a, quarter_b), (eighth_a, eighth_b) = halves(quarter), halves(eighth)
-        features, odd_features = self.trunk(
-            statistics, _even(eighth_a, eighth_b, of_difference[1]), eighth_b - eighth_a
-        )
-        fine = self.stem(statistics.even4) + self.learned(_even(quarter_a, quarter_b, of_difference[0]))
+        fine = self.stem(found.even4) + self.learned(_even(quarter_a, quarter_b, of_difference[0]))
+        odd = self.odd_stem(found.odd4) + self.odd_learned(quarter_b - quarter_a)
+        kept = {
+            name: values[:, :0] if name in _LEFT_OUT[use] else values for name, values in vars(found.on_grids()).items()
+        }
+        return (*kept.values(), eighth_a, eighth_b, of_difference[1], fine, odd)
+
+    def _decide(
+        self, use: Use, fine: Tensor, odd: Tensor, features: Tensor, odd_features: Tensor
+    ) -> tuple[Tensor, ...]:
         fine = self.project(fine + enlarge(self.from_trunk(features), fine))
         logits, magnitude = self.types(fine), F.softplus(self.strength(fine))
-        odd = self.odd_stem(statistics.odd4) + self.odd_learned(quarter_b - quarter_a)
         odd = torch.tanh(odd * torch.sigmoid(self.gates(fine)))
         direction = torch.tanh(enlarge(self.sign_wide(odd_features), fine) + self.sign(odd))
         # A softmax without "none" is p_k / (1 - p_none): the magnitude alone says how much there is.
         maps = (torch.softmax(logits[:, :-1], 1) * magnitude * direction).clamp(-1, 1)
-        return Relation(maps, logits, magnitude, direction, features, odd_features, eighth_a, eighth_b, statistics)
+        types, details = torch.softmax(pool(logits, 2), 1), (logits, magnitude, direction)
+        return maps, types, *(x if use == "training" else x[:, :0] for x in details)
 
     @torch.no_grad()
     def calibrate(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> None:
@@ -108,3 +144,7 @@ class DistortionNetwork(nn.Module):
 
 def _even(a: Tensor, b: Tensor, of_difference: Tensor) -> Tensor:
     return torch.cat([a + b, (b - a).abs(), of_difference], 1)
+
+
+def _difference(a: Tensor, b: Tensor, of_difference: Tensor) -> Tensor:
+    return b - a

@@ -6,11 +6,14 @@ even stream never sees a sign. Local: windows only, no statistic over the image.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import Pointwise, SpatialBlock, Stem, accept_former_names, enlarge
+from relational_iqa.networks.in_parts import in_parts
 from relational_iqa.networks.local_analysis import box5, pool
 from relational_iqa.networks.pair_statistics import GridStatistics
 
@@ -54,17 +57,42 @@ class EvenOddTrunk(nn.Module):
     def forward(
         self,
         statistics: GridStatistics,
-        even: Float[Tensor, "b {self.learned.in_channels} h w"],
-        odd: Float[Tensor, "b {self.odd_learned.in_channels} h w"],
+        sources: Sequence[Float[Tensor, "b _ _ _"]],
+        even: Callable[..., Float[Tensor, "b _ h w"]],
+        odd: Callable[..., Float[Tensor, "b _ h w"]],
     ) -> tuple[Float[Tensor, "b {self.learned.out_channels} h w"], Float[Tensor, "b {self.odd_width} h w"]]:
-        fine = self.block(self.stem(statistics.even8) + self.learned(even))
-        deep = self.deep(self.to_deep(pool(fine, 2)) + self.stem_deep(statistics.even16))
-        deep = deep + self.context(box5(deep))
-        features = self.project(fine + enlarge(self.from_deep(deep), fine))
-        local, wide, out = (2 * torch.sigmoid(self.gates(features))).split(self.odd_width, 1)
-        first = (self.odd_local(statistics.odd8) + self.odd_learned(odd)) * local
-        second = enlarge(self.odd_wide(statistics.odd16), fine) * wide
-        return features, self.odd_mix(torch.tanh(torch.cat([first, second], 1))) * out
+        """Even and odd features.
+
+        Args:
+            statistics: of the pairs.
+            sources: what the learned channels are made of, on any grid.
+            even: makes the learned even channels that enter of the sources, place by place.
+            odd: the same for the odd ones.
+        """
+
+        def enter(even8: Tensor, even16: Tensor, *sources: Tensor) -> tuple[Tensor, Tensor]:
+            fine = self.block(self.stem(even8) + self.learned(even(*sources)))
+            return fine, self.to_deep(pool(fine, 2)) + self.stem_deep(even16)
+
+        def leave(
+            fine: Tensor, from_deep: Tensor, odd8: Tensor, odd16: Tensor, *sources: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            features = self.project(fine + enlarge(from_deep, fine))
+            local, wide, out = (2 * torch.sigmoid(self.gates(features))).split(self.odd_width, 1)
+            first = (self.odd_local(odd8) + self.odd_learned(odd(*sources))) * local
+            second = enlarge(self.odd_wide(odd16), fine) * wide
+            return features, self.odd_mix(torch.tanh(torch.cat([first, second], 1))) * out
+
+        fine, deep = in_parts(enter, (statistics.even8, statistics.even16, *sources), 2, margin=1)
+        (from_deep,) = in_parts(self._deepen, (deep,), 1, margin=6)
+        features, odd_features = in_parts(
+            leave, (fine, from_deep, statistics.odd8, statistics.odd16, *sources), 2, margin=2
+        )
+        return features, odd_features
+
+    def _deepen(self, deep: Tensor) -> tuple[Tensor]:
+        deep = self.deep(deep)
+        return (self.from_deep(deep + self.context(box5(deep))),)
 
     @torch.no_grad()
     def calibrate(self, statistics: GridStatistics) -> None:

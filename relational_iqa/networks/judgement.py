@@ -15,7 +15,9 @@ those of every cell, which tells where.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -23,8 +25,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.backbone import BAND_BYTES, BackboneArchitecture, EfficientNetLite
-from relational_iqa.networks.blocks import Pointwise, PointwiseBlock, only_computes
+from relational_iqa.networks.backbone import EARLY_STRIDE, BackboneArchitecture, EfficientNetLite
+from relational_iqa.networks.blocks import Pointwise, PointwiseBlock
+from relational_iqa.networks.in_parts import in_parts
 from relational_iqa.networks.local_analysis import pool
 from relational_iqa.networks.local_relation import LOG_WEIGHT_LIMIT, LocalRelation, LocalRelationHead
 
@@ -126,17 +129,18 @@ class JudgementSums:
         return JudgementSums(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-class StagePlanes(NamedTuple):
+class Seen(NamedTuple):
     """What the backbone sees of images.
 
     Attributes:
-        planes: (b, c, _, _) channels by stage: those of the image, then those of the image at half size.
         moments: (b, 2 c, h, w) means in every cell of 16 px of all channels, brought to zero mean and unit spread, and
             of their squares.
+        apart: (b, c, h, w) means of the squared differences of these channels to those of the reference; None for the
+            reference.
     """
 
-    planes: list[Tensor]
-    moments: Tensor
+    moments: Float[Tensor, "b twice_channels h w"]
+    apart: Float[Tensor, "b channels h w"] | None
 
 
 class LocalHead(nn.Module):
@@ -218,38 +222,97 @@ class Judgement(nn.Module):
         self.register_buffer("channel_scale", torch.ones(self.channels))
 
     def moments(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {2*self.channels} h//16 w//16"]:
-        """Means of the channels in every cell, and of their squares: all that the heads see of an image."""
-        return self.see(image).moments
+        """Means of the channels in every cell, of zero mean and unit spread, and of their squares: all that the heads
+        see of an image."""
+        return self._see((image,), False)[0].moments
 
-    def see(self, image: Float[Tensor, "b 3 h w"]) -> StagePlanes:
-        """What the backbone sees of images."""
-        planes = list(self.stages(image))
-        if self.architecture.half_taps:
-            planes += self.stages(pool(image, 2), self.architecture.half_taps)
-        first, second = zip(*(_cell_moments(plane, self._side(plane, image)) for plane in planes), strict=True)
-        mean, square = torch.cat(first, 1), torch.cat(second, 1)
+    def see(self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"]) -> list[Seen]:
+        """What the backbone sees of images and, the last one, of their reference. Images of one size are seen together,
+        so that no stage of a large image has to be kept."""
+        return self._see((*tests, reference), True)
+
+    def _see(self, images: Sequence[Tensor], against: bool) -> list[Seen]:
+        found: list[Sequence[Tensor]] = []  # of every stage what `_cells` gives
+        for factor, count in ((1, None), (2, self.architecture.half_taps)):
+            if count != 0:
+                found += self._cells_of_stages(images, factor, count, against)
+        number = len(images)
+        seen = []
+        for index in range(number):
+            means, squares = ([stage[k] for stage in found] for k in (index, number + index))
+            (moments,) = in_parts(self._of_unit_spread, (*means, *squares), 1, margin=0)
+            apart = None
+            if against and index < number - 1:
+                (apart,) = in_parts(self._of_unit_spread_apart, [stage[2 * number + index] for stage in found], 1, 0)
+            seen.append(Seen(moments, apart))
+        return seen
+
+    def _cells_of_stages(
+        self, images: Sequence[Tensor], factor: int, count: int | None, against: bool
+    ) -> list[tuple[Tensor, ...]]:
+        """`_cells` of the first `count` stages of images, or of all, `factor` times smaller."""
+        strides = self.stages.strides[:count]
+        early_count = sum(stride <= EARLY_STRIDE for stride in strides)
+
+        def early(*blocks: Tensor) -> tuple[Tensor, ...]:
+            small = [pool(block, factor) if factor > 1 else block for block in blocks]
+            planes, last = zip(*(self.stages.early(block, count) for block in small), strict=True)
+            stages = zip(*planes, strict=True)
+            cells = [
+                _cells(CELL_PX // (factor * stride), against, *stage)
+                for stage, stride in zip(stages, strides, strict=False)
+            ]
+            return (*(x for stage in cells for x in stage), *last)
+
+        found = in_parts(early, images, CELL_PX, margin=factor)
+        cells, last = found[: -len(images)], found[-len(images) :]
+        each = len(cells) // max(1, early_count)
+        stages = [cells[i * each : (i + 1) * each] for i in range(early_count)]
+        late = zip(*(self.stages.late(x, count) for x in last), strict=True)
+        for stage, stride in zip(late, strides[early_count:], strict=True):
+            side = CELL_PX // (factor * stride)
+            stages.append(in_parts(partial(_cells, side, against), stage, side, margin=0))
+        return stages
+
+    def _of_unit_spread(self, *means: Tensor) -> tuple[Tensor]:
+        """Means of the channels of every stage, then means of their squares -> `moments`."""
+        mean, square = torch.cat(means[: len(means) // 2], 1), torch.cat(means[len(means) // 2 :], 1)
         # Of the channels less their mean, times their scale.
         shift, scale = self.channel_mean[:, None, None], self.channel_scale[:, None, None]
         apart = mean - shift
-        return StagePlanes(planes, torch.cat([apart * scale, (square - shift * (mean + apart)) * scale.square()], 1))
+        return (torch.cat([apart * scale, (square - shift * (mean + apart)) * scale.square()], 1),)
 
-    def apart(self, first: StagePlanes, second: StagePlanes) -> Float[Tensor, "b {self.channels} _ _"]:
-        """Means of the squared differences of two images' channels of unit spread in every cell."""
-        cells = first.moments.shape[-1]
-        found = [
-            _mean_square_apart(x, y, x.shape[-1] // cells) for x, y in zip(first.planes, second.planes, strict=True)
-        ]
-        return torch.cat(found, 1) * self.channel_scale.square()[:, None, None]
+    def _of_unit_spread_apart(self, *squares: Tensor) -> tuple[Tensor]:
+        return (torch.cat(squares, 1) * self.channel_scale.square()[:, None, None],)
 
     def from_moments(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> LocalJudgement:
         """Judgements before pooling."""
-        return LocalJudgement(*self.heads(self.inputs(moments)), moments)
+
+        def judge(moments: Tensor) -> tuple[Tensor, Tensor]:
+            return self.heads(self.inputs(moments))
+
+        quality, weight = in_parts(judge, (moments,), 1, margin=1)
+        return LocalJudgement(quality, weight, moments)
+
+    def pair_from_moments(
+        self, a: Float[Tensor, "b {2*self.channels} h w"], b: Float[Tensor, "b {2*self.channels} h w"]
+    ) -> tuple[LocalJudgement, LocalJudgement, LocalRelation]:
+        """Judgements of pairs of images before pooling, and what the local relation heads say of them."""
+
+        def judge(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+            x, y = self.inputs(a), self.inputs(b)
+            return *self.heads(x), *self.heads(y), *self._related(x, y)
+
+        quality_a, weight_a, quality_b, weight_b, margin, weight = in_parts(judge, (a, b), 1, margin=1)
+        judged = LocalJudgement(quality_a, weight_a, a), LocalJudgement(quality_b, weight_b, b)
+        return *judged, LocalRelation(margin, weight)
 
     def inputs(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> Float[Tensor, "b {2*self.channels} h w"]:
         """What the local heads see of every cell: the means of the channels in it, and their spread in 3 x 3 cells."""
         around = F.avg_pool2d(moments, 3, 1, 1, count_include_pad=False)
         first, spread = moments[:, : self.channels], _spread(*around.chunk(2, 1))
-        return (torch.cat([first, spread], 1) - self.offset[:, None, None]) * self.scale[:, None, None]
+        found = (torch.cat([first, spread], 1) - self.offset[:, None, None]) * self.scale[:, None, None]
+        return found.contiguous(memory_format=torch.channels_last)
 
     def heads(
         self, inputs: Float[Tensor, "b {2*self.channels} h w"]
@@ -283,9 +346,11 @@ class Judgement(nn.Module):
         self, a: Float[Tensor, "b {2*self.channels} h w"], b: Float[Tensor, "b {2*self.channels} h w"]
     ) -> LocalRelation:
         """What the local relation heads say of pairs of images, from their `moments`."""
-        x, y = self.inputs(a), self.inputs(b)
+        return LocalRelation(*self._related(self.inputs(a), self.inputs(b)))
+
+    def _related(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         margins, weights = zip(*(head(x, y) for head in self.local_relations), strict=True)
-        return LocalRelation(torch.cat(margins, 1), torch.cat(weights, 1))
+        return torch.cat(margins, 1), torch.cat(weights, 1)
 
     def pooled_inputs(self, sums: JudgementSums) -> Float[Tensor, "b {2*self.channels}"]:
         """Mean and spread of every channel over the whole image, as the heads see them."""
@@ -295,7 +360,9 @@ class Judgement(nn.Module):
     @torch.no_grad()
     def calibrate(self, images: Float[Tensor, "b 3 h w"]) -> None:
         """Brings every channel of the stages to zero mean and unit spread on a first batch of images."""
-        planes = self.see(images).planes
+        planes = list(self.stages(images))
+        if self.architecture.half_taps:
+            planes += self.stages(pool(images, 2), self.architecture.half_taps)
         self.channel_mean.copy_(torch.cat([plane.mean((0, 2, 3)) for plane in planes]))
         spread = torch.cat([plane.std((0, 2, 3)) for plane in planes])
         self.channel_scale.copy_(1 / spread.clamp_min(1e-3))
@@ -309,37 +376,14 @@ class Judgement(nn.Module):
         self.offset.copy_(inputs.mean((0, 2, 3)))
         self.scale.copy_(1 / inputs.std((0, 2, 3)).clamp_min(1e-2))
 
-    @staticmethod
-    def _side(plane: Tensor, image: Tensor) -> int:
-        """Values of a plane along the side of a cell."""
-        return CELL_PX * int(plane.shape[-1]) // int(image.shape[-1])
 
-
-def _cell_moments(plane: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Means of the values in each cell, and of their squares."""
-    if side == 1:
-        return plane, plane.square()
-    bands = _bands(plane, side)
-    first = [F.avg_pool2d(band, side) for band in bands]
-    second = [F.avg_pool2d(band.square(), side) for band in bands]
-    return torch.cat(first, 2), torch.cat(second, 2)
-
-
-def _mean_square_apart(x: Tensor, y: Tensor, side: int) -> Tensor:
-    """Means of the squared differences in each cell."""
-    if side == 1:
-        return (x - y).square()
-    pairs = zip(_bands(x, side), _bands(y, side), strict=True)
-    return torch.cat([F.avg_pool2d((u - v).square(), side) for u, v in pairs], 2)
-
-
-def _bands(plane: Tensor, side: int) -> tuple[Tensor, ...]:
-    """Bands of whole rows of cells, small enough for the processor's cache, where gradients are not wanted."""
-    if not only_computes(plane):
-        return (plane,)
-    row_bytes = 4 * plane[:, :, :1].numel()
-    bands: tuple[Tensor, ...] = plane.split(side * max(1, BAND_BYTES // (row_bytes * side)), 2)
-    return bands
+def _cells(side: int, against: bool, *planes: Tensor) -> tuple[Tensor, ...]:
+    """Means in cells of `side` values along a side: of the values of every image, of their squares and, where the last
+    one is the reference of the others, of the squared differences to it."""
+    values = [*planes, *(plane.square() for plane in planes)]
+    if against:
+        values += [(plane - planes[-1]).square() for plane in planes[:-1]]
+    return tuple(values if side == 1 else (F.avg_pool2d(x, side) for x in values))
 
 
 def _spread(first: Tensor, second: Tensor) -> Tensor:

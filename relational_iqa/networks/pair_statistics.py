@@ -25,7 +25,7 @@ _UNCHANGED = 0.4 * LSB
 
 @dataclass(frozen=True)
 class GridStatistics:
-    """Statistics of a pair (a, b) on small grids.
+    """Statistics of a pair (a, b) on small grids; what a use of them does not need may have no channels.
 
     Args:
         even4: even channels on the grid of 1/4.
@@ -51,7 +51,7 @@ class GridStatistics:
     energy_a: Float[Tensor, "b bands h//2 w//2"]
     energy_b: Float[Tensor, "b bands h//2 w//2"]
     energy_d: Float[Tensor, "b bands h//2 w//2"]
-    mean_d: Float[Tensor, "b 3 h//2 w//2"]
+    mean_d: Float[Tensor, "b planes h//2 w//2"]
     single_a: Float[Tensor, "b single h//2 w//2"]
     single_b: Float[Tensor, "b single h//2 w//2"]
 

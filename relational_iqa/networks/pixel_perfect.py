@@ -3,7 +3,7 @@ one, the judgement of one image with what joins it to the margin of a pair."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
+from relational_iqa.networks.in_parts import in_parts
 from relational_iqa.networks.joint_margin import Findings, JointMargin, JudgedPair, LocalPair, PairSums, PairVerdict
-from relational_iqa.networks.judgement import CELL_PX, Judgement, JudgementArchitecture, StagePlanes
+from relational_iqa.networks.judgement import CELL_PX, Judgement, JudgementArchitecture
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.reference_joint import Evidence, LocalReferenceQuality, ReferenceJoint, ReferenceSums
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, LocalMargin, LocalQuality, ScoringNetwork
@@ -73,64 +74,69 @@ class Networks(nn.Module):
 
     def local_pair(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> LocalPair:
         """Maps, local margin and judgements of pairs without a reference."""
-        judged = None
-        if self.judgement is not None:
-            # In float32 always, one image after the other: then a and b are treated alike to the last bit. Before the
-            # rest, whose features would take memory meanwhile.
-            with torch.autocast(a.device.type, enabled=False):
-                first, second = self.judgement(_whole(a)), self.judgement(_whole(b))
-                judged = JudgedPair(first, second, self.judgement.local_relation(first.moments, second.moments))
-        relation = self.distortion(a, b)
+        judged = None if self.judgement is None else self.judged_pair(a, b)
+        return self.related_pair(a, b, judged)
+
+    def judged_pair(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> JudgedPair:
+        """What the judgement says of pairs, the first half of `local_pair`. ValueError where there is no judgement."""
+        if self.judgement is None:
+            raise ValueError("these networks have no judgement")
+        # In float32 always, one image after the other: then a and b are treated alike to the last bit.
+        with torch.autocast(a.device.type, enabled=False):
+            first, second = self.judgement.moments(_whole(a)), self.judgement.moments(_whole(b))
+            return JudgedPair(*self.judgement.pair_from_moments(first, second))
+
+    def related_pair(
+        self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], judged: JudgedPair | None = None
+    ) -> LocalPair:
+        """Maps and local margin of pairs, the second half, with what the first half found."""
+        relation = self.distortion(a, b, "pair")
         local = self.scoring.pair.local(relation)
         margin = LocalMargin(_whole(local.margin), _whole(local.weight), _whole(local.embedding))
         return LocalPair(_whole(relation.maps), margin, judged)
 
     def local_quality(
-        self,
-        test: Float[Tensor, "b 3 h w"],
-        reference: Float[Tensor, "b 3 h w"],
-        seen: StagePlanes | None = None,
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]
     ) -> LocalReferenceQuality:
-        """Images against their references before pooling.
+        """Images against their references before pooling."""
+        compared = None if self.judgement is None else self.stages_compared([test], reference)[0]
+        return self.related_quality(test, reference, compared)
+
+    def stages_compared(
+        self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"]
+    ) -> list[Evidence]:
+        """What the backbone's stages and the heads of the judgement say of images beside their references, the first
+        half of `local_quality`. ValueError where there is no judgement.
 
         Args:
-            test: the images.
+            tests: the images, any number of each reference, which is seen once.
             reference: their references.
-            seen: what `Judgement.see` gives for the references, where that is known.
         """
-        compared = None
-        if self.judgement is not None:
-            # Before the rest, whose features would take memory meanwhile.
-            with torch.autocast(test.device.type, enabled=False):
-                compared = self.stages_compared(_whole(test), _whole(reference), seen)
-        relation = self.distortion(reference, test)
+        if self.judgement is None:
+            raise ValueError("these networks have no judgement: nothing is to be joined")
+        judgement = self.judgement
+        with torch.autocast(reference.device.type, enabled=False):
+            *seen, other = judgement.see([_whole(test) for test in tests], _whole(reference))
+            found = []
+            for one in seen:
+                compared = compare_stages(judgement, one, other)
+                judged = JudgedPair(*judgement.pair_from_moments(other.moments, one.moments))
+                worse = judged.margins().clamp_min(0) / LEVELS_PER_SEVERITY
+                found.append(Evidence(torch.cat([compared.distances, worse], 1), compared.activity))
+        return found
+
+    def related_quality(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], compared: Evidence | None = None
+    ) -> LocalReferenceQuality:
+        """Images against their references before pooling, the second half, with what the first half found."""
+        relation = self.distortion(reference, test, "reference")
         local = self.scoring.reference.local(test, reference, relation)
         scorer, maps = LocalQuality(_whole(local.visibility), _whole(local.weight)), _whole(relation.maps)
         if self.reference_joint is None or compared is None:
             return LocalReferenceQuality(maps, scorer)
         with torch.autocast(test.device.type, enabled=False):
-            found = joined_evidence(compared, maps, scorer)
-            return LocalReferenceQuality(maps, scorer, self.reference_joint.local(found))
-
-    def stages_compared(
-        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], seen: StagePlanes | None = None
-    ) -> Evidence:
-        """What the backbone's stages and the heads of the judgement say of images beside their references. ValueError
-        where there is no judgement.
-
-        Args:
-            test: the images.
-            reference: their references.
-            seen: what `Judgement.see` gives for the references, where that is known.
-        """
-        if self.judgement is None:
-            raise ValueError("these networks have no judgement: nothing is to be joined")
-        judgement = self.judgement
-        planes, other = judgement.see(test), judgement.see(reference) if seen is None else seen
-        compared = compare_stages(judgement, planes, other)
-        a, b = judgement.from_moments(other.moments), judgement.from_moments(planes.moments)
-        worse = JudgedPair(a, b, judgement.local_relation(other.moments, planes.moments)).margins().clamp_min(0)
-        return Evidence(torch.cat([compared.distances, worse / LEVELS_PER_SEVERITY], 1), compared.activity)
+            inputs = (*compared, maps, scorer.visibility, scorer.weight)
+            return LocalReferenceQuality(maps, scorer, LocalQuality(*in_parts(self._join_reference, inputs, 1, 0)))
 
     def quality(self, sums: ReferenceSums) -> Float[Tensor, " b"]:
         """Quality in levels, <= 0, of pooled sums."""
@@ -174,6 +180,15 @@ class Networks(nn.Module):
             self.scoring.pair.margin(sums.pair),
             sums.kinds / sums.share,
         )
+
+    def _join_reference(
+        self, distances: Tensor, context: Tensor, maps: Tensor, visibility: Tensor, weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if self.reference_joint is None:
+            raise AssertionError("asked only where there is one")
+        found = joined_evidence(Evidence(distances, context), maps, LocalQuality(visibility, weight))
+        joined = self.reference_joint.local(found)
+        return joined.visibility, joined.weight
 
     def _reference_joint(self) -> ReferenceJoint | None:
         if self.judgement is None:

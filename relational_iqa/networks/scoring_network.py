@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, enlarge
+from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, enlarge, twice
 from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
+from relational_iqa.networks.in_parts import CELL_PX, in_parts
 from relational_iqa.networks.local_analysis import halves, pool, window, with_margin
 from relational_iqa.networks.similarity_maps import SimilarityMaps, soft_root
 
@@ -164,14 +165,18 @@ class ReferenceScorer(nn.Module):
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], relation: Relation
     ) -> LocalQuality:
         """Local visibilities of `test` against `reference`; `relation` is that of (reference, test)."""
-        distances, cues = self._distances(test, reference, relation)
+        visibility, weight = in_parts(self._weigh, (test, reference, *_read(relation)), CELL_PX, margin=2)
+        return LocalQuality(visibility, weight)
+
+    def _weigh(self, test: Tensor, reference: Tensor, *relation: Tensor) -> tuple[Tensor, Tensor]:
+        _, types, even, *_ = relation
+        distances, cues = self._distances(test, reference, *relation)
         scaled = distances * self.gain
-        types = torch.softmax(pool(relation.type_logits, 2), 1)
-        hidden = self.context(torch.cat([cues, relation.even, types, torch.log1p(scaled)], 1))
+        hidden = self.context(torch.cat([cues, even, types, torch.log1p(scaled)], 1))
         gated = scaled * F.softplus(self.gates(hidden) + 0.54)
         visibility = F.conv2d(gated, F.softplus(self.mix)[:, :, None, None])
         weight = torch.exp(self.weight(hidden).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
-        return LocalQuality(enlarge(visibility, relation.maps), enlarge(weight, relation.maps))
+        return twice(visibility), twice(weight)
 
     def quality(self, sums: Sums) -> Float[Tensor, " b"]:
         """Pooled sums -> quality in levels, <= 0."""
@@ -184,19 +189,21 @@ class ReferenceScorer(nn.Module):
         quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(pooled_visibility(local.visibility))[:, None]
         return quality
 
-    def _distances(self, test: Tensor, reference: Tensor, relation: Relation) -> tuple[Tensor, Tensor]:
+    def _distances(
+        self, test: Tensor, reference: Tensor, maps: Tensor, types: Tensor, even: Tensor, energy_a: Tensor,
+        energy_b: Tensor, energy_d: Tensor, mean_d: Tensor,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Distances (B, inputs, H/8, W/8) >= 0, 0 where the images are equal, and cues of the reference."""
         similarity, cues = self.similarity(test, reference)
-        statistics = relation.statistics
         # Difference of each band against what is there to mask it (contrast masking).
-        masked = statistics.energy_d / (statistics.energy_a + statistics.energy_b + _MASKING)
-        planes = torch.cat([statistics.mean_d, enlarge(window(statistics.mean_d), statistics.mean_d)], 1).abs()
+        masked = energy_d / (energy_a + energy_b + _MASKING)
+        planes = torch.cat([mean_d, enlarge(window(mean_d), mean_d)], 1).abs()
         learned = []
         quarter, eighth = self.encoder(with_margin(torch.cat([reference, test])))
         for both in (pool(quarter, 2), eighth):
             x, y = halves(both)
             learned.append((x - y) ** 2 / ((x * x + y * y).mean(1, keepdim=True) + 0.1))
-        own = [masked, soft_root(masked), planes * planes, planes, *learned, pool(relation.maps.abs(), 2)]
+        own = [masked, soft_root(masked), planes * planes, planes, *learned, pool(maps.abs(), 2)]
         return torch.cat([similarity, *own], 1), cues
 
     @torch.no_grad()
@@ -204,8 +211,16 @@ class ReferenceScorer(nn.Module):
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], relation: Relation
     ) -> None:
         """Scales every distance to rms .7 on a first batch."""
-        distances, _ = self._distances(test, reference, relation)
+        distances, _ = self._distances(test, reference, *_read(relation))
         self.gain.copy_(0.7 / distances.square().mean((0, 2, 3)).sqrt().clamp_min(1e-4)[:, None, None])
+
+
+def _read(relation: Relation) -> tuple[Tensor, ...]:
+    """What the reference scorer takes of a relation."""
+    found = relation.statistics
+    return (
+        relation.maps, relation.types, relation.even, found.energy_a, found.energy_b, found.energy_d, found.mean_d,
+    )  # fmt: skip
 
 
 class PairScorer(nn.Module):
@@ -242,18 +257,21 @@ class PairScorer(nn.Module):
     def local(self, relation: Relation) -> LocalMargin:
         """Local margins of the pair (a, b) of `relation`."""
         statistics = relation.statistics
-        alone_a = self.alone(torch.cat([statistics.single_a, relation.encoded_a], 1))
-        alone_b = self.alone(torch.cat([statistics.single_b, relation.encoded_b], 1))
-        types = torch.softmax(pool(relation.type_logits, 2), 1)
-        features, odd_features = self.trunk(
-            statistics,
-            torch.cat([relation.even, types, (alone_a + alone_b) / 2], 1),
-            torch.cat([relation.odd, pool(relation.maps, 2), alone_b - alone_a], 1),
-        )
+
+        def see(single: Tensor, encoded: Tensor) -> tuple[Tensor]:
+            return (self.alone(torch.cat([single, encoded], 1)),)
+
+        (alone_a,) = in_parts(see, (statistics.single_a, relation.encoded_a), 2, margin=0)
+        (alone_b,) = in_parts(see, (statistics.single_b, relation.encoded_b), 2, margin=0)
+        sources = (relation.even, relation.types, relation.odd, relation.maps, alone_a, alone_b)
+        features, odd_features = self.trunk(statistics, sources, _even, _odd)
+        margin, weight, embedding = in_parts(self._decide, (features, odd_features), 2, margin=1)
+        return LocalMargin(margin, weight, embedding)
+
+    def _decide(self, features: Tensor, odd_features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         margin = LEVELS_PER_SEVERITY * torch.tanh(self.direction(odd_features)) * F.softplus(self.magnitude(features))
         weight = torch.exp(self.weight(features).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
-        like = relation.maps
-        return LocalMargin(enlarge(margin, like), enlarge(weight, like), enlarge(self.embed(odd_features), like))
+        return twice(margin), twice(weight), twice(self.embed(odd_features))
 
     def margin(self, sums: Sums) -> Float[Tensor, " b"]:
         """Pooled sums -> margin in levels: a blend of the mean and of the root of the signed mean square."""
@@ -271,6 +289,14 @@ class PairScorer(nn.Module):
     def calibrate(self, relation: Relation) -> None:
         """Data-dependent scales from a first batch."""
         self.trunk.calibrate(relation.statistics)
+
+
+def _even(even: Tensor, types: Tensor, odd: Tensor, maps: Tensor, alone_a: Tensor, alone_b: Tensor) -> Tensor:
+    return torch.cat([even, types, (alone_a + alone_b) / 2], 1)
+
+
+def _odd(even: Tensor, types: Tensor, odd: Tensor, maps: Tensor, alone_a: Tensor, alone_b: Tensor) -> Tensor:
+    return torch.cat([odd, pool(maps, 2), alone_b - alone_a], 1)
 
 
 class ScoringNetwork(nn.Module):

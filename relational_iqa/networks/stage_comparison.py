@@ -7,7 +7,7 @@ DISTS (Ding et al., IEEE TPAMI 2022, eq. 4 and 5), written by the difference, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from relational_iqa.networks.judgement import Judgement, StagePlanes
+from relational_iqa.networks.in_parts import in_parts
+from relational_iqa.networks.judgement import Judgement, Seen
 
 _FLOOR = 0.01  # of the variance of a channel in photographs: below that two windows are equally flat
 
@@ -34,17 +35,26 @@ class StageComparison(NamedTuple):
     activity: Float[Tensor, "b stages h w"]
 
 
-def compare_stages(judgement: Judgement, test: StagePlanes, reference: StagePlanes) -> StageComparison:
+def compare_stages(judgement: Judgement, test: Seen, reference: Seen) -> StageComparison:
     """Compares test images with their references.
 
     Args:
         judgement: whose stages they are.
         test: what its backbone sees of the test images.
         reference: what it sees of the references.
+
+    Raises:
+        ValueError: for test images that were seen without their references.
     """
-    around = [F.avg_pool2d(part, 3, 1, 1, count_include_pad=False) for part in (test.moments, reference.moments)]
-    apart = F.avg_pool2d(judgement.apart(test, reference), 3, 1, 1, count_include_pad=False)
-    (mean_x, square_x), (mean_y, square_y) = (part.chunk(2, 1) for part in around)
+    if test.apart is None:
+        raise ValueError("the test images were seen without their references")
+    inputs = (test.moments, reference.moments, test.apart)
+    return StageComparison(*in_parts(partial(_compared, judgement), inputs, 1, margin=1))
+
+
+def _compared(judgement: Judgement, test: Tensor, reference: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+    test, reference, apart = (F.avg_pool2d(part, 3, 1, 1, count_include_pad=False) for part in (test, reference, apart))
+    (mean_x, square_x), (mean_y, square_y) = (part.chunk(2, 1) for part in (test, reference))
     variance_x, variance_y = (
         (second - first.square()).clamp_min(0) for first, second in ((mean_x, square_x), (mean_y, square_y))
     )
@@ -52,10 +62,11 @@ def compare_stages(judgement: Judgement, test: StagePlanes, reference: StagePlan
     structure = (apart - step).clamp_min(0) / (variance_x + variance_y + _FLOOR)
     zero = (judgement.channel_mean * judgement.channel_scale)[:, None, None]
     mean = step / ((mean_x + zero).square() + (mean_y + zero).square() + _FLOOR)
-    channels = [plane.shape[1] for plane in test.planes]
-    structure, mean, variance = (_by_stage(values, channels) for values in (structure, mean, variance_y))
-    return StageComparison(torch.cat([structure, mean], 1), torch.log(variance + _FLOOR))
+    structure, mean, variance = (_by_stage(judgement, values) for values in (structure, mean, variance_y))
+    return torch.cat([structure, mean], 1), torch.log(variance + _FLOOR)
 
 
-def _by_stage(values: Tensor, channels: Sequence[int]) -> Tensor:
-    return torch.cat([part.mean(1, keepdim=True) for part in values.split(list(channels), 1)], 1)
+def _by_stage(judgement: Judgement, values: Tensor) -> Tensor:
+    channels = judgement.stages.channels
+    parts = values.split([*channels, *channels[: judgement.architecture.half_taps]], 1)
+    return torch.cat([part.mean(1, keepdim=True) for part in parts], 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,15 +17,21 @@ from torch import Tensor, nn
 
 from distortion_engine.catalog import AXES
 from distortion_engine.errors import UsageError
-from relational_iqa.networks.blocks import PatchEncoder, Stem
+from relational_iqa.networks.blocks import PatchEncoder, Stem, enlarge
 from relational_iqa.networks.joint_margin import PairSums, PairVerdict
-from relational_iqa.networks.judgement import CELL_PX, JudgementSums, StagePlanes
+from relational_iqa.networks.judgement import CELL_PX, JudgementSums
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.networks.reference_joint import ReferenceSums
+from relational_iqa.networks.reference_joint import Evidence, ReferenceSums
 from relational_iqa.networks.similarity_maps import SimilarityMaps
+from relational_iqa.tiling.memory import give_back_freed_memory
 
+PAIR_BYTES = 98
+"""What the networks take on a CPU for a pixel of a tile of a pair, beside the images; measured."""
+REFERENCE_BYTES = 175
+"""The same of two images and their reference."""
+_LARGE_PX = 2_000_000
 _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
 
 
@@ -92,23 +98,48 @@ class NetworkInference:
             b: the other images, of the same size.
             share: how much each cell counts in the sums, 0 to 1, for all images or for each.
         """
+        networks = self._networks
         with self._precision():
-            local = self._networks.local_pair(a, b)
-        return PairTileResult(local.maps, local.placed(), local.margin.weight, local.sums(share))
+            judged, margins = None, None
+            if networks.judgement is not None:
+                # What leaves the tile is taken at once: the moments of every cell take memory.
+                found = networks.judged_pair(a, b)
+                judged, margins = found.sums(pool(share, CELL_PX // STRIDE)), found.margins()
+                del found
+                _between_halves(a)
+            local = networks.related_pair(a, b)
+        placed = (
+            local.margin.margin
+            if margins is None
+            else torch.cat([enlarge(margins, local.maps), local.margin.margin], 1)
+        )
+        sums = replace(local.sums(share), judged=judged)
+        return PairTileResult(local.maps, placed, local.margin.weight, sums)
 
     def against(
         self,
         test: Float[Tensor, "b 3 h w"],
         reference: Float[Tensor, "b 3 h w"],
         share: Float[Tensor, "_ 1 h//4 w//4"],
-        seen: StagePlanes | None = None,
+        compared: Evidence | None = None,
     ) -> TileResult:
-        """M(reference, test), local quality (<= 0) and weight; otherwise as `pair`. `seen` is what the judgement's
-        backbone sees of the references, where that is known."""
+        """M(reference, test), local quality (<= 0) and weight; otherwise as `pair`. `compared` is what `compare_stages`
+        gives; None where there is no judgement."""
         with self._precision():
-            local = self._networks.local_quality(test, reference, seen)
+            local = self._networks.related_quality(test, reference, compared)
             quality = self._networks.quality_map(local)
         return TileResult(local.maps, quality.float(), local.scorer.weight, local.sums(share))
+
+    def compare_stages(
+        self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"]
+    ) -> Sequence[Evidence | None]:
+        """What the judgement says of images beside their reference, which it sees once."""
+        if self._networks.judgement is None:
+            return [None] * len(tests)
+        with self._precision():
+            found = self._networks.stages_compared(tests, reference)
+        _between_halves(reference)
+        return found
 
     def alone_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
@@ -145,7 +176,8 @@ class NetworkInference:
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
         """Tiles of a test image and its reference -> M(reference, test), local quality and weight; sums for the
         quality."""
-        found = self.against(tiles[0], tiles[1], share)
+        (compared,) = self.compare_stages(tiles[:1], tiles[1])
+        found = self.against(tiles[0], tiles[1], share, compared)
         return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
     def both_against_on_tiles(
@@ -153,9 +185,10 @@ class NetworkInference:
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
         """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], and what it lacks more, see
         `has_and_lacks`; local margin and mean weight; sums for the qualities of a and b."""
-        judgement = self._networks.judgement
-        seen = None if judgement is None else judgement.see(tiles[2])
-        first, second = (self.against(tile, tiles[2], share, seen) for tile in tiles[:2])
+        compared = self.compare_stages(tiles[:2], tiles[2])
+        first, second = (
+            self.against(tile, tiles[2], share, found) for tile, found in zip(tiles[:2], compared, strict=True)
+        )
         maps, local = has_and_lacks(second.maps) - has_and_lacks(first.maps), first.local - second.local
         return torch.cat([maps, local, (first.weight + second.weight) / 2], 1)[0], (first.sums, second.sums)
 
@@ -188,6 +221,12 @@ def has_and_lacks(maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k_and_two_
     parts = [maps[:, k : k + 1] if axis.two_sided else maps[:, k : k + 1].clamp_min(0) for k, axis in enumerate(AXES)]
     lacks = [(-maps[:, k : k + 1]).clamp_min(0) for k, axis in enumerate(AXES) if axis.two_sided]
     return torch.cat([*parts, *lacks], 1)
+
+
+def _between_halves(tile: Tensor) -> None:
+    """Gives back what the judgement has left in the heap, before the rest takes more."""
+    if tile.shape[-2] * tile.shape[-1] > _LARGE_PX:
+        give_back_freed_memory()
 
 
 @contextmanager

@@ -27,22 +27,20 @@ from relational_iqa.results.ranking import pairs_of
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.devices import find_device, find_precision
-from relational_iqa.systems.network_inference import NetworkInference
+from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
 from relational_iqa.systems.noticing import notice
 from relational_iqa.systems.visible_tiles import visible_difference_alone, with_visible_difference
 from relational_iqa.tiling.aligned_images import align_images, align_mask
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source, StoredImage, open_image
 from relational_iqa.tiling.tile_geometry import GRID_PX, PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
-from relational_iqa.tiling.tile_runner import NETWORK_BYTES, WHOLE_PX, TileRunner
+from relational_iqa.tiling.tile_runner import WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
 from relational_iqa.viewing.tensor_images import check_images
 from relational_iqa.viewing.visibility import REACH_PX, visible_difference
 
 Input = Source | StoredImage
 VISIBLE_HALO_PX = -(-REACH_PX // GRID_PX) * GRID_PX
-JUDGEMENT_BYTES = 340
-"""What networks with a judgement take for a pixel of a tile; measured."""
 
 
 def load(weights: str | Path | None = None, device: str = "cpu", precision: str = "float32") -> RelationalIQA:
@@ -88,8 +86,7 @@ class RelationalIQA:
     ) -> None:
         self._networks = NetworkInference(networks, dtype)
         self.device = self._networks.device
-        network_bytes = NETWORK_BYTES if networks.judgement is None else JUDGEMENT_BYTES
-        self._tiler = TileRunner(tile_px, whole_px, self.device, network_bytes)
+        self._tiler = TileRunner(tile_px, whole_px, self.device)
         self.meta = dict(meta)
 
     # -- what users call -------------------------------------------------------------------------------------------
@@ -131,7 +128,7 @@ class RelationalIQA:
             region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
         if reference is None:
             function = with_visible_difference(self._networks.pair_on_tiles)
-            of_pair = self._tiler.run(images, function, PAIR_HALO_PX, region=region)
+            of_pair = self._tiler.run(images, function, PAIR_HALO_PX, region=region, network_bytes=PAIR_BYTES)
             (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
             verdict = self._networks.verdict(of_pair_sums)
             margin, confidence = verdict.margin, verdict.confidence
@@ -139,7 +136,7 @@ class RelationalIQA:
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             both = with_visible_difference(self._networks.both_against_on_tiles)
-            tiled = self._tiler.run(images, both, REFERENCE_HALO_PX, region=region)
+            tiled = self._tiler.run(images, both, REFERENCE_HALO_PX, region=region, network_bytes=REFERENCE_BYTES)
             (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
             quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
             margin, confidence = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
@@ -187,7 +184,9 @@ class RelationalIQA:
         """
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels, True)
-        tiled = self._tiler.run(images, self._networks.against_on_tiles, REFERENCE_HALO_PX)
+        tiled = self._tiler.run(
+            images, self._networks.against_on_tiles, REFERENCE_HALO_PX, network_bytes=REFERENCE_BYTES
+        )
         found = _maps_of(tiled.maps, images[0])
         return Score(
             quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
@@ -290,7 +289,7 @@ class RelationalIQA:
         """M(a, b) of one pair, without a reference; channel order of `AXES`. Raises ImageError, see `check_images`."""
         check_images(False, a=a, b=b)
         images = [StoredImage(a.float(), "a"), StoredImage(b.float(), "b")]
-        tiled = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX)
+        tiled = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX, network_bytes=PAIR_BYTES)
         return _full(torch.from_numpy(tiled.maps)[None, -2 - len(AXES) : -2], a)[0].to(self.device)
 
     @torch.inference_mode()
@@ -323,7 +322,9 @@ class RelationalIQA:
         self, tests: Float[Tensor, "b 3 h w"], references: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, " b"]:
         """Qualities of images against their references. Raises ImageError, see `check_images`."""
-        return self._networks.quality(self._networks.against(*self._batch(tests=tests, references=references)).sums)
+        test, reference, inside = self._batch(tests=tests, references=references)
+        (compared,) = self._networks.compare_stages([test], reference)
+        return self._networks.quality(self._networks.against(test, reference, inside, compared).sums)
 
     @torch.inference_mode()
     def margin_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
@@ -355,7 +356,10 @@ class RelationalIQA:
 
     def _against(self, image: StoredImage, reference: StoredImage) -> ReferenceSums:
         function = self._networks.against_on_tiles
-        return self._tiler.run([image, reference], function, REFERENCE_HALO_PX, want_maps=False).sums[0]
+        tiled = self._tiler.run(
+            [image, reference], function, REFERENCE_HALO_PX, want_maps=False, network_bytes=REFERENCE_BYTES
+        )
+        return tiled.sums[0]
 
     def _order_confidences(self, sums: Sequence[ReferenceSums]) -> np.ndarray | None:
         confidences = np.full((len(sums), len(sums)), 0.5)
@@ -369,7 +373,7 @@ class RelationalIQA:
     def _margin(self, a: StoredImage, b: StoredImage) -> tuple[float, float | None, float]:
         """Margin, confidence and visible difference, without maps."""
         function = with_visible_difference(self._networks.pair_on_tiles)
-        tiled = self._tiler.run([a, b], function, PAIR_HALO_PX, want_maps=False).sums[0]
+        tiled = self._tiler.run([a, b], function, PAIR_HALO_PX, want_maps=False, network_bytes=PAIR_BYTES).sums[0]
         verdict = self._networks.verdict(tiled.sums[0])
         confidence = None if verdict.confidence is None else float(verdict.confidence)
         return float(verdict.margin), confidence, float(tiled.difference)

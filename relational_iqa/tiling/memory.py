@@ -17,6 +17,7 @@ from typing import Any
 # Of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # of torch
+_ARENA_MAX = -8
 _KEPT_BYTES = 64 << 20
 _APART_BYTES = 16 << 20
 
@@ -43,7 +44,8 @@ def keep_freed_memory() -> bool:
     images need no more memory.
     """
     global _kept
-    _kept = _set(_M_MMAP_THRESHOLD, _KEPT_BYTES) and _set(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    _set(_ARENA_MAX, 2)
+    _kept = _set(_M_MMAP_THRESHOLD, _KEPT_BYTES) and _set(_M_TRIM_THRESHOLD, 16 * _KEPT_BYTES)
     return _kept
 
 

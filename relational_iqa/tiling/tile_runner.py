@@ -29,10 +29,11 @@ WHOLE_PX = 2_200_000
 """An image up to here is one tile: nothing is computed twice."""
 MEMORY_BYTES = 1_500_000_000
 """What a process that compares may take: tiles are as large as that leaves room for."""
-_PROCESS_BYTES = 500_000_000  # Python, torch, weights, and rows of large images and maps while a tile is read; measured
-NETWORK_BYTES = 280
-"""What the networks take for a pixel of a tile; measured."""
-_IMAGE_BYTES = 40  # of each image for a pixel of a tile; measured
+# Python, torch, weights, rows of large images and maps while a tile is read, and blocks in work; measured.
+_PROCESS_BYTES = 500_000_000
+NETWORK_BYTES = 340
+"""What networks take for a pixel of a tile that they see as a whole, beside the images; measured."""
+_IMAGE_BYTES = 16  # of each image for a pixel of a tile; measured
 _MAPS_BYTES = 23 * 4 / CELL_PX**2  # a pixel of the image
 
 
@@ -71,13 +72,11 @@ class TileRunner:
         tile_px: side of the core of a tile, None for the largest that MEMORY_BYTES allows.
         whole_px: an image of at most this many pixels is one tile.
         device: where tiles are computed.
-        network_bytes: what the function takes for a pixel of a tile, beside the images.
     """
 
     tile_px: int | None
     whole_px: int
     device: torch.device
-    network_bytes: int = NETWORK_BYTES
 
     def run(
         self,
@@ -87,6 +86,7 @@ class TileRunner:
         *,
         region: StoredImage | None = None,
         want_maps: bool = True,
+        network_bytes: int = NETWORK_BYTES,
     ) -> TiledResult[Parts]:
         """Runs `function` over all tiles of images of one size.
 
@@ -97,6 +97,7 @@ class TileRunner:
             halo_px: width of the halo, at least the reach of the function.
             region: an image, white where pixels count; None where all do.
             want_maps: whether the maps are kept.
+            network_bytes: what the function takes for a pixel of a tile on a CPU, beside the images.
 
         Raises:
             ImageError: for a region that is black everywhere.
@@ -107,7 +108,8 @@ class TileRunner:
         size = (padded_size(height), padded_size(width))
         maps: np.ndarray | None = None
         sums: list[tuple[Parts, ...]] = []
-        cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images, self.network_bytes))
+        needed = network_bytes if self.device.type == "cpu" else NETWORK_BYTES
+        cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images, needed))
         tiles = list(tiles_of(*size, cores, halo_px, self.whole_px))
         with large_blocks_apart() if len(tiles) > 1 else nullcontext():
             for tile in tiles:

@@ -91,7 +91,7 @@ def evidence_of_sets(networks: Networks, sets: StoredSets) -> EvidenceRows:
         tests, references = images[1:], images[:1].expand_as(images[1:])
         relation = networks.distortion(references, tests)
         local = scorer.local(tests, references, relation)
-        evidence = joined_evidence(networks.stages_compared(tests, references), relation.maps, local)
+        evidence = joined_evidence(networks.stages_compared([tests], references)[0], relation.maps, local)
         kinds = np.abs(np.array(sets.fields[number]).astype(np.float32)).mean((2, 3))[1:] / 127
         found.append(
             EvidenceRows(

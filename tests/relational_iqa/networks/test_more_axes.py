@@ -58,7 +58,9 @@ def test_scorers_take_the_maps_of_old_axes_as_before(cores: tuple[Core, Core]):
     # The same relation for more axes: nothing is known of the new ones.
     maps, logits = torch.zeros(1, len(MORE), *old.maps.shape[-2:]), torch.full((1, len(MORE) + 1, 16, 16), -1e4)
     maps[:, KEPT], logits[:, [*KEPT, -1]] = old.maps, old.type_logits
-    new = type(old)(**{**vars(old), "maps": maps, "direction": maps, "type_logits": logits})
+    types = torch.zeros(1, len(MORE) + 1, *old.types.shape[-2:])
+    types[:, [*KEPT, -1]] = old.types
+    new = type(old)(**{**vars(old), "maps": maps, "types": types, "direction": maps, "type_logits": logits})
     torch.testing.assert_close(
         after.scoring.reference.local(b, a, new).visibility, before.scoring.reference.local(b, a, old).visibility
     )

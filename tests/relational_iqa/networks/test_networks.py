@@ -13,7 +13,7 @@ from relational_iqa.networks.blocks import Stem
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.local_analysis import STRIDE, Analysis, analysis_filters, opponent
-from relational_iqa.networks.pair_statistics import PairStatistics
+from relational_iqa.networks.pair_statistics import GridStatistics, PairStatistics
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 from relational_iqa.tiling.tile_geometry import HALO_PX
@@ -189,12 +189,17 @@ def test_trunk_is_odd_in_its_odd_input_and_its_even_features_never_see_it(pair: 
     found = statistics(*pair)
     trunk = EvenOddTrunk(statistics.channels, even=4, odd=2, width=16, deep=24, odd_width=8)
     even, odd = torch.randn(2, 4, 10, 12), torch.randn(2, 2, 10, 12)
-    features, signed = trunk(found, even, odd)
+
+    def enter(trunk_input: GridStatistics, odd: Tensor) -> tuple[Tensor, Tensor]:
+        features, signed = trunk(trunk_input, (even, odd), lambda even, odd: even, lambda even, odd: odd)
+        return features, signed
+
+    features, signed = enter(found, odd)
     turned = replace(found, odd8=-found.odd8, odd16=-found.odd16)
-    features_back, signed_back = trunk(turned, even, -odd)
+    features_back, signed_back = enter(turned, -odd)
     assert torch.equal(features, features_back) and torch.equal(signed, -signed_back) and signed.any()
     nothing = replace(found, odd8=0 * found.odd8, odd16=0 * found.odd16)
-    assert not trunk(nothing, even, 0 * odd)[1].any()
+    assert not enter(nothing, 0 * odd)[1].any()
 
 
 def test_relation_is_odd_where_it_has_a_sign_and_even_elsewhere(
@@ -204,7 +209,7 @@ def test_relation_is_odd_where_it_has_a_sign_and_even_elsewhere(
     there, back = random_networks.distortion(a, b), random_networks.distortion(b, a)
     for name in ("maps", "direction", "odd"):
         assert torch.equal(getattr(there, name), -getattr(back, name)) and getattr(there, name).any(), name
-    for name in ("type_logits", "magnitude", "even"):
+    for name in ("types", "type_logits", "magnitude", "even"):
         assert torch.equal(getattr(there, name), getattr(back, name)), name
     assert there.maps.abs().max() <= 1 and there.magnitude.min() >= 0 and there.direction.abs().max() <= 1
     assert there.maps.shape == (2, random_networks.distortion.axes, 20, 24)

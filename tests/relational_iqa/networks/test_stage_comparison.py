@@ -32,13 +32,13 @@ def picture(seed: int, count: int = 1) -> Tensor:
 
 def test_distances_and_activity_are_those_of_their_formulas(judgement: Judgement):
     test, reference = picture(1), picture(2)
-    planes, other = judgement.see(test), judgement.see(reference)
-    found = compare_stages(judgement, planes, other)
+    found = compare_stages(judgement, *judgement.see([test], reference))
     assert found.distances.shape == (1, 2 * STAGES, 4, 5) and found.activity.shape == (1, STAGES, 4, 5)
     # The first stage, of stride 2, around the cell (1, 2): 3 x 3 cells are 24 x 24 of its places.
-    count = planes.planes[0].shape[1]
+    planes, other = judgement.stages(test, 1)[0], judgement.stages(reference, 1)[0]
+    count = planes.shape[1]
     shift, scale = judgement.channel_mean[:count, None, None], judgement.channel_scale[:count, None, None]
-    x, y = (((seen.planes[0][0] - shift) * scale)[:, 0:24, 8:32].double().flatten(1) for seen in (planes, other))
+    x, y = (((plane[0] - shift) * scale)[:, 0:24, 8:32].double().flatten(1) for plane in (planes, other))
     covariance = ((x - x.mean(1, keepdim=True)) * (y - y.mean(1, keepdim=True))).mean(1)
     variances = x.var(1, correction=0) + y.var(1, correction=0)
     structure = (1 - (2 * covariance + 0.01) / (variances + 0.01)).mean()
@@ -55,7 +55,7 @@ def test_equal_places_have_exactly_no_distance_and_others_do(judgement: Judgemen
     reference = picture(3)
     test = reference.clone()
     test[..., 64:] = 1 - test[..., 64:]
-    found = compare_stages(judgement, judgement.see(test), judgement.see(reference)).distances
+    found = compare_stages(judgement, *judgement.see([test], reference)).distances
     assert (found[..., 0] == 0).all() and (found[..., 4] > 0.01).all()
-    same = compare_stages(judgement, judgement.see(reference), judgement.see(reference.clone())).distances
+    same = compare_stages(judgement, *judgement.see([reference], reference.clone())).distances
     assert (same == 0).all()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from relational_iqa.systems.pixel_perfect import JUDGEMENT_BYTES
+from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES
 from relational_iqa.tiling.stored_image import StoredImage, open_image
 from relational_iqa.tiling.tile_geometry import (
     CELL_PX,
@@ -97,14 +97,19 @@ def flat_images(count: int, height: int) -> list[StoredImage]:
 
 def test_tiles_shrink_where_networks_take_more_for_a_pixel():
     images = flat_images(2, 3008)
-    usual, judged = tile_px_within(images), tile_px_within(images, JUDGEMENT_BYTES)
-    assert judged == pytest.approx(usual * (NETWORK_BYTES + 2 * 40) / (JUDGEMENT_BYTES + 2 * 40))
+    whole, parted = tile_px_within(images), tile_px_within(images, PAIR_BYTES)
+    assert whole == pytest.approx(parted * (PAIR_BYTES + 2 * 16) / (NETWORK_BYTES + 2 * 16))
 
 
-@pytest.mark.parametrize(("count", "halo_px"), [(2, PAIR_HALO_PX), (3, REFERENCE_HALO_PX)])
-def test_tiles_shrink_with_images_in_memory_so_that_memory_stays_bounded(count: int, halo_px: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "halo_px", "network_bytes"),
+    [(2, PAIR_HALO_PX, PAIR_BYTES), (3, REFERENCE_HALO_PX, REFERENCE_BYTES), (3, REFERENCE_HALO_PX, NETWORK_BYTES)],
+)
+def test_tiles_shrink_with_images_in_memory_so_that_memory_stays_bounded(
+    count: int, halo_px: int, network_bytes: int
+) -> None:
     heights = (1504, 3008, 4512, 6000)
-    budgets = [tile_px_within(flat_images(count, height)) for height in heights]
+    budgets = [tile_px_within(flat_images(count, height), network_bytes) for height in heights]
     assert budgets == sorted(budgets, reverse=True) and budgets[0] > 1500**2
     for height, most_px in zip(heights, budgets, strict=True):
         tall, wide = best_tile(padded_size(height), padded_size(height * 4 // 3), halo_px, most_px)
@@ -112,7 +117,8 @@ def test_tiles_shrink_with_images_in_memory_so_that_memory_stays_bounded(count: 
         for tile in tiles_of(padded_size(height), padded_size(height * 4 // 3), (tall, wide), halo_px, whole_px=0):
             top, left, bottom, right = tile.outer
             # images, tile with what the networks need for it, Python
-            taken = count * 3 * height * height * 4 / 3 + 360 * (bottom - top) * (right - left) + 5e8
+            needed = network_bytes + 16 * count
+            taken = count * 3 * height * height * 4 / 3 + needed * (bottom - top) * (right - left) + 5e8
             assert taken <= MEMORY_BYTES
 
 
