@@ -12,7 +12,7 @@ jobs                        what long jobs need: whole files, one writer, progre
 from distortion_engine.former_paths import keep_importable
 
 # Changes whenever the same recipe or seed would give other bytes.
-ENGINE_VERSION = "1.4"
+ENGINE_VERSION = "1.5"
 
 keep_importable(
     {

@@ -85,6 +85,7 @@ _halo = joined(uniform(radius_px=(4.0, 10.0)), _channels)
 _guided = choice(radius_px=(2.0, 3.0, 4.0))
 _grain = uniform(grain_px=(0.6, 1.6))
 _chroma_grain = uniform(grain_px=(0.3, 1.5))
+_developed = uniform(grain_px=(0.4, 1.1), blotch_px=(0.6, 4.0), colour=(0.2, 1.0))
 _side = uniform(side_px=(8.0, 24.0))
 _wavelength = uniform(wavelength_px=(16.0, 48.0))
 _glare = uniform(glare_px=(8.0, 24.0))
@@ -126,6 +127,8 @@ _ROWS: tuple[Distortion, ...] = (
                noise.multiplicative_noise, none, seeded=True, source="KADID 14, TID 19, Re-IQA 11"),
     Distortion("raw_noise", "noise", +1, "std at white", (0.025, 0.05, 0.085, 0.14, 0.22),
                noise.raw_noise, none, seeded=True, source="Foi et al. 2008"),
+    Distortion("developed_noise", "noise", +1, "std of luma at white", (0.014, 0.027, 0.043, 0.07, 0.13),
+               noise.developed_noise, _developed, seeded=True, source="Nam et al. 2016"),
     Distortion("high_frequency_noise", "noise", +1, "std", (0.025, 0.05, 0.085, 0.13, 0.2),
                noise.high_frequency_noise, none, seeded=True, source="TID 5"),
     Distortion("film_grain", "noise", +1, "std in mid-tones", (0.02, 0.04, 0.07, 0.11, 0.17),

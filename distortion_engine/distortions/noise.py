@@ -1,4 +1,5 @@
-"""Noise: additive, signal-dependent, spatially coloured, hidden in texture, in chroma only, and impulses.
+"""Noise: additive, signal-dependent, of a developed raw file, spatially coloured, hidden in texture, in chroma only, and
+impulses.
 
 Each draws one field of unit noise whatever the amount, so the levels of a ladder share their noise and are nested.
 """
@@ -46,6 +47,29 @@ def raw_noise(image: Image, amount: float, generator: Generator) -> Image:
     light = to_linear(image)
     deviation = amount * torch.sqrt(light + READ_NOISE**2)
     return from_linear(light + deviation * unit_normal(image.shape, generator, image))
+
+
+@distortion
+def developed_noise(
+    image: Image, amount: float, generator: Generator, *, grain_px: float, blotch_px: float, colour: float
+) -> Image:
+    """Sensor noise as the camera's processing leaves it: demosaicing, noise reduction and scaling have made grain of
+    luma and larger blotches of colour (Nam et al. 2016); amount = standard deviation of its luma at white.
+
+    Args:
+        image: in sRGB.
+        amount: in linear light.
+        generator: of the fields.
+        grain_px: standard deviation of the Gaussian that correlates luma.
+        blotch_px: of that which correlates colour.
+        colour: standard deviation of Cb and of Cr over that of luma.
+    """
+    field = unit_normal(image.shape, generator, image)
+    grain = gaussian(field[:1], grain_px) / gaussian_energy(grain_px)
+    cb, cr = gaussian(field[1:], blotch_px) * (colour / gaussian_energy(blotch_px))
+    light = to_linear(image)
+    deviation = amount * torch.sqrt(light + READ_NOISE**2)
+    return from_linear(light + deviation * with_chroma(grain.expand_as(image), cb, cr))
 
 
 @distortion
