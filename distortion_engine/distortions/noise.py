@@ -1,5 +1,5 @@
-"""Noise: additive, signal-dependent, of a developed raw file, spatially coloured, hidden in texture, in chroma only, and
-impulses.
+"""Noise: additive, signal-dependent, of a camera's processing, spatially coloured, hidden in texture, in chroma only,
+and impulses.
 
 Each draws one field of unit noise whatever the amount, so the levels of a ladder share their noise and are nested.
 """
@@ -53,15 +53,15 @@ def raw_noise(image: Image, amount: float, generator: Generator) -> Image:
 def developed_noise(
     image: Image, amount: float, generator: Generator, *, grain_px: float, blotch_px: float, colour: float
 ) -> Image:
-    """Sensor noise as the camera's processing leaves it: demosaicing, noise reduction and scaling have made grain of
-    luma and larger blotches of colour (Nam et al. 2016); amount = standard deviation of its luma at white.
+    """Sensor noise as a camera's processing leaves it: demosaicing, noise reduction and scaling make grain of luma and
+    larger blotches of colour of it (Nam et al. 2016); amount = standard deviation of its luma at white.
 
     Args:
-        image: in sRGB.
-        amount: in linear light.
-        generator: of the fields.
-        grain_px: standard deviation of the Gaussian that correlates luma.
-        blotch_px: of that which correlates colour.
+        image: (3, H, W) in sRGB.
+        amount: in linear light; at other values the noise is that of `raw_noise`, times sqrt(light + READ_NOISE**2).
+        generator: of the three fields, of luma, Cb and Cr.
+        grain_px: standard deviation of the Gaussian that correlates luma, in px.
+        blotch_px: standard deviation of the Gaussian that correlates Cb and Cr, in px.
         colour: standard deviation of Cb and of Cr over that of luma.
     """
     field = unit_normal(image.shape, generator, image)

@@ -95,8 +95,20 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "distortion_engine/distortions/noise.py",
-        "torch.sqrt(light + READ_NOISE**2)",
-        "torch.sqrt(light)",
+        "torch.sqrt(light + READ_NOISE**2)\n    return from_linear(light + deviation * unit_normal(",
+        "torch.sqrt(light)\n    return from_linear(light + deviation * unit_normal(",
+        ("tests/distortion_engine/distortions/test_noise_formulas.py",),
+    ),
+    Mutant(
+        "distortion_engine/distortions/noise.py",
+        "torch.sqrt(light + READ_NOISE**2)\n    return from_linear(light + deviation * with_chroma(",
+        "light\n    return from_linear(light + deviation * with_chroma(",
+        ("tests/distortion_engine/distortions/test_noise_formulas.py",),
+    ),
+    Mutant(
+        "distortion_engine/distortions/noise.py",
+        "(colour / gaussian_energy(blotch_px))",
+        "(colour / gaussian_energy(grain_px))",
         ("tests/distortion_engine/distortions/test_noise_formulas.py",),
     ),
     Mutant(

@@ -66,7 +66,7 @@ def test_every_snippet_of_the_page_runs_and_gives_what_it_says(
     item = names["item"]
     assert item.images.shape == (5, 3, 64, 64) and item.images.dtype == torch.uint8
     assert item.fields.shape == (5, len(AXES), 64, 64) and item.ranks[0] == -1
-    assert len(names["DISTORTIONS"]) == 73 and len(AXES) == 18
+    assert len(names["DISTORTIONS"]) == 74 and len(AXES) == 18
     assert names["ssim_map"](names["batch_b"], names["references"]).shape == (1, 1, height, width)
 
 

@@ -35,12 +35,12 @@ def test_both_paths_draw_the_same_picture(name: str) -> None:
 
 HAVE_GRADIENTS = (
     "gaussian_blur lens_blur motion_blur sharpen halo_sharpen pixelate resize_bilinear resize_bicubic resize_lanczos "
-    "white_noise multiplicative_noise raw_noise film_grain chroma_noise impulse_noise dead_pixels guided_smooth "
-    "brighten gamma_up mean_shift_up overexpose darken mean_shift_down low_light vignetting contrast_up contrast_curve "
-    "contrast_down saturate desaturate hue_rotate_warm hue_rotate_cool white_balance_warm white_balance_cool "
-    "tint_green tint_magenta ghosting foreign_patches scratches dropped_lines "
-    "color_diffusion chroma_shift radial_fringing demosaic_errors jitter wobble displaced_patches color_blocks "
-    "checkerboard haze veiling_glare denoise masked_noise comfort_noise"
+    "white_noise multiplicative_noise raw_noise developed_noise film_grain chroma_noise impulse_noise dead_pixels "
+    "guided_smooth brighten gamma_up mean_shift_up overexpose darken mean_shift_down low_light vignetting contrast_up "
+    "contrast_curve contrast_down saturate desaturate hue_rotate_warm hue_rotate_cool white_balance_warm "
+    "white_balance_cool tint_green tint_magenta ghosting foreign_patches scratches dropped_lines color_diffusion "
+    "chroma_shift radial_fringing demosaic_errors jitter wobble displaced_patches color_blocks checkerboard haze "
+    "veiling_glare denoise masked_noise comfort_noise"
 ).split()
 
 

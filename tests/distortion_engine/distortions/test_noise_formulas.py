@@ -46,6 +46,51 @@ def test_raw_noise_has_the_variance_of_shot_and_read_noise_in_linear_light():
     assert difference(noise.raw_noise(SOFT, 0.03, seeded()), from_linear(noisy)) < 2 * TABLES
 
 
+def test_developed_noise_is_grain_of_luma_and_blotches_of_colour_in_linear_light():
+    light, field = to_linear(array(SOFT)), normal(3)
+    grain, (blue, red) = blotches(field[:1], 0.7)[0], 0.6 * blotches(field[1:], 2.5)
+    colours = np.stack([grain + 1.402 * red, grain - 0.344136 * blue - 0.714136 * red, grain + 1.772 * blue])
+    noisy = light + 0.03 * np.sqrt(light + 0.05**2) * colours
+    result = noise.developed_noise(SOFT, 0.03, seeded(), grain_px=0.7, blotch_px=2.5, colour=0.6)
+    assert difference(result, from_linear(noisy)) < 2 * TABLES
+
+
+def developed(code: float, amount: float, grain_px: float, blotch_px: float, colour: float) -> np.ndarray:
+    """Luma, Cb and Cr, (3, H, W), of what developed noise adds to the linear light of an even grey."""
+    flat = torch.full((3, 320, 320), code)
+    result = noise.developed_noise(flat, amount, seeded(), grain_px=grain_px, blotch_px=blotch_px, colour=colour)
+    change = to_linear(array(result)) - to_linear(array(flat))
+    tone = luma(change)
+    return np.stack([tone, (change[2] - tone) / 1.772, (change[0] - tone) / 1.402])
+
+
+@pytest.mark.parametrize(("grain_px", "blotch_px", "colour"), [(0.5, 0.8, 1.0), (1.0, 1.5, 0.5), (0.4, 3.0, 0.3)])
+def test_developed_noise_has_the_deviation_and_the_correlation_it_was_asked_for(
+    grain_px: float, blotch_px: float, colour: float
+):
+    planes = developed(0.7, 0.02, grain_px, blotch_px, colour)
+    deviation = 0.02 * np.sqrt(to_linear(np.array(0.7)) + 0.05**2)
+    assert planes.std(axis=(1, 2)) == pytest.approx(deviation * np.array([1.0, colour, colour]), rel=0.04)
+    for plane, sigma_px in zip(planes, (grain_px, blotch_px, blotch_px), strict=True):
+        weights = gaussian_weights(sigma_px)
+        # White noise filtered by w is correlated as w with itself.
+        expected = (weights[1:] * weights[:-1]).sum() / (weights**2).sum()
+        across, down = (plane[:, 1:] * plane[:, :-1]).mean(), (plane[1:] * plane[:-1]).mean()
+        assert [across / plane.var(), down / plane.var()] == pytest.approx([expected, expected], abs=0.02)
+    assert np.abs(np.corrcoef(planes.reshape(3, -1)) - np.eye(3)).max() < 0.03
+
+
+def test_developed_noise_grows_with_the_root_of_the_light():
+    dark, bright = (developed(code, 0.02, 0.7, 2.0, 0.5) for code in (0.35, 0.7))
+    light = to_linear(np.array([0.35, 0.7])) + 0.05**2
+    assert bright.std() / dark.std() == pytest.approx(np.sqrt(light[1] / light[0]), rel=2e-3)
+
+
+def test_levels_of_developed_noise_share_one_field():
+    mild, strong = (developed(0.6, amount, 0.7, 2.0, 0.5) for amount in (0.01, 0.03))
+    assert np.abs(strong - 3.0 * mild).max() < 4e-4
+
+
 def test_high_frequency_noise_is_white_noise_less_its_blur_at_unit_variance():
     weights = gaussian_weights(1.0)
     kernel = -np.outer(weights, weights)

@@ -26,7 +26,7 @@ from distortion_engine.restoration.sampling import FAMILY_NAMES
 
 IMAGES = Path(__file__).parents[2] / "images"
 KINDS = {RESTORATION_OUTPUTS: 0.6, "ladder": 0.4}
-OPTIONS = {"sets": 6, "seed": 2, "size_px": 48, "sets_per_shard": 2, "kinds": KINDS, "dense": True}
+OPTIONS = {"sets": 6, "seed": 4, "size_px": 48, "sets_per_shard": 2, "kinds": KINDS, "dense": True}
 
 
 def distance_judge(test: Tensor, reference: Tensor) -> Tensor:
