@@ -15,10 +15,10 @@ those of every cell, which tells where.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,7 @@ from relational_iqa.networks.local_relation import LOG_WEIGHT_LIMIT, LocalRelati
 CELL_PX = 16
 """Side of a cell of the judgement, in pixels."""
 FULL_TAPS = (-1, 0, 2, 4, 7, 10)  # strides 2 to 16; what comes later is coarser than a cell and sees half a tile
+_EARLY_SIDE = 36  # of a block of the early stages, in cells: its largest tensor has less than 16 MiB
 _LEAST_VARIANCE = 1e-4  # of channels with unit spread
 _ROOT_FLOOR = 1e-6
 
@@ -264,7 +265,7 @@ class Judgement(nn.Module):
             ]
             return (*(x for stage in cells for x in stage), *last)
 
-        found = in_parts(early, images, CELL_PX, margin=factor)
+        found = in_parts(early, images, CELL_PX, margin=factor, side=_EARLY_SIDE)
         cells, last = found[: -len(images)], found[-len(images) :]
         each = len(cells) // max(1, early_count)
         stages = [cells[i * each : (i + 1) * each] for i in range(early_count)]
@@ -294,18 +295,30 @@ class Judgement(nn.Module):
         quality, weight = in_parts(judge, (moments,), 1, margin=1)
         return LocalJudgement(quality, weight, moments)
 
-    def pair_from_moments(
-        self, a: Float[Tensor, "b {2*self.channels} h w"], b: Float[Tensor, "b {2*self.channels} h w"]
-    ) -> tuple[LocalJudgement, LocalJudgement, LocalRelation]:
-        """Judgements of pairs of images before pooling, and what the local relation heads say of them."""
+    def pairs_from_moments(
+        self,
+        first: Float[Tensor, "b {2*self.channels} h w"],
+        others: Sequence[Float[Tensor, "b {2*self.channels} h w"]],
+    ) -> tuple[LocalJudgement, list[tuple[LocalJudgement, LocalRelation]]]:
+        """Judgements of images and of others before pooling, and of each of the others what the local relation heads
+        say of the pair (first, other)."""
 
-        def judge(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-            x, y = self.inputs(a), self.inputs(b)
-            return *self.heads(x), *self.heads(y), *self._related(x, y)
+        def judge(*moments: Tensor) -> tuple[Tensor, ...]:
+            first, *others = (self.inputs(x) for x in moments)
+            own = [head.project(first) for head in self._relation_heads]
+            found = [*self.heads(first)]
+            for other in others:
+                pairs = zip(self._relation_heads, own, strict=True)
+                related = [head.relate(seen, head.project(other)) for head, seen in pairs]
+                found += [*self.heads(other), *(torch.cat(parts, 1) for parts in zip(*related, strict=True))]
+            return tuple(found)
 
-        quality_a, weight_a, quality_b, weight_b, margin, weight = in_parts(judge, (a, b), 1, margin=1)
-        judged = LocalJudgement(quality_a, weight_a, a), LocalJudgement(quality_b, weight_b, b)
-        return *judged, LocalRelation(margin, weight)
+        quality, weight, *rest = in_parts(judge, (first, *others), 1, margin=1)
+        pairs = []
+        for number, other in enumerate(others):
+            other_quality, other_weight, margin, related = rest[4 * number : 4 * number + 4]
+            pairs.append((LocalJudgement(other_quality, other_weight, other), LocalRelation(margin, related)))
+        return LocalJudgement(quality, weight, first), pairs
 
     def inputs(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> Float[Tensor, "b {2*self.channels} h w"]:
         """What the local heads see of every cell: the means of the channels in it, and their spread in 3 x 3 cells."""
@@ -346,11 +359,11 @@ class Judgement(nn.Module):
         self, a: Float[Tensor, "b {2*self.channels} h w"], b: Float[Tensor, "b {2*self.channels} h w"]
     ) -> LocalRelation:
         """What the local relation heads say of pairs of images, from their `moments`."""
-        return LocalRelation(*self._related(self.inputs(a), self.inputs(b)))
+        return self.pairs_from_moments(a, [b])[1][0][1]
 
-    def _related(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        margins, weights = zip(*(head(x, y) for head in self.local_relations), strict=True)
-        return torch.cat(margins, 1), torch.cat(weights, 1)
+    @property
+    def _relation_heads(self) -> Iterable[LocalRelationHead]:
+        return cast(Iterable[LocalRelationHead], self.local_relations)
 
     def pooled_inputs(self, sums: JudgementSums) -> Float[Tensor, "b {2*self.channels}"]:
         """Mean and spread of every channel over the whole image, as the heads see them."""

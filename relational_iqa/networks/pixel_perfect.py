@@ -84,7 +84,8 @@ class Networks(nn.Module):
         # In float32 always, one image after the other: then a and b are treated alike to the last bit.
         with torch.autocast(a.device.type, enabled=False):
             first, second = self.judgement.moments(_whole(a)), self.judgement.moments(_whole(b))
-            return JudgedPair(*self.judgement.pair_from_moments(first, second))
+            one, ((other, related),) = self.judgement.pairs_from_moments(first, [second])
+            return JudgedPair(one, other, related)
 
     def related_pair(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], judged: JudgedPair | None = None
@@ -117,11 +118,11 @@ class Networks(nn.Module):
         judgement = self.judgement
         with torch.autocast(reference.device.type, enabled=False):
             *seen, other = judgement.see([_whole(test) for test in tests], _whole(reference))
+            judged, pairs = judgement.pairs_from_moments(other.moments, [one.moments for one in seen])
             found = []
-            for one in seen:
+            for one, (judged_test, related) in zip(seen, pairs, strict=True):
                 compared = compare_stages(judgement, one, other)
-                judged = JudgedPair(*judgement.pair_from_moments(other.moments, one.moments))
-                worse = judged.margins().clamp_min(0) / LEVELS_PER_SEVERITY
+                worse = JudgedPair(judged, judged_test, related).margins().clamp_min(0) / LEVELS_PER_SEVERITY
                 found.append(Evidence(torch.cat([compared.distances, worse], 1), compared.activity))
         return found
 
