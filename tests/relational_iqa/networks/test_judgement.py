@@ -180,6 +180,30 @@ def test_local_relation_heads_are_odd_to_the_bit_and_their_weights_even(judgemen
     assert torch.equal(third[..., 2:], one.margin[..., 2:]) and not torch.equal(third[..., :2], one.margin[..., :2])
 
 
+def test_several_images_beside_one_are_judged_as_each_alone(judgement: Judgement) -> None:
+    first, second, third = (judgement.moments(smooth_noise(2, 64, 64) * factor) for factor in (1.0, 0.6, 0.3))
+    own, pairs = judgement.pairs_from_moments(first, [second, third])
+    torch.testing.assert_close(own.quality, judgement.from_moments(first).quality)
+    for other, (judged, related) in zip((second, third), pairs, strict=True):
+        alone = judgement.from_moments(other)
+        torch.testing.assert_close(judged.quality, alone.quality)
+        torch.testing.assert_close(judged.weight, alone.weight)
+        assert torch.equal(judged.moments, other)
+        torch.testing.assert_close(related.margin, judgement.local_relation(first, other).margin)
+        torch.testing.assert_close(-related.margin, judgement.local_relation(other, first).margin)
+
+
+def test_images_seen_with_their_reference_have_the_moments_of_each_alone(judgement: Judgement) -> None:
+    reference, one, other = (smooth_noise(1, 64, 64) * factor for factor in (1.0, 0.6, 0.3))
+    *seen, last = judgement.see([one, other], reference)
+    assert last.apart is None
+    for image, found in zip((one, other, reference), (*seen, last), strict=True):
+        torch.testing.assert_close(found.moments, judgement.moments(image))
+    (same, _), apart = judgement.see([reference], reference), seen[0].apart
+    assert apart is not None and apart.min() >= 0 and apart.mean() > 1e-3
+    assert same.apart is not None and not same.apart.any()
+
+
 def test_local_relations_are_pooled_by_their_weights_and_tiles_add():
     local = LocalRelation(torch.tensor([[[[2.0, -4.0]]]]), torch.tensor([[[[3.0, 2.0]]]]))
     sums = local.sums(torch.tensor([[[[1.0, 0.5]]]]))
