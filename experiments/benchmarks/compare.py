@@ -32,6 +32,7 @@ COMMAND_LINE_FROM_PX = 11_000_000
 PROCESS_BYTES = 300_000_000  # of Python with torch, before any image
 SHARE_OF_MEMORY = 0.7  # of what is free; a metric that would need more is skipped
 START_SIZE = (512, 384)
+STARTS = 3
 
 
 def size_of(megapixels: float) -> tuple[int, int]:
@@ -142,16 +143,24 @@ def run_size(
 
 
 def start_up(threads: int) -> dict[str, float]:
-    """Seconds from the start of the process to the first result of a pair, on the command line."""
+    """Seconds of the whole process that answers for one pair, as the console script `riqa` runs it, and of one that
+    imports torch and nothing else; medians of STARTS, in turn."""
     with tempfile.TemporaryDirectory(prefix="riqa-benchmark-") as name:
         child("--make", name, *START_SIZE, threads=1)
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-        command = [sys.executable, "-m", "relational_iqa.cli", "compare", f"{name}/a.png", f"{name}/b.png"]
-        before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-        wall, after = time.perf_counter() - wall, resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": spent if threads == 1 else wall, "wall_seconds": wall}
+        riqa = ["-m", "relational_iqa.program", "compare", f"{name}/a.png", f"{name}/b.png"]
+        found = [(of_process(riqa, threads), of_process(["-c", "import torch"], threads)) for _ in range(STARTS)]
+    spent, wall = (statistics.median(ours[kind] for ours, _ in found) for kind in (0, 1))
+    torch = statistics.median(other[0 if threads == 1 else 1] for _, other in found)
+    return {"seconds": spent if threads == 1 else wall, "wall_seconds": wall, "torch_seconds": torch}
+
+
+def of_process(arguments: Sequence[str], threads: int) -> tuple[float, float]:
+    """Processor and wall seconds of one run of Python."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=True, capture_output=True)
+    wall, after = time.perf_counter() - wall, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
 def table(measured: dict[str, Any]) -> str:
@@ -173,7 +182,8 @@ def table(measured: dict[str, Any]) -> str:
     lines.append(
         f"{measured['threads']} thread(s), {clock}; {machine['processor']}, {machine['cores']} cores, torch "
         f"{machine['torch']}; {measured['date']}. From the start of `riqa compare` to the result of a first pair of "
-        f"{START_SIZE[0]} x {START_SIZE[1]} px: {start['seconds']:.1f} s."
+        f"{START_SIZE[0]} x {START_SIZE[1]} px: {start['seconds']:.1f} s; a process that imports torch alone takes "
+        f"{start['torch_seconds']:.1f} s."
     )
     return "\n".join(lines)
 

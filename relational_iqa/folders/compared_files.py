@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.reading.file_facts import read_file_facts
-from relational_iqa.report import write_maps, write_report
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.tiling.stored_image import StoredImage
 
@@ -37,6 +36,8 @@ class ComparedFiles:
     ) -> Path:
         """Writes the HTML report, see `relational_iqa.report.write_report` for the arguments. Raises OSError where it
         cannot be written."""
+        from relational_iqa.report import write_report  # takes a tenth of a second
+
         a, b, *reference = self.images
         return write_report(
             self.result, a, b, path, reference=reference[0] if reference else None, command=command,
@@ -46,6 +47,8 @@ class ComparedFiles:
     def write_maps(self, folder: File) -> list[Path]:
         """Writes every map into a folder, see `relational_iqa.report.write_maps`. Raises UsageError where that cannot
         be done."""
+        from relational_iqa.report import write_maps
+
         return write_maps(self.result, folder, *self.images[:2])
 
 

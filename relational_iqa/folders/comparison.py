@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from distortion_engine.errors import ImageError
 from distortion_engine.jobs.printable import printable
 from relational_iqa.folders.compared_files import ComparedFiles, compare_stored

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from relational_iqa.folders.comparison import Row
 from relational_iqa.results.comparison import UNIT
 from relational_iqa.results.words.confidence import CANNOT_TELL, percent

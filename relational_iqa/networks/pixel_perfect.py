@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork

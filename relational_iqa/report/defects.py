@@ -6,7 +6,7 @@ scale for both images; a label says which image that is.
 
 from dataclasses import dataclass
 
-from distortion_engine.catalog import AXES, Axis
+from distortion_engine.axes import AXES, Axis
 from relational_iqa.report.pictures import strength_uri
 from relational_iqa.report.views import LABELS, axis_title
 from relational_iqa.results.comparison import Comparison

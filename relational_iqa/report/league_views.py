@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.report.strip import byte_size
 from relational_iqa.report.views import scale_position, unbroken

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import atomic_file, cannot_write
 from relational_iqa.report.pictures import as_uint8

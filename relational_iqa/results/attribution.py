@@ -7,7 +7,7 @@ the rest of the lead is of no known kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,15 +75,34 @@ class Attribution:
 
 def box_mean(values: np.ndarray, side: int) -> np.ndarray:
     """(h, w): means over squares of odd `side` around every place, of what of them is inside."""
-    half = side // 2
+    return next(box_means(values, [side]))
 
-    def along(array: np.ndarray, axis: int) -> np.ndarray:
-        length = array.shape[axis]
-        sums = np.concatenate([np.zeros_like(array.take([0], axis)), array.cumsum(axis)], axis)
-        start = np.maximum(np.arange(length) - half, 0)
-        stop = np.minimum(np.arange(length) + half + 1, length)
-        count = (stop - start).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
-        means: np.ndarray = (sums.take(stop, axis) - sums.take(start, axis)) / count
-        return means
 
-    return along(along(np.asarray(values, np.float64), 0), 1)
+def box_means(values: np.ndarray, sides: Sequence[int]) -> Iterator[np.ndarray]:
+    """The same for each of several sides, one after the other, which share a cumulative sum."""
+    array = np.asarray(values, np.float64)
+    sums = _sums_from_zero(array, 0)
+    for side in sides:
+        yield _means_along(_sums_from_zero(_means_along(sums, side // 2, 0), 1), side // 2, 1)
+
+
+def _sums_from_zero(array: np.ndarray, axis: int) -> np.ndarray:
+    """Cumulative sums of (h, w) along an axis, with a 0 before them."""
+    height, width = array.shape
+    sums = np.empty((height + 1, width) if axis == 0 else (height, width + 1))
+    first, rest = (sums[0], sums[1:]) if axis == 0 else (sums[:, 0], sums[:, 1:])
+    first[:] = 0.0
+    np.cumsum(array, axis, out=rest)
+    return sums
+
+
+def _means_along(sums: np.ndarray, half: int, axis: int) -> np.ndarray:
+    """Means over `half` places on each side along an axis, of what `_sums_from_zero` gives."""
+    length = sums.shape[axis] - 1
+    start = np.maximum(np.arange(length) - half, 0)
+    stop = np.minimum(np.arange(length) + half + 1, length)
+    count = (stop - start)[:, None] if axis == 0 else stop - start
+    means: np.ndarray = sums.take(stop, axis)
+    means -= sums.take(start, axis)
+    means /= count
+    return means

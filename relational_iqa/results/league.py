@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from relational_iqa.results.ranking import Ranking, pairs_of
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, percent
 from relational_iqa.results.words.margins import TIE_MARGIN

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.tiling.stored_image import Source
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from relational_iqa.networks.joint_margin import PARTS
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.more_axes import can_carry_over, carried_over

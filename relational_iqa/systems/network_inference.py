@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import PatchEncoder, Stem, enlarge
 from relational_iqa.networks.joint_margin import PairSums, PairVerdict

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import atomic_file
 from relational_iqa.networks.pixel_perfect import Networks

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from distortion_engine.catalog import AXES
+from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.networks.joint_margin import PairVerdict

@@ -25,7 +25,9 @@ def in_this_process(*arguments: object, threads: int) -> str:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "child", in_this_process)
-    monkeypatch.setattr(compare, "start_up", lambda threads: {"seconds": 1.5, "wall_seconds": 2.0})
+    monkeypatch.setattr(
+        compare, "start_up", lambda threads: {"seconds": 1.5, "wall_seconds": 2.0, "torch_seconds": 0.7}
+    )
 
 
 def test_every_method_is_measured_and_written_down(
@@ -39,7 +41,7 @@ def test_every_method_is_measured_and_written_down(
         assert all(one["seconds"] > 0 and one["peak_gb"] > 0.05 for one in found.values())
     text = (tmp_path / "new" / "compare.md").read_text()
     assert text.strip() in capsys.readouterr().out
-    assert text.startswith("| seconds / peak GB | ours | ours with reference | psnr |") and "1.5 s." in text
+    assert text.startswith("| seconds / peak GB | ours | ours with reference | psnr |") and "1.5 s; " in text
 
 
 def test_a_metric_that_does_not_fit_into_memory_is_skipped_with_a_note(
@@ -53,7 +55,7 @@ def test_a_metric_that_does_not_fit_into_memory_is_skipped_with_a_note(
     found = compare.run_size(32, 32, 1, 1, known, [*compare.OURS, *compare.METRICS])
     assert [name for name, one in found.items() if "skipped" in one] == ["ssim"]
     whole: dict[str, Any] = {
-        "sizes": {"x": found}, "start_up": {"seconds": 1.0}, "threads": 1, "date": "today",
+        "sizes": {"x": found}, "start_up": {"seconds": 1.0, "torch_seconds": 0.5}, "threads": 1, "date": "today",
         "machine": {"processor": "p", "cores": 2, "torch": "t"},
     }  # fmt: skip
     assert "x, ssim: skipped, would need some 2 GB of 2 free." in compare.table(whole)

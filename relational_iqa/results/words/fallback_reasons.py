@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distortion_engine.catalog import AXES, Axis
+from distortion_engine.axes import AXES, Axis
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import (
     FAINT_THRESHOLD,

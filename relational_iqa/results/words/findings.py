@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from distortion_engine.catalog import AXES, Axis
+from distortion_engine.axes import AXES, Axis
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.places import place_of
 from relational_iqa.results.words.strengths import strength_word
