@@ -20,7 +20,7 @@ from relational_iqa.results.noticed import Noticed
 from relational_iqa.results.outputs import made_by, save
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
-from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, SMALL, Reason, reasons_of
+from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, SMALL, Reason, reasons_of, speaks_against
 from relational_iqa.results.regions import Region, find_regions
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
@@ -236,7 +236,10 @@ class Comparison:
         names, better = labels or self.labels, self.better
         if better != "a" and better != "b":
             return undecided_reasons(self.findings, names)
-        return decided_reasons(self.told, better, names, *self._explanation, self._unnamed, self._partly)
+        lost = (r for r in self.regions if r.axis is None and speaks_against(r, self.shape, better))
+        return decided_reasons(
+            self.told, better, names, *self._explanation, self._unnamed, self._partly, next(lost, None)
+        )
 
     @property
     def _partly(self) -> bool:

@@ -6,6 +6,7 @@ the other image has it, however small its area; a large defect where the better 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ MIN_TOLD = 0.1  # share of the lead that a defect must hold to be told
 RELATIVE_SHARE = 0.25  # a defect that holds this much less than the first one is not told
 NAMED_HALF = 0.5  # reasons that hold less of the lead are said to be a part only
 SMALL = 0.1  # of the picture; a smaller region is named by its box
+PLAINLY_WORSE = 0.8  # levels by which the better image is behind in a small box that is told
 MOSTLY_INSIDE = 0.6  # least part of a defect's lead inside a region that is named as its place
 
 
@@ -77,7 +79,8 @@ def reasons_of(
     found: Attribution, regions: Sequence[Region], shape: tuple[int, int], better: Side
 ) -> tuple[Reason, ...]:
     """Defects of the worse image, the one that holds most of the lead first, at most MAX_DEFECTS; then what speaks
-    against the verdict, at most MAX_TRADE_OFFS: those defects of the better image that matter, of other axes.
+    against the verdict, at most MAX_TRADE_OFFS, of other axes: those defects of the better image that matter, and
+    those that make it plainly worse in a small region.
 
     Args:
         found: what holds how much.
@@ -102,7 +105,18 @@ def reasons_of(
         new = finding.side == better and finding.axis not in (*told, *shown)
         if new and len(shown) < MAX_TRADE_OFFS:
             shown[finding.axis] = Reason(finding, found.share(found.findings.index(finding)), against=True)
+    for region in regions:
+        if len(shown) < MAX_TRADE_OFFS and region.axis not in (*told, *shown) and speaks_against(region, shape, better):
+            for number, finding in enumerate(found.findings):
+                if (finding.axis, finding.side) == (region.axis, better):
+                    placed = replace(finding, where=region.box, value=math.copysign(region.intensity, finding.value))
+                    shown[finding.axis] = Reason(placed, found.share(number), region, against=True)
     return (*told.values(), *shown.values())
+
+
+def speaks_against(region: Region, shape: tuple[int, int], better: Side) -> bool:
+    """Whether a small place is so much worse in the better image that it has to be told, however small it is."""
+    return region.side == better and region.part_of(shape) <= SMALL and abs(region.margin) >= PLAINLY_WORSE
 
 
 def _told(finding: Finding, share: float) -> bool:

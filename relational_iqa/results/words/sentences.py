@@ -147,6 +147,7 @@ def decided_reasons(
     advantage: Advantage | None = None,
     unnamed: Unnamed | None = None,
     partly: bool = False,
+    lost: Unnamed | None = None,
 ) -> str:
     """Why one image is better, for example "A is blurrier (moderate, lower left) and noisier (faint, top), though B is
     blockier (faint, everywhere)". The worse image is named once and the better one not at all: it is "the other",
@@ -161,19 +162,21 @@ def decided_reasons(
         advantage: where the better image is ahead. It is described after UNEXPLAINED where there is no other reason.
         unnamed: a region that no kind of distortion explains and that holds much of the margin.
         partly: whether the reasons hold less than half of the better image's lead, which is said after them.
+        lost: a region that no kind of distortion explains and in which the better image is plainly worse.
     """
     own = [Remark(faint)] if faint is not None else []
     own += [Remark(reason.finding, reason.opposite) for reason in told if not reason.against]
     winner, loser = names if better == "a" else names[::-1]
     defects = _predicates(own)
-    against = said_together([Remark(reason.finding) for reason in told if reason.against])
-    merits = f"{_short(winner, 'the other')} is {against}" if against else ""
+    merits = _predicates([Remark(reason.finding) for reason in told if reason.against])
+    against = join_words(merits + ([f"worse in a box of {lost.box}"] if lost is not None else []))
+    though = f", though {_short(winner, 'the other')} is {against}" if against else ""
     if unnamed is not None:
         place = f"worse in a box of {unnamed.box} in a way that has no name"
-        return f"{loser} is {join_words([*defects, place])}" + (f", though {merits}" if merits else "")
+        return f"{loser} is {join_words([*defects, place])}{though}"
     if not defects:
         return unexplained(advantage, against)
-    said = f"{loser} is {join_words(defects)}" + (f", though {merits}" if merits else "")
+    said = f"{loser} is {join_words(defects)}{though}"
     return f"{said}; {PARTLY}" if partly else said
 
 

@@ -148,3 +148,17 @@ def test_means_of_boxes_are_over_what_of_them_is_inside(side: int):
         for y in range(6)
     ]  # fmt: skip
     assert np.allclose(box_mean(values, side), expected)
+
+
+def test_a_small_place_where_the_better_image_is_plainly_worse_is_told_however_little_it_weighs() -> None:
+    spot, noise = np.s_[32:48, 64:80], area(0.3)
+    noise[32:48, 64:80] = 0.0
+    lost = compared(area(1.0) - area(3.0, spot), noise=noise)
+    (box,) = (region.box for region in lost.regions if region.side == "a")
+    assert lost.reasons() == f"B is noisier (moderate, everywhere), though A is worse in a box of {box}"
+    # With a name where one axis explains it, and silent where A is hardly behind.
+    named = compared(area(1.0) - area(3.0, spot), noise=noise, pixelation=-area(0.6, spot))
+    assert [(reason.axis, reason.against) for reason in named.told] == [("noise", False), ("pixelation", True)]
+    assert named.reasons().endswith(f", though A is more pixelated (strong, {named.told[1].finding.where})")
+    hardly = compared(area(1.0) - area(1.4, spot), noise=noise)
+    assert hardly.reasons() == "B is noisier (moderate, everywhere)"
