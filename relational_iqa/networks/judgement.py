@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -233,7 +232,7 @@ class Judgement(nn.Module):
         return self._see((*tests, reference), True)
 
     def _see(self, images: Sequence[Tensor], against: bool) -> list[Seen]:
-        found: list[Sequence[Tensor]] = []  # of every stage what `_cells` gives
+        found: list[Sequence[Tensor]] = []  # of every stage what `_Cells` gives
         for factor, count in ((1, None), (2, self.architecture.half_taps)):
             if count != 0:
                 found += self._cells_of_stages(images, factor, count, against)
@@ -241,28 +240,30 @@ class Judgement(nn.Module):
         seen = []
         for index in range(number):
             means, squares = ([stage[k] for stage in found] for k in (index, number + index))
-            (moments,) = in_parts(self._of_unit_spread, (*means, *squares), 1, margin=0)
+            (moments,) = in_parts(_joined, (*means, *squares), 1, margin=0)
             apart = None
             if against and index < number - 1:
-                (apart,) = in_parts(self._of_unit_spread_apart, [stage[2 * number + index] for stage in found], 1, 0)
+                (apart,) = in_parts(_joined, [stage[2 * number + index] for stage in found], 1, margin=0)
             seen.append(Seen(moments, apart))
         return seen
 
     def _cells_of_stages(
         self, images: Sequence[Tensor], factor: int, count: int | None, against: bool
     ) -> list[tuple[Tensor, ...]]:
-        """`_cells` of the first `count` stages of images, or of all, `factor` times smaller."""
-        strides = self.stages.strides[:count]
+        """What `_Cells` gives for the first `count` stages of images, or all, `factor` times smaller."""
+        strides, channels = self.stages.strides[:count], self.stages.channels[:count]
         early_count = sum(stride <= EARLY_STRIDE for stride in strides)
+        first = 0 if factor == 1 else sum(self.stages.channels)
+        kinds = []
+        for stride, width in zip(strides, channels, strict=True):
+            part = slice(first, first := first + width)
+            shift, scale = self.channel_mean[part, None, None], self.channel_scale[part, None, None]
+            kinds.append(_Cells(CELL_PX // (factor * stride), shift, scale, against))
 
         def early(*blocks: Tensor) -> tuple[Tensor, ...]:
             small = [pool(block, factor) if factor > 1 else block for block in blocks]
             planes, last = zip(*(self.stages.early(block, count) for block in small), strict=True)
-            stages = zip(*planes, strict=True)
-            cells = [
-                _cells(CELL_PX // (factor * stride), against, *stage)
-                for stage, stride in zip(stages, strides, strict=False)
-            ]
+            cells = (kind(*stage) for kind, stage in zip(kinds, zip(*planes, strict=True), strict=False))
             return (*(x for stage in cells for x in stage), *last)
 
         found = in_parts(early, images, CELL_PX, margin=factor, side=_EARLY_SIDE)
@@ -270,21 +271,9 @@ class Judgement(nn.Module):
         each = len(cells) // max(1, early_count)
         stages = [cells[i * each : (i + 1) * each] for i in range(early_count)]
         late = zip(*(self.stages.late(x, count) for x in last), strict=True)
-        for stage, stride in zip(late, strides[early_count:], strict=True):
-            side = CELL_PX // (factor * stride)
-            stages.append(in_parts(partial(_cells, side, against), stage, side, margin=0))
+        for stage, kind in zip(late, kinds[early_count:], strict=True):
+            stages.append(in_parts(kind, stage, kind.side, margin=0))
         return stages
-
-    def _of_unit_spread(self, *means: Tensor) -> tuple[Tensor]:
-        """Means of the channels of every stage, then means of their squares -> `moments`."""
-        mean, square = torch.cat(means[: len(means) // 2], 1), torch.cat(means[len(means) // 2 :], 1)
-        # Of the channels less their mean, times their scale.
-        shift, scale = self.channel_mean[:, None, None], self.channel_scale[:, None, None]
-        apart = mean - shift
-        return (torch.cat([apart * scale, (square - shift * (mean + apart)) * scale.square()], 1),)
-
-    def _of_unit_spread_apart(self, *squares: Tensor) -> tuple[Tensor]:
-        return (torch.cat(squares, 1) * self.channel_scale.square()[:, None, None],)
 
     def from_moments(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> LocalJudgement:
         """Judgements before pooling."""
@@ -390,13 +379,41 @@ class Judgement(nn.Module):
         self.scale.copy_(1 / inputs.std((0, 2, 3)).clamp_min(1e-2))
 
 
-def _cells(side: int, against: bool, *planes: Tensor) -> tuple[Tensor, ...]:
-    """Means in cells of `side` values along a side: of the values of every image, of their squares and, where the last
-    one is the reference of the others, of the squared differences to it."""
-    values = [*planes, *(plane.square() for plane in planes)]
-    if against:
-        values += [(plane - planes[-1]).square() for plane in planes[:-1]]
-    return tuple(values if side == 1 else (F.avg_pool2d(x, side) for x in values))
+@dataclass(frozen=True)
+class _Cells:
+    """Of a stage of several images: means in cells of its channels, brought to zero mean and unit spread, then of their
+    squares; then, where the last image is the reference of the others, of their squared differences to it.
+
+    Args:
+        side: values of the stage along a side of a cell.
+        shift: mean of every channel.
+        scale: one over its spread.
+        against: whether the last image is a reference.
+    """
+
+    side: int
+    shift: Float[Tensor, "channels 1 1"]
+    scale: Float[Tensor, "channels 1 1"]
+    against: bool
+
+    def __call__(self, *planes: Tensor) -> tuple[Tensor, ...]:
+        found, squares = [], []
+        for plane in planes:
+            mean, square = self._mean(plane), self._mean(plane.square())
+            apart = mean - self.shift
+            found.append(apart * self.scale)
+            squares.append((square - self.shift * (mean + apart)) * self.scale.square())
+        found += squares
+        if self.against:
+            found += [self._mean((plane - planes[-1]).square()) * self.scale.square() for plane in planes[:-1]]
+        return tuple(found)
+
+    def _mean(self, values: Tensor) -> Tensor:
+        return values if self.side == 1 else F.avg_pool2d(values, self.side)
+
+
+def _joined(*parts: Tensor) -> tuple[Tensor]:
+    return (torch.cat(parts, 1),)
 
 
 def _spread(first: Tensor, second: Tensor) -> Tensor:
