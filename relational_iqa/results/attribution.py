@@ -81,23 +81,29 @@ def box_mean(values: np.ndarray, side: int) -> np.ndarray:
 def box_means(values: np.ndarray, sides: Sequence[int]) -> Iterator[np.ndarray]:
     """The same for each of several sides, one after the other, which share a cumulative sum."""
     array = np.asarray(values, np.float64)
-    sums = _sums_from_zero(array, 0)
+    sums = sums_from_zero(array, 0)
     for side in sides:
-        yield _means_along(_sums_from_zero(_means_along(sums, side // 2, 0), 1), side // 2, 1)
+        yield _means_along(sums_from_zero(_means_along(sums, side // 2, 0), 1), side // 2, 1)
 
 
-def _sums_from_zero(array: np.ndarray, axis: int) -> np.ndarray:
+def sums_from_zero(array: np.ndarray, axis: int) -> np.ndarray:
     """Cumulative sums of (h, w) along an axis, with a 0 before them."""
     height, width = array.shape
     sums = np.empty((height + 1, width) if axis == 0 else (height, width + 1))
-    first, rest = (sums[0], sums[1:]) if axis == 0 else (sums[:, 0], sums[:, 1:])
-    first[:] = 0.0
-    np.cumsum(array, axis, out=rest)
+    if axis == 1:
+        sums[:, 0] = 0.0
+        np.cumsum(array, 1, out=sums[:, 1:])
+        return sums
+    sums[0] = 0.0
+    for row, values in enumerate(
+        array
+    ):  # the same sums as of np.cumsum, which jumps from row to row: eight times slower
+        np.add(sums[row], values, out=sums[row + 1])
     return sums
 
 
 def _means_along(sums: np.ndarray, half: int, axis: int) -> np.ndarray:
-    """Means over `half` places on each side along an axis, of what `_sums_from_zero` gives."""
+    """Means over `half` places on each side along an axis, of what `sums_from_zero` gives."""
     length = sums.shape[axis] - 1
     start = np.maximum(np.arange(length) - half, 0)
     stop = np.minimum(np.arange(length) + half + 1, length)

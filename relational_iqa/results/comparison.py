@@ -21,7 +21,7 @@ from relational_iqa.results.outputs import made_by, save
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
 from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, SMALL, Reason, reasons_of, speaks_against
-from relational_iqa.results.regions import Region, find_regions
+from relational_iqa.results.regions import Region, find_pieces, regions_of
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
 from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
@@ -155,9 +155,10 @@ class Comparison:
     def _located(self) -> tuple[Attribution, tuple[Region, ...]]:
         """How much of the margin each finding accounts for, and where the margin is made."""
         found = Attribution.of(self.findings, self.map_of, self.local_margin, self.weight)
-        regions = find_regions(found, self.local_margin)
+        pieces = find_pieces(found.lead, self.local_margin)
+        regions = regions_of(found, self.local_margin, pieces)
         damaged = with_local_damage(found, regions, self.local_margin)
-        return (found, regions) if damaged is found else (damaged, find_regions(damaged, self.local_margin))
+        return (found, regions) if damaged is found else (damaged, regions_of(damaged, self.local_margin, pieces))
 
     @property
     def _attribution(self) -> Attribution:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from relational_iqa.tiling.enlargement import CELL_PX, enlarged_window, sum_of_enlarged
+from relational_iqa.tiling.enlargement import CELL_PX, cells_of_rows, enlarged_window, sum_of_enlarged
 
 _STRIP_PX = 1 << 18  # pixels of a strip: a megabyte, which fits a processor's cache
 
@@ -112,10 +112,14 @@ class Map(NDArrayOperatorsMixin):
 
     def strips(self) -> Iterator[Float32[np.ndarray, "rows w"]]:
         """The whole map from top to bottom in windows of its width. Maps of one size are cut at the same rows."""
+        for top, bottom in self.strip_rows():
+            yield self.window(top, bottom, 0, self.shape[1])
+
+    def strip_rows(self) -> list[tuple[int, int]]:
+        """First row and end of each of `strips`."""
         height, width = self.shape
         rows = max(1, _STRIP_PX // (width * CELL_PX)) * CELL_PX
-        for top in range(0, height, rows):
-            yield self.window(top, min(top + rows, height), 0, width)
+        return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Shaped[np.ndarray, "h w"]:
         if copy is False:
@@ -184,6 +188,11 @@ class Map(NDArrayOperatorsMixin):
     def bounds(self) -> tuple[float, float]:
         """Two numbers that every value lies between; the extremes themselves where every pixel is kept."""
         return max(float(self.grid.min()), -self.limit), min(float(self.grid.max()), self.limit)
+
+    def bounds_of_rows(self, top: int, bottom: int) -> tuple[float, float]:
+        """Two numbers that every value of rows [top, bottom) lies between, up to rounding; looks at the grid alone."""
+        cells = self.grid[top:bottom] if self.cell_px == 1 else cells_of_rows(self.grid, top, bottom)
+        return max(float(cells.min()), -self.limit), min(float(cells.max()), self.limit)
 
     def statistics(self, threshold: float) -> MapStatistics:
         """The numbers of `MapStatistics`, computed strip by strip."""

@@ -8,14 +8,14 @@ area that makes the verdict is a region, and a difference that is alike everywhe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
-from relational_iqa.results.attribution import Attribution, box_means
+from relational_iqa.results.attribution import Attribution, box_means, sums_from_zero
 from relational_iqa.results.map import Map
 from relational_iqa.results.words.findings import Side
 from relational_iqa.results.words.margins import TIE_MARGIN
@@ -88,7 +88,18 @@ class Region:
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
+    """A box on the grid of an attribution in which one image leads.
+
+    Args:
+        excess: share of all leads that it holds beyond an equal area.
+        sign: 1 where a leads, -1 where b does.
+        top: first row.
+        left: first column.
+        bottom: row after the last.
+        right: column after the last.
+    """
+
     excess: float
     sign: int
     top: int
@@ -96,24 +107,38 @@ class _Piece:
     bottom: int
     right: int
 
-    def __contains__(self, other: _Piece) -> bool:
+    def __contains__(self, other: Piece) -> bool:
         """Whether the two overlap."""
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
 
-def find_regions(found: Attribution, local_margin: Map, limit: int = MAX_REGIONS) -> tuple[Region, ...]:
-    """At most `limit` regions that do not overlap, the one with most of the lead first. Same maps, same regions."""
-    height, width = local_margin.shape
-    rows, columns = found.lead.shape
+def regions_of(found: Attribution, local_margin: Map, pieces: Sequence[Piece]) -> tuple[Region, ...]:
+    """The regions of the pieces that `find_pieces` gives, the one with most of the lead first, and what explains them
+    by `found`."""
     total = float(np.abs(found.lead).sum())
+    regions = [_region(found, local_margin, piece, total) for piece in pieces]
+    return tuple(sorted(regions, key=lambda region: (-round(region.share, 6), region.top, region.left)))
+
+
+def find_pieces(lead: np.ndarray, local_margin: Map, limit: int = MAX_REGIONS) -> list[Piece]:
+    """Where regions are, at most `limit`, which do not overlap. Same lead, same pieces.
+
+    Args:
+        lead: (h, w) as of an `Attribution`.
+        local_margin: (H, W) in levels.
+        limit: the most.
+    """
+    rows, columns = lead.shape
+    total = float(np.abs(lead).sum())
     if total <= 0:
-        return ()
-    cell = max(height, width) / max(rows, columns)
-    left = {sign: np.maximum(sign * found.lead, 0.0) for sign in _SIGNS}
-    known: dict[int, list[_Piece]] = {}  # sign -> its pieces, until a region takes something of its lead
-    taken: list[_Piece] = []
+        return []
+    cell = max(local_margin.shape) / max(rows, columns)
+    left = {sign: np.maximum(sign * lead, 0.0) for sign in _SIGNS}
+    own = {sign: float(left[sign].sum()) for sign in _SIGNS}
+    known: dict[int, list[Piece]] = {}  # sign -> its pieces, until a region takes something of its lead
+    taken: list[Piece] = []
     while len(taken) < limit:
         for sign in _SIGNS:
             if sign not in known:
@@ -122,27 +147,24 @@ def find_regions(found: Attribution, local_margin: Map, limit: int = MAX_REGIONS
         if not pieces:
             break
         best = max(pieces, key=lambda piece: (piece.excess, -piece.top, -piece.left, piece.sign))
-        part = np.abs(found.lead[best.top : best.bottom, best.left : best.right])
-        region = _region(found, local_margin, best, total)
-        dense = float(part.mean()) * rows * columns >= MIN_DENSITY * total
-        own = float(np.maximum(best.sign * found.lead, 0.0).sum())
+        window = (slice(best.top, best.bottom), slice(best.left, best.right))
+        dense = float(np.abs(lead[window]).mean()) * rows * columns >= MIN_DENSITY * total
+        margin = abs(_mean_margin(local_margin, _pixels(lead.shape, local_margin.shape, best)))
         if not (
             best.excess >= MIN_EXCESS
-            or (dense and abs(region.margin) >= MIN_LOCAL_MARGIN)
-            or (best.excess * total >= OWN_SHARE * own and abs(region.margin) >= TIE_MARGIN)
+            or (dense and margin >= MIN_LOCAL_MARGIN)
+            or (best.excess * total >= OWN_SHARE * own[best.sign] and margin >= TIE_MARGIN)
         ):
             break
         taken.append(best)
-        for sign, own_left in left.items():
-            window = own_left[best.top : best.bottom, best.left : best.right]
-            if window.any():
-                window[:] = 0.0
+        for sign, rest in left.items():
+            if rest[window].any():
+                rest[window] = 0.0
                 del known[sign]
-    found_regions = [_region(found, local_margin, piece, total) for piece in taken]
-    return tuple(sorted(found_regions, key=lambda region: (-round(region.share, 6), region.top, region.left)))
+    return taken
 
 
-def _pieces(own: np.ndarray, sign: int, total: float, cell: float) -> Iterator[_Piece]:
+def _pieces(own: np.ndarray, sign: int, total: float, cell: float) -> Iterator[Piece]:
     """Pieces of all scales.
 
     Args:
@@ -155,8 +177,7 @@ def _pieces(own: np.ndarray, sign: int, total: float, cell: float) -> Iterator[_
     least = max(1, round(MIN_REGION_PX / cell))
     # Of the image that is ahead less often, an equal area has a share of its own lead, or it would have no regions.
     spread = total if 2 * float(own.sum()) > total else float(own.sum())
-    sums = np.zeros((rows + 1, columns + 1))
-    sums[1:, 1:] = own.cumsum(0).cumsum(1)
+    sums = sums_from_zero(sums_from_zero(own, 0), 1)
     sides = [scale * least // 2 * 2 + 1 for scale in _SCALES]
     sides = [side for scale, side in zip(_SCALES, sides, strict=True) if scale == 1 or side <= min(rows, columns) / 2]
     for mean in box_means(own, sides):
@@ -176,7 +197,7 @@ def _pieces(own: np.ndarray, sign: int, total: float, cell: float) -> Iterator[_
                 left, right = _at_least(*_tight(across, box[1].start), least, columns)
                 inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
                 even = spread * (bottom - top) * (right - left) / (rows * columns)
-                yield _Piece(round(float(inside - even) / total, 6), sign, top, left, bottom, right)
+                yield Piece(round(float(inside - even) / total, 6), sign, top, left, bottom, right)
 
 
 def _components(marked: np.ndarray) -> tuple[int, np.ndarray, list[tuple[slice, slice]]]:
@@ -200,12 +221,9 @@ def _at_least(start: int, stop: int, least: int, length: int) -> tuple[int, int]
     return start, min(length, max(stop, start + min(least, length)))
 
 
-def _region(found: Attribution, local_margin: Map, piece: _Piece, total: float) -> Region:
-    height, width = local_margin.shape
+def _region(found: Attribution, local_margin: Map, piece: Piece, total: float) -> Region:
     window = (slice(piece.top, piece.bottom), slice(piece.left, piece.right))
-    down, across = height / found.lead.shape[0], width / found.lead.shape[1]  # px of a cell
-    top, bottom = round(piece.top * down), round(piece.bottom * down)
-    left, right = round(piece.left * across), round(piece.right * across)
+    top, bottom, left, right = pixels = _pixels(found.lead.shape, local_margin.shape, piece)
     side: Side = "b" if piece.sign > 0 else "a"
     against = found.against(side)[window]
     lead = max(float(against.sum()), 1e-12)
@@ -222,9 +240,19 @@ def _region(found: Attribution, local_margin: Map, piece: _Piece, total: float) 
         width=right - left,
         height=bottom - top,
         share=float(np.abs(found.lead[window]).sum()) / total,
-        margin=float(local_margin.window(top, bottom, left, right).mean(dtype=np.float64)) + 0.0,
+        margin=_mean_margin(local_margin, pixels),
         side=side,
         axis=found.findings[number].axis if named else None,
         word=found.findings[number].word if named else UNNAMED,
         intensity=strength,
     )
+
+
+def _pixels(grid: tuple[int, ...], shape: tuple[int, int], piece: Piece) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of a piece in px of the image (H, W)."""
+    down, across = shape[0] / grid[0], shape[1] / grid[1]  # px of a cell
+    return round(piece.top * down), round(piece.bottom * down), round(piece.left * across), round(piece.right * across)
+
+
+def _mean_margin(local_margin: Map, pixels: tuple[int, int, int, int]) -> float:
+    return float(local_margin.window(*pixels).mean(dtype=np.float64)) + 0.0

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
 from relational_iqa.results.noticed import Noticed, Placed, Role
 from relational_iqa.tiling.stored_image import StoredImage
-from relational_iqa.viewing.registration import find_motion, preview
+from relational_iqa.viewing.registration import find_motion, preview, preview_factor
 from relational_iqa.viewing.scene import SAME_SCENE, scene_correlation
 
 LEAST_SIDE_PX = 96
@@ -25,17 +31,27 @@ def notice(a: StoredImage, b: StoredImage, reference: StoredImage | None, visibl
     if reference is not None:
         images["reference"] = reference
     notes = {role: image.notes for role, image in images.items()}
-    placed = []
+    on: list[tuple[Role, Role]] = []
     if min(a.shape[1:]) >= LEAST_SIDE_PX:
-        if reference is None:
-            placed = [_placed("b", "a", images)] if visible_difference >= 1 else []
-        else:
-            placed = [_placed("a", "reference", images), _placed("b", "reference", images)]
-    return Noticed(tuple(placed), notes)
+        if reference is not None:
+            on = [("a", "reference"), ("b", "reference")]
+        elif visible_difference >= 1:
+            on = [("b", "a")]
+    return Noticed(tuple(_all_placed(on, images)), notes)
 
 
-def _placed(image: Role, on: Role, images: dict[Role, StoredImage]) -> Placed:
-    motion = find_motion(images[on], images[image])
+def _all_placed(on: Sequence[tuple[Role, Role]], images: dict[Role, StoredImage]) -> list[Placed]:
+    """How images lie on others, (image, other) each; on several threads where torch uses several."""
+    if not on:
+        return []
+    factor = preview_factor(*images.values())
+    with ThreadPoolExecutor(torch.get_num_threads(), "riqa-registration") as pool:
+        small = dict(zip(images, pool.map(lambda image: preview(image, factor), images.values()), strict=True))
+        return list(pool.map(lambda pair: _placed(pair[0], pair[1], images, small), on))
+
+
+def _placed(image: Role, on: Role, images: dict[Role, StoredImage], previews: dict[Role, np.ndarray]) -> Placed:
+    motion = find_motion(images[on], images[image], (previews[on], previews[image]))
     if motion is not None:
         return Placed(image, on, motion, True)
     factor = -(-max(images[on].shape[1:]) // _SCENE_PX)

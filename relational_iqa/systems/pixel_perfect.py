@@ -32,7 +32,7 @@ from relational_iqa.systems.noticing import notice
 from relational_iqa.systems.visible_tiles import visible_difference_alone, with_visible_difference
 from relational_iqa.tiling.aligned_images import align_images, align_mask
 from relational_iqa.tiling.enlargement import CELL_PX
-from relational_iqa.tiling.stored_image import Source, StoredImage, open_image
+from relational_iqa.tiling.stored_image import Source, StoredImage, open_image, open_images_at_once
 from relational_iqa.tiling.tile_geometry import GRID_PX, PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
@@ -385,11 +385,9 @@ class RelationalIQA:
     def _open(
         self, sources: Sequence[Input], align: Alignment | None, max_pixels: int, has_reference: bool = False
     ) -> list[StoredImage]:
-        images = [
-            (name_of(source, f"image {index}"), open_image(source, max_pixels=max_pixels))
-            for index, source in enumerate(sources, 1)
-        ]
-        return align_images(images, align, has_reference)
+        names = [name_of(source, f"image {index}") for index, source in enumerate(sources, 1)]
+        opened = open_images_at_once(sources, max_pixels=max_pixels)
+        return align_images(list(zip(names, opened, strict=True)), align, has_reference)
 
     def _facts(self, image: StoredImage, start: float, align: Alignment | None) -> dict[str, Any]:
         return facts_of_answer(

@@ -11,7 +11,7 @@ from distortion_engine.errors import ImageError
 from distortion_engine.reading.image_io import MAX_PIXELS
 from distortion_engine.reading.notes import Note
 from relational_iqa.tiling.registered_images import register_images
-from relational_iqa.tiling.stored_image import StoredImage, open_image
+from relational_iqa.tiling.stored_image import StoredImage, open_images_at_once
 from relational_iqa.viewing.alignment import match_sizes_by
 
 
@@ -61,8 +61,8 @@ def open_images(
     Raises:
         ImageError: for a file that is no usable image, and for different sizes without `align`.
     """
-    opened = [(str(path), open_image(path, max_pixels=max_pixels or MAX_PIXELS)) for path in paths]
-    return align_images(opened, align, has_reference)
+    opened = open_images_at_once(paths, max_pixels=max_pixels or MAX_PIXELS)
+    return align_images(list(zip(map(str, paths), opened, strict=True)), align, has_reference)
 
 
 def align_mask(name: str, mask: StoredImage, like: StoredImage, align: str | None) -> StoredImage:

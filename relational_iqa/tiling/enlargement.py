@@ -25,8 +25,13 @@ def enlarged_window(
     """The pixels [top, bottom) x [left, right) of the enlarged `grid`."""
     part = grid[_cells(top, bottom, grid.shape[0])][:, _cells(left, right, grid.shape[1])]
     x, y = left % CELL_PX, top % CELL_PX
-    wide = _stretched(part.T).T[:, x : x + right - left]
-    return _stretched(wide)[y : y + bottom - top]
+    wide = _stretched(part, 1)[:, x : x + right - left]
+    return _stretched(wide, 0)[y : y + bottom - top]
+
+
+def cells_of_rows(grid: Float[np.ndarray, "_ _"], top: int, bottom: int) -> Float[np.ndarray, "_ _"]:
+    """The rows of the `grid` that the pixels of rows [top, bottom) are made of; no pixel is beyond their extremes."""
+    return grid[max(0, top // CELL_PX - 1) : (bottom - 1) // CELL_PX + 2]
 
 
 def sum_of_enlarged(grid: Float[np.ndarray, "_ _"], height: int, width: int) -> float:
@@ -40,14 +45,19 @@ def _cells(start: int, stop: int, count: int) -> np.ndarray:
     return np.clip(np.arange(start // CELL_PX - 1, (stop - 1) // CELL_PX + 2), 0, count - 1)
 
 
-def _stretched(x: np.ndarray) -> np.ndarray:
-    """(n + 2, m) -> (4 n, m), bilinear along the first axis; the first and last cell serve only as neighbours."""
-    before, own, after = x[:-2], x[1:-1], x[2:]
-    out = np.empty((len(own), CELL_PX, x.shape[1]), np.float32)
+def _stretched(x: np.ndarray, axis: int) -> np.ndarray:
+    """(n + 2, m) -> (4 n, m), or (m, n + 2) -> (m, 4 n) for axis 1: bilinear along the axis; the first and last cell
+    serve only as neighbours."""
+    before, own, after = (x[:-2], x[1:-1], x[2:]) if axis == 0 else (x[:, :-2], x[:, 1:-1], x[:, 2:])
+    near, far = (own * np.float32(1 - share) for share in _NEIGHBOUR_SHARES[1::-1])
+    out = np.empty((len(own), CELL_PX, x.shape[1]) if axis == 0 else (*own.shape, CELL_PX), np.float32)
+    part = np.empty_like(own, np.float32)
     for place, share in enumerate(_NEIGHBOUR_SHARES):
         neighbour = before if place < CELL_PX // 2 else after
-        out[:, place] = neighbour * np.float32(share) + own * np.float32(1 - share)
-    return out.reshape(-1, x.shape[1])
+        np.multiply(neighbour, np.float32(share), out=part)
+        kept = near if share == _NEIGHBOUR_SHARES[1] else far
+        np.add(part, kept, out=out[:, place] if axis == 0 else out[:, :, place])
+    return out.reshape(-1, x.shape[1]) if axis == 0 else out.reshape(len(x), -1)
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import EllipsisType
 
@@ -141,6 +142,25 @@ def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) ->
     if isinstance(source, str | os.PathLike):
         samples = replace(samples, values=_moved(samples.values))
     return StoredImage(samples, name, conversion_notes(samples))
+
+
+def open_images_at_once(sources: Sequence[Source | StoredImage], *, max_pixels: int = MAX_PIXELS) -> list[StoredImage]:
+    """Several sources as `open_image` opens each, in order; files are decoded at once, on at most as many threads as
+    torch uses. Raises ImageError for the first that is no usable image."""
+    files = [place for place, source in enumerate(sources) if isinstance(source, str | os.PathLike)]
+    threads = min(len(files), torch.get_num_threads())
+    if threads < 2:
+        return [open_image(source, max_pixels=max_pixels) for source in sources]
+    with ThreadPoolExecutor(threads, "riqa-reader") as pool:
+        begun = {place: pool.submit(open_image, sources[place], max_pixels=max_pixels) for place in files}
+        try:
+            return [
+                begun[place].result() if place in begun else open_image(source, max_pixels=max_pixels)
+                for place, source in enumerate(sources)
+            ]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _checked(tensor: Tensor, max_pixels: int) -> Tensor:

@@ -109,16 +109,29 @@ class Motion:
         return self.largest_px < LEAST_MOTION_PX
 
 
-def find_motion(fixed: Picture, moving: Picture) -> Motion | None:
-    """How `moving` lies on `fixed`; None where nothing is found that most of the picture agrees on."""
-    factor = -(-max(*fixed.shape[-2:], *moving.shape[-2:]) // PREVIEW_PX)
-    first, second = preview(fixed, factor), preview(moving, factor)
+def find_motion(
+    fixed: Picture, moving: Picture, previews: tuple[np.ndarray, np.ndarray] | None = None
+) -> Motion | None:
+    """How `moving` lies on `fixed`; None where nothing is found that most of the picture agrees on.
+
+    Args:
+        fixed: the picture that stays.
+        moving: the other one.
+        previews: of both by `preview_factor`, where they are known.
+    """
+    factor = preview_factor(fixed, moving)
+    first, second = previews or (preview(fixed, factor), preview(moving, factor))
     patches = _patches(first, factor, (int(fixed.shape[-2]), int(fixed.shape[-1])))
     for guess in _guesses(first, second, factor, tuple(fixed.shape[-2:]) == tuple(moving.shape[-2:])):
         found = _refined(fixed, moving, guess, *patches)
         if found is not None:
             return Motion(found, (int(fixed.shape[-2]), int(fixed.shape[-1])))
     return None
+
+
+def preview_factor(*pictures: Picture) -> int:
+    """By how much pictures are made smaller for a first guess."""
+    return -(-max(side for picture in pictures for side in picture.shape[-2:]) // PREVIEW_PX)
 
 
 def preview(picture: Picture, factor: int) -> Float32[np.ndarray, "h w"]:

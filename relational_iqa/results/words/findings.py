@@ -8,10 +8,13 @@ share      that area as a fraction of the image.
 where      the place of |value| in the area, in words (`places.py`).
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,6 +29,7 @@ MIN_INTENSITY = 0.12  # just above the threshold itself: an area that only graze
 RELATIVE_SALIENCE = 0.25  # a finding this much weaker than the strongest one stays out of the sentence
 LOCAL_EVIDENCE = 0.05  # levels; a local margin below this does not tell which image is the worse one in an area
 
+_SURELY_BELOW = 0.999 * AREA_THRESHOLD  # cells up to here have no pixel above the threshold, rounding included
 FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding explains a verdict (`fallback_reasons.py`)
 
 # Axes that can go wrong in both directions. On all others "more" is a defect and "less" is its absence.
@@ -98,19 +102,20 @@ def find(
         margin: margin of the pair in levels, positive if a is better.
         lacks: of two-sided axes, positive where b lacks more beside a reference than a; None or empty without one.
     """
+    areas = _all_areas(maps, lacks or {}, local_margin)
     found = []
     for axis in AXES:
         if axis.name in maps and axis.name not in TWO_SIDED:
             found += [
                 Finding(axis.name, "b" if sign > 0 else "a", axis.more, sign * value, share, where)
-                for sign, value, share, where, _ in _areas(maps[axis.name], local_margin)
+                for sign, value, share, where, _ in areas[axis.name, "all"]
             ]
     explained = _explained(found)
     for axis in AXES:
         if axis.name in maps and lacks and axis.name in lacks:
-            found += _beside_reference(axis, maps[axis.name], lacks[axis.name], local_margin, explained)
+            found += _beside_reference(axis, areas[axis.name, "less"], areas[axis.name, "more"], explained)
         elif axis.name in maps and axis.name in TWO_SIDED:
-            for sign, value, share, where, evidence in _areas(maps[axis.name], local_margin):
+            for sign, value, share, where, evidence in areas[axis.name, "all"]:
                 has_more: Side = "b" if sign > 0 else "a"
                 has_less: Side = "a" if sign > 0 else "b"
                 verdict = evidence if abs(evidence) >= LOCAL_EVIDENCE else margin
@@ -140,12 +145,13 @@ def _explained(found: Sequence[Finding]) -> dict[Side, float]:
 
 
 def _beside_reference(
-    axis: Axis, values: Map, lack: Map, local_margin: Map, explained: Mapping[Side, float]
+    axis: Axis, less: Sequence[_Area], more: Sequence[_Area], explained: Mapping[Side, float]
 ) -> Iterator[Finding]:
-    """Findings of a two-sided axis where it is known how much the reference has."""
-    for sign, value, share, where, _ in _areas(lack, local_margin):
+    """Findings of a two-sided axis where it is known how much the reference has: by areas of what an image lacks, and
+    of what it has too much of."""
+    for sign, value, share, where, _ in less:
         yield Finding(axis.name, "b" if sign > 0 else "a", axis.less, -sign * value, share, where)
-    for sign, value, share, where, evidence in _areas(values.plus(lack), local_margin):
+    for sign, value, share, where, evidence in more:
         side: Side = "b" if sign > 0 else "a"
         if axis.name not in OVERDONE:
             yield Finding(axis.name, side, axis.more, sign * value, share, where)
@@ -165,34 +171,106 @@ def defect_map(maps: Mapping[str, Map], lacks: Mapping[str, Map], finding: Findi
     return values if sign > 0 else -values
 
 
-def _areas(values: Map, local_margin: Map) -> list[tuple[int, float, float, str, float]]:
-    """For either sign that occurs: sign, intensity, share, where, and the mean local margin weighted by |value|."""
-    low, high = values.bounds
-    return [
-        area
-        for sign, extreme in ((1, high), (-1, -low))
-        if extreme > AREA_THRESHOLD  # most maps of a large picture end here
-        for area in _area(sign, values, local_margin)
-    ]
+class _Area(NamedTuple):
+    """The pixels of a map that count, of one sign.
+
+    Attributes:
+        sign: 1 or -1.
+        intensity: mean |value| over the area.
+        share: the area as a fraction of the image.
+        where: in words.
+        evidence: mean local margin, weighted by |value|; 0 where nobody asks for it.
+    """
+
+    sign: int
+    intensity: float
+    share: float
+    where: str
+    evidence: float
 
 
-def _area(sign: int, values: Map, local_margin: Map) -> list[tuple[int, float, float, str, float]]:
-    """The same for one sign, taken strip by strip; empty where it does not occur."""
-    count, evidence = 0, 0.0
-    rows: list[np.ndarray] = []
-    columns = np.zeros(values.shape[1])
-    for part, local in zip(values.strips(), local_margin.strips(), strict=True):
-        signed = sign * part
-        magnitude = np.where(signed > AREA_THRESHOLD, signed, np.float32(0))
-        rows.append(magnitude.sum(axis=1, dtype=np.float64))
-        if rows[-1].any():
-            count += int(np.count_nonzero(magnitude))
-            columns += magnitude.sum(axis=0, dtype=np.float64)
-            evidence += float((magnitude * local).sum(dtype=np.float64))
-    if not count:
-        return []
-    total, share = float(columns.sum()), count / values.size
-    return [(sign, total / count, share, place_of(np.concatenate(rows), columns, share), evidence / total)]
+class _Sums:
+    """Sums over the area of one sign of a map, strip by strip.
+
+    Args:
+        sign: 1 or -1.
+        values: the map.
+        weighed: whether the local margin is wanted.
+    """
+
+    def __init__(self, sign: int, values: Map, weighed: bool) -> None:
+        self.sign, self.weighed = sign, weighed
+        self._pixels = values.size
+        self._count, self._evidence = 0, 0.0
+        self._rows: list[np.ndarray] = []
+        self._columns = np.zeros(values.shape[1])
+
+    def skip(self, rows: int) -> None:
+        """Counts rows in which nothing is in the area."""
+        self._rows.append(np.zeros(rows))
+
+    def add(self, part: np.ndarray, local: Callable[[], np.ndarray]) -> None:
+        """Counts a strip (h, w) of the map; `local` gives that of the local margin."""
+        signed = part if self.sign > 0 else -part
+        inside = signed > AREA_THRESHOLD
+        count = int(np.count_nonzero(inside))
+        if not count:
+            self.skip(len(part))
+            return
+        magnitude = np.where(inside, signed, np.float32(0))
+        self._count += count
+        self._rows.append(magnitude.sum(axis=1, dtype=np.float64))
+        self._columns += magnitude.sum(axis=0, dtype=np.float64)
+        if self.weighed:
+            self._evidence += float((magnitude * local()).sum(dtype=np.float64))
+
+    def area(self) -> list[_Area]:
+        """The area; empty where it has no pixel."""
+        if not self._count:
+            return []
+        total, share = float(self._columns.sum()), self._count / self._pixels
+        where = place_of(np.concatenate(self._rows), self._columns, share)
+        return [_Area(self.sign, total / self._count, share, where, self._evidence / total)]
+
+
+def _all_areas(
+    maps: Mapping[str, Map], lacks: Mapping[str, Map], local_margin: Map
+) -> dict[tuple[str, str], list[_Area]]:
+    """The areas of all axes, positive ones first: by axis and "all", or for axes of which it is known how much the
+    reference has, "less" (what is lacked) and "more" (what is too much).
+
+    All are taken from one pass over strips, each of which is enlarged once, and only where something can be inside.
+    """
+    parts: dict[tuple[str, str], tuple[Map, bool]] = {}
+    for axis in (axis for axis in AXES if axis.name in maps):
+        if axis.name in TWO_SIDED and axis.name in lacks:
+            parts[axis.name, "less"] = lacks[axis.name], False
+            parts[axis.name, "more"] = maps[axis.name].plus(lacks[axis.name]), axis.name in OVERDONE
+        else:
+            parts[axis.name, "all"] = maps[axis.name], axis.name in TWO_SIDED
+    sums: dict[tuple[str, str], list[_Sums]] = {}
+    for key, (values, weighed) in parts.items():
+        low, high = values.bounds  # most maps of a large picture end here
+        extremes = ((1, high), (-1, -low))
+        sums[key] = [_Sums(sign, values, weighed) for sign, extreme in extremes if extreme > AREA_THRESHOLD]
+    for top, bottom in local_margin.strip_rows():
+        local = cache(lambda top=top, bottom=bottom: local_margin.window(top, bottom, 0, local_margin.shape[1]))
+        for key, wanted in sums.items():
+            _add_strip(parts[key][0], top, bottom, wanted, local)
+    return {key: [area for one in wanted for area in one.area()] for key, wanted in sums.items()}
+
+
+def _add_strip(values: Map, top: int, bottom: int, sums: Sequence[_Sums], local: Callable[[], np.ndarray]) -> None:
+    if not sums:
+        return
+    low, high = values.bounds_of_rows(top, bottom)
+    inside = [one for one in sums if (high if one.sign > 0 else -low) > _SURELY_BELOW]
+    part = values.window(top, bottom, 0, values.shape[1]) if inside else None
+    for one in sums:
+        if part is not None and one in inside:
+            one.add(part, local)
+        else:
+            one.skip(bottom - top)
 
 
 def worth_saying(findings: Sequence[Finding]) -> list[Finding]:

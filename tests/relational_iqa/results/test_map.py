@@ -180,3 +180,17 @@ def test_regions_of_large_maps_are_those_of_the_enlarged_ones() -> None:
     for one, other in zip(found, expected, strict=True):
         assert abs(one.left - other.left) <= one.width / 4 and abs(one.top - other.top) <= one.height / 4
         assert one.intensity == pytest.approx(other.intensity, abs=0.02)
+
+
+def test_bounds_of_rows_hold_every_value_of_them_and_are_close() -> None:
+    lazy = Map(np.random.default_rng(3).normal(size=(12, 9)).astype(np.float32), (45, 35), limit=1.2)
+    full = lazy.full()
+    for values in (lazy, Map.from_array(full)):
+        for top, bottom in ((0, 1), (0, 45), (3, 9), (16, 20), (44, 45)):
+            low, high = values.bounds_of_rows(top, bottom)
+            rows = full[top:bottom]
+            assert low <= rows.min() + 1e-6 and rows.max() - 1e-6 <= high
+            if values.cell_px == 1:
+                assert (low, high) == (rows.min(), rows.max())
+    step = Map(np.repeat([[0.0], [1.0]], 6, axis=0).astype(np.float32).repeat(3, 1), (48, 12))
+    assert step.bounds_of_rows(0, 20) == (0, 0) and step.bounds_of_rows(0, 21) == (0, 1)

@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from PIL import Image
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.report.pictures import as_uint8
+from relational_iqa.tiling import stored_image
 from relational_iqa.tiling.aligned_images import align_images
-from relational_iqa.tiling.stored_image import open_image
+from relational_iqa.tiling.stored_image import open_image, open_images_at_once
 
 ROOT = Path(__file__).parents[3]
 HEIGHT, WIDTH = 47, 61
@@ -153,7 +155,8 @@ def test_images_of_different_sizes_are_aligned_as_tensors_are() -> None:
 MEMORY = """
 import resource, sys
 import numpy as np, torch
-from relational_iqa.tiling.stored_image import open_image
+from relational_iqa.tiling import stored_image
+from relational_iqa.tiling.stored_image import open_image, open_images_at_once
 from relational_iqa.tiling.tile_runner import TileRunner
 import relational_iqa.systems.pixel_perfect
 torch.set_num_threads(1)
@@ -189,3 +192,46 @@ def test_peak_memory_of_tiles_does_not_grow_with_images_and_maps(tmp_path: Path)
     grown, left = map(int, done.stdout.split())
     print(grown / pixels, left / pixels)
     assert 22e6 < pixels and grown < 12 * pixels and left < 4 * pixels
+
+
+@pytest.fixture(name="threads")
+def several_threads() -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)
+
+
+def test_files_are_decoded_at_once_and_stay_in_order(
+    tmp_path: Path, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(threads, timeout=30)
+
+    def opened(source: Any, **options: Any) -> Any:
+        if isinstance(source, Path):
+            together.wait()  # breaks where fewer are at work
+        return open_image(source, **options)
+
+    monkeypatch.setattr(stored_image, "open_image", opened)
+    pictures = [np.full((HEIGHT, WIDTH, 3), level, np.uint8) for level in (10, 20, 30, 40)]
+    sources: list[Any] = [saved(tmp_path, f"{k}.png", Image.fromarray(pictures[k])) for k in range(3)] + [pictures[3]]
+    for order in ([0, 1, 2, 3], [2, 3, 1, 0]):
+        found = open_images_at_once([sources[k] for k in order])
+        assert [int(image.to_uint8()[0, 0, 0]) for image in found] == [10 * (k + 1) for k in order]
+
+
+def test_the_first_file_that_is_no_image_is_named(tmp_path: Path, threads: int) -> None:
+    good = saved(tmp_path, "good.png", Image.fromarray(picture()))
+    for name in ("one.png", "two.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"one\.png"):
+        open_images_at_once([good, tmp_path / "one.png", tmp_path / "two.png"])
+    with pytest.raises(ImageError, match=r"two\.png"):
+        open_images_at_once([tmp_path / "two.png", tmp_path / "one.png", good])
+
+
+def test_with_one_thread_no_other_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(stored_image, "ThreadPoolExecutor", None)
+    file = saved(tmp_path, "x.png", Image.fromarray(picture()))
+    assert len(open_images_at_once([file, file])) == 2

@@ -117,6 +117,32 @@ def test_findings_have_the_numbers_of_a_literal_version(seed: int) -> None:
     assert [f.salience for f in found] == pytest.approx(saliences) and saliences == sorted(saliences, reverse=True)
 
 
+def test_findings_of_several_strips_on_the_grid_are_those_of_every_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With maps of which most strips have nothing above the threshold, which are not enlarged."""
+    monkeypatch.setattr("relational_iqa.results.map._STRIP_PX", 8 * 256)
+    draw, shape = np.random.default_rng(5), (141, 253)
+    maps = {}
+    for name, rows in (("noise", slice(3, 9)), ("sharpness", slice(20, 30)), ("haze", slice(0, 36)), ("hue", slice(0))):
+        grid = draw.uniform(-0.1, 0.1, (36, 64)).astype(np.float32)
+        grid[rows] = draw.uniform(-0.6, 0.6, grid[rows].shape)
+        maps[name] = Map(grid, shape, limit=0.5)
+    lacks = {"sharpness": Map(draw.uniform(-0.3, 0.3, (36, 64)).astype(np.float32), shape, limit=1.0)}
+    local = Map(draw.uniform(-1, 1, (36, 64)).astype(np.float32), shape)
+    enlarged = {name: Map.from_array(values.full()) for name, values in maps.items()}
+    for given, same in (({}, {}), (lacks, {name: Map.from_array(values.full()) for name, values in lacks.items()})):
+        found = find(maps, local, 0.3, given)
+        expected = find(enlarged, Map.from_array(local.full()), 0.3, same)
+        assert [(f.axis, f.side, f.word, f.where) for f in found] == [
+            (f.axis, f.side, f.word, f.where) for f in expected
+        ]
+        numbers = np.array([[(f.value, f.share) for f in every] for every in (found, expected)])
+        assert len(found) >= 4 and np.allclose(*numbers, rtol=1e-5)
+    for sign in (1, -1):
+        intensity, share, _, where = literal_areas(maps["noise"].full(), local.full(), sign) or pytest.fail("no area")
+        (own,) = (f for f in find(maps, local, 0.3) if f.axis == "noise" and f.value * sign > 0)
+        assert own.where == where and (own.intensity, own.share) == pytest.approx((intensity, share))
+
+
 @pytest.mark.parametrize(("value", "counts"), [(0.09, False), (0.1, False), (0.105, True)])
 def test_a_pixel_counts_above_half_of_the_first_severity_level(value: float, counts: bool) -> None:
     assert bool(find({"noise": flat(value)}, flat(1.0), 1.0)) == counts
