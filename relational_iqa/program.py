@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 
 _INTERRUPTED = 130
+SPINS = "3000"
+"""Rounds for which a thread of OpenMP waits awake, about a tenth of a millisecond. By default it is 300,000, 10 ms of a
+processor after every parallel operation."""
 _SHORT = ("compare", "rank", "score")  # commands that answer a question and leave nothing behind that has to be ended
 
 
@@ -21,6 +24,10 @@ def run() -> int:
         raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if raises:
             signal.signal(signal.SIGINT, _end)
+        import os
+
+        if "OMP_WAIT_POLICY" not in os.environ:
+            os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when torch is imported
         short = sys.argv[1:2] != [] and sys.argv[1] in _SHORT
         if short:
             from relational_iqa.commands.quick_start import defer_modules

@@ -1,9 +1,22 @@
-"""How far a long job is, on stderr: a bar with rate and ETA on a terminal, a plain line now and then elsewhere."""
+"""How far a job is, on stderr: a line with ETA on a terminal, a plain line now and then elsewhere.
 
+with progress(len(images), "images", quiet=options.quiet) as tick:
+    for image in images:
+        with steps(4) as done:  # anywhere below, also in functions that know nothing of the line
+            ...
+            done()
+        tick()
+"""
+
+from __future__ import annotations
+
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,19 +24,68 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PLAIN_LINE_EVERY_S = 10.0
+TERMINAL_AFTER_S = 2.0
+"""What takes less says nothing on a terminal."""
+_REPAINT_S = 0.5
+_ERASED = "\r\x1b[K"
 
 
-def progress(total: int, unit: str) -> AbstractContextManager[Callable[[], None]]:
+def progress(total: int, unit: str, quiet: bool = False) -> AbstractContextManager[Callable[[], None]]:
     """Reports on a block of work.
 
     Args:
         total: how many things are worked on.
         unit: their name in the plural.
+        quiet: reports nothing.
 
     Returns:
         A context manager, which gives a function to call once for each thing that is done.
     """
-    return (_bar if total and sys.stderr.isatty() else _lines)(total, unit)
+    if quiet:
+        return steps(total)
+    return (_counted_line if is_terminal() else _lines)(total, unit)
+
+
+@contextmanager
+def progress_line(name: str, quiet: bool = False) -> Iterator[None]:
+    """Says on a terminal, while a block runs that takes more than TERMINAL_AFTER_S, how much of it is done and how long
+    the rest takes, by the `steps` inside. The line is erased at the end.
+
+    Args:
+        name: what is done, as "comparing".
+        quiet: says nothing.
+    """
+    if quiet or not is_terminal() or _current.get() is not None:
+        yield
+        return
+    line = _Line(name)
+    token = _current.set(line)
+    try:
+        with line:
+            yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Callable[[], None]]:
+    """Says that what is at work now has so many steps, and gives a function to call after each. Steps inside a step are
+    parts of it. Without a line, and in other threads than that of the line, it does nothing.
+
+    Args:
+        total: the number of steps.
+    """
+    line = _current.get()
+    if line is None or not total:
+        yield _nothing
+        return
+    with line.level(total) as done:
+        yield done
+
+
+def is_terminal() -> bool:
+    """Whether a line on stderr can be written anew."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def eta(spent_s: float, done: float, left: float) -> str:
@@ -32,7 +94,7 @@ def eta(spent_s: float, done: float, left: float) -> str:
     return str(timedelta(seconds=round(spent_s * left / done if done > 0 else 0.0)))
 
 
-def terminal_bar(name: str, total: float, *, counted: bool) -> "Progress":
+def terminal_bar(name: str, total: float, *, counted: bool) -> Progress:
     """A bar on stderr for a terminal, not started yet, with one task and a text beside it (the field `text`).
 
     Args:
@@ -66,17 +128,102 @@ def _lines(total: int, unit: str) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _bar(total: int, unit: str) -> Iterator[Callable[[], None]]:
-    with terminal_bar(unit, total, counted=True) as bar:
-        begun, done = time.monotonic(), 0
-
-        def tick() -> None:
-            nonlocal done
-            done += 1
-            bar.update(bar.task_ids[0], advance=1, text=_rate(time.monotonic() - begun, done, total))
-
+def _counted_line(total: int, unit: str) -> Iterator[Callable[[], None]]:
+    with progress_line(unit), steps(total) as tick:
         yield tick
 
 
 def _rate(spent_s: float, done: int, total: int) -> str:
     return f"{done / max(spent_s, 1e-9):.1f}/s, ETA {eta(spent_s, done, total - done)}"
+
+
+def _nothing() -> None:
+    """A step of which nobody is told."""
+
+
+class _Line:
+    """One line on a terminal, painted by a thread of its own, which sleeps in between.
+
+    Args:
+        name: of the job.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._levels: list[list[int]] = []  # outermost first: [steps that are done, of how many]
+        self._reached = 0.0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._begun = time.monotonic()
+        self._painter = threading.Thread(target=self._paint, name="riqa-progress", daemon=True)
+
+    def __enter__(self) -> None:
+        self._painter.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._painter.join()
+
+    @contextmanager
+    def level(self, total: int) -> Iterator[Callable[[], None]]:
+        """Steps of the step that is at work."""
+        own = [0, total]
+
+        def done() -> None:
+            with self._lock:
+                own[0] = min(own[0] + 1, total)
+                self._reached = max(self._reached, self._share())
+
+        with self._lock:
+            self._levels.append(own)
+        try:
+            yield done
+        finally:
+            with self._lock:
+                if len(self._levels) > 1:  # what the whole was counted in stays to be seen
+                    self._levels.pop()
+
+    def text(self, now: float) -> str:
+        """What the line says at a time of `time.monotonic`."""
+        with self._lock:
+            counted = f": {self._levels[0][0]}/{self._levels[0][1]}" if self._levels and self._levels[0][1] > 1 else ""
+            reached = self._reached
+        spent = now - self._begun
+        if not reached:
+            return f"{self._name}{counted}, {spent:.0f} s"
+        return f"{self._name}{counted}, {reached:.0%}, ETA {eta(spent, reached, 1 - reached)}"
+
+    def _share(self) -> float:
+        """Share of the whole that is done, 0 to 1."""
+        share, part = 0.0, 1.0
+        for done, total in self._levels:
+            share += part * done / total
+            part /= total
+        return min(share, 1.0)
+
+    def _paint(self) -> None:
+        if self._ended.wait(TERMINAL_AFTER_S):
+            return
+        try:
+            while True:
+                _write("\r" + self.text(time.monotonic())[: _columns() - 1] + "\x1b[K")
+                if self._ended.wait(_REPAINT_S):
+                    break
+            _write(_ERASED)
+        except (OSError, ValueError):  # a terminal that is gone; the job goes on
+            pass
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+_current: ContextVar[_Line | None] = ContextVar("riqa_progress", default=None)

@@ -34,6 +34,22 @@ def load_system(system: System, weights: str | None, device: str | None = None, 
     return door.load(**{name: value for name, value in given.items() if value is not None})
 
 
+def bound_threads(threads: int | None) -> None:
+    """From now on, torch, OpenCV and readers use at most so many threads; None changes nothing.
+
+    Libraries that are imported later read their number from the environment.
+    """
+    if threads is None:
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
 def display_names(paths: Sequence[str]) -> Sequence[str]:
     """File names without folder where those differ, else the paths as given; both as `printable` text."""
     names = [Path(path).name for path in paths]

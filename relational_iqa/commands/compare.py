@@ -7,7 +7,7 @@ from typing import Any
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.printable import printable
-from relational_iqa.commands.common import check_margin, finish, full_path, load_system
+from relational_iqa.commands.common import bound_threads, check_margin, finish, full_path, load_system
 from relational_iqa.commands.compare_options import CompareOptions
 from relational_iqa.commands.paths import check_map_folder
 
@@ -20,6 +20,7 @@ def compare(options: CompareOptions) -> None:
     image is better, or in which nothing that differs is visible, counts as 0 for --fail-below: it does not fail a limit
     of 0 or below, and does not meet one above 0.
     """
+    bound_threads(options.threads)
     if Path(options.a).is_dir() or Path(options.b).is_dir():
         from relational_iqa.commands.compare_folders import compare_folders
 
@@ -42,16 +43,18 @@ def _compare_images(options: CompareOptions) -> None:
     if options.maps is not None:
         check_map_folder(options.maps, [*inputs.values(), *([] if options.mask is None else [options.mask])])
 
+    from distortion_engine.jobs.progress import progress_line
     from relational_iqa.folders.compared_files import compare_stored
     from relational_iqa.tiling.aligned_images import open_images
 
-    images = open_images(list(inputs.values()), options.max_pixels, options.align, "reference" in inputs)
-    mask = None if options.mask is None else open_images([options.mask], options.max_pixels)[0]
-    model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-    names = (printable(Path(options.a).name), printable(Path(options.b).name))
-    compared = compare_stored(model, images, list(inputs.values()), names, mask, options.align)
-    result = compared.result
-    lines = [result.summary(), _margin_line(result)]
+    with progress_line("comparing", options.quiet):
+        images = open_images(list(inputs.values()), options.max_pixels, options.align, "reference" in inputs)
+        mask = None if options.mask is None else open_images([options.mask], options.max_pixels)[0]
+        model = load_system("pixel_perfect", options.weights, options.device, options.precision)
+        names = (printable(Path(options.a).name), printable(Path(options.b).name))
+        compared = compare_stored(model, images, list(inputs.values()), names, mask, options.align)
+        result = compared.result
+        lines = [result.summary(), _margin_line(result)]
 
     def announce(nbytes: int) -> None:
         if options.full_size:

@@ -52,7 +52,7 @@ def compare_folders(options: CompareOptions) -> None:
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     comparison = FolderComparison(model, labels, options.max_pixels, options.align)
     pictures: dict[str, tuple[str, ...]] | None = None if out is None else {}
-    rows = _rows(comparison, pairing.pairs, csv, options.maps, pictures)
+    rows = _rows(comparison, pairing.pairs, csv, options.maps, pictures, options.quiet)
     summary = summarise(rows, WORST if options.worst is None else options.worst)
     reports = [] if out is None or summary is None else _write_reports(comparison, summary.worst, Path(out))
     index = None
@@ -97,6 +97,7 @@ def _rows(
     csv: str | None,
     maps: str | None,
     pictures: dict[str, tuple[str, ...]] | None,
+    quiet: bool,
 ) -> "list[Row]":
     """All rows, written to the CSV as they come, the maps of each pair to a sub-folder of `maps`, and its thumbnails to
     `pictures`."""
@@ -117,7 +118,7 @@ def _rows(
     try:
         with (
             nullcontext() if csv is None else csv_table(csv, COLUMNS) as table,
-            progress(len(pairs), "pairs") as tick,
+            progress(len(pairs), "pairs", quiet) as tick,
         ):
             for pair in pairs:
                 rows.append(comparison.row(pair, keep))

@@ -13,7 +13,7 @@ from relational_iqa.benchmarks.readers.names import DataSet
 from relational_iqa.commands.common import finish, full_path, write_file
 from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt, Writes
 from relational_iqa.commands.paths import check_outputs
-from relational_iqa.commands.shared_options import JsonOption
+from relational_iqa.commands.shared_options import JsonOption, QuietOption
 
 if TYPE_CHECKING:
     from relational_iqa.benchmarks.scoring import Failure
@@ -25,7 +25,7 @@ _WIDTH = 200  # columns of tables that go to a file or a pipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(JsonOption):
+class EvaluateOptions(JsonOption, QuietOption):
     """Options of `riqa evaluate`. Raises UsageError for outputs that cannot be what they are called."""
 
     dataset: Annotated[DataSet, Positional("DATASET")]
@@ -97,7 +97,7 @@ def evaluate(options: EvaluateOptions) -> None:
     benchmark = read_benchmark(options.dataset, options.root, options.partial, options.lower_is_better)
     check_fit(benchmark, chosen)
     _check_outside(benchmark.root, options.outputs)
-    with progress(job_count(benchmark, chosen, options.partners), "images or pairs") as tick:
+    with progress(job_count(benchmark, chosen, options.partners), "images or pairs", options.quiet) as tick:
         scores = score_benchmark(
             benchmark, chosen, workers=options.workers, shorter_side=options.shorter_side, partners=options.partners,
             seed=options.seed, tick=tick,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import display_names, finish, full_path, load_system
+from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system
 from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import SeveralImagesOptions
 
@@ -35,6 +35,7 @@ def rank(options: RankOptions) -> None:
     """
     images, reference, csv = options.images, options.reference, options.csv
     start = time.perf_counter()
+    bound_threads(options.threads)
 
     from distortion_engine.jobs.printable import printable
     from distortion_engine.jobs.progress import progress
@@ -44,7 +45,7 @@ def rank(options: RankOptions) -> None:
     opened = open_images(options.inputs, options.max_pixels, options.align, reference is not None)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     versions, names = opened[: len(images)], display_names(images)
-    with progress(games(len(images), reference is not None), "comparisons") as tick:
+    with progress(games(len(images), reference is not None), "comparisons", options.quiet) as tick:
         league = play(model, versions, names, None if reference is None else opened[-1], tick)
     lines = [league.ranking.summary(), *league.lines()]
     if options.out is not None:

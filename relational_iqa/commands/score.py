@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import display_names, finish, full_path, load_system
+from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system
 from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import SeveralImagesOptions
 
@@ -34,6 +34,7 @@ class ScoreOptions(SeveralImagesOptions):
 
 def score(options: ScoreOptions) -> None:
     """How good images are: levels below their reference, or without --reference their MOS from 1 (bad) to 5."""
+    bound_threads(options.threads)
     if options.reference is None:
         _score_alone(options)
     else:
@@ -41,14 +42,17 @@ def score(options: ScoreOptions) -> None:
 
 
 def _score_against(reference: str, options: ScoreOptions) -> None:
+    from distortion_engine.jobs.progress import progress
     from relational_iqa.tiling.aligned_images import open_images
 
     images = options.images
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     scores = []
-    for path, name in zip(images, display_names(images), strict=True):
-        image, pristine = open_images([path, reference], options.max_pixels, options.align, True)
-        scores.append(replace(model.score(image, reference=pristine), name=name))
+    with progress(len(images), "images", options.quiet) as tick:
+        for path, name in zip(images, display_names(images), strict=True):
+            image, pristine = open_images([path, reference], options.max_pixels, options.align, True)
+            scores.append(replace(model.score(image, reference=pristine), name=name))
+            tick()
     content = {
         "scores": [each.to_json() | {"file": path} for each, path in zip(scores, images, strict=True)],
         "reference": reference,
@@ -62,23 +66,26 @@ def _score_alone(options: ScoreOptions) -> None:
     images = options.images
     names = display_names(images)
     pictures = {} if options.maps is None else _picture_files(Path(options.maps), images)
+    from distortion_engine.jobs.progress import progress
     from distortion_engine.reading.image_io import MAX_PIXELS, load_image, save_image, to_uint8
 
     model = _load_pmos(options.weights)
     lines, scores = [], []
-    for path, name in zip(images, names, strict=True):
-        image = load_image(path, max_pixels=options.max_pixels or MAX_PIXELS)
-        result = model.score(image, name=name)
-        entry = result.to_json() | {"file": path}
-        if path in pictures:
-            import torch
+    with progress(len(images), "images", options.quiet) as tick:
+        for path, name in zip(images, names, strict=True):
+            image = load_image(path, max_pixels=options.max_pixels or MAX_PIXELS)
+            result = model.score(image, name=name)
+            entry = result.to_json() | {"file": path}
+            if path in pictures:
+                import torch
 
-            picture = torch.from_numpy(result.picture(to_uint8(image))).permute(2, 0, 1).float() / 255
-            pictures[path].parent.mkdir(parents=True, exist_ok=True)
-            save_image(picture, pictures[path])
-            entry["map"] = str(pictures[path])
-        lines.append(result.summary())
-        scores.append(entry)
+                picture = torch.from_numpy(result.picture(to_uint8(image))).permute(2, 0, 1).float() / 255
+                pictures[path].parent.mkdir(parents=True, exist_ok=True)
+                save_image(picture, pictures[path])
+                entry["map"] = str(pictures[path])
+            lines.append(result.summary())
+            scores.append(entry)
+            tick()
     if pictures:
         lines.append(f"maps (orange: where MOS is lost): {full_path(str(options.maps))}")
     finish(lines, {"scores": scores, "reference": None}, options.json)

@@ -62,7 +62,23 @@ class CropSizeOption:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceOptions:
+class QuietOption:
+    """Progress."""
+
+    quiet: bool = False
+    """Does not say how far a job is. Otherwise a line on a terminal does for all that takes over two seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadsOption:
+    """How much of the processor is used."""
+
+    threads: Annotated[PositiveInt | None, Metavar("N")] = None
+    """Most threads that compute or decode at once; as many as there are processors if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(ThreadsOption, QuietOption):
     """Where and how precisely the networks compute."""
 
     device: Annotated[str | None, Metavar("D")] = None

@@ -19,6 +19,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
+from distortion_engine.jobs.progress import steps
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.memory import give_back_freed_memory, large_blocks_apart
 from relational_iqa.tiling.stored_image import StoredImage
@@ -111,7 +112,7 @@ class TileRunner:
         needed = network_bytes if self.device.type == "cpu" else NETWORK_BYTES
         cores = self.tile_px or best_tile(*size, halo_px, tile_px_within(images, needed))
         tiles = list(tiles_of(*size, cores, halo_px, self.whole_px))
-        with large_blocks_apart() if len(tiles) > 1 else nullcontext():
+        with large_blocks_apart() if len(tiles) > 1 else nullcontext(), steps(len(tiles)) as done:
             for tile in tiles:
                 share = tile.own_share_of(height, width).to(self.device)
                 if region is not None:
@@ -129,6 +130,7 @@ class TileRunner:
                 del values
                 if len(tiles) > 1:
                     give_back_freed_memory()
+                done()
         return TiledResult(maps, tuple(reduce(add, parts) for parts in zip(*sums, strict=True)))
 
     def _window(self, image: StoredImage, tile: Tile) -> Tensor:

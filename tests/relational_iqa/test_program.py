@@ -1,6 +1,7 @@
 """The console script: Ctrl-C while it imports is one line, and it is `main` otherwise."""
 
 import builtins
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from relational_iqa import cli
-from relational_iqa.program import run
+from relational_iqa.program import SPINS, run
 
 
 def test_ctrl_c_during_the_imports_is_one_line(
@@ -31,6 +32,22 @@ def test_ctrl_c_during_the_imports_is_one_line(
 def test_it_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.argv", ["riqa", "compere"])
     assert run() == 2 and "invalid choice: 'compere'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_wait_asleep_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], found: str | None
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "restored afterwards")
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["riqa", "compere"])
+    assert run() == 2 and os.environ.get("GOMP_SPINCOUNT") == found
 
 
 def test_too_little_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,14 @@
-"""Progress on stderr: nothing for what is quick, else lines with count, rate and time left, or a bar on a terminal."""
+"""Progress on stderr: nothing for what is quick, else lines with count, rate and time left; one line on a terminal."""
 
+import os
+import subprocess
 import sys
+import threading
 
 import pytest
 
 from distortion_engine.jobs import progress as module
-from distortion_engine.jobs.progress import eta, progress
+from distortion_engine.jobs.progress import eta, progress, steps
 
 
 class Clock:
@@ -40,16 +43,107 @@ def test_a_long_job_says_how_far_how_fast_and_how_long(
     ]
 
 
-@pytest.mark.parametrize("total", [0, 2])
-def test_a_terminal_gets_a_bar_where_there_is_something_to_do(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], total: int
-):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with progress(total, "sets") as tick:
-        for _ in range(total):
+def test_a_quiet_job_says_nothing_however_long(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(module, "time", Clock())
+    with progress(25, "sets", quiet=True) as tick:
+        for _ in range(25):
             tick()
-    said = capsys.readouterr().err
-    assert ("2/2" in said and "/s" in said) if total else said == ""
+    assert capsys.readouterr().err == ""
+
+
+def test_steps_inside_a_step_are_parts_of_it():
+    line = module._Line("comparing")
+    begun = line._begun
+    with line.level(4) as done:
+        assert line.text(begun + 3) == "comparing: 0/4, 3 s"
+        done()
+        with line.level(2) as inner:
+            inner()
+            assert line.text(begun + 30) == "comparing: 1/4, 38%, ETA 0:00:50"
+            inner()
+        assert line.text(begun + 30) == "comparing: 1/4, 50%, ETA 0:00:30"
+        done()
+        assert line.text(begun + 30) == "comparing: 2/4, 50%, ETA 0:00:30"
+        with line.level(1) as inner:
+            inner()
+        done(), done(), done()
+    assert line.text(begun + 40) == "comparing: 4/4, 100%, ETA 0:00:00"
+
+
+def test_one_step_is_not_counted_and_its_parts_are():
+    line = module._Line("comparing")
+    with line.level(1), line.level(8) as inner:
+        inner()
+        assert line.text(line._begun + 2) == "comparing, 12%, ETA 0:00:14"
+
+
+def test_steps_of_other_threads_and_without_a_line_are_nobodys():
+    with steps(3) as done:
+        done()
+    seen = []
+    line = module._Line("x")
+    token = module._current.set(line)
+    try:
+        with steps(2):
+            other = threading.Thread(target=lambda: seen.append(module._current.get()))
+            other.start()
+            other.join()
+            assert line._levels == [[0, 2]]
+    finally:
+        module._current.reset(token)
+    assert seen == [None]
+
+
+CODE = """
+import sys, time
+from distortion_engine.jobs import progress as module
+module.TERMINAL_AFTER_S, module._REPAINT_S = float(sys.argv[1]), 0.05
+with module.progress(4, "sets", quiet=sys.argv[2] == "quiet") as tick:
+    for _ in range(4):
+        with module.steps(2) as done:
+            time.sleep(0.15)
+            done()
+            done()
+        tick()
+print("done")
+"""
+
+
+def on_terminal(*arguments: str, term: str = "xterm") -> str:
+    """What a program writes to a terminal of 80 columns, as bytes are sent."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", CODE, *arguments]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": term}) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 1 << 16)
+            except OSError:  # Linux: nobody has the other end any more
+                break
+            if not part:
+                break
+            said += part
+    os.close(ours)
+    assert process.returncode == 0
+    return said.decode()
+
+
+def test_a_terminal_gets_one_line_that_is_gone_at_the_end():
+    painted, *rest = on_terminal("0.01", "loud").split("done")
+    assert rest == ["\r\n"] and "\n" not in painted and painted.endswith("\r\x1b[K")
+    lines = [part.removesuffix("\x1b[K") for part in painted.split("\r")[1:-1]]
+    assert lines[0] == "sets: 0/4, 0 s" and any("ETA 0:00:0" in line for line in lines)
+    shares = [int(line.split(", ")[1].rstrip("%")) for line in lines if "%" in line]
+    assert shares == sorted(shares) and any(0 < share < 100 for share in shares)
+
+
+@pytest.mark.parametrize(
+    ("after", "how", "term"), [("60", "loud", "xterm"), ("0", "quiet", "xterm"), ("0", "x", "dumb")]
+)
+def test_a_terminal_gets_no_line_of_what_is_quick_or_quiet_or_where_none_can_be_erased(after: str, how: str, term: str):
+    assert on_terminal(after, how, term=term) == "done\r\n"
 
 
 def test_the_time_left_is_that_of_the_rate_so_far():
