@@ -132,9 +132,9 @@ def play(
     """The league of several images of one scene and size.
 
     Args:
-        model: has `score`, `compare` and `visible_difference` as RelationalIQA has them; every image, or pair, goes
-            through the networks once. Where it has `order_confidences` too, the order with a reference says how sure it
-            is.
+        model: has `score`, `compare` and `visible_differences` as RelationalIQA has them; every image, or pair, goes
+            through the networks once. Where it has `scores` too, several images share what is computed of their
+            reference; where it has `order_confidences`, the order with a reference says how sure it is.
         images: (3, H, W) each.
         names: what to call them.
         reference: the pristine image, if there is one.
@@ -144,8 +144,10 @@ def play(
     axes = {axis.name: np.zeros(count) for axis in AXES}
     if reference is not None:
         results = []
-        for image in images:
-            results.append(model.score(image, reference=reference))
+        several = getattr(model, "scores", None)
+        each = (model.score(image, reference=reference) for image in images)
+        for result in each if several is None else several(images, reference):
+            results.append(result)
             tick()
         for name, values in axes.items():
             values[:] = [result.distortions[name] for result in results]
@@ -153,8 +155,7 @@ def play(
         tell = getattr(model, "order_confidences", None)
         sure = None if tell is None else tell(results)
         ranking = Ranking.by_quality(names, qualities, _facts(results[0].meta), sure)
-        seen = {(i, j): model.visible_difference(images[i], images[j]) for i, j in pairs_of(count)}
-        ranking = ranking.with_visible(seen)
+        ranking = ranking.with_visible(model.visible_differences(images))
         return League(ranking, np.array(qualities), axes)
     pairs: dict[tuple[int, int], tuple[float, float | None]] = {}
     seen = {}

@@ -180,6 +180,28 @@ class NetworkInference:
         found = self.against(tiles[0], tiles[1], share, compared)
         return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
+    def each_against_on_tiles(
+        self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
+    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
+        """Tiles of images and then of their reference -> of each image what `against_on_tiles` gives, one after the
+        other; sums for the quality of each. The reference is seen once."""
+        *tests, reference = tiles
+        compared = self.compare_stages(tests, reference)
+        found = [self.against(test, reference, share, one) for test, one in zip(tests, compared, strict=True)]
+        maps = [part for one in found for part in (one.maps, one.local, one.weight)]
+        return torch.cat(maps, 1)[0], tuple(one.sums for one in found)
+
+    def sums_of_each_against_on_tiles(
+        self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
+    ) -> tuple[Float[Tensor, "1 h//4 w//4"], tuple[ReferenceSums, ...]]:
+        """The sums of `each_against_on_tiles` without its maps."""
+        *tests, reference = tiles
+        sums = []
+        for test, compared in zip(tests, self.compare_stages(tests, reference), strict=True):
+            with self._precision():
+                sums.append(self._networks.related_quality(test, reference, compared).sums(share))
+        return share[0], tuple(sums)
+
     def both_against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:

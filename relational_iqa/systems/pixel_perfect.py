@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +26,11 @@ from relational_iqa.results.map import Map
 from relational_iqa.results.ranking import pairs_of
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
+from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
 from relational_iqa.systems.noticing import notice
-from relational_iqa.systems.visible_tiles import visible_difference_alone, with_visible_difference
+from relational_iqa.systems.visible_tiles import visible_differences_alone, with_visible_difference
 from relational_iqa.tiling.aligned_images import align_images, align_mask
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source, StoredImage, open_image, open_images_at_once
@@ -41,6 +42,9 @@ from relational_iqa.viewing.visibility import REACH_PX, visible_difference
 
 Input = Source | StoredImage
 VISIBLE_HALO_PX = -(-REACH_PX // GRID_PX) * GRID_PX
+_AT_ONCE = 5  # images that share what is computed of their reference
+_EACH_BYTES = 50  # what each of them takes for a pixel of a tile: cells of the backbone's stages, and maps
+_VIEWED_AT_ONCE = 12  # images of which all pairs are viewed together
 
 
 def load(weights: str | Path | None = None, device: str = "cpu", precision: str = "float32") -> RelationalIQA:
@@ -187,16 +191,33 @@ class RelationalIQA:
         tiled = self._tiler.run(
             images, self._networks.against_on_tiles, REFERENCE_HALO_PX, network_bytes=REFERENCE_BYTES
         )
-        found = _maps_of(tiled.maps, images[0])
-        return Score(
-            quality=float(self._networks.quality(tiled.sums[0])) + 0.0,
-            local_quality=found.local,
-            distortions={axis: values.mean() for axis, values in found.maps.items()},
-            maps=found.maps,
-            name=name or name_of(image, "the image"),
-            meta=self._facts(images[0], start, align),
-            evidence=tiled.sums[0],
-        )
+        facts = self._facts(images[0], start, align)
+        return self._score_of(tiled.maps, tiled.sums[0], images[0], name or name_of(image, "the image"), facts)
+
+    def scores(
+        self,
+        images: Sequence[Input],
+        reference: Input,
+        *,
+        align: Alignment | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Iterator[Score]:
+        """What `score` gives for each of several images and one reference, in less time: what the reference alone says
+        is computed once for several images.
+
+        Args:
+            images: the images to judge.
+            reference: the pristine image.
+            align: as of `rank`: what is cropped is what all images show.
+            max_pixels: largest width x height that is decoded.
+
+        Raises:
+            ImageError: for anything that is no usable image, and for different sizes without `align`.
+        """
+        loaded = self._open([*images, reference], align, max_pixels, True)
+        names = [name_of(image, "the image") for image in images]
+        for group in in_groups(len(images), _AT_ONCE):
+            yield from self._scores_of([loaded[i] for i in group], loaded[-1], [names[i] for i in group], align)
 
     @torch.inference_mode()
     def order_confidences(self, scores: Sequence[Score]) -> np.ndarray | None:
@@ -250,11 +271,11 @@ class RelationalIQA:
         loaded = self._open(sources, align, max_pixels, reference is not None)
         names = [name_of(image, f"image {i + 1}") for i, image in enumerate(images)]
         if reference is not None:
-            sums = [self._against(image, loaded[-1]) for image in loaded[:-1]]
+            sums = self._each_against(loaded[:-1], loaded[-1])
             qualities = [float(self._networks.quality(one)) + 0.0 for one in sums]
             facts = self._facts(loaded[0], start, align)
             ranking = Ranking.by_quality(names, qualities, facts, self._order_confidences(sums))
-            seen = {(i, j): self._visible_difference(loaded[i], loaded[j]) for i, j in pairs_of(len(images))}
+            seen = self._visible_differences(loaded[:-1])
         else:
             found = {(i, j): self._margin(loaded[i], loaded[j]) for i, j in pairs_of(len(images))}
             pairs = {pair: (margin, confidence) for pair, (margin, confidence, _) in found.items()}
@@ -280,7 +301,24 @@ class RelationalIQA:
         Raises:
             ImageError: for anything that is no usable image, and for different sizes without `align`.
         """
-        return self._visible_difference(*self._open([a, b], align, max_pixels))
+        return self._visible_differences(self._open([a, b], align, max_pixels))[0, 1]
+
+    @torch.inference_mode()
+    def visible_differences(
+        self, images: Sequence[Input], *, align: Alignment | None = None, max_pixels: int = MAX_PIXELS
+    ) -> dict[tuple[int, int], float]:
+        """`visible_difference` of all pairs of several images, by their indices (i, j) with i < j. Each image is taken
+        once to what the eye resolves of it.
+
+        Args:
+            images: two images or more.
+            align: what to do when sizes differ, as of `rank`.
+            max_pixels: largest width x height that is decoded.
+
+        Raises:
+            ImageError: for anything that is no usable image, and for different sizes without `align`.
+        """
+        return self._visible_differences(self._open(images, align, max_pixels))
 
     # -- tensors in, tensors out -----------------------------------------------------------------------------------
 
@@ -352,14 +390,55 @@ class RelationalIQA:
         return first, second, inside
 
     def _quality(self, image: StoredImage, reference: StoredImage) -> float:
-        return float(self._networks.quality(self._against(image, reference))) + 0.0
+        return float(self._networks.quality(*self._each_against([image], reference))) + 0.0
 
-    def _against(self, image: StoredImage, reference: StoredImage) -> ReferenceSums:
-        function = self._networks.against_on_tiles
+    def _each_against(self, images: Sequence[StoredImage], reference: StoredImage) -> list[ReferenceSums]:
+        """Sums for the quality of each image, in their order."""
+        function = self._networks.sums_of_each_against_on_tiles
+        sums: list[ReferenceSums] = []
+        for group in in_groups(len(images), _AT_ONCE):
+            several = [*(images[i] for i in group), reference]
+            sums += self._tiler.run(
+                several,
+                function,
+                REFERENCE_HALO_PX,
+                want_maps=False,
+                network_bytes=REFERENCE_BYTES + _EACH_BYTES * len(group),
+            ).sums
+        return sums
+
+    @torch.inference_mode()
+    def _scores_of(
+        self, images: Sequence[StoredImage], reference: StoredImage, names: Sequence[str], align: Alignment | None
+    ) -> list[Score]:
+        """Scores of images that are computed together."""
+        start = time.perf_counter()
         tiled = self._tiler.run(
-            [image, reference], function, REFERENCE_HALO_PX, want_maps=False, network_bytes=REFERENCE_BYTES
+            [*images, reference],
+            self._networks.each_against_on_tiles,
+            REFERENCE_HALO_PX,
+            network_bytes=REFERENCE_BYTES + _EACH_BYTES * len(images),
         )
-        return tiled.sums[0]
+        if tiled.maps is None:
+            raise ValueError("no maps were kept")
+        facts, channels = self._facts(reference, start, align), len(tiled.maps) // len(images)
+        maps = [tiled.maps[first : first + channels] for first in range(0, len(tiled.maps), channels)]
+        each = zip(maps, tiled.sums, images, names, strict=True)
+        return [self._score_of(own, sums, image, name, facts) for own, sums, image, name in each]
+
+    def _score_of(
+        self, maps: np.ndarray | None, sums: ReferenceSums, image: StoredImage, name: str, facts: dict[str, Any]
+    ) -> Score:
+        found = _maps_of(maps, image)
+        return Score(
+            quality=float(self._networks.quality(sums)) + 0.0,
+            local_quality=found.local,
+            distortions={axis: values.mean() for axis, values in found.maps.items()},
+            maps=found.maps,
+            name=name,
+            meta=facts,
+            evidence=sums,
+        )
 
     def _order_confidences(self, sums: Sequence[ReferenceSums]) -> np.ndarray | None:
         confidences = np.full((len(sums), len(sums)), 0.5)
@@ -378,9 +457,14 @@ class RelationalIQA:
         confidence = None if verdict.confidence is None else float(verdict.confidence)
         return float(verdict.margin), confidence, float(tiled.difference)
 
-    def _visible_difference(self, a: StoredImage, b: StoredImage) -> float:
-        tiled = self._tiler.run([a, b], visible_difference_alone, VISIBLE_HALO_PX, want_maps=False)
-        return float(tiled.sums[0].difference)
+    def _visible_differences(self, images: Sequence[StoredImage]) -> dict[tuple[int, int], float]:
+        """Of all pairs of images, by their indices (i, j) with i < j."""
+        found: dict[tuple[int, int], float] = {}
+        for members, pairs in pairs_in_blocks(len(images), _VIEWED_AT_ONCE):
+            function = visible_differences_alone([(members.index(i), members.index(j)) for i, j in pairs])
+            tiled = self._tiler.run([images[i] for i in members], function, VISIBLE_HALO_PX, want_maps=False)
+            found |= zip(pairs, tiled.sums[0].difference.tolist(), strict=True)
+        return {pair: found[pair] for pair in pairs_of(len(images))}
 
     def _open(
         self, sources: Sequence[Input], align: Alignment | None, max_pixels: int, has_reference: bool = False

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.tiling.tile_runner import Parts, TileFunction
-from relational_iqa.viewing.visibility import visible_difference
+from relational_iqa.viewing.visibility import visible_difference, visible_differences
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Seen(Generic[Parts]):
 
     Args:
         sums: those of the networks, which add.
-        difference: the largest visible difference, see `visible_difference`, of which the larger one stays.
+        difference: the largest visible difference of each pair, see `visible_difference`, of which the larger one
+            stays.
     """
 
     sums: tuple[Parts, ...]
@@ -44,8 +45,12 @@ def with_visible_difference(function: TileFunction[Parts]) -> TileFunction[Seen[
     return of_tiles
 
 
-def visible_difference_alone(
-    tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
-) -> tuple[Float[Tensor, "1 h//4 w//4"], tuple[Seen[Tensor], ...]]:
-    """The same without networks, as a function of tiles of a and b."""
-    return share[0], (Seen((), visible_difference(tiles[0], tiles[1], share)),)
+def visible_differences_alone(pairs: Sequence[tuple[int, int]]) -> TileFunction[Seen[Tensor]]:
+    """The same without networks, as a function of tiles of several images, for pairs of their indices."""
+
+    def of_tiles(
+        tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
+    ) -> tuple[Float[Tensor, "1 h//4 w//4"], tuple[Seen[Tensor], ...]]:
+        return share[0], (Seen((), visible_differences(tiles, pairs, share)),)
+
+    return of_tiles

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,9 @@ class BrightnessModel:
         result = self.compare(reference, image, reference)
         return Score(-abs(result.margin), Map.from_array(-np.abs(result.local_margin)), result.intensities, result.maps)
 
-    def visible_difference(self, a: Any, b: Any) -> float:
+    def visible_differences(self, images: list[Any]) -> dict[tuple[int, int], float]:
         """Every difference is visible."""
-        return 1.0
+        return dict.fromkeys(combinations(range(len(images)), 2), 1.0)
 
     def rank(self, images: list[Any], reference: Any = None) -> Ranking:
         means = [float(image.mean()) for image in images]

@@ -4,10 +4,17 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
-from relational_iqa.systems.pixel_perfect import RelationalIQA
+from relational_iqa.networks.backbone import BackboneArchitecture
+from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
+from relational_iqa.networks.pixel_perfect import Architecture, Networks
+from relational_iqa.systems import pixel_perfect
+from relational_iqa.systems.pixel_perfect import WHOLE_PX, RelationalIQA
+
+SMALL = JudgementArchitecture(BackboneArchitecture(taps=(-1, 2, 4)), half_taps=2, hidden=8, heads=2)
 
 
 def test_margins_with_a_reference_are_differences_of_qualities(
@@ -56,3 +63,57 @@ def test_ranking_without_a_reference_holds_the_margins_of_its_pairs(
     assert ranking.pairwise[1, 3] == random_model.compare(versions[2], versions[4]).margin
     with pytest.raises(UsageError, match="two images or more, got 1"):
         random_model.rank(versions[:1])
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> list[Tensor]:
+    """The first arguments of all later calls of a method."""
+    calls: list[Tensor] = []
+    plain = getattr(owner, name)
+
+    def counted(self: object, image: Tensor, *rest: object) -> object:
+        calls.append(image)
+        return plain(self, image, *rest)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+@pytest.mark.parametrize("tile_px", [None, 64])
+def test_several_images_are_scored_and_ranked_as_each_alone_and_see_their_reference_once(
+    tile_px: int | None, versions: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    networks = Networks(Architecture(width=24, encoder_channels=8, judgement=SMALL))
+    model = RelationalIQA(networks, {}, tile_px, whole_px=WHOLE_PX if tile_px is None else 0)
+    reference, images = versions[0], versions[1:]
+    alone = [model.score(image, reference) for image in images]
+    seen = calls_of(monkeypatch, Judgement, "see")
+    scores = list(model.scores(images, reference))
+    tiles = len(seen) // (len(images) + 1)
+    assert len(seen) == tiles * (len(images) + 1) and (tiles == 1) == (tile_px is None)
+    for score, expected in zip(scores, alone, strict=True):
+        assert score.quality == pytest.approx(expected.quality, abs=1e-6) and score.quality < 0
+        for axis, values in expected.maps.items():
+            np.testing.assert_allclose(score.maps[axis].grid, values.grid, atol=1e-6)
+        np.testing.assert_allclose(score.local_quality.grid, expected.local_quality.grid, atol=1e-6)
+    seen.clear()
+    ranking = model.rank(images, reference)
+    assert len(seen) == tiles * (len(images) + 1)
+    assert ranking.qualities == pytest.approx([score.quality for score in alone], abs=1e-6)
+    assert ranking.confidences is not None and model.order_confidences(alone) is not None
+    np.testing.assert_allclose(ranking.confidences, model.order_confidences(alone), atol=1e-6)
+
+
+def test_more_images_than_are_computed_together_are_ranked_alike(
+    random_model: RelationalIQA, versions: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, images = versions[0], versions[1:]
+    together = random_model.rank(images, reference)
+    monkeypatch.setattr(pixel_perfect, "_AT_ONCE", 3)
+    monkeypatch.setattr(pixel_perfect, "_VIEWED_AT_ONCE", 2)
+    apart = random_model.rank(images, reference)
+    assert apart.qualities == pytest.approx(together.qualities, abs=1e-6)
+    assert apart.visible is not None and np.array_equal(apart.visible, together.visible)
+    assert [score.quality for score in random_model.scores(images, reference)] == pytest.approx(
+        together.qualities, abs=1e-6
+    )

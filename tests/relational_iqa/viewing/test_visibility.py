@@ -1,6 +1,7 @@
 """What an eye can see of a difference: thresholds, symmetry, that the strongest place decides."""
 
 from io import BytesIO
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from distortion_engine.reading.image_io import load_image
-from relational_iqa.viewing.visibility import delta_e_map, visible_difference
+from relational_iqa.viewing import visibility
+from relational_iqa.viewing.visibility import delta_e_map, visible_difference, visible_differences
 
 SIDE = 192
 IMAGES = sorted((Path(__file__).parents[2] / "images").glob("*.png"))
@@ -131,3 +133,38 @@ def test_lossless_files_and_high_quality_jpeg_stay_below(photo: Tensor) -> None:
         Image.fromarray(pixels).save(stream, "JPEG", quality=quality, subsampling=subsampling)
         again = torch.from_numpy(np.array(Image.open(BytesIO(stream.getvalue())))).permute(2, 0, 1).float() / 255
         assert (seen(photo, again) == 1) == visible
+
+
+def test_pairs_of_several_images_are_as_visible_as_each_pair_alone_and_each_image_is_filtered_once(
+    photo: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = photo.repeat(1, 1, 3)
+    noise = torch.randn(wide.shape, generator=torch.Generator().manual_seed(2))
+    patch = wide.clone()
+    patch[:, 32:64, 400:432] += 0.3
+    images = [wide, eight_bit(wide + noise.round().clamp(-1, 1) / 255), wide.clone(), eight_bit(wide + noise / 20),
+              patch.clamp(0, 1), eight_bit(wide + 1 / 255)]  # fmt: skip
+    pairs = list(combinations(range(len(images)), 2))
+    expected = [seen(images[i], images[j]) for i, j in pairs]
+    assert expected[1] == 0 and 1 in expected and sum(0 < value < 1 for value in expected) >= 3
+    filtered = []
+    plain = visibility._as_seen
+    monkeypatch.setattr(visibility, "_as_seen", lambda image: filtered.append(image.shape[-1]) or plain(image))
+    counts = torch.ones(1, 1, wide.shape[-2] // 4, wide.shape[-1] // 4)
+    found = visible_differences([image[None] for image in images], pairs, counts)
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+    # Wholly at most once an image, and only those that are not plainly different from all others.
+    assert 0 < filtered.count(wide.shape[-1]) <= 4
+
+
+def test_cells_that_do_not_count_are_left_out_of_pairs_of_several_images(photo: Tensor) -> None:
+    wide = photo.repeat(1, 1, 3)
+    marked = wide.clone()
+    marked[:, :40, :40] = 1 - marked[:, :40, :40]
+    counts = torch.ones(1, 1, wide.shape[-2] // 4, wide.shape[-1] // 4)
+    images, pairs = [wide[None], marked[None], wide[None] + 1e-3], [(0, 1), (0, 2), (1, 2)]
+    assert visible_differences(images, pairs, counts)[0] == 1
+    counts[..., :40, :40] = 0
+    expected = [float(visible_difference(images[i], images[j], counts)) for i, j in pairs]
+    assert visible_differences(images, pairs, counts).tolist() == pytest.approx(expected, abs=1e-6)
+    assert expected[0] < 1
