@@ -27,6 +27,8 @@ from relational_iqa.tiling.memory import use_huge_pages
 ROOT = Path(__file__).resolve().parents[2]
 SIZES_MP = (0.2, 1.0, 12.0, 50.0, 100.0)
 OURS = ("ours", "ours with reference")
+RANKED = ("ten scores", "rank of ten")
+"""Ten images with one reference, one after the other and together; measured where they are asked for."""
 METRICS = ("psnr", "ssim", "mdsi", "haarpsi", "vsi")
 COMMAND_LINE_FROM_PX = 11_000_000
 PROCESS_BYTES = 300_000_000  # of Python with torch, before any image
@@ -52,6 +54,8 @@ def work_of(method: str, folder: Path, pixels: int, threads: int) -> Callable[[]
         from relational_iqa.conventional import METRICS as conventional
 
         return lambda: print(float(conventional[method].function(load_image(b)[None], load_image(reference)[None])))
+    if method in RANKED:
+        return _ranking(method, folder)
     pristine = [] if method == "ours" else ["--reference", str(reference)]
     if pixels >= COMMAND_LINE_FROM_PX:
         from relational_iqa.cli import main as riqa
@@ -63,6 +67,24 @@ def work_of(method: str, folder: Path, pixels: int, threads: int) -> Callable[[]
     keep_freed_memory()
     model = relational_iqa.load()
     return lambda: print(len(model.compare(a, b, reference if pristine else None).to_json()))
+
+
+def _ranking(method: str, folder: Path) -> Callable[[], None]:
+    """The same of ten images, ten mixtures of a and b."""
+    import relational_iqa
+    from distortion_engine.reading.image_io import load_image, save_image
+    from relational_iqa.tiling.memory import keep_freed_memory
+
+    a, b = (load_image(folder / f"{name}.png") for name in ("a", "b"))
+    images = [folder / f"mixture_{share}.png" for share in range(10)]
+    for share, image in enumerate(images):
+        save_image(a + (b - a) * (share / 9), image)
+    del a, b
+    keep_freed_memory()
+    model, reference = relational_iqa.load(), folder / "reference.png"
+    if method == "ten scores":
+        return lambda: print([model.score(image, reference).quality for image in images])
+    return lambda: print(model.rank(images, reference).qualities)
 
 
 def measure(method: str, folder: Path, pixels: int, threads: int, repeats: int) -> dict[str, float]:
@@ -220,7 +242,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=float, nargs="+", default=list(SIZES_MP), help="megapixels")
     parser.add_argument("--repeats", type=int, default=5, help="runs whose median counts, up to 1 MP; larger: one")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--methods", nargs="+", choices=(*OURS, *METRICS), default=[*OURS, *METRICS], metavar="M")
+    parser.add_argument(
+        "--methods", nargs="+", choices=(*OURS, *RANKED, *METRICS), default=[*OURS, *METRICS], metavar="M"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"), help="folder for both files")
     options = parser.parse_args(given)
     import torch

@@ -44,6 +44,16 @@ def test_every_method_is_measured_and_written_down(
     assert text.startswith("| seconds / peak GB | ours | ours with reference | psnr |") and "1.5 s; " in text
 
 
+def test_ten_scores_and_a_rank_of_ten_give_the_same_qualities(
+    quick: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare.main(["--sizes", "0.02", "--repeats", "1", "--methods", *compare.RANKED, "--out", str(tmp_path)])
+    found = json.loads((tmp_path / "compare.json").read_text())["sizes"]["0.02 MP (164 x 124)"]
+    assert list(found) == ["ten scores", "rank of ten"] and all(one["seconds"] > 0 for one in found.values())
+    alone, together = (json.loads(line) for line in capsys.readouterr().out.splitlines()[:2])
+    assert len(set(alone)) == 10 and together == pytest.approx(alone, abs=1e-6)
+
+
 def test_a_metric_that_does_not_fit_into_memory_is_skipped_with_a_note(
     quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
