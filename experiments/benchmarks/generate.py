@@ -14,8 +14,9 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -145,12 +146,24 @@ def sets_rate(image: Tensor, sets: int, threads: int, repeats: int) -> float:
 
 
 def engine_rate(name: str, image: Tensor, amounts: Sequence[float], threads: int, repeats: int) -> float:
-    """Images/s of a distortion on `threads` threads; on several, a batch of IMAGES_A_THREAD for each."""
+    """Images/s of a distortion on `threads` threads; on several, a batch of IMAGES_A_THREAD for each, one image after
+    the other on each thread."""
     if threads == 1:
         return len(amounts) / seconds(engine_work(name, image[None], amounts), repeats, time.thread_time)
     batch = image.expand(IMAGES_A_THREAD * threads, -1, -1, -1).contiguous()
-    with ThreadPoolExecutor(threads) as pool:
+    with _one_torch_thread(), ThreadPoolExecutor(threads) as pool:
         return len(batch) * len(amounts) / seconds(engine_work(name, batch, amounts, pool.map), repeats)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """PyTorch's own threads would wait for each other in a loop, on the cores that the threads of images need."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def measure(image: Tensor, repeats: int, thread_counts: Sequence[int], sets: int) -> dict[str, Any]:

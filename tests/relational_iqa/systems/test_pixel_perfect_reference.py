@@ -65,17 +65,17 @@ def test_ranking_without_a_reference_holds_the_margins_of_its_pairs(
         random_model.rank(versions[:1])
 
 
-def calls_of(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> list[Tensor]:
-    """The first arguments of all later calls of a method."""
-    calls: list[Tensor] = []
-    plain = getattr(owner, name)
+def images_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images are seen together with a reference, one number for each reference of a tile from now on."""
+    counts: list[int] = []
+    plain = Judgement.see
 
-    def counted(self: object, image: Tensor, *rest: object) -> object:
-        calls.append(image)
-        return plain(self, image, *rest)
+    def counted(self: Judgement, tests: list[Tensor], reference: Tensor) -> object:
+        counts.append(len(tests))
+        return plain(self, tests, reference)
 
-    monkeypatch.setattr(owner, name, counted)
-    return calls
+    monkeypatch.setattr(Judgement, "see", counted)
+    return counts
 
 
 @pytest.mark.parametrize("tile_px", [None, 64])
@@ -86,11 +86,13 @@ def test_several_images_are_scored_and_ranked_as_each_alone_and_see_their_refere
     networks = Networks(Architecture(width=24, encoder_channels=8, judgement=SMALL))
     model = RelationalIQA(networks, {}, tile_px, whole_px=WHOLE_PX if tile_px is None else 0)
     reference, images = versions[0], versions[1:]
+    seen = images_seen(monkeypatch)
     alone = [model.score(image, reference) for image in images]
-    seen = calls_of(monkeypatch, Judgement, "see")
+    tiles = len(seen) // len(images)
+    assert seen == [1] * tiles * len(images) and (tiles == 1) == (tile_px is None)
+    seen.clear()
     scores = list(model.scores(images, reference))
-    tiles = len(seen) // (len(images) + 1)
-    assert len(seen) == tiles * (len(images) + 1) and (tiles == 1) == (tile_px is None)
+    assert seen == [len(images)] * tiles
     for score, expected in zip(scores, alone, strict=True):
         assert score.quality == pytest.approx(expected.quality, abs=1e-6) and score.quality < 0
         for axis, values in expected.maps.items():
@@ -98,7 +100,7 @@ def test_several_images_are_scored_and_ranked_as_each_alone_and_see_their_refere
         np.testing.assert_allclose(score.local_quality.grid, expected.local_quality.grid, atol=1e-6)
     seen.clear()
     ranking = model.rank(images, reference)
-    assert len(seen) == tiles * (len(images) + 1)
+    assert seen == [len(images)] * tiles
     assert ranking.qualities == pytest.approx([score.quality for score in alone], abs=1e-6)
     assert ranking.confidences is not None and model.order_confidences(alone) is not None
     np.testing.assert_allclose(ranking.confidences, model.order_confidences(alone), atol=1e-6)
