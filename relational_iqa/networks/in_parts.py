@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -150,6 +150,17 @@ def for_each(function: Callable[[Item], None], items: Iterable[Item]) -> None:
 
     for _ in _workers(threads).map(on_worker, items):
         pass
+
+
+def at_once(*functions: Callable[[], Any]) -> list[Any]:
+    """What functions without arguments give, each called on a thread of its own, as `for_each` has them."""
+    found: list[Any] = [None] * len(functions)
+
+    def call(number: int) -> None:
+        found[number] = functions[number]()
+
+    for_each(call, range(len(functions)))
+    return found
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ class Networks(nn.Module):
     ) -> LocalReferenceQuality:
         """Images against their references before pooling."""
         compared = None if self.judgement is None else self.stages_compared([test], reference)[0]
-        return self.related_quality(test, reference, compared)
+        return self.joined_quality(*self.scored_quality(test, reference), compared)
 
     def stages_compared(
         self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"]
@@ -126,16 +126,21 @@ class Networks(nn.Module):
                 found.append(Evidence(torch.cat([compared.distances, worse], 1), compared.activity))
         return found
 
-    def related_quality(
-        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], compared: Evidence | None = None
-    ) -> LocalReferenceQuality:
-        """Images against their references before pooling, the second half, with what the first half found."""
+    def scored_quality(
+        self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b k h//4 w//4"], LocalQuality]:
+        """M(reference, test) and what the reference scorer sees, the second half of `local_quality`."""
         relation = self.distortion(reference, test, "reference")
         local = self.scoring.reference.local(test, reference, relation)
-        scorer, maps = LocalQuality(_whole(local.visibility), _whole(local.weight)), _whole(relation.maps)
+        return _whole(relation.maps), LocalQuality(_whole(local.visibility), _whole(local.weight))
+
+    def joined_quality(
+        self, maps: Float[Tensor, "b k h w"], scorer: LocalQuality, compared: Evidence | None
+    ) -> LocalReferenceQuality:
+        """Both halves together; without the first one where there is no judgement."""
         if self.reference_joint is None or compared is None:
             return LocalReferenceQuality(maps, scorer)
-        with torch.autocast(test.device.type, enabled=False):
+        with torch.autocast(maps.device.type, enabled=False):
             inputs = (*compared, maps, scorer.visibility, scorer.weight)
             return LocalReferenceQuality(maps, scorer, LocalQuality(*in_parts(self._join_reference, inputs, 1, 0)))
 

@@ -6,9 +6,10 @@ and `against` for the maps and sums of a tile; `verdict`, `quality` and `order_c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,12 +19,13 @@ from torch import Tensor, nn
 from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import PatchEncoder, Stem, enlarge
-from relational_iqa.networks.joint_margin import PairSums, PairVerdict
+from relational_iqa.networks.in_parts import at_once, can_be_parted
+from relational_iqa.networks.joint_margin import JudgedSums, PairSums, PairVerdict
 from relational_iqa.networks.judgement import CELL_PX, JudgementSums
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.networks.reference_joint import Evidence, ReferenceSums
+from relational_iqa.networks.reference_joint import Evidence, LocalReferenceQuality, ReferenceSums
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 from relational_iqa.tiling.memory import give_back_freed_memory
 
@@ -31,7 +33,7 @@ PAIR_BYTES = 98
 """What the networks take on a CPU for a pixel of a tile of a pair, beside the images; measured."""
 REFERENCE_BYTES = 175
 """The same of two images and their reference."""
-_LARGE_PX = 2_000_000
+_LARGE_PX = 1_000_000
 _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
 
 
@@ -99,47 +101,48 @@ class NetworkInference:
             share: how much each cell counts in the sums, 0 to 1, for all images or for each.
         """
         networks = self._networks
+
+        def judge() -> tuple[JudgedSums, Tensor] | None:
+            if networks.judgement is None:
+                return None
+            # What leaves the tile is taken at once: the moments of every cell take memory.
+            found = networks.judged_pair(a, b)
+            return found.sums(pool(share, CELL_PX // STRIDE)), found.margins()
+
         with self._precision():
-            judged, margins = None, None
-            if networks.judgement is not None:
-                # What leaves the tile is taken at once: the moments of every cell take memory.
-                found = networks.judged_pair(a, b)
-                judged, margins = found.sums(pool(share, CELL_PX // STRIDE)), found.margins()
-                del found
-                _between_halves(a)
-            local = networks.related_pair(a, b)
-        placed = (
-            local.margin.margin
-            if margins is None
-            else torch.cat([enlarge(margins, local.maps), local.margin.margin], 1)
-        )
-        sums = replace(local.sums(share), judged=judged)
+            judged, local = _both_halves(a, judge, lambda: networks.related_pair(a, b))
+        placed, sums = local.margin.margin, local.sums(share)
+        if judged is not None:
+            placed = torch.cat([enlarge(judged[1], local.maps), placed], 1)
+            sums = replace(sums, judged=judged[0])
         return PairTileResult(local.maps, placed, local.margin.weight, sums)
 
     def against(
         self,
-        test: Float[Tensor, "b 3 h w"],
+        tests: Sequence[Float[Tensor, "b 3 h w"]],
         reference: Float[Tensor, "b 3 h w"],
         share: Float[Tensor, "_ 1 h//4 w//4"],
-        compared: Evidence | None = None,
-    ) -> TileResult:
-        """M(reference, test), local quality (<= 0) and weight; otherwise as `pair`. `compared` is what `compare_stages`
-        gives; None where there is no judgement."""
-        with self._precision():
-            local = self._networks.related_quality(test, reference, compared)
-            quality = self._networks.quality_map(local)
-        return TileResult(local.maps, quality.float(), local.scorer.weight, local.sums(share))
-
-    def compare_stages(
-        self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"]
-    ) -> Sequence[Evidence | None]:
-        """What the judgement says of images beside their reference, which it sees once."""
-        if self._networks.judgement is None:
-            return [None] * len(tests)
-        with self._precision():
-            found = self._networks.stages_compared(tests, reference)
-        _between_halves(reference)
+    ) -> list[TileResult]:
+        """M(reference, test), local quality (<= 0) and weight of images that have a reference in common, which the
+        judgement sees once; otherwise as `pair`."""
+        found = []
+        for local in self._local_qualities(tests, reference):
+            with self._precision():
+                quality = self._networks.quality_map(local)
+            found.append(TileResult(local.maps, quality.float(), local.scorer.weight, local.sums(share)))
         return found
+
+    def _local_qualities(self, tests: Sequence[Tensor], reference: Tensor) -> list[LocalReferenceQuality]:
+        networks = self._networks
+
+        def compare() -> Sequence[Evidence | None]:
+            return [None] * len(tests) if networks.judgement is None else networks.stages_compared(tests, reference)
+
+        with self._precision():
+            scorings = [partial(networks.scored_quality, test, reference) for test in tests]
+            compared, *scored = _both_halves(reference, compare, *scorings)
+            pairs = zip(scored, compared, strict=True)
+            return [networks.joined_quality(maps, scorer, evidence) for (maps, scorer), evidence in pairs]
 
     def alone_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
@@ -176,8 +179,7 @@ class NetworkInference:
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
         """Tiles of a test image and its reference -> M(reference, test), local quality and weight; sums for the
         quality."""
-        (compared,) = self.compare_stages(tiles[:1], tiles[1])
-        found = self.against(tiles[0], tiles[1], share, compared)
+        (found,) = self.against(tiles[:1], tiles[1], share)
         return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
 
     def each_against_on_tiles(
@@ -186,8 +188,7 @@ class NetworkInference:
         """Tiles of images and then of their reference -> of each image what `against_on_tiles` gives, one after the
         other; sums for the quality of each. The reference is seen once."""
         *tests, reference = tiles
-        compared = self.compare_stages(tests, reference)
-        found = [self.against(test, reference, share, one) for test, one in zip(tests, compared, strict=True)]
+        found = self.against(tests, reference, share)
         maps = [part for one in found for part in (one.maps, one.local, one.weight)]
         return torch.cat(maps, 1)[0], tuple(one.sums for one in found)
 
@@ -196,21 +197,14 @@ class NetworkInference:
     ) -> tuple[Float[Tensor, "1 h//4 w//4"], tuple[ReferenceSums, ...]]:
         """The sums of `each_against_on_tiles` without its maps."""
         *tests, reference = tiles
-        sums = []
-        for test, compared in zip(tests, self.compare_stages(tests, reference), strict=True):
-            with self._precision():
-                sums.append(self._networks.related_quality(test, reference, compared).sums(share))
-        return share[0], tuple(sums)
+        return share[0], tuple(local.sums(share) for local in self._local_qualities(tests, reference))
 
     def both_against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
         """Tiles of a, b and their reference -> what b has more than a, within [-2, 2], and what it lacks more, see
         `has_and_lacks`; local margin and mean weight; sums for the qualities of a and b."""
-        compared = self.compare_stages(tiles[:2], tiles[2])
-        first, second = (
-            self.against(tile, tiles[2], share, found) for tile, found in zip(tiles[:2], compared, strict=True)
-        )
+        first, second = self.against(tiles[:2], tiles[2], share)
         maps, local = has_and_lacks(second.maps) - has_and_lacks(first.maps), first.local - second.local
         return torch.cat([maps, local, (first.weight + second.weight) / 2], 1)[0], (first.sums, second.sums)
 
@@ -245,10 +239,14 @@ def has_and_lacks(maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k_and_two_
     return torch.cat([*parts, *lacks], 1)
 
 
-def _between_halves(tile: Tensor) -> None:
-    """Gives back what the judgement has left in the heap, before the rest takes more."""
-    if tile.shape[-2] * tile.shape[-1] > _LARGE_PX:
-        give_back_freed_memory()
+def _both_halves(tile: Tensor, judge: Callable[[], Any], *rest: Callable[[], Any]) -> list[Any]:
+    """What the judgement gives for a tile, and what the rest gives. Of a small tile, whose steps have no parts, all are
+    computed at once, each on a thread; of a large one after the other, because they take memory."""
+    if can_be_parted(tile) and tile.numel() <= 3 * _LARGE_PX:
+        return at_once(judge, *rest)
+    judged = judge()
+    give_back_freed_memory()
+    return [judged, *(one() for one in rest)]
 
 
 @contextmanager

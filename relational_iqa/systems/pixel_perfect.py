@@ -361,8 +361,8 @@ class RelationalIQA:
     ) -> Float[Tensor, " b"]:
         """Qualities of images against their references. Raises ImageError, see `check_images`."""
         test, reference, inside = self._batch(tests=tests, references=references)
-        (compared,) = self._networks.compare_stages([test], reference)
-        return self._networks.quality(self._networks.against(test, reference, inside, compared).sums)
+        (found,) = self._networks.against([test], reference, inside)
+        return self._networks.quality(found.sums)
 
     @torch.inference_mode()
     def margin_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:

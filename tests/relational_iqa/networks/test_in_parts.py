@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relational_iqa.networks.in_parts import for_each, in_parts
+from relational_iqa.networks.in_parts import at_once, for_each, in_parts
 from relational_iqa.networks.pixel_perfect import Networks
 
 
@@ -91,6 +91,12 @@ def test_an_error_in_a_block_reaches_the_caller(threads: int) -> None:
 
     with torch.inference_mode(), pytest.raises(ZeroDivisionError, match="in a block"):
         in_parts(fail, (torch.rand(1, 1, 64, 64),), 16, 0, side=1)
+
+
+def test_functions_at_once_give_their_results_in_their_order(threads: int) -> None:
+    assert at_once(lambda: "one", lambda: 2, lambda: None) == ["one", 2, None]
+    with pytest.raises(KeyError):
+        at_once(lambda: 1, lambda: {}["missing"])
 
 
 def _doubled_in_child() -> float:
