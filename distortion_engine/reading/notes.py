@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["alpha", "profile", "cmyk", "depth", "orientation", "frame", "size", "registered"]
+Kind = Literal["alpha", "profile", "cmyk", "depth", "orientation", "frame", "size", "registered", "blocks"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from relational_iqa.results.noticed import Noticed, Placed, Role
+from distortion_engine.reading.notes import Note
+from relational_iqa.results.noticed import ROLES, Noticed, Placed, Role
 from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.viewing.registration import find_motion, preview, preview_factor
 from relational_iqa.viewing.scene import SAME_SCENE, scene_correlation
@@ -18,7 +19,13 @@ LEAST_SIDE_PX = 96
 _SCENE_PX = 256  # longest side of the images that are held against each other
 
 
-def notice(a: StoredImage, b: StoredImage, reference: StoredImage | None, visible_difference: float) -> Noticed:
+def notice(
+    a: StoredImage,
+    b: StoredImage,
+    reference: StoredImage | None,
+    visible_difference: float,
+    blocks: tuple[int, int] = (1, 1),
+) -> Noticed:
     """What is noticed about images of one size.
 
     Args:
@@ -26,11 +33,15 @@ def notice(a: StoredImage, b: StoredImage, reference: StoredImage | None, visibl
         b: the other one.
         reference: the pristine image, if there is one.
         visible_difference: of a and b; where it is below 1 they lie on each other and show one scene.
+        blocks: sides of the blocks of equal pixels that a and b consist of, 1 for none.
     """
     images: dict[Role, StoredImage] = {"a": a, "b": b}
     if reference is not None:
         images["reference"] = reference
     notes = {role: image.notes for role, image in images.items()}
+    for role, side in zip(ROLES[:2], blocks, strict=True):
+        if side > 1:
+            notes[role] = (*notes[role], Note("blocks", f"blocks of {side} × {side} equal pixels", tell=True))
     on: list[tuple[Role, Role]] = []
     if min(a.shape[1:]) >= LEAST_SIDE_PX:
         if reference is not None:

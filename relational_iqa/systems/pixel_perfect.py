@@ -28,6 +28,7 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
 from relational_iqa.systems.devices import find_device, find_precision
+from relational_iqa.systems.known_pixelation import blocks_of, call_pixelation
 from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
 from relational_iqa.systems.noticing import notice
 from relational_iqa.systems.visible_tiles import visible_differences_alone, with_visible_difference
@@ -127,6 +128,7 @@ class RelationalIQA:
         images = self._open(
             [a, b] + ([] if reference is None else [reference]), align, max_pixels, reference is not None
         )
+        blocks = blocks_of(images[0]), blocks_of(images[1])
         region = None
         if mask is not None:
             region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
@@ -136,7 +138,7 @@ class RelationalIQA:
             (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
             verdict = self._networks.verdict(of_pair_sums)
             margin, confidence = verdict.margin, verdict.confidence
-            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0])
+            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0], blocks)
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             both = with_visible_difference(self._networks.both_against_on_tiles)
@@ -144,7 +146,7 @@ class RelationalIQA:
             (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
             quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
             margin, confidence = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
-            found = _maps_of(tiled.maps, images[0])
+            found = _maps_of(tiled.maps, images[0], blocks)
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
@@ -158,7 +160,7 @@ class RelationalIQA:
             lacks=found.lacks,
             visible_difference=float(visible),
             inputs=Inputs.of([a, b] + ([] if reference is None else [reference]), align, max_pixels),
-            noticed=notice(images[0], images[1], None if reference is None else images[2], float(visible)),
+            noticed=notice(images[0], images[1], None if reference is None else images[2], float(visible), blocks),
             names=names or (name_of(a, "A"), name_of(b, "B")),
             meta=self._facts(images[0], start, align),
         )
@@ -506,10 +508,12 @@ class _Found(NamedTuple):
     weight: Map
 
 
-def _maps_of(found: np.ndarray | None, image: StoredImage) -> _Found:
-    """Maps on the 1/4 grid by axis, those of what is lacking where there are any, the local map and the weight."""
+def _maps_of(found: np.ndarray | None, image: StoredImage, blocks: tuple[int, int] = (1, 1)) -> _Found:
+    """Maps on the 1/4 grid by axis, those of what is lacking where there are any, the local map and the weight;
+    `blocks` are the sides of blocks of equal pixels in a and b."""
     if found is None:
         raise ValueError("no maps were kept")
+    call_pixelation(found, *blocks)
     _, height, width = image.shape
     size = (height, width)
     maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found, strict=False)}

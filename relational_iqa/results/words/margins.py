@@ -1,5 +1,6 @@
 """How a margin is said in words: "slightly better", "1.3 levels"; below TIE_MARGIN the verdict is a tie."""
 
+import math
 from dataclasses import dataclass
 
 from distortion_engine.errors import UsageError
@@ -48,6 +49,9 @@ def margin_word(margin: float) -> MarginWord:
 
 
 def levels(margin: float) -> str:
-    """A margin in levels as people read it, without sign: "1.3 levels"; small ones keep a second digit."""
+    """A margin in levels as people read it, without sign: "1.3 levels"; small ones keep a second digit, and those of a
+    tie are rounded down, so that 0.10 is never said of what is below TIE_MARGIN."""
     size = abs(margin)
+    if size < TIE_MARGIN:
+        return f"{math.floor(100 * size) / 100:.2f} levels"
     return f"{size:.2f} levels" if size < 0.2 else f"{size:.1f} levels"
