@@ -15,6 +15,7 @@ from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.regions import Region
 from relational_iqa.results.words.findings import MIN_INTENSITY, Finding, Side, worth_saying
 from relational_iqa.results.words.sentences import MAX_DEFECTS, MAX_TRADE_OFFS
+from relational_iqa.results.words.strengths import STRENGTH_WORDS
 
 MIN_TOLD = 0.1  # share of the lead that a defect must hold to be told
 RELATIVE_SHARE = 0.25  # a defect that holds this much less than the first one is not told
@@ -79,8 +80,9 @@ def reasons_of(
     found: Attribution, regions: Sequence[Region], shape: tuple[int, int], better: Side
 ) -> tuple[Reason, ...]:
     """Defects of the worse image, the one that holds most of the lead first, at most MAX_DEFECTS; then what speaks
-    against the verdict, at most MAX_TRADE_OFFS, of other axes: those defects of the better image that matter, and
-    those that make it plainly worse in a small region.
+    against the verdict, at most MAX_TRADE_OFFS, of other axes: those defects of the better image that matter, where
+    they are more than faint, more than small or hold a part of the other image's lead, and those that make it plainly
+    worse in a small region.
 
     Args:
         found: what holds how much.
@@ -103,8 +105,10 @@ def reasons_of(
     shown: dict[str, Reason] = {}
     for finding in worth_saying(found.findings):
         new = finding.side == better and finding.axis not in (*told, *shown)
-        if new and len(shown) < MAX_TRADE_OFFS:
-            shown[finding.axis] = Reason(finding, found.share(found.findings.index(finding)), against=True)
+        share = found.share(found.findings.index(finding))
+        plain = finding.intensity >= STRENGTH_WORDS[0].below or finding.share >= SMALL or share >= MIN_TOLD
+        if new and plain and len(shown) < MAX_TRADE_OFFS:
+            shown[finding.axis] = Reason(finding, share, against=True)
     for region in regions:
         if len(shown) < MAX_TRADE_OFFS and region.axis not in (*told, *shown) and speaks_against(region, shape, better):
             for number, finding in enumerate(found.findings):

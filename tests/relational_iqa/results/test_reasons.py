@@ -162,3 +162,13 @@ def test_a_small_place_where_the_better_image_is_plainly_worse_is_told_however_l
     assert named.reasons().endswith(f", though A is more pixelated (strong, {named.told[1].finding.where})")
     hardly = compared(area(1.0) - area(1.4, spot), noise=noise)
     assert hardly.reasons() == "B is noisier (moderate, everywhere)"
+
+
+def test_a_faint_defect_in_a_small_place_where_the_better_image_leads_all_the_same_is_not_told() -> None:
+    spot = np.s_[:40, :40]  # a twelfth of the picture
+    faint = compared(area(1.0), noise=area(0.3), pixelation=-area(0.2, spot))
+    assert [reason.axis for reason in faint.told] == ["noise"]
+    stronger = compared(area(1.0), noise=area(0.3), pixelation=-area(0.3, spot))
+    assert [(reason.axis, reason.against) for reason in stronger.told] == [("noise", False), ("pixelation", True)]
+    larger = compared(area(1.0), noise=area(0.3), pixelation=-area(0.2, np.s_[:60, :60]))
+    assert [reason.axis for reason in larger.told] == ["noise", "pixelation"]
