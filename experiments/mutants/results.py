@@ -4,6 +4,30 @@ from experiments.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        "relational_iqa/networks/in_parts.py",
+        "max(0, self.left - self.margin),",
+        "self.left,",
+        ("tests/relational_iqa/networks/test_in_parts.py",),
+    ),
+    Mutant(
+        "relational_iqa/networks/in_parts.py",
+        "torch.get_num_threads()  # what a thread",
+        "pass  # what a thread",
+        ("tests/relational_iqa/networks/test_in_parts.py",),
+    ),
+    Mutant(
+        "relational_iqa/viewing/equal_blocks.py",
+        "and edges.mean() <= _ACROSS",
+        "and edges.mean() <= 1.0",
+        ("tests/relational_iqa/viewing/test_equal_blocks.py",),
+    ),
+    Mutant(
+        "relational_iqa/systems/known_pixelation.py",
+        "np.maximum(values * (own * sign), 0.0)",
+        "np.abs(values * (own * sign))",
+        ("tests/relational_iqa/systems/test_known_pixelation.py",),
+    ),
+    Mutant(
         "relational_iqa/systems/network_inference.py",
         "else maps[:, k : k + 1].clamp_min(0) for k",
         "else maps[:, k : k + 1] for k",
@@ -71,8 +95,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/words/findings.py",
-        "evidence += float((magnitude * local).sum(dtype=np.float64))",
-        "evidence -= float((magnitude * local).sum(dtype=np.float64))",
+        "self._evidence += float((magnitude * local()).sum(dtype=np.float64))",
+        "self._evidence -= float((magnitude * local()).sum(dtype=np.float64))",
         ("tests/relational_iqa/results/words/test_findings.py",),
     ),
     Mutant(
@@ -251,8 +275,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/results/regions.py",
-        "left[best.top : best.bottom, best.left : best.right] = 0.0",
-        "left[best.top : best.bottom, best.left : best.right] *= 0.9",
+        "rest[window] = 0.0",
+        "rest[window] *= 0.9",
         ("tests/relational_iqa/results/test_regions.py",),
     ),
     Mutant(
