@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from distortion_engine.catalog import AXES, AXIS_INDEX
+from distortion_engine.axes import AXES, AXIS_INDEX
 from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.viewing.equal_blocks import block_side
 

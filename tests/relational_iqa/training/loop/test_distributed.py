@@ -255,7 +255,7 @@ def test_torchrun_has_the_loss_curve_of_one_process_with_twice_the_batch(
     monkeypatch.setattr(trainer, "BatchLoader", lambda batches, *options: BatchLoader(Joined(batches), *options))
     pretrain(config)
     # Means over valid cells and over pairs that the metrics agree on are taken in each process, then averaged.
-    for stage, steps, tolerance in (("distortion", 4, 0.01), ("scoring", 3, 0.03)):
+    for stage, steps, tolerance in (("distortion", 4, 0.02), ("scoring", 3, 0.03)):
         two, one = ([line["loss"] for line in logged(folder / name / stage)] for name in ("run", "one"))
         assert len(two) == steps and two == pytest.approx(one, rel=tolerance)
 
