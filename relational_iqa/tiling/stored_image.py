@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from types import EllipsisType
 
 import numpy as np
@@ -32,6 +33,8 @@ from relational_iqa.viewing.alignment import resized
 Source = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
 """An image as it enters: a path, a PIL image, an array (H, W, 3) or a tensor (3, H, W) in [0, 1]."""
 
+AT_ONCE_PX = 50_000_000
+"""So many pixels of files together are decoded at once; a decoder takes some ten bytes for each."""
 _STRIP_PX = 1 << 20  # of one conversion, where a whole image is gone through
 
 
@@ -146,10 +149,12 @@ def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) ->
 
 def open_images_at_once(sources: Sequence[Source | StoredImage], *, max_pixels: int = MAX_PIXELS) -> list[StoredImage]:
     """Several sources as `open_image` opens each, in order; files are decoded at once, on at most as many threads as
-    torch uses. Raises ImageError for the first that is no usable image."""
-    files = [place for place, source in enumerate(sources) if isinstance(source, str | os.PathLike)]
+    torch uses, unless they are so large that this would take more memory than comparing them. Raises ImageError for the
+    first that is no usable image."""
+    paths = {place: Path(source) for place, source in enumerate(sources) if isinstance(source, str | os.PathLike)}
+    files = list(paths)
     threads = min(len(files), torch.get_num_threads())
-    if threads < 2:
+    if threads < 2 or sum(map(_pixels_of, paths.values())) > AT_ONCE_PX:
         return [open_image(source, max_pixels=max_pixels) for source in sources]
     with ThreadPoolExecutor(threads, "riqa-reader") as pool:
         begun = {place: pool.submit(open_image, sources[place], max_pixels=max_pixels) for place in files}
@@ -161,6 +166,15 @@ def open_images_at_once(sources: Sequence[Source | StoredImage], *, max_pixels: 
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _pixels_of(path: Path) -> int:
+    """How many pixels the header of a file promises; where Pillow does not know it, more than are decoded at once."""
+    try:
+        with Image.open(path) as image:
+            return image.width * image.height
+    except Exception:  # any file may stand here; what is wrong with it is said when it is decoded
+        return AT_ONCE_PX + 1
 
 
 def _checked(tensor: Tensor, max_pixels: int) -> Tensor:

@@ -165,5 +165,5 @@ def test_the_numbers_of_the_readme_stand_in_the_results() -> None:
     limits = README.split("## Limits")[1]
     assert "99 of 100" in limits and "right among the 80 % of pairs with the highest confidence** | 99.1 %" in RESULTS
     assert "in 13 of 14" in limits and "camera noise 13 of 14" in RESULTS
-    assert "20 s" in limits and "| 12 MP (4000 x 3000) | 19.5 / " in RESULTS
-    assert "35 s" in limits and "| 34.6 / " in RESULTS
+    assert "14 s" in limits and "| 12 MP (4000 x 3000) | 13.6 / " in RESULTS
+    assert "23 s" in limits and "| 22.5 / " in RESULTS

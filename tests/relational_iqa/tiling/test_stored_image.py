@@ -235,3 +235,14 @@ def test_with_one_thread_no_other_is_begun(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(stored_image, "ThreadPoolExecutor", None)
     file = saved(tmp_path, "x.png", Image.fromarray(picture()))
     assert len(open_images_at_once([file, file])) == 2
+
+
+def test_large_files_are_decoded_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    file = saved(tmp_path, "x.png", Image.fromarray(picture()))
+    monkeypatch.setattr(stored_image, "AT_ONCE_PX", 2 * HEIGHT * WIDTH - 1)
+    monkeypatch.setattr(stored_image, "ThreadPoolExecutor", None)
+    assert len(open_images_at_once([file, file])) == 2
+    monkeypatch.setattr(stored_image, "AT_ONCE_PX", 2 * HEIGHT * WIDTH)
+    with pytest.raises(TypeError):  # there is no pool to be had
+        open_images_at_once([file, file])
