@@ -11,14 +11,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from relational_iqa.networks.in_parts import can_be_parted
 from relational_iqa.networks.local_analysis import patches
 
 
 def only_computes(x: Tensor) -> bool:
     """Whether `x` is only computed with, in float32 on a CPU: no gradient is wanted, nothing is traced or cast."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
-        return False
-    return not (torch.is_autocast_enabled("cpu") or torch.jit.is_tracing() or torch.compiler.is_compiling())
+    return can_be_parted(x) and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def pointwise(

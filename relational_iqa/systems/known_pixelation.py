@@ -17,7 +17,6 @@ from relational_iqa.viewing.equal_blocks import block_side
 _MEANT = (("noise", 1.0), ("sharpness", -1.0), ("smearing", 1.0))
 """Axes of what is pixelation there, and the sign of an image that has it."""
 _SEEN_PX = 768  # side of the part of an image, its middle, that is looked at
-_LARGEST = 2.0  # of a map with a reference
 
 
 def blocks_of(image: StoredImage) -> int:
@@ -42,6 +41,7 @@ def call_pixelation(maps: Float32[np.ndarray, "c h w"], a: int, b: int) -> None:
     pixelation = maps[AXIS_INDEX["pixelation"]]
     two_sided = [axis.name for axis in AXES if axis.two_sided]
     has_lacks = len(maps) >= len(AXES) + len(two_sided)
+    largest = 2.0 if has_lacks else 1.0  # with a reference maps are differences of two
     for row in range(maps.shape[1]):  # row by row: they may lie in a file
         moved = np.zeros_like(pixelation[row])
         for name, own in _MEANT:
@@ -52,4 +52,4 @@ def call_pixelation(maps: Float32[np.ndarray, "c h w"], a: int, b: int) -> None:
             if has_lacks and name in two_sided:
                 lacks = maps[len(AXES) + two_sided.index(name)][row]
                 lacks -= np.maximum(lacks * sign, 0.0) * sign
-        pixelation[row] = np.clip(pixelation[row] + sign * moved, -_LARGEST, _LARGEST)
+        pixelation[row] = np.clip(pixelation[row] + sign * moved, -largest, largest)

@@ -1,6 +1,5 @@
 """How a margin is said in words: "slightly better", "1.3 levels"; below TIE_MARGIN the verdict is a tie."""
 
-import math
 from dataclasses import dataclass
 
 from distortion_engine.errors import UsageError
@@ -50,8 +49,8 @@ def margin_word(margin: float) -> MarginWord:
 
 def levels(margin: float) -> str:
     """A margin in levels as people read it, without sign: "1.3 levels"; small ones keep a second digit, and those of a
-    tie are rounded down, so that 0.10 is never said of what is below TIE_MARGIN."""
+    tie that would round up to TIE_MARGIN keep a third: 0.10 is never said of what is below it."""
     size = abs(margin)
-    if size < TIE_MARGIN:
-        return f"{math.floor(100 * size) / 100:.2f} levels"
+    if TIE_MARGIN - 0.005 <= size < TIE_MARGIN:
+        return f"{min(size, TIE_MARGIN - 0.001):.3f} levels"
     return f"{size:.2f} levels" if size < 0.2 else f"{size:.1f} levels"

@@ -25,6 +25,9 @@ def test_noise_blur_and_smearing_of_the_image_with_blocks_become_pixelation() ->
     call_pixelation(maps, 1, 2)
     expected = maps_with(pixelation=0.65, blocking=0.4)
     np.testing.assert_allclose(maps, expected, atol=1e-6)
+    strong = maps_with(noise=0.7, sharpness=-0.8)
+    call_pixelation(strong, 1, 2)
+    assert strong[AXIS_INDEX["pixelation"]].max() == 1.0  # no map without a reference goes beyond
     # Exchanged images negate everything.
     back = maps_with(noise=-0.2, sharpness=0.3, smearing=-0.1, blocking=-0.4, pixelation=-0.05)
     call_pixelation(back, 2, 1)

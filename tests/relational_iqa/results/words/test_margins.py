@@ -29,3 +29,8 @@ def test_a_tie_is_less_than_a_tenth_of_a_level() -> None:
 )
 def test_small_margins_keep_a_second_digit(margin: float, said: str) -> None:
     assert levels(margin) == said
+
+
+def test_a_tie_is_never_said_to_have_the_margin_that_ends_it() -> None:
+    said = [levels(size) for size in (0.0199, 0.0949, 0.0951, 0.09996, -0.0972, 0.1)]
+    assert said == ["0.02 levels", "0.09 levels", "0.095 levels", "0.099 levels", "0.097 levels", "0.10 levels"]
