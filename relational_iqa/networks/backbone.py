@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.blocks import only_computes, pointwise
+from relational_iqa.networks.blocks import convolved_to_relu6, only_computes, pointwise
 from relational_iqa.networks.in_parts import for_each
 
 STEM_CHANNELS = 32
@@ -145,6 +145,17 @@ class SameConvolution(nn.Conv2d):
         """
         return super().forward(F.pad(rows, (self.before, self.after(int(rows.shape[-1])), above, below)))
 
+    def to_relu6(
+        self, rows: Float[Tensor, "b {self.in_channels} _ _"], above: int = 0, below: int = 0
+    ) -> Float[Tensor, "b {self.out_channels} _ _"]:
+        """ReLU6 of `of_rows`, where it is only computed. Zeros that lie evenly around the rows are not written down."""
+        before, after = self.before, self.after(int(rows.shape[-1]))
+        tall, wide = (above if above == below else 0), (before if before == after else 0)
+        if above != below or before != after:
+            around = (before - wide, after - wide, above - tall, below - tall)
+            rows = F.pad(rows, around)
+        return convolved_to_relu6(rows, self.weight, self.bias, (tall, wide), self.stride[0], self.groups)
+
     def bands(self, height: int, width: int, channels: int) -> Iterator[tuple[slice, slice, int, int]]:
         """Bands of rows whose inputs take about BAND_BYTES.
 
@@ -220,8 +231,8 @@ class InvertedResidual(nn.Module):
         whole."""
 
         def one(rows: Tensor, above: int, below: int) -> Tensor:
-            inner = rows if self.expand is None else F.relu6(self.expand(rows), inplace=True)
-            out: Tensor = self.project(F.relu6(self.depthwise.of_rows(inner, above, below), inplace=True))
+            inner = rows if self.expand is None else self.expand.to_relu6(rows)
+            out: Tensor = self.project(self.depthwise.to_relu6(inner, above, below))
             if not self.residual:
                 return out
             first = self.depthwise.before - above
@@ -287,7 +298,7 @@ class EfficientNetLite(nn.Module):
 
         def one(rows: Tensor, above: int, below: int) -> Tensor:
             values = ((rows * 255.0 - CODE_MEAN) / CODE_SPREAD).contiguous(memory_format=torch.channels_last)
-            return F.relu6(self.stem.of_rows(values, above, below), inplace=True)
+            return self.stem.to_relu6(values, above, below)
 
         return in_bands(image, self.stem, STEM_CHANNELS, one)
 

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from relational_iqa.networks.in_parts import can_be_parted
 from relational_iqa.networks.local_analysis import patches
 
+_IN_ONE_PASS = "_convolution_pointwise"  # of torch.ops.mkldnn: a convolution and what is done to each of its values
+
 
 def only_computes(x: Tensor) -> bool:
     """Whether `x` is only computed with, in float32 on a CPU: no gradient is wanted, nothing is traced or cast."""
@@ -29,6 +31,23 @@ def pointwise(
         found: Tensor = torch.mkldnn_convolution(x, weight, bias, (0, 0), (1, 1), (1, 1), 1)
         return found
     return F.conv2d(x, weight, bias)
+
+
+def convolved_to_relu6(
+    x: Float[Tensor, "b c _ _"],
+    weight: Float[Tensor, "n _ _ _"],
+    bias: Float[Tensor, " n"] | None,
+    padding: tuple[int, int] = (0, 0),
+    stride: int = 1,
+    groups: int = 1,
+) -> Float[Tensor, "b n _ _"]:
+    """ReLU6 of a convolution of what is only computed with, see `only_computes`: by oneDNN in one pass over memory, to
+    the same bits as in two."""
+    if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, _IN_ONE_PASS):
+        convolve = getattr(torch.ops.mkldnn, _IN_ONE_PASS)
+        found: Tensor = convolve(x, weight, bias, padding, (stride, stride), (1, 1), groups, "hardtanh", [0.0, 6.0], "")
+        return found
+    return F.relu6(F.conv2d(x, weight, bias, stride, padding, groups=groups), inplace=True)
 
 
 class Pointwise(nn.Conv2d):
