@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -26,6 +27,7 @@ BLOCK_CELLS = 48
 _CHANNELS_LAST_FROM = 24  # channels of what goes on to 1x1 convolutions, which want them last in memory
 
 Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def can_be_parted(x: Tensor) -> bool:
@@ -161,6 +163,21 @@ def at_once(*functions: Callable[[], Any]) -> list[Any]:
 
     for_each(call, range(len(functions)))
     return found
+
+
+def begun(function: Callable[[], Found]) -> Callable[[], Found]:
+    """Begins to call a function on one of the threads of `for_each`, and gives a function that waits for what it gives
+    or raises. Where torch may use one thread only, it is called when it is asked for, at most once."""
+    threads = torch.get_num_threads()
+    if threads == 1 or getattr(_here, "inside", False):
+        return cache(function)
+    state = _State.now()
+
+    def on_worker() -> Found:
+        with state.again():
+            return function()
+
+    return _workers(threads).submit(on_worker).result
 
 
 @dataclass(frozen=True)

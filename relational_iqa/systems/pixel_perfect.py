@@ -28,9 +28,9 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
 from relational_iqa.systems.devices import find_device, find_precision
-from relational_iqa.systems.known_pixelation import blocks_of, call_pixelation
+from relational_iqa.systems.known_pixelation import call_pixelation
 from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
-from relational_iqa.systems.noticing import notice
+from relational_iqa.systems.noticing import Noticing
 from relational_iqa.systems.visible_tiles import visible_differences_alone, with_visible_difference
 from relational_iqa.tiling.aligned_images import align_images, align_mask
 from relational_iqa.tiling.enlargement import CELL_PX
@@ -128,7 +128,7 @@ class RelationalIQA:
         images = self._open(
             [a, b] + ([] if reference is None else [reference]), align, max_pixels, reference is not None
         )
-        blocks = blocks_of(images[0]), blocks_of(images[1])
+        noticing = Noticing(images[0], images[1], None if reference is None else images[2])
         region = None
         if mask is not None:
             region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
@@ -138,7 +138,7 @@ class RelationalIQA:
             (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
             verdict = self._networks.verdict(of_pair_sums)
             margin, confidence = verdict.margin, verdict.confidence
-            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0], blocks)
+            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0], noticing.blocks())
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             both = with_visible_difference(self._networks.both_against_on_tiles)
@@ -146,7 +146,7 @@ class RelationalIQA:
             (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
             quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
             margin, confidence = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
-            found = _maps_of(tiled.maps, images[0], blocks)
+            found = _maps_of(tiled.maps, images[0], noticing.blocks())
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
@@ -160,7 +160,7 @@ class RelationalIQA:
             lacks=found.lacks,
             visible_difference=float(visible),
             inputs=Inputs.of([a, b] + ([] if reference is None else [reference]), align, max_pixels),
-            noticed=notice(images[0], images[1], None if reference is None else images[2], float(visible), blocks),
+            noticed=noticing.found(float(visible)),
             names=names or (name_of(a, "A"), name_of(b, "B")),
             meta=self._facts(images[0], start, align),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from distortion_engine.errors import ImageError
 from distortion_engine.jobs.progress import steps
+from relational_iqa.networks.in_parts import at_once
 from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.memory import give_back_freed_memory, large_blocks_apart
 from relational_iqa.tiling.stored_image import StoredImage
@@ -117,7 +118,7 @@ class TileRunner:
                 share = tile.own_share_of(height, width).to(self.device)
                 if region is not None:
                     share = share * F.avg_pool2d(self._window(region, tile).mean(1, keepdim=True), CELL_PX)
-                values, pooled = function([self._window(image, tile) for image in images], share)
+                values, pooled = function(at_once(*(partial(self._window, image, tile) for image in images)), share)
                 sums.append(pooled)
                 if want_maps:
                     part = tile.own_cells(values).cpu().numpy()

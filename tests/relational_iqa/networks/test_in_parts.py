@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relational_iqa.networks.in_parts import at_once, for_each, in_parts
+from relational_iqa.networks.in_parts import at_once, begun, for_each, in_parts
 from relational_iqa.networks.pixel_perfect import Networks
 
 
@@ -97,6 +97,29 @@ def test_functions_at_once_give_their_results_in_their_order(threads: int) -> No
     assert at_once(lambda: "one", lambda: 2, lambda: None) == ["one", 2, None]
     with pytest.raises(KeyError):
         at_once(lambda: 1, lambda: {}["missing"])
+
+
+def test_what_was_begun_is_called_once_and_gives_its_result_or_its_error_when_asked(threads: int) -> None:
+    calls: list[tuple[bool, int]] = []
+
+    def look() -> str:
+        calls.append((torch.is_inference_mode_enabled(), torch.get_num_threads()))
+        return "found"
+
+    with torch.inference_mode():
+        one, broken = begun(look), begun(lambda: {}["missing"])
+    with torch.inference_mode():
+        assert at_once(one, one) == ["found", "found"]  # may be asked from other threads, and again
+    assert one() == "found" and calls == [(True, 1)]
+    with pytest.raises(KeyError):
+        broken()
+
+
+def test_what_was_begun_inside_a_block_does_not_wait_for_a_thread_that_waits_for_it() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    assert at_once(*[lambda: begun(lambda: begun(lambda: 1)())()] * 8) == [1] * 8
+    torch.set_num_threads(before)
 
 
 def _doubled_in_child() -> float:
