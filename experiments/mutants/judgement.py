@@ -18,10 +18,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "(1 - share) * mean + share * root",
         _NETWORK,
     ),
-    Mutant(
-        "relational_iqa/networks/judgement.py", "(weight * self.quality.square())", "(weight * self.quality)", _NETWORK
-    ),
-    Mutant("relational_iqa/networks/judgement.py", "(self.moments * share)", "self.moments", _NETWORK),
+    Mutant("relational_iqa/networks/judgement.py", "(weight * quality.square())", "(weight * quality)", _NETWORK),
+    Mutant("relational_iqa/networks/judgement.py", "(moments * share)", "moments", _NETWORK),
     Mutant("relational_iqa/networks/judgement.py", "-F.softplus(out[:, :1])", "F.softplus(out[:, :1])", _NETWORK),
     Mutant(
         "relational_iqa/networks/joint_margin.py",

@@ -5,7 +5,7 @@ from experiments.mutants.mutant import Mutant
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "relational_iqa/networks/in_parts.py",
-        "max(0, self.left - self.margin),",
+        "max(0, self.left - self.before),",
         "self.left,",
         ("tests/relational_iqa/networks/test_in_parts.py",),
     ),

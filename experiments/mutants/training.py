@@ -167,8 +167,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/networks/scoring_network.py",
-        "(weight * self.margin * self.margin.abs())",
-        "(weight * self.margin * self.margin)",
+        "(weight * margin * margin.abs())",
+        "(weight * margin * margin)",
         ("tests/relational_iqa/networks/test_pooling.py",),
     ),
     Mutant(
@@ -179,8 +179,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "relational_iqa/networks/scoring_network.py",
-        "(weight * self.visibility**2)",
-        "(weight**2 * self.visibility**2)",
+        "(weight * visibility**2)",
+        "(weight**2 * visibility**2)",
         ("tests/relational_iqa/networks/test_pooling.py",),
     ),
     Mutant(

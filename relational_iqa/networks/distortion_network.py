@@ -94,8 +94,9 @@ class DistortionNetwork(nn.Module):
 
     def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], use: Use = "training") -> Relation:
         """M(a, b) and what led to it. What `use` does not need has no channels: it would take memory."""
+        # The comb of `PairStatistics` reaches 17 px to the right and down, everything else 16 px at most.
         *fixed, encoded_a, encoded_b, of_difference, fine, odd = in_parts(
-            partial(self._see, use), (a, b), CELL_PX, margin=2, side=32
+            partial(self._see, use), (a, b), CELL_PX, margin=1, side=32, after=2
         )
         statistics = GridStatistics(*fixed)
         sources = (encoded_a, encoded_b, of_difference)

@@ -24,6 +24,7 @@ CELL_PX = 16
 """Blocks and margins are counted in cells of so many pixels, in which every grid has a whole number of values."""
 BLOCK_CELLS = 48
 """Side of a block, by default."""
+_STRIP_VALUES = 1 << 20
 _CHANNELS_LAST_FROM = 24  # channels of what goes on to 1x1 convolutions, which want them last in memory
 
 Item = TypeVar("Item")
@@ -43,6 +44,7 @@ def in_parts(
     per_cell: int,
     margin: int,
     side: int = BLOCK_CELLS,
+    after: int | None = None,
 ) -> tuple[Tensor, ...]:
     """Applies a local step to one block of images after the other.
 
@@ -53,6 +55,7 @@ def in_parts(
         per_cell: values of the first input along the side of a cell.
         margin: how far the step reaches, in cells.
         side: of a block, in cells.
+        after: how far the step reaches to the right and down; None for as far as to the left and up.
 
     Returns:
         What the step gives for the whole images.
@@ -61,7 +64,7 @@ def in_parts(
         return step(*inputs)
     rows, columns = (length // per_cell for length in inputs[0].shape[-2:])
     blocks = [
-        Block(top, left, bottom, right, rows, columns, margin)
+        Block(top, left, bottom, right, rows, columns, margin, margin if after is None else after)
         for top, bottom in _spans(rows, side)
         for left, right in _spans(columns, side)
     ]
@@ -82,9 +85,31 @@ def in_parts(
     return tuple(whole)
 
 
+def summed(function: Callable[..., tuple[Tensor, ...]], inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Sums over places, strip by strip: what is summed never exists as a whole.
+
+    Args:
+        function: takes as many tensors as there are inputs and returns sums over their places, (b, c) each.
+        inputs: (_, c, h, w) on one grid.
+    """
+    rows = max(1, _STRIP_VALUES // (sum(x.shape[1] for x in inputs) * inputs[0].shape[-1]))
+    height = inputs[0].shape[-2]
+    if not can_be_parted(inputs[0]) or rows >= height:
+        return function(*inputs)
+    tops = range(0, height, rows)
+    strips: dict[int, tuple[Tensor, ...]] = {}
+
+    def one(top: int) -> None:
+        strips[top] = function(*(x[..., top : top + rows, :] for x in inputs))
+
+    for_each(one, tops)
+    return tuple(torch.stack(parts).sum(0) for parts in zip(*(strips[top] for top in tops), strict=True))
+
+
 @dataclass(frozen=True)
 class Block:
-    """A block of a grid of `rows` x `columns` cells, and the margin with which it is seen, cut at the borders."""
+    """A block of a grid of `rows` x `columns` cells, and the margin with which it is seen, cut at the borders: `before`
+    to the left and above, `after` to the right and below."""
 
     top: int
     left: int
@@ -92,7 +117,8 @@ class Block:
     right: int
     rows: int
     columns: int
-    margin: int
+    before: int
+    after: int
 
     def outer_of(self, x: Tensor) -> Tensor:
         """The values of the block with its margin."""
@@ -119,10 +145,10 @@ class Block:
 
     def _outer(self) -> tuple[int, int, int, int]:
         return (
-            max(0, self.top - self.margin),
-            max(0, self.left - self.margin),
-            min(self.rows, self.bottom + self.margin),
-            min(self.columns, self.right + self.margin),
+            max(0, self.top - self.before),
+            max(0, self.left - self.before),
+            min(self.rows, self.bottom + self.after),
+            min(self.columns, self.right + self.after),
         )
 
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from relational_iqa.networks.in_parts import summed
 from relational_iqa.networks.judgement import CELL_PX, JudgementSums, LocalJudgement
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.local_relation import LocalRelation, RelationSums
@@ -178,7 +179,8 @@ class LocalPair:
     def sums(self, share: Float[Tensor, "_ 1 h w"]) -> PairSums:
         """Sums over the pixels where `share` says how much of a cell of the 1/4 grid counts, 0 to 1."""
         judged = None if self.judged is None else self.judged.sums(pool(share, CELL_PX // STRIDE))
-        return PairSums(self.margin.sums(share), share.sum((2, 3)), (self.maps.abs() * share).sum((2, 3)), judged)
+        (kinds,) = summed(_strengths, (self.maps, share))
+        return PairSums(self.margin.sums(share), share.sum((2, 3)), kinds, judged)
 
     def placed(self) -> Float[Tensor, "b placed h w"]:
         """Local margins of judgement, local relation and pair scorer, levels, on the 1/4 grid; odd. Without a judgement
@@ -188,6 +190,10 @@ class LocalPair:
         like = self.maps.shape[-2:]
         judged = F.interpolate(self.judged.margins(), like, mode="bilinear", align_corners=False)
         return torch.cat([judged, self.margin.margin], 1)
+
+
+def _strengths(maps: Tensor, share: Tensor) -> tuple[Tensor]:
+    return ((maps.abs() * share).sum((2, 3)),)
 
 
 class JointMargin(nn.Module):

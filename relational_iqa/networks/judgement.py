@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.backbone import EARLY_STRIDE, BackboneArchitecture, EfficientNetLite
 from relational_iqa.networks.blocks import Pointwise, PointwiseBlock
-from relational_iqa.networks.in_parts import in_parts
+from relational_iqa.networks.in_parts import in_parts, summed
 from relational_iqa.networks.local_analysis import pool
 from relational_iqa.networks.local_relation import LOG_WEIGHT_LIMIT, LocalRelation, LocalRelationHead
 
@@ -97,14 +97,7 @@ class LocalJudgement:
 
     def sums(self, share: Float[Tensor, "_ 1 h w"]) -> JudgementSums:
         """Sums over the cells, of which `share` says how much counts, 0 to 1, for all images or for each."""
-        weight = self.weight * share
-        return JudgementSums(
-            share.sum((2, 3)),
-            (self.moments * share).sum((2, 3)),
-            weight.sum((2, 3)),
-            (weight * self.quality).sum((2, 3)),
-            (weight * self.quality.square()).sum((2, 3)),
-        )
+        return JudgementSums(*summed(_sums, (self.quality, self.weight, self.moments, share)))
 
 
 @dataclass(frozen=True)
@@ -410,6 +403,17 @@ class _Cells:
 
     def _mean(self, values: Tensor) -> Tensor:
         return values if self.side == 1 else F.avg_pool2d(values, self.side)
+
+
+def _sums(quality: Tensor, weight: Tensor, moments: Tensor, share: Tensor) -> tuple[Tensor, ...]:
+    weight = weight * share
+    return (
+        share.sum((2, 3)),
+        (moments * share).sum((2, 3)),
+        weight.sum((2, 3)),
+        (weight * quality).sum((2, 3)),
+        (weight * quality.square()).sum((2, 3)),
+    )
 
 
 def _joined(*parts: Tensor) -> tuple[Tensor]:

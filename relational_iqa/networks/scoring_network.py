@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, enlarge, twice
 from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.in_parts import CELL_PX, in_parts
+from relational_iqa.networks.in_parts import CELL_PX, in_parts, summed
 from relational_iqa.networks.local_analysis import halves, pool, window, with_margin
 from relational_iqa.networks.similarity_maps import SimilarityMaps, soft_root
 
@@ -100,10 +100,7 @@ class LocalQuality:
 
     def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:
         """Sums over pixels; `inside`, of one image or of each, says how much of a cell counts, 0 to 1."""
-        weight = self.weight * inside
-        return Sums(
-            weight.sum((2, 3)), (weight * self.visibility).sum((2, 3)), (weight * self.visibility**2).sum((2, 3))
-        )
+        return Sums(*summed(_visibility_sums, (self.visibility, self.weight, inside)))
 
 
 @dataclass(frozen=True)
@@ -122,11 +119,18 @@ class LocalMargin:
 
     def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:
         """As `LocalQuality.sums`; the squares keep the sign of the margin."""
-        weight = self.weight * inside
-        values = torch.cat([self.margin, self.embedding], 1)
-        return Sums(
-            weight.sum((2, 3)), (weight * values).sum((2, 3)), (weight * self.margin * self.margin.abs()).sum((2, 3))
-        )
+        return Sums(*summed(_margin_sums, (self.margin, self.embedding, self.weight, inside)))
+
+
+def _visibility_sums(visibility: Tensor, weight: Tensor, inside: Tensor) -> tuple[Tensor, ...]:
+    weight = weight * inside
+    return weight.sum((2, 3)), (weight * visibility).sum((2, 3)), (weight * visibility**2).sum((2, 3))
+
+
+def _margin_sums(margin: Tensor, embedding: Tensor, weight: Tensor, inside: Tensor) -> tuple[Tensor, ...]:
+    weight = weight * inside
+    values = torch.cat([margin, embedding], 1)
+    return weight.sum((2, 3)), (weight * values).sum((2, 3)), (weight * margin * margin.abs()).sum((2, 3))
 
 
 class ReferenceScorer(nn.Module):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relational_iqa.networks.in_parts import at_once, begun, for_each, in_parts
+from relational_iqa.networks.in_parts import at_once, begun, for_each, in_parts, summed
 from relational_iqa.networks.pixel_perfect import Networks
 
 
@@ -153,3 +153,18 @@ def test_networks_give_the_same_in_blocks_and_as_a_whole(random_networks: Networ
     with torch.inference_mode():
         back = random_networks.local_pair(b, a)
     assert torch.equal(back.maps, -parted.maps) and torch.equal(back.margin.margin, -parted.margin.margin)
+
+
+def test_sums_of_strips_are_those_of_the_whole(threads: int) -> None:
+    torch.manual_seed(2)
+    values, share = torch.rand(2, 300, 40, 100), torch.rand(1, 1, 40, 100)
+    rows: list[int] = []
+
+    def sums(values: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        rows.append(values.shape[-2])
+        return (values * share).sum((2, 3)), share.sum((2, 3))
+
+    with torch.inference_mode():
+        for found, expected in zip(summed(sums, (values, share)), sums(values, share), strict=True):
+            torch.testing.assert_close(found, expected)
+    assert len(rows) == 3 and sum(rows) == 80  # two strips, then the whole
