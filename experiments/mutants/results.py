@@ -28,6 +28,24 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/systems/test_known_pixelation.py",),
     ),
     Mutant(
+        "relational_iqa/systems/known_pixels.py",
+        "sides[0] if sides[0] > own else 1",
+        "sides[0]",
+        ("tests/relational_iqa/systems/test_known_pixelation.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/words/sentences.py",
+        "small = {place.axis for place in boxes}",
+        "small = set[str | None]()",
+        ("tests/relational_iqa/results/words/test_sentences.py",),
+    ),
+    Mutant(
+        "relational_iqa/results/reasons.py",
+        "region.part_of(shape) <= SMALL and abs(region.margin) >= PLAINLY_WORSE",
+        "region.part_of(shape) <= SMALL",
+        ("tests/relational_iqa/results/words/test_sentences.py",),
+    ),
+    Mutant(
         "relational_iqa/systems/network_inference.py",
         "else maps[:, k : k + 1].clamp_min(0) for k",
         "else maps[:, k : k + 1] for k",

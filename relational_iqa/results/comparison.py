@@ -20,7 +20,7 @@ from relational_iqa.results.noticed import Noticed
 from relational_iqa.results.outputs import made_by, save
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
-from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, SMALL, Reason, reasons_of, speaks_against
+from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, Reason, is_plain, reasons_of, speaks_against
 from relational_iqa.results.regions import Region, find_pieces, regions_of
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
@@ -29,6 +29,7 @@ from relational_iqa.results.words.findings import Finding, Side, axes_table, che
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels, margin_word
 from relational_iqa.results.words.sentences import (
     NOTHING_STANDS_OUT,
+    SMALL,
     UNEXPLAINED,
     decided_reasons,
     in_order,
@@ -232,11 +233,12 @@ class Comparison:
         is named once, and so is each image (`sentences.py`). If no finding of the worse image explains the verdict, the
         text names a faint one that agrees with the local margin. If there is none, it says so, and says where the
         better image is ahead.
-        The text is empty if neither image is better and no finding matters.
+        If neither image is better, the text also names the small places in which either is plainly worse; it is empty
+        if there is none and no finding matters.
         """
         names, better = labels or self.labels, self.better
         if better != "a" and better != "b":
-            return undecided_reasons(self.findings, names)
+            return undecided_reasons(self.findings, names, [r for r in self.regions if is_plain(r, self.shape)])
         lost = (r for r in self.regions if r.axis is None and speaks_against(r, self.shape, better))
         return decided_reasons(
             self.told, better, names, *self._explanation, self._unnamed, self._partly, next(lost, None)

@@ -14,14 +14,13 @@ from typing import Any
 from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.regions import Region
 from relational_iqa.results.words.findings import MIN_INTENSITY, Finding, Side, worth_saying
-from relational_iqa.results.words.sentences import MAX_DEFECTS, MAX_TRADE_OFFS
+from relational_iqa.results.words.sentences import MAX_DEFECTS, MAX_TRADE_OFFS, SMALL
 from relational_iqa.results.words.strengths import STRENGTH_WORDS
 
 MIN_TOLD = 0.1  # share of the lead that a defect must hold to be told
 RELATIVE_SHARE = 0.25  # a defect that holds this much less than the first one is not told
 NAMED_HALF = 0.5  # reasons that hold less of the lead are said to be a part only
-SMALL = 0.1  # of the picture; a smaller region is named by its box
-PLAINLY_WORSE = 0.8  # levels by which the better image is behind in a small box that is told
+PLAINLY_WORSE = 0.8  # levels by which an image that is not the worse one is behind in a small box that is told
 MOSTLY_INSIDE = 0.6  # least part of a defect's lead inside a region that is named as its place
 
 
@@ -120,7 +119,12 @@ def reasons_of(
 
 def speaks_against(region: Region, shape: tuple[int, int], better: Side) -> bool:
     """Whether a small place is so much worse in the better image that it has to be told, however small it is."""
-    return region.side == better and region.part_of(shape) <= SMALL and abs(region.margin) >= PLAINLY_WORSE
+    return region.side == better and is_plain(region, shape)
+
+
+def is_plain(region: Region, shape: tuple[int, int]) -> bool:
+    """Whether one image is so much worse in a small place that it has to be told, whatever the verdict is."""
+    return region.part_of(shape) <= SMALL and abs(region.margin) >= PLAINLY_WORSE
 
 
 def _told(finding: Finding, share: float) -> bool:

@@ -27,6 +27,8 @@ class Score:
         meta: version, weights, size, device, seconds.
         evidence: what `RelationalIQA.order_confidences` needs to say how sure the order of two scores is; nothing to
             read in it.
+        block_px: side of the blocks of equal pixels that the image consists of, as after an enlargement by nearest
+            neighbour, where its reference does not; 1 for none.
 
     Raises:
         ValueError: for a quality that no image has, an unknown axis, an array in place of a map, or maps of different
@@ -40,6 +42,7 @@ class Score:
     name: str = "the image"
     meta: Mapping[str, Any] = field(default_factory=dict)
     evidence: Any = field(default=None, repr=False, compare=False)
+    block_px: int = 1
 
     def __post_init__(self) -> None:
         check_levels(self.quality, "quality")
@@ -68,7 +71,10 @@ class Score:
             own = [] if faint is None else [faint]
         said = said_together(remarks(own)[:MAX_DEFECTS])
         why = f": {said}" if said else "" if as_good else f"; {UNEXPLAINED}"
-        return f"{self.name} is {'as good as' if as_good else f'{levels(self.quality)} below'} the reference{why}."
+        side = self.block_px
+        known = f" It consists of blocks of {side} × {side} equal pixels." if side > 1 else ""
+        below = "as good as" if as_good else f"{levels(self.quality)} below"
+        return f"{self.name} is {below} the reference{why}.{known}"
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays, as plain Python."""

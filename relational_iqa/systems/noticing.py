@@ -11,7 +11,7 @@ from torch import Tensor
 from distortion_engine.reading.notes import Note
 from relational_iqa.networks.in_parts import begun
 from relational_iqa.results.noticed import ROLES, Noticed, Placed, Role
-from relational_iqa.systems.known_pixelation import blocks_of
+from relational_iqa.systems.known_pixels import KnownPixels
 from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.viewing.registration import find_motion, preview, preview_factor
 from relational_iqa.viewing.scene import SAME_SCENE, scene_correlation
@@ -34,16 +34,16 @@ class Noticing:
         self._images: dict[Role, StoredImage] = {"a": a, "b": b}
         if reference is not None:
             self._images["reference"] = reference
-        self._blocks = begun(lambda: (blocks_of(a), blocks_of(b)))
+        self._known = begun(partial(KnownPixels.of, a, b, reference))
         self._on: list[tuple[Role, Role]] = []
         if min(a.shape[1:]) >= LEAST_SIDE_PX:
             self._on = [("b", "a")] if reference is None else [("a", "reference"), ("b", "reference")]
         previews = _Previews(self._images) if self._on else None
         self._placed = [begun(partial(_placed, *pair, self._images, previews)) for pair in self._on if previews]
 
-    def blocks(self) -> tuple[int, int]:
-        """Sides of the blocks of equal pixels that a and b consist of, 1 for none."""
-        return self._blocks()
+    def known(self) -> KnownPixels:
+        """What is known of the pixels of a and b, beside the reference."""
+        return self._known()
 
     def found(self, visible_difference: float) -> Noticed:
         """All that is noticed.
@@ -52,7 +52,7 @@ class Noticing:
             visible_difference: of a and b; where it is below 1 they lie on each other and show one scene.
         """
         notes = {role: image.notes for role, image in self._images.items()}
-        for role, side in zip(ROLES[:2], self.blocks(), strict=True):
+        for role, side in zip(ROLES[:2], self.known().blocks, strict=True):
             if side > 1:
                 notes[role] = (*notes[role], Note("blocks", f"blocks of {side} × {side} equal pixels", tell=True))
         plain = "reference" not in self._images and visible_difference < 1

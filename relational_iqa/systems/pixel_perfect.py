@@ -28,7 +28,7 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
 from relational_iqa.systems.devices import find_device, find_precision
-from relational_iqa.systems.known_pixelation import call_pixelation
+from relational_iqa.systems.known_pixels import KnownPixels
 from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
 from relational_iqa.systems.noticing import Noticing
 from relational_iqa.systems.visible_tiles import visible_differences_alone, with_visible_difference
@@ -138,7 +138,7 @@ class RelationalIQA:
             (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
             verdict = self._networks.verdict(of_pair_sums)
             margin, confidence = verdict.margin, verdict.confidence
-            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0], noticing.blocks())
+            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0], noticing.known())
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             both = with_visible_difference(self._networks.both_against_on_tiles)
@@ -146,7 +146,7 @@ class RelationalIQA:
             (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
             quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
             margin, confidence = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
-            found = _maps_of(tiled.maps, images[0], noticing.blocks())
+            found = _maps_of(tiled.maps, images[0], noticing.known())
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
@@ -194,7 +194,7 @@ class RelationalIQA:
             images, self._networks.against_on_tiles, REFERENCE_HALO_PX, network_bytes=REFERENCE_BYTES
         )
         facts = self._facts(images[0], start, align)
-        return self._score_of(tiled.maps, tiled.sums[0], images[0], name or name_of(image, "the image"), facts)
+        return self._score_of(tiled.maps, tiled.sums[0], images, name or name_of(image, "the image"), facts)
 
     def scores(
         self,
@@ -426,12 +426,19 @@ class RelationalIQA:
         facts, channels = self._facts(reference, start, align), len(tiled.maps) // len(images)
         maps = [tiled.maps[first : first + channels] for first in range(0, len(tiled.maps), channels)]
         each = zip(maps, tiled.sums, images, names, strict=True)
-        return [self._score_of(own, sums, image, name, facts) for own, sums, image, name in each]
+        return [self._score_of(own, sums, (image, reference), name, facts) for own, sums, image, name in each]
 
     def _score_of(
-        self, maps: np.ndarray | None, sums: ReferenceSums, image: StoredImage, name: str, facts: dict[str, Any]
+        self,
+        maps: np.ndarray | None,
+        sums: ReferenceSums,
+        images: Sequence[StoredImage],
+        name: str,
+        facts: dict[str, Any],
     ) -> Score:
-        found = _maps_of(maps, image)
+        image, reference = images
+        known = KnownPixels.of(reference, image, reference)
+        found = _maps_of(maps, image, known)
         return Score(
             quality=float(self._networks.quality(sums)) + 0.0,
             local_quality=found.local,
@@ -440,6 +447,7 @@ class RelationalIQA:
             name=name,
             meta=facts,
             evidence=sums,
+            block_px=known.blocks[1],
         )
 
     def _order_confidences(self, sums: Sequence[ReferenceSums]) -> np.ndarray | None:
@@ -508,12 +516,12 @@ class _Found(NamedTuple):
     weight: Map
 
 
-def _maps_of(found: np.ndarray | None, image: StoredImage, blocks: tuple[int, int] = (1, 1)) -> _Found:
+def _maps_of(found: np.ndarray | None, image: StoredImage, known: KnownPixels) -> _Found:
     """Maps on the 1/4 grid by axis, those of what is lacking where there are any, the local map and the weight;
-    `blocks` are the sides of blocks of equal pixels in a and b."""
+    corrected by what is known of the pixels."""
     if found is None:
         raise ValueError("no maps were kept")
-    call_pixelation(found, *blocks)
+    known.correct(found)
     _, height, width = image.shape
     size = (height, width)
     maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found, strict=False)}

@@ -13,7 +13,7 @@ Names of files are long, and the verdict has named them. After it, a name is sai
 neither image is better they are "the first" and "the second". Names like A and B stay.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,7 @@ MAX_TRADE_OFFS = 2  # merits of the worse image named after "though"
 UNEXPLAINED = "no known kind of defect explains that"
 NOTHING_STANDS_OUT = "no difference stands out"
 PARTLY = "that explains less than half of the difference"
+SMALL = 0.1  # of the picture; a smaller region is named by its box
 SHORT_NAME = 2  # characters; a longer name is said once
 
 
@@ -139,6 +140,30 @@ class Unnamed(Protocol):
         ...
 
 
+class WorsePlace(Unnamed, Protocol):
+    """What a sentence needs of a region in which one image is plainly worse."""
+
+    @property
+    def side(self) -> Side:
+        """That image."""
+        ...
+
+    @property
+    def axis(self) -> str | None:
+        """Name of the axis that explains it, None where none does."""
+        ...
+
+    @property
+    def word(self) -> str:
+        """Comparative, as in "A is blurrier"."""
+        ...
+
+    @property
+    def strength(self) -> str | None:
+        """In words; None without an axis."""
+        ...
+
+
 def decided_reasons(
     told: Sequence[Told],
     better: Side,
@@ -180,20 +205,41 @@ def decided_reasons(
     return f"{said}; {PARTLY}" if partly else said
 
 
-def undecided_reasons(findings: Sequence[Finding], names: tuple[str, str]) -> str:
+def undecided_reasons(findings: Sequence[Finding], names: tuple[str, str], places: Sequence[WorsePlace] = ()) -> str:
     """What differs where neither image is better: "the first is noisier (faint, top), the second blockier (faint,
     everywhere)"; the image with the most salient finding comes first, and names as short as a letter are kept. An axis
-    that both have more of in places that no word tells apart is left out. The text is empty if no finding matters."""
-    called = in_order(names)
+    that both have more of in places that no word tells apart is left out. The text is empty if no finding matters and
+    there are no `places`.
+
+    Args:
+        findings: what differs, most salient first.
+        names: what to call the two images.
+        places: small regions in which either image is plainly worse; at most MAX_TRADE_OFFS of each image are told.
+    """
+    called = dict(zip(("a", "b"), in_order(names), strict=True))
     said = [remark for remark in remarks(worth_saying(findings)) if remark.says_something]
-    if not said:
+    sides = [*(remark.finding.side for remark in said), *(place.side for place in places)]
+    if not sides:
         return ""
-    first = said[0].finding.side
-    said = [remark.led_by(first) for remark in said]
+    said = [remark.led_by(sides[0]) for remark in said]
     parts = []
-    for leading, most in ((True, MAX_DEFECTS), (False, MAX_TRADE_OFFS)):
-        parts += _clauses([remark for remark in said if (remark.finding.side == first) == leading][:most], called)
+    for side in sorted(set(sides), key=sides.index):
+        most = MAX_DEFECTS if side == sides[0] else MAX_TRADE_OFFS
+        own = [remark for remark in said if remark.finding.side == side][:most]
+        boxes = [place for place in places if place.side == side][:MAX_TRADE_OFFS]
+        # What lies in a box alone is told with the box, and only there.
+        small = {place.axis for place in boxes}
+        own = [one for one in own if one.of_both or one.finding.axis not in small or one.finding.share > SMALL]
+        known = {one.finding.axis for one in (*own, *(one for one in said if one.of_both))}
+        parts += _clauses(own, called, side, [_at_box(place, place.axis in known) for place in boxes])
     return "; ".join(parts)
+
+
+def _at_box(place: WorsePlace, told: bool) -> str:
+    """What follows "A is" of a region, whose axis may have been told already."""
+    if place.axis is None or told:
+        return f"worse in a box of {place.box}{'' if told else ' in a way that has no name'}"
+    return f"{place.word} ({place.strength}, {place.box})"
 
 
 def unexplained(advantage: Advantage | None, against: str = "") -> str:
@@ -219,20 +265,19 @@ def _short(name: str, otherwise: str) -> str:
     return name if len(name) <= SHORT_NAME else otherwise
 
 
-def _clauses(own: Sequence[Remark], names: tuple[str, str]) -> list[str]:
-    """Remarks that begin with one image: those of it alone in one clause, each of the others in its own."""
-    if not own:
-        return []
-    name = names["ab".index(own[0].finding.side)]
+def _clauses(own: Sequence[Remark], called: Mapping[str, str], side: str, boxes: Sequence[str] = ()) -> list[str]:
+    """Remarks that begin with one image, and what it has in `boxes`: those of it alone in one clause, each of the
+    others in its own."""
     alone = [remark for remark in own if not remark.of_both]
-    clauses = []
+    together = [f"{called[side]} is {join_words([*_predicates(alone), *boxes])}"] if alone or boxes else []
+    clauses: list[str] = []
     for remark in own:
         if remark.of_both:
-            clauses.append(remark.clause(names))
-        elif alone:
-            clauses.append(f"{name} is {said_together(alone)}")
-            alone = []
-    return clauses
+            clauses.append(remark.clause((called["a"], called["b"])))
+        else:
+            clauses += together
+            together = []
+    return clauses + together
 
 
 def _apart(first: Finding, second: Finding) -> tuple[str, str]:

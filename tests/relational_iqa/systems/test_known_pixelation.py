@@ -8,6 +8,7 @@ from PIL import Image
 
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from relational_iqa import load
+from relational_iqa.results.league import play
 from relational_iqa.systems.known_pixelation import call_pixelation
 
 LACKING = [axis.name for axis in AXES if axis.two_sided]
@@ -64,3 +65,33 @@ def test_an_enlargement_by_nearest_neighbour_is_pixelated_and_said_to_be_of_bloc
         assert found.maps["pixelation"].mean() > 0.05 and found.maps["noise"].max() <= 0
         back = model.compare(blocks, np.asarray(image), reference, names=("A", "B"))
         assert np.array_equal(np.asarray(back.maps["pixelation"]), -np.asarray(found.maps["pixelation"]))
+
+
+def test_score_and_rank_call_blocks_pixelated_too(photo_paths: list[Path]) -> None:
+    model = load()
+    image = Image.open(photo_paths[0]).convert("RGB").resize((160, 128), Image.Resampling.BOX)
+    blocks = image.resize((80, 64), Image.Resampling.BOX).resize((160, 128), Image.Resampling.NEAREST)
+    smooth = image.resize((80, 64), Image.Resampling.BOX).resize((160, 128), Image.Resampling.BICUBIC)
+    found = model.score(blocks, image, name="x")
+    assert found.block_px == 2 and "more pixelated" in found.summary()
+    assert found.summary().endswith("It consists of blocks of 2 × 2 equal pixels.")
+    assert found.maps["noise"].max() <= 0 and found.maps["sharpness"].min() >= 0
+    for reference in (image, None):
+        league = play(model, [smooth, blocks], ("smooth", "blocks"), reference)
+        smooth_has, blocks_have = league.axes["pixelation"]
+        assert blocks_have > smooth_has + 0.02 and league.axes["noise"][1] <= 0
+    (several, _) = model.scores([blocks, smooth], image)
+    assert np.array_equal(np.asarray(several.maps["pixelation"]), np.asarray(found.maps["pixelation"]))
+
+
+def test_blocks_of_the_reference_are_no_defect(photo_paths: list[Path]) -> None:
+    small = Image.open(photo_paths[0]).convert("RGB").resize((80, 64), Image.Resampling.BOX)
+    reference = np.asarray(small.resize((160, 128), Image.Resampling.NEAREST))
+    smooth = np.asarray(small.resize((160, 128), Image.Resampling.BICUBIC))
+    coarse = np.asarray(small.resize((40, 32), Image.Resampling.BOX).resize((160, 128), Image.Resampling.NEAREST))
+    model = load()
+    found = model.compare(reference, smooth, reference, names=("A", "B"))
+    assert found.better == "a" and "pixelated" not in found.summary() and "blocks" not in found.summary()
+    assert model.score(smooth, reference).block_px == model.score(reference, reference).block_px == 1
+    assert model.score(reference, reference, name="x").summary() == "x is identical to the reference."
+    assert model.score(coarse, reference).block_px == 4  # larger ones are one

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from distortion_engine.catalog import AXES
 from relational_iqa.results.comparison import Comparison, Score
 from relational_iqa.results.map import Map
+from relational_iqa.results.regions import UNNAMED, Region
 from relational_iqa.results.words.findings import Finding, find
 from relational_iqa.results.words.margins import TIE_MARGIN
 from relational_iqa.results.words.sentences import remarks, undecided_reasons
@@ -61,6 +62,49 @@ def test_a_remark_of_both_images_begins_with_the_more_salient_finding():
     assert said(noise, *pair) == (
         "A is noisier (strong, everywhere); A is more smeared at the top (moderate) and B elsewhere (strong)"
     )
+
+
+def region(side: str, axis: str | None, left: int = 0) -> Region:
+    words = {"noise": "noisier", "smearing": "more smeared"}
+    return Region(left, 8, 20, 16, 0.3, 2.0 if side == "b" else -2.0, side, axis, words.get(axis, UNNAMED), 0.6)
+
+
+@pytest.mark.parametrize(
+    ("findings", "regions", "sentence"),
+    [
+        ([], [region("b", None)], "B is worse in a box of 20 × 16 px at (0, 8) in a way that has no name"),
+        ([], [region("a", "noise")], "A is noisier (strong, 20 × 16 px at (0, 8))"),
+        (
+            [smeared("b", "everywhere")], [region("a", "noise"), region("b", None, 40), region("b", None, 70)],
+            "B is more smeared (faint, everywhere), worse in a box of 20 × 16 px at (40, 8) in a way that has no name "
+            "and worse in a box of 20 × 16 px at (70, 8) in a way that has no name; "
+            "A is noisier (strong, 20 × 16 px at (0, 8))",
+        ),
+        (  # the same axis all over the picture: the box is worse still
+            [smeared("b", "everywhere")], [region("b", "smearing")],
+            "B is more smeared (faint, everywhere) and worse in a box of 20 × 16 px at (0, 8)",
+        ),
+        (  # a small finding is the box
+            [smeared("b", "lower left", share=0.05)], [region("b", "smearing")],
+            "B is more smeared (strong, 20 × 16 px at (0, 8))",
+        ),
+    ],
+)  # fmt: skip
+def test_where_neither_image_is_better_boxes_in_which_one_is_plainly_worse_are_told(findings, regions, sentence):
+    assert undecided_reasons(findings, ("A", "B"), regions) == sentence
+
+
+def test_an_undecided_answer_names_a_small_box_that_is_levels_worse_and_no_faint_one():
+    def undecided(levels: float) -> Comparison:
+        local = np.full((SIZE, SIZE), 0.05, np.float32)
+        local[8:24, 8:24] = -levels
+        flat = {"noise": Map.from_array(np.zeros((SIZE, SIZE)))}
+        return Comparison(0.02, flat, Map.from_array(local), Map.from_array(np.ones((SIZE, SIZE))), confidence=0.55)
+
+    told = undecided(3.0).summary()
+    assert told.startswith("Cannot tell which of A and B is better (A at 55 %, margin 0.02 levels): A is worse in a ")
+    assert told.endswith("in a way that has no name.")
+    assert "box" not in undecided(0.5).summary()
 
 
 def test_where_one_image_is_better_an_axis_is_told_of_the_worse_one_alone():
