@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import convolved_to_relu6, only_computes, pointwise
-from relational_iqa.networks.in_parts import for_each
+from relational_iqa.networks.in_parts import each_once, for_each
 
 STEM_CHANNELS = 32
 # repeats, kernel, stride, expansion, channels of each stage of EfficientNet-B0.
@@ -179,32 +180,34 @@ class SameConvolution(nn.Conv2d):
 
 
 def in_bands(
-    x: Float[Tensor, "b _ h w"],
+    images: Sequence[Float[Tensor, "b _ h w"]],
     convolution: SameConvolution,
     channels: int,
     function: Callable[[Float[Tensor, "1 _ _ w"], int, int], Float[Tensor, "1 {channels} _ _"]],
-) -> Float[Tensor, "b {channels} _ _"]:
-    """Applies a function of rows to one band of an image after the other.
+) -> list[Float[Tensor, "b {channels} _ _"]]:
+    """Applies a function of rows to one band of images after the other, where bands of several are equal once.
 
     Args:
-        x: images.
+        images: of one size.
         convolution: the convolution inside of the function.
         channels: channels of the result.
         function: takes a band and how many rows of zeros are above and below it.
     """
+    x = images[0]
     height, width = x.shape[-2:]
     stride = convolution.stride[0]
     size = (x.shape[0], channels, -(-height // stride), -(-width // stride))
-    out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    found = [torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last) for _ in images]
     bands = list(convolution.bands(height, width, convolution.in_channels))
-    pairs = list(zip(x.split(1), out.split(1), strict=True))
 
-    def one(item: tuple[tuple[Tensor, Tensor], tuple[slice, slice, int, int]]) -> None:
-        (image, result), (outputs, inputs, above, below) = item
-        result[:, :, outputs] = function(image[:, :, inputs], above, below)
+    def one(item: tuple[int, tuple[slice, slice, int, int]]) -> None:
+        number, (outputs, inputs, above, below) = item
+        rows = [image[number : number + 1, :, inputs] for image in images]
+        for out, values in zip(found, each_once(lambda band: function(band, above, below), rows), strict=True):
+            out[number : number + 1, :, outputs] = values
 
-    for_each(one, [(pair, band) for pair in pairs for band in bands])
-    return out
+    for_each(one, [(number, band) for number in range(x.shape[0]) for band in bands])
+    return found
 
 
 class InvertedResidual(nn.Module):
@@ -220,15 +223,17 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b _ _ _"]:
         if only_computes(x) and not self.training:
-            return self._in_bands(x)
+            return self.of_each((x,))[0]
         inner = x if self.expand is None else F.relu6(self.expand(x))
         out = self.project(F.relu6(self.depthwise(inner)))
         result: Tensor = x + out if self.residual else out
         return result
 
-    def _in_bands(self, x: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b _ _ _"]:
-        """The same values, computed in bands of rows: the expanded image, the largest tensor, never exists as a
-        whole."""
+    def of_each(self, images: Sequence[Float[Tensor, "b _ _ _"]]) -> list[Float[Tensor, "b _ _ _"]]:
+        """The values of each of several images of one size. What is only computed is computed in bands of rows: the
+        expanded image, the largest tensor, never exists as a whole; and what is equal in several images once."""
+        if self.training or not only_computes(images[0]):
+            return [self(x) for x in images]
 
         def one(rows: Tensor, above: int, below: int) -> Tensor:
             inner = rows if self.expand is None else self.expand.to_relu6(rows)
@@ -238,7 +243,7 @@ class InvertedResidual(nn.Module):
             first = self.depthwise.before - above
             return out.add_(rows[:, :, first : first + out.shape[2]])
 
-        return in_bands(x, self.depthwise, self.project.out_channels, one)
+        return in_bands(images, self.depthwise, self.project.out_channels, one)
 
 
 class EfficientNetLite(nn.Module):
@@ -267,7 +272,7 @@ class EfficientNetLite(nn.Module):
     def forward(self, image: Float[Tensor, "b 3 h w"], count: int | None = None) -> list[Float[Tensor, "b _ _ _"]]:
         """The first `count` taps, or all."""
         found, x = self.early(image, count)
-        return found + self.late(x, count)
+        return found + [stage for (stage,) in self.late((x,), count)]
 
     features = forward
 
@@ -276,21 +281,27 @@ class EfficientNetLite(nn.Module):
         `late` goes on. A value sees at most EARLY_REACH_PX to each side."""
         x = self._stem(image)
         found = [x] if -1 in self.architecture.taps[:count] else []
-        return self._blocks(x, found, 0, self._early_blocks, count)
-
-    def late(self, x: Float[Tensor, "b _ _ _"], count: int | None = None) -> list[Float[Tensor, "b _ _ _"]]:
-        """The other ones of the first `count` taps."""
-        return self._blocks(x, [], self._early_blocks, len(self.blocks), count)[0]
-
-    def _blocks(
-        self, x: Tensor, found: list[Tensor], first: int, end: int, count: int | None
-    ) -> tuple[list[Tensor], Tensor]:
-        taps = self.architecture.taps[:count]
-        for number in range(first, min(end, max(taps, default=-1) + 1)):
+        for number in self._numbers(0, self._early_blocks, count):
             x = self.blocks[number](x)
-            if number in taps:
+            if number in self.architecture.taps[:count]:
                 found.append(x)
         return found, x
+
+    def late(
+        self, images: Sequence[Float[Tensor, "b _ _ _"]], count: int | None = None
+    ) -> list[list[Float[Tensor, "b _ _ _"]]]:
+        """The other ones of the first `count` taps, each of all images."""
+        found: list[list[Tensor]] = []
+        current = list(images)
+        for number in self._numbers(self._early_blocks, len(self.blocks), count):
+            current = cast(InvertedResidual, self.blocks[number]).of_each(current)
+            if number in self.architecture.taps[:count]:
+                found.append(current)
+        return found
+
+    def _numbers(self, first: int, end: int, count: int | None) -> range:
+        """Of blocks from `first` on and before `end`, those that the first `count` taps need."""
+        return range(first, min(end, max(self.architecture.taps[:count], default=-1) + 1))
 
     def _stem(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b _ _ _"]:
         if self.training or not only_computes(image):
@@ -300,7 +311,7 @@ class EfficientNetLite(nn.Module):
             values = ((rows * 255.0 - CODE_MEAN) / CODE_SPREAD).contiguous(memory_format=torch.channels_last)
             return self.stem.to_relu6(values, above, below)
 
-        return in_bands(image, self.stem, STEM_CHANNELS, one)
+        return in_bands((image,), self.stem, STEM_CHANNELS, one)[0]
 
     def convolutions(self) -> Iterator[SameConvolution]:
         """All convolutions in the order in which they run."""

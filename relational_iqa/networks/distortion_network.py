@@ -6,9 +6,10 @@ Type probabilities p (K axes and "none") and magnitude are even, the direction o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,9 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, Stem, accept_former_names, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.in_parts import CELL_PX, in_parts
+from relational_iqa.networks.in_parts import CELL_PX, can_be_parted, each_once, in_parts
 from relational_iqa.networks.local_analysis import STRIDE, halves, pool, with_margin
-from relational_iqa.networks.pair_statistics import GridStatistics, PairStatistics
+from relational_iqa.networks.pair_statistics import GridStatistics, ImageStatistics, PairStatistics
 
 Use = Literal["training", "pair", "reference"]
 """What a relation is for: training, the scorer of pairs without a reference, or that of images against one."""
@@ -61,6 +62,14 @@ class Relation:
     statistics: GridStatistics
 
 
+class _Alone(NamedTuple):
+    """What an image gives to all pairs that it is part of: fixed statistics, learned features at 1/4 and at 1/8."""
+
+    statistics: ImageStatistics
+    quarter: Tensor
+    eighth: Tensor
+
+
 class DistortionNetwork(nn.Module):
     """M(a, b) for a pair of images (B, 3, H, W) in [0, 1], H and W multiples of 16.
 
@@ -94,10 +103,23 @@ class DistortionNetwork(nn.Module):
 
     def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], use: Use = "training") -> Relation:
         """M(a, b) and what led to it. What `use` does not need has no channels: it would take memory."""
+        (relation,) = self.of_each(a, [b], use)
+        return relation
+
+    def of_each(
+        self, a: Float[Tensor, "b 3 h w"], others: Sequence[Float[Tensor, "b 3 h w"]], use: Use
+    ) -> list[Relation]:
+        """M(a, b) for several b. What a alone gives is computed once, and what the others have in common, too."""
         # The comb of `PairStatistics` reaches 17 px to the right and down, everything else 16 px at most.
-        *fixed, encoded_a, encoded_b, of_difference, fine, odd = in_parts(
-            partial(self._see, use), (a, b), CELL_PX, margin=1, side=32, after=2
-        )
+        found = in_parts(partial(self._see, use), (a, *others), CELL_PX, margin=1, side=32, after=2)
+        each = len(found) // len(others)
+        seen = [found[first : first + each] for first in range(0, len(found), each)]
+        del found
+        return [self._relate(use, *seen.pop(0)) for _ in others]
+
+    def _relate(self, use: Use, *seen: Tensor) -> Relation:
+        """A relation of what `_see` gives for a pair."""
+        *fixed, encoded_a, encoded_b, of_difference, fine, odd = seen
         statistics = GridStatistics(*fixed)
         sources = (encoded_a, encoded_b, of_difference)
         features, odd_features = self.trunk(statistics, sources, _even, _difference)
@@ -108,19 +130,38 @@ class DistortionNetwork(nn.Module):
             maps, types, logits, magnitude, direction, features, odd_features, encoded_a, encoded_b, statistics
         )
 
-    def _see(self, use: Use, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-        """Fixed statistics; learned features at 1/8 of both images and of their difference; what enters the last part
-        at 1/4, even and odd."""
-        found = self.statistics(a, b)
-        quarter, eighth = self.encoder(found.padded)
+    def _see(self, use: Use, a: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        """Of a and each of the others: fixed statistics; learned features at 1/8 of both images and of their
+        difference; what enters the last part at 1/4, even and odd."""
+        alone = self._alone((a, *others))
+        first, *rest = alone
+        pairs: list[tuple[Tensor, ...]] = []
+        for number, other in enumerate(rest):
+            same = next((k for k in range(number) if rest[k] is other), None)
+            pairs.append(self._pair(use, first, other) if same is None else pairs[same])
+        return tuple(value for pair in pairs for value in pair)
+
+    def _alone(self, images: Sequence[Tensor]) -> list[_Alone]:
+        """What each image gives by itself; where gradients are wanted or another device computes, of two at once."""
+        if can_be_parted(images[0]) or len(images) != 2:
+            return each_once(self._of_images, images)
+        both = self._of_images(torch.cat(list(images)))
+        (first, second), quarters, eighths = both.statistics.halves(), halves(both.quarter), halves(both.eighth)
+        return [_Alone(first, quarters[0], eighths[0]), _Alone(second, quarters[1], eighths[1])]
+
+    def _of_images(self, images: Tensor) -> _Alone:
+        found = self.statistics.of_images(images)
+        return _Alone(found, *self.encoder(found.analysis.padded))
+
+    def _pair(self, use: Use, a: _Alone, b: _Alone) -> tuple[Tensor, ...]:
+        found = self.statistics.of_pair(a.statistics, b.statistics)
         of_difference = self.difference_encoder(with_margin(torch.log1p(found.difference.abs() * 255) / 3))
-        (quarter_a, quarter_b), (eighth_a, eighth_b) = halves(quarter), halves(eighth)
-        fine = self.stem(found.even4) + self.learned(_even(quarter_a, quarter_b, of_difference[0]))
-        odd = self.odd_stem(found.odd4) + self.odd_learned(quarter_b - quarter_a)
+        fine = self.stem(found.even4) + self.learned(_even(a.quarter, b.quarter, of_difference[0]))
+        odd = self.odd_stem(found.odd4) + self.odd_learned(b.quarter - a.quarter)
         kept = {
             name: values[:, :0] if name in _LEFT_OUT[use] else values for name, values in vars(found.on_grids()).items()
         }
-        return (*kept.values(), eighth_a, eighth_b, of_difference[1], fine, odd)
+        return (*kept.values(), a.eighth, b.eighth, of_difference[1], fine, odd)
 
     def _decide(
         self, use: Use, fine: Tensor, odd: Tensor, features: Tensor, odd_features: Tensor

@@ -25,6 +25,7 @@ CELL_PX = 16
 BLOCK_CELLS = 48
 """Side of a block, by default."""
 _STRIP_VALUES = 1 << 20
+_LOOK_FIRST = 8  # every eighth value of the first row
 _CHANNELS_LAST_FROM = 24  # channels of what goes on to 1x1 convolutions, which want them last in memory
 
 Item = TypeVar("Item")
@@ -83,6 +84,24 @@ def in_parts(
 
     for_each(one, blocks)
     return tuple(whole)
+
+
+def each_once(function: Callable[[Tensor], Found], inputs: Sequence[Tensor]) -> list[Found]:
+    """What a function gives for each of several tensors of one size; of equal ones the same object, computed once.
+    What may not be parted is computed for each: finding out would take a device time, and leave a mark in a trace."""
+    found: list[Found] = []
+    for number, x in enumerate(inputs):
+        same = next((k for k in range(number) if can_be_parted(x) and are_equal(inputs[k], x)), None)
+        found.append(function(x) if same is None else found[same])
+    return found
+
+
+def are_equal(x: Tensor, y: Tensor) -> bool:
+    """Whether tensors of one size hold the same, which is found out quickly where they do not."""
+    if x is y:
+        return True
+    first = (..., slice(0, 1), slice(0, None, _LOOK_FIRST))
+    return torch.equal(x[first], y[first]) and torch.equal(x, y)
 
 
 def summed(function: Callable[..., tuple[Tensor, ...]], inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.in_parts import summed
-from relational_iqa.networks.judgement import CELL_PX, JudgementSums, LocalJudgement
+from relational_iqa.networks.in_parts import CELL_PX, summed
+from relational_iqa.networks.judgement import JudgementSums, LocalJudgement
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.local_relation import LocalRelation, RelationSums
 from relational_iqa.networks.scoring_network import LocalMargin, Sums

@@ -17,23 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.backbone import EARLY_STRIDE, BackboneArchitecture, EfficientNetLite
+from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite
 from relational_iqa.networks.blocks import Pointwise, PointwiseBlock
-from relational_iqa.networks.in_parts import in_parts, summed
+from relational_iqa.networks.in_parts import CELL_PX, each_once, in_parts, summed
 from relational_iqa.networks.local_analysis import pool
 from relational_iqa.networks.local_relation import LOG_WEIGHT_LIMIT, LocalRelation, LocalRelationHead
+from relational_iqa.networks.stage_cells import Seen, StageCells
 
-CELL_PX = 16
-"""Side of a cell of the judgement, in pixels."""
 FULL_TAPS = (-1, 0, 2, 4, 7, 10)  # strides 2 to 16; what comes later is coarser than a cell and sees half a tile
-_EARLY_SIDE = 36  # of a block of the early stages, in cells: its largest tensor has less than 16 MiB
 _LEAST_VARIANCE = 1e-4  # of channels with unit spread
 _ROOT_FLOOR = 1e-6
 
@@ -122,20 +120,6 @@ class JudgementSums:
         return JudgementSums(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-class Seen(NamedTuple):
-    """What the backbone sees of images.
-
-    Attributes:
-        moments: (b, 2 c, h, w) means in every cell of 16 px of all channels, brought to zero mean and unit spread, and
-            of their squares.
-        apart: (b, c, h, w) means of the squared differences of these channels to those of the reference; None for the
-            reference.
-    """
-
-    moments: Float[Tensor, "b twice_channels h w"]
-    apart: Float[Tensor, "b channels h w"] | None
-
-
 class LocalHead(nn.Module):
     """(b, 2 c, h, w) means and spreads -> quality <= 0 in levels, and weight > 0."""
 
@@ -217,7 +201,11 @@ class Judgement(nn.Module):
     def moments(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {2*self.channels} h//16 w//16"]:
         """Means of the channels in every cell, of zero mean and unit spread, and of their squares: all that the heads
         see of an image."""
-        return self._see((image,), False)[0].moments
+        return self.moments_of((image,))[0]
+
+    def moments_of(self, images: Sequence[Float[Tensor, "b 3 h w"]]) -> list[Float[Tensor, "b {2*self.channels} _ _"]]:
+        """`moments` of several images of one size. Where they are equal, they are seen once."""
+        return [seen.moments for seen in self._see(images, False)]
 
     def see(self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"]) -> list[Seen]:
         """What the backbone sees of images and, the last one, of their reference. Images of one size are seen together,
@@ -225,48 +213,8 @@ class Judgement(nn.Module):
         return self._see((*tests, reference), True)
 
     def _see(self, images: Sequence[Tensor], against: bool) -> list[Seen]:
-        found: list[Sequence[Tensor]] = []  # of every stage what `_Cells` gives
-        for factor, count in ((1, None), (2, self.architecture.half_taps)):
-            if count != 0:
-                found += self._cells_of_stages(images, factor, count, against)
-        number = len(images)
-        seen = []
-        for index in range(number):
-            means, squares = ([stage[k] for stage in found] for k in (index, number + index))
-            (moments,) = in_parts(_joined, (*means, *squares), 1, margin=0)
-            apart = None
-            if against and index < number - 1:
-                (apart,) = in_parts(_joined, [stage[2 * number + index] for stage in found], 1, margin=0)
-            seen.append(Seen(moments, apart))
-        return seen
-
-    def _cells_of_stages(
-        self, images: Sequence[Tensor], factor: int, count: int | None, against: bool
-    ) -> list[tuple[Tensor, ...]]:
-        """What `_Cells` gives for the first `count` stages of images, or all, `factor` times smaller."""
-        strides, channels = self.stages.strides[:count], self.stages.channels[:count]
-        early_count = sum(stride <= EARLY_STRIDE for stride in strides)
-        first = 0 if factor == 1 else sum(self.stages.channels)
-        kinds = []
-        for stride, width in zip(strides, channels, strict=True):
-            part = slice(first, first := first + width)
-            shift, scale = self.channel_mean[part, None, None], self.channel_scale[part, None, None]
-            kinds.append(_Cells(CELL_PX // (factor * stride), shift, scale, against))
-
-        def early(*blocks: Tensor) -> tuple[Tensor, ...]:
-            small = [pool(block, factor) if factor > 1 else block for block in blocks]
-            planes, last = zip(*(self.stages.early(block, count) for block in small), strict=True)
-            cells = (kind(*stage) for kind, stage in zip(kinds, zip(*planes, strict=True), strict=False))
-            return (*(x for stage in cells for x in stage), *last)
-
-        found = in_parts(early, images, CELL_PX, margin=factor, side=_EARLY_SIDE)
-        cells, last = found[: -len(images)], found[-len(images) :]
-        each = len(cells) // max(1, early_count)
-        stages = [cells[i * each : (i + 1) * each] for i in range(early_count)]
-        late = zip(*(self.stages.late(x, count) for x in last), strict=True)
-        for stage, kind in zip(late, kinds[early_count:], strict=True):
-            stages.append(in_parts(kind, stage, kind.side, margin=0))
-        return stages
+        cells = StageCells(self.stages, self.architecture.half_taps, self.channel_mean, self.channel_scale, against)
+        return cells.see(images)
 
     def from_moments(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> LocalJudgement:
         """Judgements before pooling."""
@@ -286,13 +234,12 @@ class Judgement(nn.Module):
         say of the pair (first, other)."""
 
         def judge(*moments: Tensor) -> tuple[Tensor, ...]:
-            first, *others = (self.inputs(x) for x in moments)
-            own = [head.project(first) for head in self._relation_heads]
-            found = [*self.heads(first)]
-            for other in others:
-                pairs = zip(self._relation_heads, own, strict=True)
-                related = [head.relate(seen, head.project(other)) for head, seen in pairs]
-                found += [*self.heads(other), *(torch.cat(parts, 1) for parts in zip(*related, strict=True))]
+            (own, projected), *rest = each_once(self._seen_by_heads, moments)
+            found = [*own]
+            for other, of_other in rest:
+                pairs = zip(self._relation_heads, projected, of_other, strict=True)
+                related = [head.relate(*both) for head, *both in pairs]
+                found += [*other, *(torch.cat(parts, 1) for parts in zip(*related, strict=True))]
             return tuple(found)
 
         quality, weight, *rest = in_parts(judge, (first, *others), 1, margin=1)
@@ -301,6 +248,11 @@ class Judgement(nn.Module):
             other_quality, other_weight, margin, related = rest[4 * number : 4 * number + 4]
             pairs.append((LocalJudgement(other_quality, other_weight, other), LocalRelation(margin, related)))
         return LocalJudgement(quality, weight, first), pairs
+
+    def _seen_by_heads(self, moments: Tensor) -> tuple[tuple[Tensor, Tensor], list[tuple[Tensor, Tensor]]]:
+        """What the local heads say of an image, and what it gives to the local relation heads."""
+        inputs = self.inputs(moments)
+        return self.heads(inputs), [head.project(inputs) for head in self._relation_heads]
 
     def inputs(self, moments: Float[Tensor, "b {2*self.channels} h w"]) -> Float[Tensor, "b {2*self.channels} h w"]:
         """What the local heads see of every cell: the means of the channels in it, and their spread in 3 x 3 cells."""
@@ -372,39 +324,6 @@ class Judgement(nn.Module):
         self.scale.copy_(1 / inputs.std((0, 2, 3)).clamp_min(1e-2))
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """Of a stage of several images: means in cells of its channels, brought to zero mean and unit spread, then of their
-    squares; then, where the last image is the reference of the others, of their squared differences to it.
-
-    Args:
-        side: values of the stage along a side of a cell.
-        shift: mean of every channel.
-        scale: one over its spread.
-        against: whether the last image is a reference.
-    """
-
-    side: int
-    shift: Float[Tensor, "channels 1 1"]
-    scale: Float[Tensor, "channels 1 1"]
-    against: bool
-
-    def __call__(self, *planes: Tensor) -> tuple[Tensor, ...]:
-        found, squares = [], []
-        for plane in planes:
-            mean, square = self._mean(plane), self._mean(plane.square())
-            apart = mean - self.shift
-            found.append(apart * self.scale)
-            squares.append((square - self.shift * (mean + apart)) * self.scale.square())
-        found += squares
-        if self.against:
-            found += [self._mean((plane - planes[-1]).square()) * self.scale.square() for plane in planes[:-1]]
-        return tuple(found)
-
-    def _mean(self, values: Tensor) -> Tensor:
-        return values if self.side == 1 else F.avg_pool2d(values, self.side)
-
-
 def _sums(quality: Tensor, weight: Tensor, moments: Tensor, share: Tensor) -> tuple[Tensor, ...]:
     weight = weight * share
     return (
@@ -414,10 +333,6 @@ def _sums(quality: Tensor, weight: Tensor, moments: Tensor, share: Tensor) -> tu
         (weight * quality).sum((2, 3)),
         (weight * quality.square()).sum((2, 3)),
     )
-
-
-def _joined(*parts: Tensor) -> tuple[Tensor]:
-    return (torch.cat(parts, 1),)
 
 
 def _spread(first: Tensor, second: Tensor) -> Tensor:

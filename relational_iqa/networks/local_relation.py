@@ -77,7 +77,8 @@ class LocalRelationHead(nn.Module):
         self, a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]
     ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
         """Margin and weight of pairs of images that `project` has seen."""
-        first, second = self.out(self.layers(a[0] + b[1])), self.out(self.layers(b[0] + a[1]))
+        first = self.out(self.layers(a[0] + b[1]))
+        second = first if a is b else self.out(self.layers(b[0] + a[1]))
         weight = (first[:, 1:] + second[:, 1:]) / 2
         return first[:, :1] - second[:, :1], torch.exp(weight.clamp(-LOG_WEIGHT_LIMIT, LOG_WEIGHT_LIMIT))
 

@@ -16,7 +16,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from relational_iqa.networks.local_analysis import LSB, STRIDE, Analysis, LocalAnalysis, box5, peak, pool, steps, window
+from relational_iqa.networks.local_analysis import (
+    LSB,
+    STRIDE,
+    Analysis,
+    LocalAnalysis,
+    box5,
+    halves,
+    peak,
+    pool,
+    steps,
+    window,
+)
 
 # sRGB code values as energies: an eighth of one code value squared separates "nothing" from "something".
 NOTHING = (0.35 / 255) ** 2
@@ -58,19 +69,48 @@ class GridStatistics:
 
 @dataclass(frozen=True)
 class Statistics(GridStatistics):
-    """Statistics of a pair (a, b) on small grids, with what the learned encoders need at full size.
+    """Statistics of a pair (a, b) on small grids, with what a learned encoder needs at full size.
 
     Args:
         difference: b - a in the opponent planes.
-        padded: both images with a margin (see `with_margin`), all a before all b.
     """
 
     difference: Float[Tensor, "b 3 4*h 4*w"]
-    padded: Float[Tensor, "2*b 3 4*h+4 4*w+4"]
 
     def on_grids(self) -> GridStatistics:
         """The statistics on small grids alone; most of the memory belongs to the rest."""
         return GridStatistics(**{name: getattr(self, name) for name in GridStatistics.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class ImageStatistics:
+    """What images give to all pairs that they are part of.
+
+    Args:
+        analysis: of the images.
+        fine8: energies of the fine bands on the grid of 1/8.
+        coarse8: those of the coarse bands.
+        fine16: energies of the fine bands on the grid of 1/16.
+        coarse16: those of the coarse bands.
+        single8: features of the cues of an image alone on the grid of 1/8.
+        single16: the same on the grid of 1/16.
+        combs: how plain the grid of a transform codec is, on the grid of 1/8.
+    """
+
+    analysis: LocalAnalysis
+    fine8: Float[Tensor, "b bands h w"]
+    coarse8: Float[Tensor, "b bands h w"]
+    fine16: Float[Tensor, "b bands h//2 w//2"]
+    coarse16: Float[Tensor, "b bands h//2 w//2"]
+    single8: Float[Tensor, "b 10 h w"]
+    single16: Float[Tensor, "b 10 h//2 w//2"]
+    combs: Float[Tensor, "b 4 h w"]
+
+    def halves(self) -> tuple[ImageStatistics, ImageStatistics]:
+        """Those of the first and of the second half of the batch."""
+        first, second = self.analysis.halves()
+        pairs = [halves(value) for name, value in vars(self).items() if name != "analysis"]
+        return ImageStatistics(first, *(x for x, _ in pairs)), ImageStatistics(second, *(y for _, y in pairs))
 
 
 class PairStatistics(nn.Module):
@@ -86,39 +126,55 @@ class PairStatistics(nn.Module):
         self.channels: dict[str, int] = {name: getattr(sizes, name).shape[1] for name in names}
 
     def forward(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Statistics:
-        both = self.analysis(torch.cat([a, b]))
-        one, two = both.halves()
+        return self.of_pair(*self.of_images(torch.cat([a, b])).halves())
+
+    def of_images(self, images: Float[Tensor, "b 3 h w"]) -> ImageStatistics:
+        """What each image gives to all pairs that it is part of."""
+        found = self.analysis(images)
+        fine, coarse = window(found.fine.square()), found.coarse.square()
+        cues = window(found.cues)
+        return ImageStatistics(
+            analysis=found,
+            fine8=fine,
+            coarse8=coarse,
+            fine16=window(fine),
+            coarse16=window(coarse),
+            single8=single_features(cues),
+            single16=single_features(window(cues)),
+            combs=_combs(found.right, found.down),
+        )
+
+    def of_pair(self, first: ImageStatistics, second: ImageStatistics) -> Statistics:
+        """Those of pairs of images."""
+        one, two = first.analysis, second.analysis
         difference = two.planes - one.planes
         cells = _difference_cells(difference)
         d_mean, mean = two.means - one.means, (one.means + two.means) / 2
         pair = window(torch.cat([*cells, _flow(one, two), *_products(cells[0], d_mean, mean)], 1))
-        fine8, coarse8 = _Energies.of(one.fine, two.fine).window(), _Energies.of(one.coarse, two.coarse)
-        cues_a, cues_b = window(one.cues), window(two.cues)
-        comb_even, comb_odd = _combs(one, two, difference[:, :1])
-        padded = both.padded
-        del both, one, two  # what is at full size, but for what is handed on: most of the memory of a comparison
-        single_a, single_b = single_features(cues_a), single_features(cues_b)
-        even8, odd8 = _level(fine8, coarse8, pair, single_a, single_b)
-        wide_a, wide_b = single_features(window(cues_a)), single_features(window(cues_b))
-        even16, odd16 = _level(fine8.window(), coarse8.window(), window(pair), wide_a, wide_b)
+        fine8 = _Energies(first.fine8, second.fine8, window((two.fine - one.fine).square()))
+        coarse8 = _Energies(first.coarse8, second.coarse8, (two.coarse - one.coarse).square())
+        fine16 = _Energies(first.fine16, second.fine16, window(fine8.d))
+        coarse16 = _Energies(first.coarse16, second.coarse16, window(coarse8.d))
+        even8, odd8 = _level(fine8, coarse8, pair, first.single8, second.single8)
+        even16, odd16 = _level(fine16, coarse16, window(pair), first.single16, second.single16)
+        combs = [first.combs + second.combs, (second.combs - first.combs).abs(), _combs(*steps(difference[:, :1]))]
         size_mean, unchanged, top = cells
         even4 = [torch.log1p(size_mean * 255), unchanged, torch.log1p(top * 255), torch.log1p(d_mean.abs() * 255), mean]
         odd4 = [d_mean * 8, d_mean / torch.sqrt(1e-4 + size_mean**2)]
         return Statistics(
             even4=_joined(even4),
             odd4=_joined(odd4),
-            even8=_joined([*even8, *comb_even]),
-            odd8=_joined([*odd8, comb_odd]),
+            even8=_joined([*even8, *combs]),
+            odd8=_joined([*odd8, second.combs - first.combs]),
             even16=_joined(even16),
             odd16=_joined(odd16),
             energy_a=torch.cat([fine8.a, coarse8.a], 1),
             energy_b=torch.cat([fine8.b, coarse8.b], 1),
             energy_d=torch.cat([fine8.d, coarse8.d], 1),
             mean_d=window(d_mean),
-            single_a=torch.cat([log_energy(fine8.a), log_energy(coarse8.a), single_a], 1),
-            single_b=torch.cat([log_energy(fine8.b), log_energy(coarse8.b), single_b], 1),
+            single_a=torch.cat([log_energy(fine8.a), log_energy(coarse8.a), first.single8], 1),
+            single_b=torch.cat([log_energy(fine8.b), log_energy(coarse8.b), second.single8], 1),
             difference=difference,
-            padded=padded,
         )
 
 
@@ -129,13 +185,6 @@ class _Energies:
     a: Tensor
     b: Tensor
     d: Tensor
-
-    @staticmethod
-    def of(a: Tensor, b: Tensor) -> _Energies:
-        return _Energies(a.square(), b.square(), (b - a).square())
-
-    def window(self) -> _Energies:
-        return _Energies(window(self.a), window(self.b), window(self.d))
 
 
 def _joined(channels: list[Tensor]) -> Tensor:
@@ -241,19 +290,10 @@ def single_features(cues: Float[Tensor, "b 8 h w"]) -> Float[Tensor, "b 10 h w"]
     )  # fmt: skip
 
 
-def _combs(one: LocalAnalysis, two: LocalAnalysis, d_luma: Tensor) -> tuple[list[Tensor], Tensor]:
-    """The grid of 8x8 transform codecs, whatever its offset: how much the steps between neighbours peak at one phase of
-    an 8-pixel grid, in each image and in the difference. Even and odd channels on the 1/8 grid."""
-    d_right, d_down = steps(d_luma)
-    both = torch.cat(
-        [
-            comb(torch.cat([one.right, two.right, d_right], 1), -1),
-            comb(torch.cat([one.down, two.down, d_down], 1), -2),
-        ],
-        1,
-    )
-    a, b, d = both[:, 0::3], both[:, 1::3], both[:, 2::3]
-    return [a + b, (b - a).abs(), d], b - a
+def _combs(right: Tensor, down: Tensor) -> Tensor:
+    """The grid of 8x8 transform codecs, whatever its offset: how much steps of luma between neighbours peak at one
+    phase of an 8-pixel grid, to the right and down, in absolute terms and over their mean, on the 1/8 grid."""
+    return torch.cat([comb(right, -1), comb(down, -2)], 1)
 
 
 def comb(step: Float[Tensor, "b c h w"], axis: int) -> Float[Tensor, "b 2*c h//8 w//8"]:

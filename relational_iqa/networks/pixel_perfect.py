@@ -15,9 +15,9 @@ from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
-from relational_iqa.networks.in_parts import in_parts
+from relational_iqa.networks.in_parts import CELL_PX, in_parts
 from relational_iqa.networks.joint_margin import Findings, JointMargin, JudgedPair, LocalPair, PairSums, PairVerdict
-from relational_iqa.networks.judgement import CELL_PX, Judgement, JudgementArchitecture
+from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.reference_joint import Evidence, LocalReferenceQuality, ReferenceJoint, ReferenceSums
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, LocalMargin, LocalQuality, ScoringNetwork
@@ -81,9 +81,9 @@ class Networks(nn.Module):
         """What the judgement says of pairs, the first half of `local_pair`. ValueError where there is no judgement."""
         if self.judgement is None:
             raise ValueError("these networks have no judgement")
-        # In float32 always, one image after the other: then a and b are treated alike to the last bit.
+        # In float32 always, each image by itself: then a and b are treated alike to the last bit.
         with torch.autocast(a.device.type, enabled=False):
-            first, second = self.judgement.moments(_whole(a)), self.judgement.moments(_whole(b))
+            first, second = self.judgement.moments_of((_whole(a), _whole(b)))
             one, ((other, related),) = self.judgement.pairs_from_moments(first, [second])
             return JudgedPair(one, other, related)
 
@@ -130,9 +130,21 @@ class Networks(nn.Module):
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]
     ) -> tuple[Float[Tensor, "b k h//4 w//4"], LocalQuality]:
         """M(reference, test) and what the reference scorer sees, the second half of `local_quality`."""
-        relation = self.distortion(reference, test, "reference")
-        local = self.scoring.reference.local(test, reference, relation)
-        return _whole(relation.maps), LocalQuality(_whole(local.visibility), _whole(local.weight))
+        (found,) = self.scored_qualities([test], reference)
+        return found
+
+    def scored_qualities(
+        self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"]
+    ) -> list[tuple[Float[Tensor, "b k h//4 w//4"], LocalQuality]]:
+        """`scored_quality` of several images, with what their reference alone gives computed once. What is known of
+        each is kept until all are done."""
+        relations = self.distortion.of_each(reference, tests, "reference")
+        found = self.scoring.reference.local_of_each(tests, reference, relations)
+        pairs = zip(relations, found, strict=True)
+        return [
+            (_whole(relation.maps), LocalQuality(_whole(local.visibility), _whole(local.weight)))
+            for relation, local in pairs
+        ]
 
     def joined_quality(
         self, maps: Float[Tensor, "b k h w"], scorer: LocalQuality, compared: Evidence | None

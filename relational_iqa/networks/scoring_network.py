@@ -11,7 +11,10 @@ Pooling is by sums over pixels (weighted mean and root mean square), so tiles ad
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +24,9 @@ from torch import Tensor, nn
 from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, enlarge, twice
 from relational_iqa.networks.distortion_network import DistortionNetwork, Relation
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
-from relational_iqa.networks.in_parts import CELL_PX, in_parts, summed
+from relational_iqa.networks.in_parts import CELL_PX, can_be_parted, each_once, in_parts, summed
 from relational_iqa.networks.local_analysis import halves, pool, window, with_margin
-from relational_iqa.networks.similarity_maps import SimilarityMaps, soft_root
+from relational_iqa.networks.similarity_maps import LocalFeatures, SimilarityMaps, halves_of, soft_root
 
 # Scores are in levels of a five-level ladder: a severity of 1 is five levels.
 LEVELS_PER_SEVERITY = 5.0
@@ -133,6 +136,13 @@ def _margin_sums(margin: Tensor, embedding: Tensor, weight: Tensor, inside: Tens
     return weight.sum((2, 3)), (weight * values).sum((2, 3)), (weight * margin * margin.abs()).sum((2, 3))
 
 
+class _Alone(NamedTuple):
+    """What an image gives to all comparisons that it is part of: fixed and learned local features, on the 1/8 grid."""
+
+    local: LocalFeatures
+    learned: tuple[Tensor, ...]
+
+
 class ReferenceScorer(nn.Module):
     """quality(x | r) from local differences; the reference and the test image have different roles. Works on the 1/8
     grid.
@@ -169,10 +179,28 @@ class ReferenceScorer(nn.Module):
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], relation: Relation
     ) -> LocalQuality:
         """Local visibilities of `test` against `reference`; `relation` is that of (reference, test)."""
-        visibility, weight = in_parts(self._weigh, (test, reference, *_read(relation)), CELL_PX, margin=2)
-        return LocalQuality(visibility, weight)
+        (found,) = self.local_of_each([test], reference, [relation])
+        return found
 
-    def _weigh(self, test: Tensor, reference: Tensor, *relation: Tensor) -> tuple[Tensor, Tensor]:
+    def local_of_each(
+        self, tests: Sequence[Float[Tensor, "b 3 h w"]], reference: Float[Tensor, "b 3 h w"],
+        relations: Sequence[Relation],
+    ) -> list[LocalQuality]:  # fmt: skip
+        """`local` of several images against one reference, of which what it alone gives is computed once."""
+        inputs = (reference, *tests, *(value for relation in relations for value in _read(relation)))
+        found = in_parts(partial(self._weigh, len(tests)), inputs, CELL_PX, margin=2)
+        return [LocalQuality(*found[first : first + 2]) for first in range(0, len(found), 2)]
+
+    def _weigh(self, count: int, reference: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        tests, relations = rest[:count], rest[count:]
+        each = len(relations) // count
+        alone, *others = self._alone((reference, *tests))
+        found: list[Tensor] = []
+        for number, other in enumerate(others):
+            found += self._weigh_one(other, alone, *relations[each * number : each * (number + 1)])
+        return tuple(found)
+
+    def _weigh_one(self, test: _Alone, reference: _Alone, *relation: Tensor) -> tuple[Tensor, Tensor]:
         _, types, even, *_ = relation
         distances, cues = self._distances(test, reference, *relation)
         scaled = distances * self.gain
@@ -194,28 +222,40 @@ class ReferenceScorer(nn.Module):
         return quality
 
     def _distances(
-        self, test: Tensor, reference: Tensor, maps: Tensor, types: Tensor, even: Tensor, energy_a: Tensor,
+        self, test: _Alone, reference: _Alone, maps: Tensor, types: Tensor, even: Tensor, energy_a: Tensor,
         energy_b: Tensor, energy_d: Tensor, mean_d: Tensor,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Distances (B, inputs, H/8, W/8) >= 0, 0 where the images are equal, and cues of the reference."""
-        similarity, cues = self.similarity(test, reference)
+        similarity, cues = self.similarity.of_pair(test.local, reference.local)
         # Difference of each band against what is there to mask it (contrast masking).
         masked = energy_d / (energy_a + energy_b + _MASKING)
         planes = torch.cat([mean_d, enlarge(window(mean_d), mean_d)], 1).abs()
         learned = []
-        quarter, eighth = self.encoder(with_margin(torch.cat([reference, test])))
-        for both in (pool(quarter, 2), eighth):
-            x, y = halves(both)
+        for x, y in zip(reference.learned, test.learned, strict=True):
             learned.append((x - y) ** 2 / ((x * x + y * y).mean(1, keepdim=True) + 0.1))
         own = [masked, soft_root(masked), planes * planes, planes, *learned, pool(maps.abs(), 2)]
         return torch.cat([similarity, *own], 1), cues
+
+    def _alone(self, images: Sequence[Tensor]) -> list[_Alone]:
+        """What each image gives by itself; where gradients are wanted or another device computes, of two at once."""
+        if can_be_parted(images[0]) or len(images) != 2:
+            return each_once(self._of_images, images)
+        both = self._of_images(torch.cat(list(images)))
+        learned = [halves(values) for values in both.learned]
+        first, second = halves_of(both.local)
+        return [_Alone(first, tuple(x for x, _ in learned)), _Alone(second, tuple(y for _, y in learned))]
+
+    def _of_images(self, images: Tensor) -> _Alone:
+        quarter, eighth = self.encoder(with_margin(images))
+        return _Alone(self.similarity.of_images(images), (pool(quarter, 2), eighth))
 
     @torch.no_grad()
     def calibrate(
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"], relation: Relation
     ) -> None:
         """Scales every distance to rms .7 on a first batch."""
-        distances, _ = self._distances(test, reference, *_read(relation))
+        one, other = self._alone((test, reference))
+        distances, _ = self._distances(one, other, *_read(relation))
         self.gain.copy_(0.7 / distances.square().mean((0, 2, 3)).sqrt().clamp_min(1e-4)[:, None, None])
 
 

@@ -7,6 +7,7 @@ and structure as in SSIM), written as (x - y)^2 / (x^2 + y^2 + c) = 1 - similari
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +76,25 @@ class _Local:
         return _Local(*(x for x, _ in pairs)), _Local(*(y for _, y in pairs))
 
 
+class LocalFeatures(NamedTuple):
+    """What images give to comparisons.
+
+    Attributes:
+        scales: local features at every scale.
+        planes: (b, 3, h/8, w/8), opponent channels at the last scale.
+    """
+
+    scales: tuple[_Local, ...]
+    planes: Tensor
+
+
+def halves_of(found: LocalFeatures) -> tuple[LocalFeatures, LocalFeatures]:
+    """Those of the first and of the second half of the batch."""
+    scales = [local.halves() for local in found.scales]
+    first, second = halves(found.planes)
+    return LocalFeatures(tuple(x for x, _ in scales), first), LocalFeatures(tuple(y for _, y in scales), second)
+
+
 def _squared(x: Tensor) -> Tensor:
     return x * x
 
@@ -93,17 +113,29 @@ class SimilarityMaps(nn.Module):
     def forward(
         self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "b 3 h w"]
     ) -> tuple[Float[Tensor, "b {self.channels} h//8 w//8"], Float[Tensor, "b {self.cues} h//8 w//8"]]:
-        planes = opponent(pool(torch.cat([test, reference]), 2))
+        return self.of_pair(*halves_of(self.of_images(torch.cat([test, reference]))))
+
+    def of_images(self, images: Float[Tensor, "b 3 h w"]) -> LocalFeatures:
+        """What each image gives to all comparisons that it is part of."""
+        planes = opponent(pool(images, 2))
+        scales = [_Local.of(planes)]
+        for _ in range(1, SCALES):
+            planes = pool(planes, 2)
+            scales.append(_Local.of(planes))
+        return LocalFeatures(tuple(scales), planes)
+
+    def of_pair(
+        self, test: LocalFeatures, reference: LocalFeatures
+    ) -> tuple[Float[Tensor, "b {self.channels} _ _"], Float[Tensor, "b {self.cues} _ _"]]:
+        """What `forward` gives, of what both images give."""
         maps: list[Tensor] = []
         cues: list[Tensor] = []
-        for scale in range(SCALES):
-            if scale:
-                planes = pool(planes, 2)
-            visible, activity = self._one_scale(*_Local.of(planes).halves())
+        for scale, (x, y) in enumerate(zip(test.scales, reference.scales, strict=True)):
+            visible, activity = self._one_scale(x, y)
             factor = 4 // 2**scale
             maps.append(pool(visible, factor) if factor > 1 else visible)
             cues.append(pool(activity, factor) if factor > 1 else activity)
-        cues.append(halves(planes)[1])
+        cues.append(reference.planes)
         visibilities = torch.cat(maps, 1)
         # The square root weighs faint differences like the metrics that pool a deviation (GMSD), not a square.
         return torch.cat([visibilities, soft_root(visibilities)], 1), torch.cat(cues, 1)

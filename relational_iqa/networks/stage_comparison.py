@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relational_iqa.networks.in_parts import in_parts
-from relational_iqa.networks.judgement import Judgement, Seen
+from relational_iqa.networks.judgement import Judgement
+from relational_iqa.networks.stage_cells import Seen
 
 _FLOOR = 0.01  # of the variance of a channel in photographs: below that two windows are equally flat
 

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.blocks import PatchEncoder, Stem, enlarge
-from relational_iqa.networks.in_parts import at_once, can_be_parted
+from relational_iqa.networks.in_parts import CELL_PX, at_once, can_be_parted
 from relational_iqa.networks.joint_margin import JudgedSums, PairSums, PairVerdict
-from relational_iqa.networks.judgement import CELL_PX, JudgementSums
+from relational_iqa.networks.judgement import JudgementSums
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.pair_statistics import PairStatistics
 from relational_iqa.networks.pixel_perfect import Networks
@@ -34,6 +34,7 @@ PAIR_BYTES = 98
 REFERENCE_BYTES = 175
 """The same of two images and their reference."""
 _LARGE_PX = 1_000_000
+_TOGETHER_PX = 5_000_000  # of images against one reference whose statistics are kept at a time, 40 bytes for each
 _IN_FLOAT32 = (PairStatistics, SimilarityMaps, PatchEncoder, Stem)
 
 
@@ -88,7 +89,7 @@ class NetworkInference:
             for parent in list(networks.modules()):
                 for name, child in list(parent.named_children()):
                     if isinstance(child, _IN_FLOAT32):
-                        parent.add_module(name, _InFloat32(child))
+                        parent.add_module(name, _InFloat32(child, self.device.type))
 
     def pair(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], share: Float[Tensor, "_ 1 h//4 w//4"]
@@ -139,8 +140,11 @@ class NetworkInference:
             return [None] * len(tests) if networks.judgement is None else networks.stages_compared(tests, reference)
 
         with self._precision():
-            scorings = [partial(networks.scored_quality, test, reference) for test in tests]
-            compared, *scored = _both_halves(reference, compare, *scorings)
+            at_once = max(1, _TOGETHER_PX // (reference.shape[-2] * reference.shape[-1]))
+            groups = (tests[first : first + at_once] for first in range(0, len(tests), at_once))
+            scorings = [partial(networks.scored_qualities, group, reference) for group in groups]
+            compared, *found = _both_halves(reference, compare, *scorings)
+            scored = (one for several in found for one in several)
             pairs = zip(scored, compared, strict=True)
             return [networks.joined_quality(maps, scorer, evidence) for (maps, scorer), evidence in pairs]
 
@@ -269,10 +273,23 @@ def whole_float32(device: torch.device) -> Iterator[None]:
 class _InFloat32(nn.Module):
     """A module that computes in float32 within autocast too."""
 
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, inner: nn.Module, device_type: str) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.device_type = inner, device_type
 
     def forward(self, *inputs: Tensor) -> Any:
-        with torch.autocast(inputs[0].device.type, enabled=False):
+        with torch.autocast(self.device_type, enabled=False):
             return self.inner(*inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        """A method of the module, within which it computes in float32, too."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            method = getattr(super().__getattr__("inner"), name)
+
+        def called(*inputs: Any) -> Any:
+            with torch.autocast(self.device_type, enabled=False):
+                return method(*inputs)
+
+        return called

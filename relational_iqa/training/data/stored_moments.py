@@ -29,7 +29,8 @@ from torch.utils.data import Dataset
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import MappedArray, SetArray, StoredSets, mapped_npy, sha256_of
 from distortion_engine.jobs.safe_files import atomic_file
-from relational_iqa.networks.judgement import CELL_PX, Judgement
+from relational_iqa.networks.in_parts import CELL_PX
+from relational_iqa.networks.judgement import Judgement
 from relational_iqa.networks.stage_distances import distances_to_first
 from relational_iqa.training.data.one_at_a_time import one_at_a_time
 

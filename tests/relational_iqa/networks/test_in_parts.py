@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relational_iqa.networks.in_parts import at_once, begun, for_each, in_parts, summed
+from relational_iqa.networks.in_parts import at_once, begun, each_once, for_each, in_parts, summed
 from relational_iqa.networks.pixel_perfect import Networks
 
 
@@ -168,3 +168,34 @@ def test_sums_of_strips_are_those_of_the_whole(threads: int) -> None:
         for found, expected in zip(summed(sums, (values, share)), sums(values, share), strict=True):
             torch.testing.assert_close(found, expected)
     assert len(rows) == 3 and sum(rows) == 80  # two strips, then the whole
+
+
+def test_equal_tensors_are_seen_once_and_those_that_differ_in_one_value_are_not() -> None:
+    x = torch.rand(1, 2, 8, 8)
+    other = x.clone()
+    other[0, 1, 7, 7] += 1e-6
+    seen: list[Tensor] = []
+
+    def look(y: Tensor) -> Tensor:
+        seen.append(y)
+        return y * 2
+
+    with torch.inference_mode():
+        found = each_once(look, [x, other, x.clone(), other])
+    assert [y is x or y is other for y in seen] == [True, True] and found[2] is found[0] and found[3] is found[1]
+    assert torch.equal(found[0], x * 2) and torch.equal(found[1], other * 2)
+    with torch.enable_grad():  # each has its own gradient
+        assert len({id(y) for y in each_once(look, [x, x.clone()])}) == 2
+
+
+def test_images_that_are_equal_in_most_places_give_what_each_gives_by_itself(random_networks: Networks) -> None:
+    torch.manual_seed(3)
+    a = F.interpolate(torch.rand(1, 3, 55, 66), (880, 1056), mode="bicubic").clamp(0, 1)
+    b, reference = a.clone(), (a + 0.02 * torch.randn_like(a)).clamp(0, 1)
+    b[..., 700:760, 800:900] = reference[..., 700:760, 800:900]
+    with torch.inference_mode():
+        both = random_networks.scored_qualities([a, b], reference)
+        single = [random_networks.scored_quality(test, reference) for test in (a, b)]
+    for (maps, scorer), (own_maps, own) in zip(both, single, strict=True):
+        assert torch.equal(maps, own_maps) and torch.equal(scorer.visibility, own.visibility)
+    assert not torch.equal(both[0][0], both[1][0])

@@ -9,13 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from relational_iqa.networks.backbone import BackboneArchitecture, random_weights
-from relational_iqa.networks.judgement import (
-    CELL_PX,
-    Judgement,
-    JudgementArchitecture,
-    JudgementSums,
-    LocalJudgement,
-)
+from relational_iqa.networks.in_parts import CELL_PX
+from relational_iqa.networks.judgement import Judgement, JudgementArchitecture, JudgementSums, LocalJudgement
 from relational_iqa.networks.local_relation import LocalRelation
 
 SMALL = JudgementArchitecture(BackboneArchitecture(taps=(-1, 2, 4)), half_taps=2, hidden=8, heads=2)
@@ -232,3 +227,20 @@ def test_architectures_survive_json_and_impossible_ones_are_refused():
         Judgement(replace(SMALL, backbone=BackboneArchitecture(taps=(-1, 14))))
     with pytest.raises(ValueError, match="half_taps is 3"):
         Judgement(JudgementArchitecture(BackboneArchitecture(taps=(-1, 4, 10)), half_taps=3))
+
+
+def test_images_that_are_equal_in_most_places_are_seen_as_each_by_itself(monkeypatch: pytest.MonkeyPatch):
+    judgement = built(SMALL)
+    image = smooth_noise(1, 1056, 1184)
+    other = image.clone()
+    other[..., 900:960, 1000:1100] = 1 - other[..., 900:960, 1000:1100]
+    expected = [judgement.moments(one) for one in (image, other)]
+    seen: list[Tensor] = []
+    early = judgement.stages.early
+    monkeypatch.setattr(judgement.stages, "early", lambda x, count: (seen.append(x), early(x, count))[1])
+    with torch.inference_mode():
+        found = judgement.moments_of((image, other))
+    for one, same in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, same, rtol=1e-4, atol=1e-4)
+    assert torch.equal(found[0][..., :10, :10], found[1][..., :10, :10]) and not torch.equal(*found)
+    assert len(seen) < 2 * 2 * 4  # two images at two sizes of 2 x 2 blocks
