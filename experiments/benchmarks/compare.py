@@ -5,7 +5,8 @@ Every number comes from a process of its own that reads PNG files and gives a re
 sentence and all axes, for a metric one number. Seconds are those of reading and computing, without the start of the
 process (a line of its own); on one thread they are processor time, which a busy machine changes little. Peak memory is
 that of the whole process, Python and torch included (some 0.3 GB). Below 12 megapixels we are called as in Python,
-from there on as on the command line. Writes OUT/compare.md and compare.json.
+from there on as on the command line. Programs that are installed (`riqa`, those of libjxl) are run as they are on the
+same files, start included. Writes OUT/compare.md and compare.json.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,6 +32,18 @@ OURS = ("ours", "ours with reference")
 RANKED = ("ten scores", "rank of ten")
 """Ten images with one reference, one after the other and together; measured where they are asked for."""
 METRICS = ("psnr", "ssim", "mdsi", "haarpsi", "vsi")
+PROGRAMS = {
+    "riqa": (sys.executable, "-m", "relational_iqa.program", "compare", "a.png", "b.png", "--json", "riqa.json"),
+    "riqa with reference": (
+        sys.executable, "-m", "relational_iqa.program", "compare", "a.png", "b.png", "--reference", "reference.png",
+        "--json", "riqa.json",
+    ),
+    "butteraugli": ("butteraugli_main", "a.png", "b.png"),
+    "ssimulacra": ("ssimulacra_main", "a.png", "b.png"),
+}  # fmt: skip
+"""Whole commands, run in the folder of the pictures; the last two are of libjxl."""
+FOREIGN = ("butteraugli", "ssimulacra")
+_LOOK_EVERY_S = 0.01
 COMMAND_LINE_FROM_PX = 11_000_000
 PROCESS_BYTES = 300_000_000  # of Python with torch, before any image
 SHARE_OF_MEMORY = 0.7  # of what is free; a metric that would need more is skipped
@@ -106,15 +120,42 @@ def measure(method: str, folder: Path, pixels: int, threads: int, repeats: int) 
     return {"seconds": seconds, "wall_seconds": wall_seconds, "peak_gb": peak_bytes() / 1e9}
 
 
-def peak_bytes() -> int:
-    """Largest resident memory of this process so far. Not of getrusage where there is another way: it starts with that
-    of the parent."""
+def peak_bytes(process: str = "self") -> int:
+    """Largest resident memory of this process, or of another by its number, so far. Not of getrusage where there is
+    another way: it starts with that of the parent."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path(f"/proc/{process}/status").read_text()
         return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
     except (OSError, StopIteration):
+        if process != "self":
+            return 0
         unit = 1 if sys.platform == "darwin" else 1024
         return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def of_program(command: Sequence[str], folder: Path, threads: int) -> dict[str, float]:
+    """Seconds (as of `measure`) of a whole command in a folder, and the peak of its memory, looked at while it runs:
+    what the system tells afterwards begins with that of this process."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    before, start, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None:
+            peak = max(peak, peak_bytes(str(process.pid)))
+            time.sleep(_LOOK_EVERY_S)
+        wall = time.perf_counter() - start
+        said = process.stderr.read() if process.stderr else ""
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {said.strip().splitlines()[-1:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"seconds": spent if threads == 1 else wall, "wall_seconds": wall, "peak_gb": peak / 1e9}
+
+
+def installed() -> tuple[str, ...]:
+    """Those of the foreign programs that are there."""
+    return tuple(name for name in FOREIGN if shutil.which(PROGRAMS[name][0]))
 
 
 def free_bytes() -> int:
@@ -158,7 +199,11 @@ def run_size(
             if need > SHARE_OF_MEMORY * free_bytes():
                 found[method] = {"skipped": f"would need some {need / 1e9:.0f} GB of {free_bytes() / 1e9:.0f} free"}
                 continue
-            found[method] = json.loads(child("--one", method, name, pixels, threads, repeats, threads=threads))
+            if method in PROGRAMS:
+                runs = [of_program(PROGRAMS[method], Path(name), threads) for _ in range(repeats)]
+                found[method] = sorted(runs, key=lambda run: run["seconds"])[len(runs) // 2]
+            else:
+                found[method] = json.loads(child("--one", method, name, pixels, threads, repeats, threads=threads))
             known[method] = max(0.0, found[method]["peak_gb"] * 1e9 - PROCESS_BYTES) / pixels
             print(f"{width}x{height} {method}: {found[method]}", file=sys.stderr, flush=True)
     return found
@@ -243,8 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs whose median counts, up to 1 MP; larger: one")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
-        "--methods", nargs="+", choices=(*OURS, *RANKED, *METRICS), default=[*OURS, *METRICS], metavar="M"
-    )
+        "--methods", nargs="+", choices=(*OURS, *RANKED, *METRICS, *PROGRAMS), default=[*OURS, *METRICS, *installed()],
+        metavar="M",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"), help="folder for both files")
     options = parser.parse_args(given)
     import torch

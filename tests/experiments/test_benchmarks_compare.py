@@ -37,8 +37,9 @@ def test_every_method_is_measured_and_written_down(
     measured = json.loads((tmp_path / "new" / "compare.json").read_text())
     assert list(measured["sizes"]) == ["0.02 MP (164 x 124)", "0.03 MP (204 x 152)"]
     for found in measured["sizes"].values():
-        assert list(found) == [*compare.OURS, *compare.METRICS]
-        assert all(one["seconds"] > 0 and one["peak_gb"] > 0.05 for one in found.values())
+        assert list(found) == [*compare.OURS, *compare.METRICS, *compare.installed()]
+        assert all(one["seconds"] > 0 for one in found.values())
+        assert all(found[method]["peak_gb"] > 0.05 for method in (*compare.OURS, *compare.METRICS))
     text = (tmp_path / "new" / "compare.md").read_text()
     assert text.strip() in capsys.readouterr().out
     assert text.startswith("| seconds / peak GB | ours | ours with reference | psnr |") and "1.5 s; " in text
@@ -52,6 +53,20 @@ def test_ten_scores_and_a_rank_of_ten_give_the_same_qualities(
     assert list(found) == ["ten scores", "rank of ten"] and all(one["seconds"] > 0 for one in found.values())
     alone, together = (json.loads(line) for line in capsys.readouterr().out.splitlines()[:2])
     assert len(set(alone)) == 10 and together == pytest.approx(alone, abs=1e-6)
+
+
+def test_a_program_is_run_in_the_folder_of_the_pictures_with_its_own_time_and_memory(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = "import time; open('a.png').close(); x = bytes(range(256)) * 400_000; time.sleep(0.2)"
+    monkeypatch.setitem(compare.PROGRAMS, "butteraugli", (compare.sys.executable, "-c", took))
+    monkeypatch.setitem(compare.PROGRAMS, "ssimulacra", ("no-such-program",))
+    assert compare.installed() == ("butteraugli",)
+    found = compare.run_size(32, 32, 2, 1, {}, ["butteraugli"])["butteraugli"]
+    assert 0.2 < found["seconds"] == found["wall_seconds"] < 20 and 0.1 < found["peak_gb"] < 0.25
+    monkeypatch.setitem(compare.PROGRAMS, "butteraugli", (compare.sys.executable, "-c", "raise SystemExit('broken')"))
+    with pytest.raises(RuntimeError, match="broken"):
+        compare.run_size(32, 32, 2, 1, {}, ["butteraugli"])
 
 
 def test_a_metric_that_does_not_fit_into_memory_is_skipped_with_a_note(
