@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,32 @@ def steps(total: int) -> Iterator[Callable[[], None]]:
         yield done
 
 
+@contextmanager
+def part(share: float) -> Iterator[None]:
+    """Says that what is done inside is about this share of the step that is at work, or of the part around it.
+
+    Args:
+        share: above 0, at most 1; those of one step should add to 1.
+    """
+    line = _current.get()
+    if line is None:
+        yield
+        return
+    with line.part(share):
+        yield
+
+
+@contextmanager
+def steps_of_part(total: int) -> Iterator[Callable[[], None]]:
+    """As `steps`, of a `part` that is at work; outside of any it does nothing."""
+    line = _current.get()
+    if line is None or not line.in_part:
+        yield _nothing
+        return
+    with line.level(total) as done:
+        yield done
+
+
 def is_terminal() -> bool:
     """Whether a line on stderr can be written anew."""
     return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -141,6 +168,23 @@ def _nothing() -> None:
     """A step of which nobody is told."""
 
 
+@dataclass
+class _Level:
+    """Steps of a step.
+
+    Args:
+        total: how many there are.
+        scale: how much of the step around them they are.
+        done: how many are done.
+        begun: how much of the next one is done, by its parts.
+    """
+
+    total: int
+    scale: float
+    done: int = 0
+    begun: float = 0.0
+
+
 class _Line:
     """One line on a terminal, painted by a thread of its own, which sleeps in between.
 
@@ -150,7 +194,9 @@ class _Line:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._levels: list[list[int]] = []  # outermost first: [steps that are done, of how many]
+        self._levels: list[_Level] = []  # outermost first
+        self._scale = 1.0  # of the part that is at work, in steps of the last level
+        self.in_part = False
         self._reached = 0.0
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -167,26 +213,46 @@ class _Line:
     @contextmanager
     def level(self, total: int) -> Iterator[Callable[[], None]]:
         """Steps of the step that is at work."""
-        own = [0, total]
+        own, before = _Level(total, self._scale), (self._scale, self.in_part)
 
         def done() -> None:
             with self._lock:
-                own[0] = min(own[0] + 1, total)
+                own.done, own.begun = min(own.done + 1, total), 0.0
                 self._reached = max(self._reached, self._share())
 
         with self._lock:
             self._levels.append(own)
+            self._scale, self.in_part = 1.0, False
         try:
             yield done
         finally:
             with self._lock:
+                self._scale, self.in_part = before
                 if len(self._levels) > 1:  # what the whole was counted in stays to be seen
                     self._levels.pop()
+
+    @contextmanager
+    def part(self, share: float) -> Iterator[None]:
+        """A share of the step that is at work."""
+        if not self._levels:
+            yield
+            return
+        own, before = self._levels[-1], (self._scale, self.in_part)
+        end = own.begun + share * self._scale
+        self._scale, self.in_part = share * self._scale, True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._scale, self.in_part = before
+                own.begun = end
+                self._reached = max(self._reached, self._share())
 
     def text(self, now: float) -> str:
         """What the line says at a time of `time.monotonic`."""
         with self._lock:
-            counted = f": {self._levels[0][0]}/{self._levels[0][1]}" if self._levels and self._levels[0][1] > 1 else ""
+            whole = self._levels[0] if self._levels else _Level(1, 1.0)
+            counted = f": {whole.done}/{whole.total}" if whole.total > 1 else ""
             reached = self._reached
         spent = now - self._begun
         if not reached:
@@ -196,9 +262,10 @@ class _Line:
     def _share(self) -> float:
         """Share of the whole that is done, 0 to 1."""
         share, part = 0.0, 1.0
-        for done, total in self._levels:
-            share += part * done / total
-            part /= total
+        for level in self._levels:
+            part *= level.scale
+            share += part * min(level.done + level.begun, level.total) / level.total
+            part /= level.total
         return min(share, 1.0)
 
     def _paint(self) -> None:

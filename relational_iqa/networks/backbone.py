@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from distortion_engine.jobs.progress import part
 from relational_iqa.networks.blocks import convolved_to_relu6, only_computes, pointwise
 from relational_iqa.networks.in_parts import each_once, for_each
 
@@ -293,8 +294,10 @@ class EfficientNetLite(nn.Module):
         """The other ones of the first `count` taps, each of all images."""
         found: list[list[Tensor]] = []
         current = list(images)
-        for number in self._numbers(self._early_blocks, len(self.blocks), count):
-            current = cast(InvertedResidual, self.blocks[number]).of_each(current)
+        numbers = self._numbers(self._early_blocks, len(self.blocks), count)
+        for number in numbers:
+            with part(0.5 / len(numbers)):  # the other half are those before
+                current = cast(InvertedResidual, self.blocks[number]).of_each(current)
             if number in self.architecture.taps[:count]:
                 found.append(current)
         return found

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from distortion_engine.jobs.progress import part
 from relational_iqa.networks.blocks import PatchEncoder, Pointwise, PointwiseBlock, Stem, accept_former_names, enlarge
 from relational_iqa.networks.even_odd_trunk import EvenOddTrunk
 from relational_iqa.networks.in_parts import CELL_PX, can_be_parted, each_once, in_parts
@@ -111,11 +112,16 @@ class DistortionNetwork(nn.Module):
     ) -> list[Relation]:
         """M(a, b) for several b. What a alone gives is computed once, and what the others have in common, too."""
         # The comb of `PairStatistics` reaches 17 px to the right and down, everything else 16 px at most.
-        found = in_parts(partial(self._see, use), (a, *others), CELL_PX, margin=1, side=32, after=2)
+        with part(0.5):
+            found = in_parts(partial(self._see, use), (a, *others), CELL_PX, margin=1, side=32, after=2)
         each = len(found) // len(others)
         seen = [found[first : first + each] for first in range(0, len(found), each)]
         del found
-        return [self._relate(use, *seen.pop(0)) for _ in others]
+        relations = []
+        while seen:
+            with part(0.5 / len(others)):
+                relations.append(self._relate(use, *seen.pop(0)))
+        return relations
 
     def _relate(self, use: Use, *seen: Tensor) -> Relation:
         """A relation of what `_see` gives for a pair."""

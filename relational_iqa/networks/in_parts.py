@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from distortion_engine.jobs.progress import steps_of_part
+
 CELL_PX = 16
 """Blocks and margins are counted in cells of so many pixels, in which every grid has a whole number of values."""
 BLOCK_CELLS = 48
@@ -186,8 +188,10 @@ def for_each(function: Callable[[Item], None], items: Iterable[Item]) -> None:
     items = list(items)
     threads = torch.get_num_threads()
     if threads == 1 or len(items) == 1 or getattr(_here, "inside", False):
-        for item in items:
-            function(item)
+        with steps_of_part(len(items)) as done:
+            for item in items:
+                function(item)
+                done()
         return
     state = _State.now()
 
@@ -195,8 +199,9 @@ def for_each(function: Callable[[Item], None], items: Iterable[Item]) -> None:
         with state.again():
             function(item)
 
-    for _ in _workers(threads).map(on_worker, items):
-        pass
+    with steps_of_part(len(items)) as done:
+        for _ in _workers(threads).map(on_worker, items):
+            done()
 
 
 def at_once(*functions: Callable[[], Any]) -> list[Any]:

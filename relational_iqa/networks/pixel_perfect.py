@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.progress import part
 from relational_iqa.networks.blocks import channels_last
 from relational_iqa.networks.distortion_network import DistortionNetwork
 from relational_iqa.networks.in_parts import CELL_PX, in_parts
@@ -83,16 +84,20 @@ class Networks(nn.Module):
             raise ValueError("these networks have no judgement")
         # In float32 always, each image by itself: then a and b are treated alike to the last bit.
         with torch.autocast(a.device.type, enabled=False):
-            first, second = self.judgement.moments_of((_whole(a), _whole(b)))
-            one, ((other, related),) = self.judgement.pairs_from_moments(first, [second])
+            with part(0.7):
+                first, second = self.judgement.moments_of((_whole(a), _whole(b)))
+            with part(0.3):
+                one, ((other, related),) = self.judgement.pairs_from_moments(first, [second])
             return JudgedPair(one, other, related)
 
     def related_pair(
         self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"], judged: JudgedPair | None = None
     ) -> LocalPair:
         """Maps and local margin of pairs, the second half, with what the first half found."""
-        relation = self.distortion(a, b, "pair")
-        local = self.scoring.pair.local(relation)
+        with part(0.7):
+            relation = self.distortion(a, b, "pair")
+        with part(0.3):
+            local = self.scoring.pair.local(relation)
         margin = LocalMargin(_whole(local.margin), _whole(local.weight), _whole(local.embedding))
         return LocalPair(_whole(relation.maps), margin, judged)
 
@@ -117,8 +122,10 @@ class Networks(nn.Module):
             raise ValueError("these networks have no judgement: nothing is to be joined")
         judgement = self.judgement
         with torch.autocast(reference.device.type, enabled=False):
-            *seen, other = judgement.see([_whole(test) for test in tests], _whole(reference))
-            judged, pairs = judgement.pairs_from_moments(other.moments, [one.moments for one in seen])
+            with part(0.7):
+                *seen, other = judgement.see([_whole(test) for test in tests], _whole(reference))
+            with part(0.3):
+                judged, pairs = judgement.pairs_from_moments(other.moments, [one.moments for one in seen])
             found = []
             for one, (judged_test, related) in zip(seen, pairs, strict=True):
                 compared = compare_stages(judgement, one, other)
@@ -138,8 +145,10 @@ class Networks(nn.Module):
     ) -> list[tuple[Float[Tensor, "b k h//4 w//4"], LocalQuality]]:
         """`scored_quality` of several images, with what their reference alone gives computed once. What is known of
         each is kept until all are done."""
-        relations = self.distortion.of_each(reference, tests, "reference")
-        found = self.scoring.reference.local_of_each(tests, reference, relations)
+        with part(0.7):
+            relations = self.distortion.of_each(reference, tests, "reference")
+        with part(0.3):
+            found = self.scoring.reference.local_of_each(tests, reference, relations)
         pairs = zip(relations, found, strict=True)
         return [
             (_whole(relation.maps), LocalQuality(_whole(local.visibility), _whole(local.weight)))

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from distortion_engine.jobs.progress import part
 from relational_iqa.networks.backbone import EARLY_STRIDE, EfficientNetLite
 from relational_iqa.networks.in_parts import CELL_PX, each_once, in_parts
 from relational_iqa.networks.local_analysis import pool
@@ -58,9 +59,9 @@ class StageCells:
     def see(self, images: Sequence[Float[Tensor, "b 3 h w"]]) -> list[Seen]:
         """What is seen of images of one size, both sides multiples of 16."""
         found: list[Sequence[Tensor]] = []  # of every stage what `_Cells` gives
-        for factor, count in ((1, None), (2, self.half_taps)):
-            if count != 0:
-                found += self._of_size(images, factor, count)
+        for factor, count, share in ((1, None, 0.85), (2, self.half_taps, 0.15)):
+            with part(share):
+                found += self._of_size(images, factor, count) if count != 0 else []
         number = len(images)
         seen = []
         for index in range(number):
@@ -79,8 +80,8 @@ class StageCells:
         first = 0 if factor == 1 else sum(self.stages.channels)
         kinds = []
         for stride, width in zip(strides, channels, strict=True):
-            part = slice(first, first := first + width)
-            shift, scale = self.channel_mean[part, None, None], self.channel_scale[part, None, None]
+            own = slice(first, first := first + width)
+            shift, scale = self.channel_mean[own, None, None], self.channel_scale[own, None, None]
             kinds.append(_Cells(CELL_PX // (factor * stride), shift, scale, self.against))
 
         def early(*blocks: Tensor) -> tuple[Tensor, ...]:
@@ -89,7 +90,8 @@ class StageCells:
             cells = (kind(*stage) for kind, stage in zip(kinds, zip(*planes, strict=True), strict=False))
             return (*(x for stage in cells for x in stage), *last)
 
-        found = in_parts(early, images, CELL_PX, margin=factor, side=_EARLY_SIDE)
+        with part(0.5):
+            found = in_parts(early, images, CELL_PX, margin=factor, side=_EARLY_SIDE)
         cells, last = found[: -len(images)], found[-len(images) :]
         each = len(cells) // max(1, early_count)
         stages = [cells[i * each : (i + 1) * each] for i in range(early_count)]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
+from distortion_engine.jobs.progress import part
 from relational_iqa.networks.blocks import PatchEncoder, Stem, enlarge
 from relational_iqa.networks.in_parts import CELL_PX, at_once, can_be_parted
 from relational_iqa.networks.joint_margin import JudgedSums, PairSums, PairVerdict
@@ -248,9 +249,14 @@ def _both_halves(tile: Tensor, judge: Callable[[], Any], *rest: Callable[[], Any
     computed at once, each on a thread; of a large one after the other, because they take memory."""
     if can_be_parted(tile) and tile.numel() <= 3 * _LARGE_PX:
         return at_once(judge, *rest)
-    judged = judge()
+    with part(0.5):
+        judged = judge()
     give_back_freed_memory()
-    return [judged, *(one() for one in rest)]
+    found = []
+    for one in rest:
+        with part(0.5 / len(rest)):
+            found.append(one())
+    return [judged, *found]
 
 
 @contextmanager

@@ -77,6 +77,33 @@ def test_one_step_is_not_counted_and_its_parts_are():
         assert line.text(line._begun + 2) == "comparing, 12%, ETA 0:00:14"
 
 
+def test_parts_of_a_step_have_shares_and_steps_of_their_own():
+    line = module._Line("comparing")
+    token = module._current.set(line)
+    reached: list[float] = []
+    try:
+        with module.part(0.5), module.steps_of_part(3) as nobody:  # there is nothing yet of which it could be a part
+            nobody()
+        assert line._levels == [] and line._reached == 0
+        with steps(2) as done:
+            with module.steps_of_part(5) as nobody:
+                nobody()
+            for share in (0.25, 0.75):
+                with module.part(share):
+                    with module.part(0.5), module.steps_of_part(2) as inner:
+                        inner()
+                        reached.append(line._reached)
+                    reached.append(line._reached)
+                reached.append(line._reached)
+            done()
+            reached.append(line._reached)
+            done()
+            reached.append(line._reached)
+    finally:
+        module._current.reset(token)
+    assert reached == pytest.approx([1 / 32, 1 / 16, 1 / 8, 7 / 32, 5 / 16, 1 / 2, 1 / 2, 1])
+
+
 def test_steps_of_other_threads_and_without_a_line_are_nobodys():
     with steps(3) as done:
         done()
@@ -88,7 +115,7 @@ def test_steps_of_other_threads_and_without_a_line_are_nobodys():
             other = threading.Thread(target=lambda: seen.append(module._current.get()))
             other.start()
             other.join()
-            assert line._levels == [[0, 2]]
+            assert [(level.done, level.total) for level in line._levels] == [(0, 2)]
     finally:
         module._current.reset(token)
     assert seen == [None]
