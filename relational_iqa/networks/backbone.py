@@ -272,21 +272,38 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, image: Float[Tensor, "b 3 h w"], count: int | None = None) -> list[Float[Tensor, "b _ _ _"]]:
         """The first `count` taps, or all."""
-        found, x = self.early(image, count)
-        return found + [stage for (stage,) in self.late((x,), count)]
+        found: list[Tensor] = []
+        last = self.early((image,), count, lambda planes: found.append(planes[0]))
+        return found + [stage for (stage,) in self.late(last, count)]
 
     features = forward
 
-    def early(self, image: Float[Tensor, "b 3 h w"], count: int | None = None) -> tuple[list[Tensor], Tensor]:
-        """Those of the first `count` taps that are as fine as a stride of EARLY_STRIDE, and the tensor from which
-        `late` goes on. A value sees at most EARLY_REACH_PX to each side."""
-        x = self._stem(image)
-        found = [x] if -1 in self.architecture.taps[:count] else []
+    def early(
+        self,
+        images: Sequence[Float[Tensor, "b 3 h w"]],
+        count: int | None,
+        take: Callable[[list[Float[Tensor, "b _ _ _"]]], None],
+    ) -> list[Tensor]:
+        """Of several images of one size those of the first `count` taps that are as fine as a stride of EARLY_STRIDE.
+        Equal images are seen once. A value sees at most EARLY_REACH_PX to each side.
+
+        Args:
+            images: the images.
+            count: how many taps are wanted; None for all.
+            take: is called with each tap of all images, which are not kept.
+
+        Returns:
+            The tensors from which `late` goes on.
+        """
+        taps = self.architecture.taps[:count]
+        current = each_once(self._stem, images)
+        if -1 in taps:
+            take(current)
         for number in self._numbers(0, self._early_blocks, count):
-            x = self.blocks[number](x)
-            if number in self.architecture.taps[:count]:
-                found.append(x)
-        return found, x
+            current = each_once(self.blocks[number], current)
+            if number in taps:
+                take(current)
+        return current
 
     def late(
         self, images: Sequence[Float[Tensor, "b _ _ _"]], count: int | None = None

@@ -86,8 +86,8 @@ class StageCells:
 
         def early(*blocks: Tensor) -> tuple[Tensor, ...]:
             small = [pool(block, factor) if factor > 1 else block for block in blocks]
-            planes, last = zip(*each_once(lambda block: self.stages.early(block, count), small), strict=True)
-            cells = (kind(*stage) for kind, stage in zip(kinds, zip(*planes, strict=True), strict=False))
+            cells: list[tuple[Tensor, ...]] = []
+            last = self.stages.early(small, count, lambda planes: cells.append(kinds[len(cells)](*planes)))
             return (*(x for stage in cells for x in stage), *last)
 
         with part(0.5):

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -22,18 +21,17 @@ from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.reference_joint import ReferenceSums
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.results.inputs import Inputs
-from relational_iqa.results.map import Map
 from relational_iqa.results.ranking import pairs_of
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.known_pixels import KnownPixels
+from relational_iqa.systems.maps_of_answer import enlarged_to, maps_of_answer, with_local_margin
 from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
 from relational_iqa.systems.noticing import Noticing
 from relational_iqa.systems.visible_tiles import visible_differences_alone, with_visible_difference
 from relational_iqa.tiling.aligned_images import align_images, align_mask
-from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.stored_image import Source, StoredImage, open_image, open_images_at_once
 from relational_iqa.tiling.tile_geometry import GRID_PX, PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import WHOLE_PX, TileRunner
@@ -138,7 +136,7 @@ class RelationalIQA:
             (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
             verdict = self._networks.verdict(of_pair_sums)
             margin, confidence = verdict.margin, verdict.confidence
-            found = _maps_of(_with_local_margin(of_pair.maps, verdict), images[0], noticing.known())
+            found = maps_of_answer(with_local_margin(of_pair.maps, verdict), images[0], noticing.known())
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             both = with_visible_difference(self._networks.both_against_on_tiles)
@@ -146,7 +144,7 @@ class RelationalIQA:
             (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
             quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
             margin, confidence = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
-            found = _maps_of(tiled.maps, images[0], noticing.known())
+            found = maps_of_answer(tiled.maps, images[0], noticing.known())
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
@@ -330,7 +328,7 @@ class RelationalIQA:
         check_images(False, a=a, b=b)
         images = [StoredImage(a.float(), "a"), StoredImage(b.float(), "b")]
         tiled = self._tiler.run(images, self._networks.pair_on_tiles, PAIR_HALO_PX, network_bytes=PAIR_BYTES)
-        return _full(torch.from_numpy(tiled.maps)[None, -2 - len(AXES) : -2], a)[0].to(self.device)
+        return enlarged_to(torch.from_numpy(tiled.maps)[None, -2 - len(AXES) : -2], a)[0].to(self.device)
 
     @torch.inference_mode()
     def quality(self, image: Float[Tensor, "3 h w"], reference: Float[Tensor, "3 h w"]) -> float:
@@ -355,7 +353,7 @@ class RelationalIQA:
     @torch.inference_mode()
     def relate_batch(self, a: Float[Tensor, "b 3 h w"], b: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
         """M(a, b) of pairs of one size, each batch at once. Raises ImageError, see `check_images`."""
-        return _full(self._networks.pair(*self._batch(a=a, b=b)).maps, a)
+        return enlarged_to(self._networks.pair(*self._batch(a=a, b=b)).maps, a)
 
     @torch.inference_mode()
     def quality_batch(
@@ -438,7 +436,7 @@ class RelationalIQA:
     ) -> Score:
         image, reference = images
         known = KnownPixels.of(reference, image, reference)
-        found = _maps_of(maps, image, known)
+        found = maps_of_answer(maps, image, known)
         return Score(
             quality=float(self._networks.quality(sums)) + 0.0,
             local_quality=found.local,
@@ -492,45 +490,3 @@ class RelationalIQA:
             preprocessing=f"sRGB in [0, 1], {'original size' if align is None else f'aligned by {align}'}",
             precision=str(self._networks.dtype).removeprefix("torch."),
         )
-
-
-def _with_local_margin(maps: np.ndarray | None, verdict: PairVerdict) -> np.ndarray | None:
-    """The maps of a pair with one local margin in place of its parts; row by row in place, for they may lie in a
-    file."""
-    if maps is None:
-        return maps
-    *others, pair = verdict.local_factors()[0].tolist()
-    for row, local in enumerate(maps[-2]):
-        local *= pair
-        for factor, part in zip(others, maps, strict=False):
-            local += factor * part[row]
-    return maps[len(others) :]
-
-
-class _Found(NamedTuple):
-    """The maps of an answer, see `Comparison`; `local` is the local margin, or the local quality of one image."""
-
-    maps: dict[str, Map]
-    lacks: dict[str, Map]
-    local: Map
-    weight: Map
-
-
-def _maps_of(found: np.ndarray | None, image: StoredImage, known: KnownPixels) -> _Found:
-    """Maps on the 1/4 grid by axis, those of what is lacking where there are any, the local map and the weight;
-    corrected by what is known of the pixels."""
-    if found is None:
-        raise ValueError("no maps were kept")
-    known.correct(found)
-    _, height, width = image.shape
-    size = (height, width)
-    maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found, strict=False)}
-    two_sided = [axis.name for axis in AXES if axis.two_sided]
-    lacks = {name: Map(values, size, 1.0) for name, values in zip(two_sided, found[len(AXES) : -2], strict=False)}
-    return _Found(maps, lacks, Map(found[-2], size), Map(found[-1], size))
-
-
-def _full(values: Tensor, like: Tensor) -> Tensor:
-    """Maps (B, C, h, w) on the 1/4 grid -> (B, C, H, W) of `like`, which may be smaller than the padded image."""
-    scaled = F.interpolate(values, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
-    return scaled[..., : like.shape[-2], : like.shape[-1]]

@@ -236,8 +236,8 @@ def test_images_that_are_equal_in_most_places_are_seen_as_each_by_itself(monkeyp
     other[..., 900:960, 1000:1100] = 1 - other[..., 900:960, 1000:1100]
     expected = [judgement.moments(one) for one in (image, other)]
     seen: list[Tensor] = []
-    early = judgement.stages.early
-    monkeypatch.setattr(judgement.stages, "early", lambda x, count: (seen.append(x), early(x, count))[1])
+    stem = judgement.stages._stem
+    monkeypatch.setattr(judgement.stages, "_stem", lambda x: (seen.append(x), stem(x))[1])
     with torch.inference_mode():
         found = judgement.moments_of((image, other))
     for one, same in zip(found, expected, strict=True):

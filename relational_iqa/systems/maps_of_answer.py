@@ -1,0 +1,58 @@
+"""The maps of an answer, as `Comparison` and `Score` hold them, of what the networks give on the 1/4 grid."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from distortion_engine.axes import AXES
+from relational_iqa.networks.joint_margin import PairVerdict
+from relational_iqa.results.map import Map
+from relational_iqa.systems.known_pixels import KnownPixels
+from relational_iqa.tiling.enlargement import CELL_PX
+from relational_iqa.tiling.stored_image import StoredImage
+
+
+def with_local_margin(maps: np.ndarray | None, verdict: PairVerdict) -> np.ndarray | None:
+    """The maps of a pair with one local margin in place of its parts; row by row in place, for they may lie in a
+    file."""
+    if maps is None:
+        return maps
+    *others, pair = verdict.local_factors()[0].tolist()
+    for row, local in enumerate(maps[-2]):
+        local *= pair
+        for factor, part in zip(others, maps, strict=False):
+            local += factor * part[row]
+    return maps[len(others) :]
+
+
+class FoundMaps(NamedTuple):
+    """The maps of an answer, see `Comparison`; `local` is the local margin, or the local quality of one image."""
+
+    maps: dict[str, Map]
+    lacks: dict[str, Map]
+    local: Map
+    weight: Map
+
+
+def maps_of_answer(found: np.ndarray | None, image: StoredImage, known: KnownPixels) -> FoundMaps:
+    """Maps on the 1/4 grid by axis, those of what is lacking where there are any, the local map and the weight;
+    corrected by what is known of the pixels."""
+    if found is None:
+        raise ValueError("no maps were kept")
+    known.correct(found)
+    _, height, width = image.shape
+    size = (height, width)
+    maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found, strict=False)}
+    two_sided = [axis.name for axis in AXES if axis.two_sided]
+    lacks = {name: Map(values, size, 1.0) for name, values in zip(two_sided, found[len(AXES) : -2], strict=False)}
+    return FoundMaps(maps, lacks, Map(found[-2], size), Map(found[-1], size))
+
+
+def enlarged_to(values: Tensor, like: Tensor) -> Tensor:
+    """Maps (B, C, h, w) on the 1/4 grid -> (B, C, H, W) of `like`, which may be smaller than the padded image."""
+    scaled = F.interpolate(values, scale_factor=CELL_PX, mode="bilinear", align_corners=False)
+    return scaled[..., : like.shape[-2], : like.shape[-1]]
