@@ -9,6 +9,8 @@ agreement       how far a metric agrees with people: overall, by distortion, by 
 correlation     SRCC, KRCC, PLCC
 logistic        the four-parameter curve of VQEG
 forced_choice   2AFC score, pairs of one scene, standings from margins
+compared        the pairs of a scene that metrics are asked about, and what they say of them
+verdicts        how often a verdict on two images is right: by the gap of opinion, by its confidence
 bootstrap       intervals over scenes
 evaluation      from scores to a report
 tables          the report on the terminal; results: as CSV and JSON; scatter: as plots

@@ -68,3 +68,25 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | 
         return None
     low, high = np.quantile(finite, ((1 - level) / 2, (1 + level) / 2))
     return float(low), float(high)
+
+
+def share_interval(hits: np.ndarray, groups: Sequence[str], count: int, seed: int = 0) -> tuple[float, float] | None:
+    """95 % interval of the share of `hits` that are True, by draws of scenes: `resample` for many items.
+
+    Args:
+        hits: (n,), bool.
+        groups: scene of each item; "" is a scene of its own. With fewer than `MIN_SCENES`, or where all are different,
+            items are drawn.
+        count: number of draws; fewer than 20 give no interval.
+        seed: decides what is drawn.
+    """
+    if not len(hits) or count < 20:
+        return None
+    rng = np.random.default_rng(seed)
+    names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    if len(names) < MIN_SCENES or len(names) == len(hits) or "" in names:
+        return interval(rng.binomial(len(hits), float(np.mean(hits)), count) / len(hits))
+    place = np.array([names[group] for group in groups])
+    right, all_of = np.bincount(place, hits.astype(float)), np.bincount(place).astype(float)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), count)
+    return interval((drawn @ right) / (drawn @ all_of))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.agreement import Verdict, difference, judge, judge_partners
 from relational_iqa.benchmarks.bootstrap import MIN_SCENES, interval, resample
+from relational_iqa.benchmarks.compared import margins_of_met, margins_of_scores
 from relational_iqa.benchmarks.correlation import MIN_SAMPLES
 from relational_iqa.benchmarks.forced_choice import standings, two_afc, two_afc_people
 from relational_iqa.benchmarks.metrics import Chosen
@@ -17,6 +18,16 @@ from relational_iqa.benchmarks.readers.items import Benchmark
 from relational_iqa.benchmarks.regression import ridge
 from relational_iqa.benchmarks.scoring import Scores
 from relational_iqa.benchmarks.splits import SPLITS, Predict, SplitVerdict, cross_validate
+from relational_iqa.benchmarks.verdicts import (
+    Gaps,
+    VerdictRow,
+    Verdicts,
+    gaps_of,
+    gaps_of_choices,
+    rows_by_confidence,
+    rows_by_gap,
+    verdicts,
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,10 @@ class Report:
         on_splits: by label, agreement on the test images of the splits.
         choices: by label, agreement with the choices in judged pairs.
         people: 2AFC score of one person against another, and the best that is possible; None without judged pairs.
+        gaps: the pairs of images whose verdicts are judged; None where the set has no two images of a scene.
+        said: by label, the verdicts on those pairs.
+        by_gap: by label, how often they are right by the gap of opinion; the last row is all pairs.
+        by_confidence: by label, how often they are right by their confidence, of metrics that know one.
         ahead: by label, SRCC of the first metric minus that of this one, with its 95 % interval.
     """
 
@@ -93,6 +108,10 @@ class Report:
     choices: dict[str, ChoiceVerdict] = field(default_factory=dict)
     people: tuple[float, float] | None = None
     ahead: dict[str, tuple[float, tuple[float, float] | None]] = field(default_factory=dict)
+    gaps: Gaps | None = None
+    said: dict[str, Verdicts] = field(default_factory=dict)
+    by_gap: dict[str, list[VerdictRow]] = field(default_factory=dict)
+    by_confidence: dict[str, list[VerdictRow]] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
         """What has to be read with the numbers, a line each."""
@@ -118,13 +137,28 @@ class Report:
                 "all pairs" if self.settings.partners is None else f"about {self.settings.partners} partners an image"
             )
             lines.append(f"without reference: versions of one scene compared, {rule}; no score holds across scenes")
+        if self.gaps is not None:
+            lines += self._about_verdicts(self.gaps)
+        return lines
+
+    def _about_verdicts(self, gaps: Gaps) -> list[str]:
+        drawn = "" if len(self.scores.compared) == gaps.whole else f", drawn of {gaps.whole:,}"
+        lines = [
+            f"verdicts: {len(gaps.pairs):,} pairs{drawn} of which people think differently; right is a share of the "
+            "verdicts that name an image"
+        ]
+        if "ours" in {chosen.metric.name for chosen in self.metrics}:
+            lines.append("ours: a verdict here is a tie by the margin alone; what an eye can see is not looked at")
         return lines
 
 
 def evaluate_scores(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Scores, settings: Settings) -> Report:
     """The report on scores of a set. Raises UsageError where fewer than `MIN_SAMPLES` images could be scored."""
-    if benchmark.pairs:
-        return _on_choices(benchmark, metrics, scores, settings)
+    on_items = _on_choices if benchmark.pairs else _on_images
+    return _with_verdicts(on_items(benchmark, metrics, scores, settings))
+
+
+def _on_images(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Scores, settings: Settings) -> Report:
     single = [chosen for chosen in metrics if chosen.metric.second != "partner"]
     kept = _kept(len(benchmark.images), [scores.values[chosen.label] for chosen in single])
     images = [benchmark.images[i] for i in kept]
@@ -164,6 +198,42 @@ def evaluate_scores(benchmark: Benchmark, metrics: Sequence[Chosen], scores: Sco
     return Report(
         benchmark, tuple(metrics), settings, scores, kept, columns, drawn, verdicts, on_splits, ahead=ahead
     )  # fmt: skip
+
+
+def _with_verdicts(report: Report) -> Report:
+    """The report with the verdicts on pairs of one scene, as far as there are any."""
+    benchmark, scores, settings = report.benchmark, report.scores, report.settings
+    if benchmark.pairs:
+        gaps = gaps_of_choices(benchmark, report.kept)
+    else:
+        gaps = gaps_of(benchmark, scores.compared, report.kept, scores.compared_of)
+    rows = {(int(i), int(j)): row for row, (i, j) in enumerate(scores.compared)}
+    place = np.array([rows[int(i), int(j)] for i, j in gaps.pairs], dtype=np.int64)
+    said, known = {}, np.ones(len(place), dtype=bool)
+    for chosen in report.metrics:
+        label = chosen.label
+        if label in report.on_splits and label not in report.verdicts:
+            continue  # each of its predictions is of another fit
+        if chosen.metric.second == "partner":
+            margins = margins_of_met(*scores.margins[label], gaps.pairs)
+        else:
+            margins = margins_of_scores(scores.values[label], gaps.pairs)
+        margins = chosen.metric.oriented(margins)
+        known &= np.isfinite(margins)
+        sure, seen = (
+            None if column is None else column[place]
+            for column in (scores.confidences.get(label), scores.visible.get(label))
+        )
+        said[label] = verdicts(margins, sure, seen, chosen.metric.tie_margin)
+    if not said or not known.any():
+        return report
+    gaps = gaps.only(known)
+    said = {label: one.only(known) for label, one in said.items()}
+    draws = {"draws": settings.bootstrap, "seed": settings.seed}
+    by_gap = {label: rows_by_gap(one, gaps, **draws) for label, one in said.items()}
+    by_confidence = {label: rows_by_confidence(one, gaps, **draws) for label, one in said.items()}
+    by_confidence = {label: found for label, found in by_confidence.items() if found}
+    return replace(report, gaps=gaps, said=said, by_gap=by_gap, by_confidence=by_confidence)
 
 
 def _fixed(values: np.ndarray) -> Predict:

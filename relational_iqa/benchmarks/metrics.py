@@ -6,8 +6,9 @@ A new metric is one line in METRICS (or a call of `register`) and a function tha
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -16,8 +17,28 @@ from torch import Tensor
 
 from distortion_engine.errors import UsageError
 from relational_iqa import conventional
+from relational_iqa.results.map import Map
+from relational_iqa.results.words.margins import TIE_MARGIN
 
-Scorer = Callable[[Tensor, Tensor | None], "float | np.ndarray"]
+
+@dataclass(frozen=True)
+class Answer:
+    """A score, or the margin of a pair, of a metric that knows more of it.
+
+    Args:
+        value: the score or margin.
+        confidence: of a margin, the probability that its sign is right; None where unknown.
+        visible: of a margin, the largest difference that an eye can see, 0 to 1, see `Comparison`; None where unknown.
+        evidence: of a score, what `Loaded.confidence` needs of it.
+    """
+
+    value: float
+    confidence: float | None = None
+    visible: float | None = None
+    evidence: bytes = b""
+
+
+Scorer = Callable[[Tensor, Tensor | None], "float | np.ndarray | Answer"]
 """scorer(image, second) with what `QualityMetric.second` says as the second image."""
 
 INFINITE = float("inf")
@@ -25,10 +46,18 @@ INFINITE = float("inf")
 
 @dataclass(frozen=True)
 class Loaded:
-    """A metric ready to score; facts: what identifies its weights ("name", "sha256", ...), empty where it has none."""
+    """A metric ready to score.
+
+    Args:
+        score: the scorer.
+        facts: what identifies its weights ("name", "sha256", ...), empty where it has none.
+        confidence: of the evidence of two scores, the probability that their order is right, None where unknown; None
+            for metrics that tell none.
+    """
 
     score: Scorer
     facts: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Callable[[bytes, bytes], float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +77,7 @@ class QualityMetric:
             of a single image.
         source: the publication.
         fitted: True where the scorer gives features (D,), which are fitted to opinions on splits.
+        tie_margin: two scores that differ by less, or a smaller margin, are a tie.
     """
 
     name: str
@@ -59,6 +89,7 @@ class QualityMetric:
     second: Literal["reference", "nothing", "partner"]
     source: str
     fitted: bool = False
+    tie_margin: float = 0.0
 
     @property
     def needs_reference(self) -> bool:
@@ -94,14 +125,34 @@ def _ours(weights: str | None) -> Loaded:
     from relational_iqa.systems.pixel_perfect import load
 
     model = load(weights)
-    return Loaded(lambda image, second: model.quality(image, _given(second, "ours")), model.meta)
+
+    def score(image: Tensor, second: Tensor | None) -> Answer:
+        found = model.score(image, _given(second, "ours"))
+        kept = replace(found, local_quality=_NO_MAP, maps={}, distortions={}, meta={})
+        return Answer(found.quality, evidence=pickle.dumps(kept))
+
+    def confidence(first: bytes, second: bytes) -> float | None:
+        found = model.order_confidences([pickle.loads(one) for one in (first, second)])
+        return None if found is None else float(found[0, 1])
+
+    return Loaded(score, model.meta, confidence)
+
+
+_NO_MAP = Map.from_array(np.zeros((4, 4), np.float32))
 
 
 def _ours_nr(weights: str | None) -> Loaded:
     from relational_iqa.systems.pixel_perfect import load
 
     model = load(weights)
-    return Loaded(lambda image, second: float(model.compare(image, _given(second, "ours-nr")).margin), model.meta)
+
+    def score(image: Tensor, second: Tensor | None) -> Answer:
+        found = model.rank([image, _given(second, "ours-nr")])  # what `compare` says, without the maps
+        sure = None if found.confidences is None else float(found.confidences[0, 1])
+        seen = None if found.visible is None else float(found.visible[0, 1])
+        return Answer(float(found.pairwise[0, 1]), sure, seen)
+
+    return Loaded(score, model.meta)
 
 
 def _pmos(weights: str | None) -> Loaded:
@@ -141,9 +192,9 @@ METRICS: dict[str, QualityMetric] = {
     metric.name: metric
     for metric in (
         QualityMetric("ours", _ours, True, (-INFINITE, 0.0), _BELOW_REFERENCE, False, "reference",
-                      "RelationalIQA.quality"),
+                      "RelationalIQA.quality", tie_margin=TIE_MARGIN),
         QualityMetric("ours-nr", _ours_nr, True, (-INFINITE, INFINITE), "severity levels of margin", False, "partner",
-                      "RelationalIQA.compare without a reference"),
+                      "RelationalIQA.compare without a reference", tie_margin=TIE_MARGIN),
         QualityMetric("pmos", _pmos, True, (1.0, 5.0), "MOS", False, "nothing",
                       "relational_iqa.systems.pmos"),
         QualityMetric("reiqa", _reiqa, True, (-INFINITE, INFINITE), "unit of the opinion", False, "nothing",

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.agreement import plain
 from relational_iqa.benchmarks.evaluation import Report
+from relational_iqa.benchmarks.verdicts import calibration_error
 from relational_iqa.folders.csv_table import harmless
 from relational_iqa.version import __version__
 
@@ -52,6 +54,31 @@ def to_csv(report: Report) -> str:
     return text.getvalue()
 
 
+def verdicts_to_csv(report: Report) -> str:
+    """One line for a metric and a bin of the gap of opinion or of the confidence: how often its verdicts were right.
+
+    Empty where there is no number. Raises UsageError for a report without verdicts on pairs.
+    """
+    if report.gaps is None:
+        raise UsageError(f"{report.benchmark.name} has no two images of one scene: there are no verdicts to count")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([
+        "metric", "by", "unit", "from", "to", "pairs", "right", "wrong", "ties", "cannot_tell", "accuracy",
+        "accuracy_low", "accuracy_high", "sign_accuracy", "confidence",
+    ])  # fmt: skip
+    units = {"gap": report.gaps.unit, "confidence": "probability"}
+    for label, rows in report.by_gap.items():
+        for row in [*rows, *report.by_confidence.get(label, [])]:
+            ends = row.interval or (float("nan"), float("nan"))
+            writer.writerow([
+                *harmless([label]), row.by, units[row.by], _text(row.low), _text(row.high), row.pairs, row.right,
+                row.wrong, row.ties, row.cannot_tell, _text(row.accuracy), *map(_text, ends),
+                _text(row.sign_accuracy), _text(row.confidence),
+            ])  # fmt: skip
+    return text.getvalue()
+
+
 def to_json(report: Report) -> dict[str, Any]:
     """Everything but the single scores, plain Python; None where there is no number."""
     benchmark = report.benchmark
@@ -70,6 +97,12 @@ def to_json(report: Report) -> dict[str, Any]:
             entry["on_splits"] = report.on_splits[label].to_json()
         if label in report.choices:
             entry["two_afc"] = asdict(report.choices[label])
+        if label in report.by_gap:
+            entry["verdicts_by_gap"] = [row.to_json() for row in report.by_gap[label]]
+        if label in report.by_confidence:
+            rows = report.by_confidence[label]
+            entry["verdicts_by_confidence"] = [row.to_json() for row in rows]
+            entry["calibration_error"] = calibration_error(rows)
         if label in report.ahead:
             entry["srcc_of_first_minus_this"] = dict(zip(("value", "interval"), report.ahead[label], strict=True))
         metrics[label] = entry
@@ -83,6 +116,9 @@ def to_json(report: Report) -> dict[str, Any]:
         "settings": asdict(report.settings) | {"resize_rule": report.settings.resize_rule},
         "counted": len(report.kept), "resampled": report.drawn or None,
         "people": report.people and {"one_against_another": report.people[0], "best_possible": report.people[1]},
+        "verdicts": report.gaps and {
+            "pairs": len(report.gaps.pairs), "of": report.gaps.whole, "unit_of_gap": report.gaps.unit,
+        },
         "metrics": metrics,
         "failures": [asdict(failure) for failure in report.scores.failures],
     })  # fmt: skip

@@ -6,7 +6,7 @@ import multiprocessing
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.reading.image_io import load_image
+from relational_iqa.benchmarks.compared import Said, compared_pairs, known_of_pairs, said_of
 from relational_iqa.benchmarks.forced_choice import partner_pairs
 from relational_iqa.benchmarks.metrics import Chosen, Scorer
 from relational_iqa.benchmarks.readers.items import Benchmark
@@ -24,7 +25,6 @@ from relational_iqa.tiling.memory import keep_freed_memory
 from relational_iqa.viewing.alignment import match_sizes
 
 _KEPT_IMAGES = 6  # decoded images a process keeps: references come in runs
-Value = float | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,21 @@ class Scores:
         margins: (pairs (m, 2), margin (m,)) of metrics that compare partners; of judged pairs, pairs is (n, 0).
         failures: images that a metric could not score.
         facts: what identifies the weights of a metric.
+        compared: (m, 2), indices of the pairs of images whose verdicts are judged; of judged pairs, their own indices
+            twice.
+        confidences: (m,) of the pairs in `compared`, of metrics that know how sure they are; NaN where they do not.
+        visible: (m,) of the pairs in `compared`, largest visible difference, of metrics that look at it.
+        compared_of: number of pairs of which those of `compared` were drawn.
     """
 
     values: dict[str, np.ndarray] = field(default_factory=dict)
     margins: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    compared: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    confidences: dict[str, np.ndarray] = field(default_factory=dict)
+    visible: dict[str, np.ndarray] = field(default_factory=dict)
+    compared_of: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,15 +86,15 @@ class _Bench:
         self.images.move_to_end(path)
         return self.images[path]
 
-    def run(self, job: _Job) -> tuple[dict[str, Value], list[Failure]]:
-        """Values by label, and failures, of one job."""
+    def run(self, job: _Job) -> tuple[dict[str, Said], list[Failure]]:
+        """What was said by label, and failures, of one job."""
         name = str(job.paths[0]) if job.kind == "image" else f"{job.paths[0]} and {job.paths[1]}"
         wanted = {
             label: scorer
             for label, (second, scorer) in self.scorers.items()
             if job.kind == "judged" or (second == "partner") == (job.kind == "partners")
         }
-        values: dict[str, Value] = {}
+        values: dict[str, Said] = {}
         failures = []
         try:
             images = [self.image(path) for path in job.paths]
@@ -94,23 +103,23 @@ class _Bench:
             return {}, [Failure(name, "", _line(error))]
         for label, scorer in wanted.items():
             try:
-                value = self._value(scorer, self.scorers[label][0], job.kind, images)
+                said = self._said(scorer, self.scorers[label][0], job.kind, images)
             except (ValueError, RuntimeError, OSError) as error:  # of this image: the others go on, and it is counted
                 failures.append(Failure(name, label, _line(error)))
                 continue
-            if np.isfinite(value).all():
-                values[label] = value
+            if np.isfinite(said.value).all():
+                values[label] = said
             else:
                 failures.append(Failure(name, label, "the score is not finite"))
         return values, failures
 
     @staticmethod
-    def _value(scorer: Scorer, second: str, kind: str, images: list[Tensor]) -> Value:
+    def _said(scorer: Scorer, second: str, kind: str, images: list[Tensor]) -> Said:
         if kind == "judged" and second != "partner":
             other = images[2] if second == "reference" else None
-            return np.array([scorer(image, other) for image in images[:2]], dtype=np.float64)
-        value = scorer(images[0], images[1] if second != "nothing" else None)
-        return np.asarray(value, np.float64) if isinstance(value, np.ndarray) else float(value)
+            each = [said_of(scorer(image, other)) for image in images[:2]]
+            return Said(np.array([one.value for one in each]), evidence=tuple(e for one in each for e in one.evidence))
+        return said_of(scorer(images[0], images[1] if second != "nothing" else None))
 
 
 def score_benchmark(
@@ -143,7 +152,7 @@ def score_benchmark(
     pairs = partner_pairs(benchmark.groups, partners, seed) if "partner" in needs and benchmark.images else []
     jobs = _jobs(benchmark, needs, pairs)
     images = len(benchmark.images) if needs - {"partner"} else 0
-    values: dict[str, list[Value | None]] = {chosen.label: [] for chosen in metrics}
+    values: dict[str, list[Said | None]] = {chosen.label: [] for chosen in metrics}
     failures: list[Failure] = []
     loaded = {chosen.label: chosen.load() for chosen in metrics}  # in any case: bad weights are told here, in one line
     bench = _Bench(
@@ -156,7 +165,22 @@ def score_benchmark(
                 values[chosen.label].append(found.get(chosen.label))
         tick()
     facts = {label: dict(metric.facts) for label, metric in loaded.items() if metric.facts}
-    return _gathered(benchmark, metrics, values, np.array(pairs, dtype=np.int64).reshape(-1, 2), failures, facts)
+    met = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    scores = _gathered(benchmark, metrics, values, met, failures, facts)
+    compared, whole = compared_pairs(benchmark, partners, seed)
+    known = {
+        chosen.label: known_of_pairs(
+            loaded[chosen.label], values[chosen.label], compared, met if chosen.metric.second == "partner" else None
+        )
+        for chosen in metrics
+    }
+    return replace(
+        scores,
+        compared=compared,
+        compared_of=whole,
+        confidences={label: sure for label, (sure, _) in known.items() if np.isfinite(sure).any()},
+        visible={label: seen for label, (_, seen) in known.items() if np.isfinite(seen).any()},
+    )
 
 
 def job_count(benchmark: Benchmark, metrics: Sequence[Chosen], partners: int | None = None) -> int:
@@ -210,13 +234,13 @@ def _start_worker(metrics: Sequence[Chosen], shorter_side: int | None) -> None:
     _BENCH["mine"] = _Bench(scorers, shorter_side)
 
 
-def _run_in_worker(job: _Job) -> tuple[dict[str, Value], list[Failure]]:
+def _run_in_worker(job: _Job) -> tuple[dict[str, Said], list[Failure]]:
     return _BENCH["mine"].run(job)
 
 
 def _results(
     jobs: Sequence[_Job], bench: _Bench, metrics: Sequence[Chosen], workers: int
-) -> Iterator[tuple[dict[str, Value], list[Failure]]]:
+) -> Iterator[tuple[dict[str, Said], list[Failure]]]:
     if workers < 1:
         yield from map(bench.run, jobs)
         return
@@ -231,17 +255,17 @@ def _results(
 def _gathered(
     benchmark: Benchmark,
     metrics: Sequence[Chosen],
-    found: dict[str, list[Value | None]],
+    found: Mapping[str, Sequence[Said | None]],
     pairs: np.ndarray,
     failures: list[Failure],
     facts: dict[str, dict[str, Any]],
 ) -> Scores:
     values, margins = {}, {}
     for chosen in metrics:
-        column = found[chosen.label]
+        column = [None if said is None else said.value for said in found[chosen.label]]
         none = (2,) if benchmark.pairs and chosen.metric.second != "partner" else ()
         length = next((np.shape(value) for value in column if value is not None), none)
-        filled = [np.full(length, np.nan) if value is None else np.asarray(value, np.float64) for value in column]
+        filled = [np.full(length, np.nan) if value is None else value for value in column]
         array = np.stack(filled) if filled else np.zeros((0, *length))
         if chosen.metric.second != "partner":
             values[chosen.label] = array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from relational_iqa.benchmarks.agreement import Agreement, natural_order
 from relational_iqa.benchmarks.evaluation import Report
+from relational_iqa.benchmarks.verdicts import VerdictRow
 
 PARTS_SHOWN = 40
 """Tables of more distortions or scenes than that are left to the JSON."""
@@ -25,10 +26,11 @@ def show(report: Report, console: Console) -> None:
 
 def _tables(report: Report) -> list[Table]:
     if report.choices:
-        return _choice_tables(report)
+        return [*_choice_tables(report), *_verdict_tables(report)]
     tables = [_overall(report)]
     if report.on_splits:
         tables.append(_on_splits(report))
+    tables += _verdict_tables(report)
     whole = {label: verdict for label, verdict in report.verdicts.items() if verdict.overall is not None}
     tables += _parts("SRCC by distortion", {label: verdict.by_distortion for label, verdict in whole.items()})
     tables += _parts("SRCC by scene", {label: verdict.by_scene for label, verdict in report.verdicts.items()})
@@ -68,6 +70,47 @@ def _on_splits(report: Report) -> Table:
             fitted = " (fitted)" if chosen.metric.fitted else ""
             table.add_row(chosen.label + fitted, *(_number(verdict.median(name)) for name in names.values()))
     return table
+
+
+def _verdict_tables(report: Report) -> list[Table]:
+    """How often verdicts are right: by the gap of opinion, and by their own confidence."""
+    if report.gaps is None:
+        return []
+    tables = [_counted(f"verdicts right, by {report.gaps.unit}", report.by_gap, last="all pairs")]
+    if report.by_confidence:
+        tables.append(_counted("how often the sign is right, by confidence", report.by_confidence))
+    return tables
+
+
+def _counted(title: str, rows: Mapping[str, Sequence[VerdictRow]], last: str = "") -> Table:
+    table = Table("", title=title, title_justify="left")
+    for heading in ("pairs", *rows):
+        table.add_column(heading, justify="right")
+    by_bin = list(zip(*rows.values(), strict=True))
+    for number, bin_rows in enumerate(by_bin, 1):
+        whole = bool(last) and number == len(by_bin)
+        name = last if whole else bin_name(bin_rows[0])
+        counts = {row.pairs for row in bin_rows}
+        pairs = f"{counts.pop():,}" if len(counts) == 1 else ""
+        cells = [verdict_cell(row, with_count=not pairs) for row in bin_rows]
+        table.add_row(name, pairs, *cells, end_section=bool(last) and number == len(by_bin) - 1)
+    return table
+
+
+def bin_name(row: VerdictRow) -> str:
+    """The ends of a bin: ".5 to 1", "over 2"."""
+    low, high = (f"{end:g}" for end in (row.low, row.high))
+    return f"over {low}" if np.isinf(row.high) else f"{low} to {high}"
+
+
+def verdict_cell(row: VerdictRow, with_count: bool = False) -> str:
+    """A row in one cell: the share that is right with its interval, and how many pairs were not told."""
+    if not row.pairs:
+        return "-"
+    if row.by == "confidence":
+        return f"{row.sign_accuracy:.3f} ({row.confidence:.3f} sure{f', {row.pairs:,}' if with_count else ''})"
+    untold = [f"{count:,} {name}" for count, name in ((row.ties, "ties"), (row.cannot_tell, "cannot tell")) if count]
+    return _number(row.accuracy, row.interval) + (f" ({', '.join(untold)})" if untold else "")
 
 
 def _parts(title: str, parts: Mapping[str, Mapping[str, Agreement]]) -> list[Table]:

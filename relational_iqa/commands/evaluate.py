@@ -36,6 +36,8 @@ class EvaluateOptions(JsonOption, QuietOption):
     """What to evaluate; NAME=WEIGHTS takes other weights than the shipped ones."""
     csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
     """Writes the scores of every image."""
+    verdicts: Annotated[str | None, Metavar("F.csv"), Writes()] = None
+    """Writes how often verdicts on two images of a scene are right, by the gap of opinion and by their confidence."""
     plot: Annotated[str | None, Metavar("F.png"), Writes()] = None
     """Writes scatter plots of metric against opinion, as png, pdf or svg."""
     bootstrap: Annotated[NonNegativeInt, Metavar("N")] = 1000
@@ -56,15 +58,15 @@ class EvaluateOptions(JsonOption, QuietOption):
     """Seed of draws and splits."""
 
     def __post_init__(self) -> None:
-        if self.csv == "-" or self.plot == "-":
-            raise UsageError("'-' is for --json; give --csv and --plot a file")
+        if "-" in (self.csv, self.plot, self.verdicts):
+            raise UsageError("'-' is for --json; give --csv, --verdicts and --plot a file")
         if self.plot is not None and self.plot_kind not in PLOT_KINDS:
             raise UsageError(f"{self.plot}: plots are {', '.join(PLOT_KINDS)}; end the name with one of them")
 
     @property
     def outputs(self) -> tuple[str | None, ...]:
         """What is written, None for what was not asked for."""
-        return self.csv, self.json, self.plot
+        return self.csv, self.json, self.plot, self.verdicts
 
     @property
     def plot_kind(self) -> str:
@@ -80,7 +82,7 @@ def evaluate(options: EvaluateOptions) -> None:
     from relational_iqa.benchmarks.evaluation import Settings, evaluate_scores
     from relational_iqa.benchmarks.metrics import choose
     from relational_iqa.benchmarks.readers.catalog import read_benchmark
-    from relational_iqa.benchmarks.results import to_csv, to_json
+    from relational_iqa.benchmarks.results import to_csv, to_json, verdicts_to_csv
     from relational_iqa.benchmarks.scatter import check_matplotlib, draw
     from relational_iqa.benchmarks.scoring import check_fit, job_count, score_benchmark
     from relational_iqa.benchmarks.tables import show
@@ -110,6 +112,9 @@ def evaluate(options: EvaluateOptions) -> None:
     if options.csv is not None:
         write_file(options.csv, to_csv(report).encode("utf-8", "backslashreplace"))
         print(f"written: {full_path(options.csv)}", file=people)
+    if options.verdicts is not None:
+        write_file(options.verdicts, verdicts_to_csv(report).encode("utf-8", "backslashreplace"))
+        print(f"written: {full_path(options.verdicts)}", file=people)
     if options.plot is not None:
         picture = io.BytesIO()
         draw(report, picture, options.plot_kind)

@@ -24,5 +24,6 @@ def read(root: str | os.PathLike[str], partial: bool = False) -> Benchmark:
     for where, row in rows:
         scene = " ".join(f"{row['prompt']} {row.get('adj1', '')} {row.get('adj2', '')} {row.get('style', '')}".split())
         image = f"{folder}/{row['name']}" if folder else row["name"]
-        collector.add(image, None, row["mos_quality"], where, scene, row["name"].split("_")[0])
+        generator = row["name"].split("_")[0]
+        collector.add(image, None, row["mos_quality"], where, scene, generator, deviation=row.get("std_quality"))
     return collector.done((COUNT,))

@@ -49,7 +49,7 @@ READERS: dict[str, Reader] = {
     "pieapp-2afc": Reader(pieapp.read_pairs, "folder PieAPP_dataset_CVPR_2018", "judged test pairs"),
     "bapps": Reader(bapps.read, "folder 2afc/val, or one of its folders", "36k judged pairs of 64 px"),
     "csv": Reader(
-        rated.read_csv, "a CSV, or a folder with scores.csv", "image,reference,score[,scene,distortion,level]"
+        rated.read_csv, "a CSV, or a folder with scores.csv", "image,reference,score[,scene,distortion,level,deviation]"
     ),
 }
 

@@ -29,7 +29,7 @@ def read(root: str | os.PathLike[str], partial: bool = False) -> Benchmark:
     files = Files(root, "CSIQ folder, with csiq.DMOS.xlsx, src_imgs/ and dst_imgs/")
     path = files.need("csiq.DMOS.xlsx", remedy="it is distributed beside src_imgs.zip and dst_imgs.zip; put it here")
     collector = Collector("CSIQ", files, OPINION, partial)
-    for where, row in records(path, ["image", "dst_type", "dst_lev", "dmos"], SHEET):
+    for where, row in records(path, ["image", "dst_type", "dst_lev", "dmos"], SHEET, ("dmos_std",)):
         scene, kind, level = as_name(row["image"]), as_name(row["dst_type"]).lower(), as_name(row["dst_lev"])
         if not scene:
             continue  # a remark below the table
@@ -40,5 +40,5 @@ def read(root: str | os.PathLike[str], partial: bool = False) -> Benchmark:
         image = f"dst_imgs/{folder}/{name}"
         if files.find(image) is None and files.find("dst_imgs", name) is not None:
             image = f"dst_imgs/{name}"
-        collector.add(image, f"src_imgs/{scene}.png", row["dmos"], where, scene, kind, level)
+        collector.add(image, f"src_imgs/{scene}.png", row["dmos"], where, scene, kind, level, row.get("dmos_std"))
     return collector.done((COUNT,), aligned=True)

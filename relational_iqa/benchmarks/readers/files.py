@@ -79,6 +79,7 @@ class Collector:
         scene: str = "",
         distortion: str = "",
         level: str = "",
+        deviation: str | float | None = None,
     ) -> None:
         """Adds a rated image.
 
@@ -90,11 +91,15 @@ class Collector:
             scene: what versions of one photograph share; "" where the set does not say.
             distortion: its name; "" where the set does not say.
             level: its strength; "" where the set does not say.
+            deviation: standard deviation of the single opinions, in the unit of `value`; None or "" where the set does
+                not say.
 
         Raises:
-            UsageError: for a value that is no number or far outside the range of the opinions.
+            UsageError: for a value or deviation that is no number, a deviation below 0, and a value far outside the
+                range of the opinions.
         """
         published = number(value, where)
+        spread = spread_of(deviation, where)
         if not self.opinion.plausible(published):
             raise UsageError(f"{where}: {published:g} is far outside {self.opinion}; is it the right file and column?")
         self._listed += 1
@@ -102,7 +107,7 @@ class Collector:
         if found is not None:
             ref = found[1] if reference is not None else None
             score = self.opinion.oriented(published)
-            self._images.append(RatedImage(found[0], ref, score, scene, distortion, level, published))
+            self._images.append(RatedImage(found[0], ref, score, scene, distortion, level, published, spread))
 
     def add_pair(
         self,
@@ -177,6 +182,19 @@ def number(value: str | float | None, where: str) -> float:
     if not math.isfinite(result):
         raise UsageError(f"{where}: score {value!r} is no finite number; mend or drop the row")
     return result
+
+
+def spread_of(value: str | float | None, where: str) -> float | None:
+    """A standard deviation of opinions, None where there is none. Raises UsageError naming the place."""
+    if value is None or value == "":
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not (math.isfinite(found) and found >= 0):
+        raise UsageError(f"{where}: deviation {value!r} is no number of at least 0; mend it or leave it empty")
+    return found
 
 
 def table(path: Path, columns: Sequence[str], what: str) -> list[tuple[str, dict[str, str]]]:

@@ -19,6 +19,8 @@ class RatedImage:
         distortion: its name; "" where the set does not say.
         level: its strength; "" where the set does not say.
         original: the published number, None where it is `score` itself.
+        deviation: standard deviation of the single opinions behind `score`, in its unit; None where the set does not
+            say.
     """
 
     image: Path
@@ -28,6 +30,7 @@ class RatedImage:
     distortion: str = ""
     level: str = ""
     original: float | None = None
+    deviation: float | None = None
 
     @property
     def published(self) -> float:

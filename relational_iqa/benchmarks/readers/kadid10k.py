@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from distortion_engine.errors import UsageError
-from relational_iqa.benchmarks.readers.files import Collector, Files, table
+from relational_iqa.benchmarks.readers.files import Collector, Files, spread_of, table
 from relational_iqa.benchmarks.readers.items import Benchmark, Opinion
 
 # The column is named dmos, yet 5 is imperceptible and 1 very annoying: higher is better.
@@ -20,7 +20,8 @@ DISTORTIONS = (
 
 
 def read(root: str | os.PathLike[str], partial: bool = False) -> Benchmark:
-    """`dmos.csv` (dist_img,ref_img,dmos,var) beside `images/` with I01.png and I01_01_01.png (image_type_level)."""
+    """`dmos.csv` (dist_img,ref_img,dmos,var; var is the variance of the single scores) beside `images/` with
+    I01.png and I01_01_01.png (image_type_level)."""
     files = Files(root, "kadid10k folder, with dmos.csv and images/")
     path = files.need("dmos.csv", remedy="give the folder that holds it, usually kadid10k/")
     collector = Collector("KADID-10k", files, OPINION, partial)
@@ -30,8 +31,10 @@ def read(root: str | os.PathLike[str], partial: bool = False) -> Benchmark:
             raise UsageError(
                 f"{where}: {row['dist_img']!r} is no name of KADID-10k; expected for example I01_01_01.png"
             )
+        variance = spread_of(row.get("var"), where)
         collector.add(
             f"images/{row['dist_img']}", f"images/{row['ref_img']}", row["dmos"], where,
             parts[0], f"{parts[1]} {DISTORTIONS[int(parts[1]) - 1]}", str(int(parts[2])) if parts[2].isdigit() else "",
+            None if variance is None else variance**0.5,
         )  # fmt: skip
     return collector.done((COUNT,), aligned=True)

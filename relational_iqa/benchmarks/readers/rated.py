@@ -1,4 +1,4 @@
-"""Human-rated data sets as a CSV beside their images: `image,reference,score[,scene,distortion,level,...]`."""
+"""Rated data sets as a CSV beside their images: `image,reference,score[,scene,distortion,level,deviation,...]`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from distortion_engine.errors import UsageError
+from relational_iqa.benchmarks.readers.files import spread_of
 from relational_iqa.benchmarks.readers.items import Benchmark, Opinion, RatedImage
 
 CSV_NAME = "scores.csv"
@@ -90,7 +91,7 @@ def _rows(path: Path) -> list[RatedImage]:
 
 def _row(path: Path, line: int, row: dict[str, str | None]) -> RatedImage:
     values = {name: (row.get(name) or "").strip() for name in
-              ("image", "reference", "score", "scene", "distortion", "level")}  # fmt: skip
+              ("image", "reference", "score", "scene", "distortion", "level", "deviation")}  # fmt: skip
     if not values["image"]:
         raise UsageError(f"{path}, line {line}: no image; expected a file relative to {path.parent}")
     try:
@@ -101,8 +102,9 @@ def _row(path: Path, line: int, row: dict[str, str | None]) -> RatedImage:
         raise UsageError(f"{path}, line {line}: score {values['score']!r} is no finite number; mend or drop the row")
     reference = path.parent / values["reference"] if values["reference"] else None
     return RatedImage(
-        path.parent / values["image"], reference, score, values["scene"], values["distortion"], values["level"]
-    )
+        path.parent / values["image"], reference, score, values["scene"], values["distortion"], values["level"],
+        deviation=spread_of(values["deviation"], f"{path}, line {line}"),
+    )  # fmt: skip
 
 
 def _missing_files(rows: list[RatedImage]) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distortion_engine.errors import UsageError
@@ -50,8 +50,11 @@ def read_sheet(path: Path, sheet: str | None = None) -> list[list[Cell]]:
         raise UsageError(f"{path}: not readable as an Excel workbook ({why}); fetch it again") from error
 
 
-def records(path: Path, columns: list[str], sheet: str | None = None) -> list[tuple[str, dict[str, Cell]]]:
+def records(
+    path: Path, columns: list[str], sheet: str | None = None, optional: Sequence[str] = ()
+) -> list[tuple[str, dict[str, Cell]]]:
     """Rows below the header that holds all `columns`, as (place for messages, column -> cell); empty rows are left out.
+    Of the `optional` columns those come too that are there.
 
     The header may stand anywhere: workbooks have titles above it. Raises UsageError where there is none.
     """
@@ -60,7 +63,7 @@ def records(path: Path, columns: list[str], sheet: str | None = None) -> list[tu
     start = next((line for line, names in enumerate(rows) if set(columns) <= set(names)), None)
     if start is None:
         raise UsageError(f"{path}: no row with the headings {', '.join(columns)}")
-    places = {column: rows[start].index(column) for column in columns}
+    places = {column: rows[start].index(column) for column in (*columns, *optional) if column in rows[start]}
     found = []
     for index, row in enumerate(cells[start + 1 :], start + 2):
         values = {column: row[place] if place < len(row) else None for column, place in places.items()}
