@@ -17,8 +17,20 @@ class ScoreOptions(SeveralImagesOptions):
 
     maps: Annotated[str | None, Metavar("FOLDER"), Writes("folder")] = None
     """Writes a picture of the MOS map of each image. Without a reference only."""
+    csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
+    """Writes a row for each image, as they come, in place of printing a line for each."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether images are scored as a list of files, of which some may fail: with --csv, and where one is a
+        folder."""
+        return self.csv is not None or any(Path(path).is_dir() for path in self.images)
 
     def __post_init__(self) -> None:
+        if self.csv == "-":
+            raise UsageError("'-' is for --json; give --csv a file")
+        if self.maps is not None and self.one_by_one:
+            raise UsageError("--maps is for single images without --csv; leave one of them out")
         if self.reference is not None:
             if self.maps is not None:
                 raise UsageError(
@@ -35,10 +47,38 @@ class ScoreOptions(SeveralImagesOptions):
 def score(options: ScoreOptions) -> None:
     """How good images are: levels below their reference, or without --reference their MOS from 1 (bad) to 5."""
     bound_threads(options.threads)
-    if options.reference is None:
+    if options.one_by_one:
+        _score_one_by_one(options)
+    elif options.reference is None:
         _score_alone(options)
     else:
         _score_against(options.reference, options)
+
+
+def _score_one_by_one(options: ScoreOptions) -> None:
+    """Scores folders, or files into a table: an image that fails is named, and the others go on."""
+    from distortion_engine.reading.image_io import MAX_PIXELS
+    from relational_iqa.commands.score_files import ImageFile, image_files, score_files
+    from relational_iqa.tiling.aligned_images import open_images
+
+    files = image_files(options.images, options.reference)
+    limit = options.max_pixels or MAX_PIXELS
+    if options.reference is None:
+        model = _load_pmos(options.weights)
+
+        def score(file: ImageFile) -> Any:
+            return model.score(file.path, name=file.name, max_pixels=limit)
+    else:
+        model = load_system("pixel_perfect", options.weights, options.device, options.precision)
+
+        def score(file: ImageFile) -> Any:
+            image, pristine = open_images([file.path, str(file.reference)], options.max_pixels, options.align, True)
+            return replace(model.score(image, reference=pristine), name=file.name)
+
+    score_files(
+        files, score, "mos" if options.reference is None else "quality", model.meta,
+        csv=options.csv, json=options.json, reference=options.reference, quiet=options.quiet,
+    )  # fmt: skip
 
 
 def _score_against(reference: str, options: ScoreOptions) -> None:

@@ -96,6 +96,21 @@ def pair_up(folder_a: str, folder_b: str, reference: str | None = None) -> Pairi
     )
 
 
+def find_references(names: Sequence[str], folder: str) -> dict[str, Path | None]:
+    """The reference of each image in a folder of references, by the rules of the module; None where there is none.
+
+    Args:
+        names: of images below their folder, with "/" and suffix.
+        folder: where the references are.
+
+    Raises:
+        UsageError: for a folder without images.
+        OSError: for a folder that cannot be read.
+    """
+    references = list_images(folder)
+    return {name: _reference_of((name,), references) for name in names}
+
+
 def list_images(folder: str) -> dict[str, Path]:
     """Name below the folder, with "/" -> file, sorted; hidden files and folders and other suffixes are left out."""
     root = Path(folder)
@@ -126,7 +141,7 @@ def _partners(files_a: dict[str, Path], files_b: dict[str, Path]) -> list[tuple[
     return [(name, name) for name in equal] + similar
 
 
-def _reference_of(names: tuple[str, str], references: dict[str, Path]) -> Path | None:
+def _reference_of(names: Sequence[str], references: dict[str, Path]) -> Path | None:
     for name in names:
         if name in references:
             return references[name]
