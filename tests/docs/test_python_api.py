@@ -17,7 +17,15 @@ from relational_iqa.networks.resnet import ResNet
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
-RUN = {"python-api.md", "README.md", "loss.md", "pmos.md", "reiqa.md", "spips.md"}  # by the tests below
+RUN = {
+    "python-api.md",
+    "README.md",
+    "loss.md",
+    "pmos.md",
+    "reiqa.md",
+    "spips.md",
+    "integrations.md",
+}  # by the tests below
 ELSEWHERE = {"generate.md": "tests/distortion_engine/generation/test_generate_docs.py",
              "onnx.md": "tests/relational_iqa/systems/test_onnx.py",
              "adding-a-system.md": "tests/docs/test_adding_a_system.py"}  # fmt: skip
@@ -150,3 +158,14 @@ def test_no_page_has_python_that_nobody_runs() -> None:
         assert not indented or page.name == "loss.md", f"{page.name}: {indented}: fence it as python"
     assert all(blocks_of(name) for name in RUN - {"loss.md"})
     assert all(name in (ROOT / test).read_text(encoding="utf-8") for name, test in ELSEWHERE.items())
+
+
+def test_the_lines_of_integrations_run(sandbox: Path) -> None:
+    images = {name: load_image(file) for name, file in (("img_b", "b.jpg"), ("reference", "ref.png"))}
+    names = execute("integrations.md", blocks_of("integrations.md"), images)
+    assert names["values"].shape == (1,) and names["values"][0] < 0
+    page = (ROOT / "docs/integrations.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in names["METRIC_NAMES"])
+    assert (names["metric"].lower_better, names["metric"].metric_mode) == (False, "FR")
+    assert names["each"].compute().reshape(-1).tolist() == pytest.approx(names["values"].tolist())
+    assert names["synthesised"].grad is not None and bool(names["synthesised"].grad.isfinite().all())
