@@ -13,5 +13,7 @@ compared        the pairs of a scene that metrics are asked about, and what they
 verdicts        how often a verdict on two images is right: by the gap of opinion, by its confidence
 bootstrap       intervals over scenes
 evaluation      from scores to a report
+disagreements   the pairs on which a metric and people disagree most
+page            the report as one HTML page
 tables          the report on the terminal; results: as CSV and JSON; scatter: as plots
 """

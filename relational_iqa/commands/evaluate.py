@@ -1,6 +1,7 @@
 """riqa evaluate: agreement of metrics with people on a rated data set."""
 
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class EvaluateOptions(JsonOption, QuietOption):
     """Its unpacked folder; for csv a table with the columns image, reference, score and more."""
     metric: Annotated[str, Metavar("A,B,...")]
     """What to evaluate; NAME=WEIGHTS takes other weights than the shipped ones."""
+    out: Annotated[str | None, Metavar("PAGE.html"), Writes()] = None
+    """Writes one HTML page that works offline: numbers, scatter plots, verdicts, worst disagreements as pictures."""
     csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
     """Writes the scores of every image."""
     verdicts: Annotated[str | None, Metavar("F.csv"), Writes()] = None
@@ -58,15 +61,17 @@ class EvaluateOptions(JsonOption, QuietOption):
     """Seed of draws and splits."""
 
     def __post_init__(self) -> None:
-        if "-" in (self.csv, self.plot, self.verdicts):
-            raise UsageError("'-' is for --json; give --csv, --verdicts and --plot a file")
+        if "-" in (self.csv, self.plot, self.verdicts, self.out):
+            raise UsageError("'-' is for --json; give --csv, --verdicts, --plot and --out a file")
+        if self.out is not None and Path(self.out).suffix.lower() not in (".html", ".htm"):
+            raise UsageError(f"--out {self.out}: is a page; end its name with .html")
         if self.plot is not None and self.plot_kind not in PLOT_KINDS:
             raise UsageError(f"{self.plot}: plots are {', '.join(PLOT_KINDS)}; end the name with one of them")
 
     @property
     def outputs(self) -> tuple[str | None, ...]:
         """What is written, None for what was not asked for."""
-        return self.csv, self.json, self.plot, self.verdicts
+        return self.csv, self.json, self.plot, self.verdicts, self.out
 
     @property
     def plot_kind(self) -> str:
@@ -120,6 +125,12 @@ def evaluate(options: EvaluateOptions) -> None:
         draw(report, picture, options.plot_kind)
         write_file(options.plot, picture.getvalue())
         print(f"written: {full_path(options.plot)}", file=people)
+    if options.out is not None:
+        from relational_iqa.benchmarks.page import render
+
+        text = render(report, shlex.join(["riqa", *sys.argv[1:]]))
+        write_file(options.out, text.encode("utf-8", "backslashreplace"))
+        print(f"written: {full_path(options.out)}", file=people)
     if options.json is not None:
         finish([], to_json(report), options.json)
     if scores.failures:

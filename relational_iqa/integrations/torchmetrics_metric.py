@@ -90,7 +90,7 @@ class RelationalMetric(Metric):
         setattr(self, self._states[1], getattr(self, self._states[1]) + values.numel())
 
     def compute(self) -> Tensor:
-        """The mean (), or with the reduction "none" the value of each image (N,), which torchmetrics makes () for N = 1."""
+        """The mean (), or with the reduction "none" the value of each image (N,); torchmetrics makes () of N = 1."""
         found = getattr(self, self._states[0])
         if self.reduction == "none":
             values: Tensor = dim_zero_cat(found) if len(found) else torch.zeros(0, device=self.device)
