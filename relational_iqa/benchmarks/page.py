@@ -17,6 +17,7 @@ from relational_iqa.benchmarks.evaluation import Report
 from relational_iqa.benchmarks.tables import bin_name
 from relational_iqa.benchmarks.verdicts import VerdictRow
 from relational_iqa.report.html import render_page
+from relational_iqa.results.words.confidence import percent
 
 _WIDTH, _HEIGHT = 320.0, 240.0  # of a scatter plot, in its own units
 _CURVE_POINTS = 80
@@ -58,7 +59,7 @@ class Bar:
 
     Args:
         name: of the bin.
-        pairs: in it.
+        pairs: in it, in words.
         parts: (kind, percent, what a reader is told) of right, wrong, tie and cannot tell, those that are there.
         said: accuracy with its interval.
     """
@@ -203,14 +204,24 @@ def _bars(rows: Sequence[VerdictRow]) -> list[Bar]:
         said = "names none" if math.isnan(row.accuracy) else f"{100 * row.accuracy:.0f} % right"
         if row.interval is not None:
             said += f" ({100 * row.interval[0]:.0f} to {100 * row.interval[1]:.0f})"
-        found.append(Bar(name, f"{row.pairs:,}", parts, said))
+        found.append(Bar(name, _counted(row.pairs), parts, said))
     return found
 
 
-def _calibration(rows: Sequence[VerdictRow]) -> list[tuple[str, str, float, float]]:
-    """Bin, number of pairs, mean confidence and how often the sign is right, in percent."""
+def _counted(pairs: int) -> str:
+    return f"{pairs:,} pair{'s' if pairs != 1 else ''}"
+
+
+def _calibration(rows: Sequence[VerdictRow]) -> list[tuple[str, str, str, float, float]]:
+    """Bin, number of pairs, mean confidence in words and in percent, and how often the sign is right, in percent."""
     return [
-        (f"{100 * row.low:g} to {100 * row.high:g} %", f"{row.pairs:,}", 100 * row.confidence, 100 * row.sign_accuracy)
+        (
+            f"{100 * row.low:g} to {100 * row.high:g} %",
+            _counted(row.pairs),
+            f"{percent(row.confidence)} sure",
+            100 * row.confidence,
+            100 * row.sign_accuracy,
+        )
         for row in rows
         if row.pairs
     ]
