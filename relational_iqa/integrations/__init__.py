@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["METRIC_NAMES", "NamedMetric", "PerceptualDistance", "RelationalMetric", "create_metric"]
 
+# Name -> module it is taken from.
 _HOMES = {
-    "METRIC_NAMES": "named",
-    "NamedMetric": "named",
-    "create_metric": "named",
-    "PerceptualDistance": "distance",
-    "RelationalMetric": "torchmetrics_metric",
+    "METRIC_NAMES": ("relational_iqa.integrations.named", "METRIC_NAMES"),
+    "NamedMetric": ("relational_iqa.integrations.named", "NamedMetric"),
+    "create_metric": ("relational_iqa.integrations.named", "create_metric"),
+    "PerceptualDistance": ("relational_iqa.integrations.distance", "PerceptualDistance"),
+    "RelationalMetric": ("relational_iqa.integrations.torchmetrics_metric", "RelationalMetric"),
 }
 
 
@@ -32,7 +33,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'relational_iqa.integrations' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"relational_iqa.integrations.{_HOMES[name]}"), name)
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:
