@@ -17,7 +17,8 @@ import yaml
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.networks.error_maps import CONVENTIONAL
-from relational_iqa.networks.spips import STREAMS
+from relational_iqa.networks.spips import STREAMS, SpipsArchitecture
+from relational_iqa.networks.spips_stages import StageSpipsArchitecture
 from relational_iqa.training.spips.fit import SpipsConfig, fit, parse_config
 
 WITHOUT: dict[str, tuple[str, ...]] = {
@@ -38,16 +39,23 @@ def variants(config: SpipsConfig, out: Path, steps: int | None) -> dict[str, Spi
             what the config says.
     """
     limits = {} if steps is None else {"steps": steps, "max_seconds": None}
-    train, whole = replace(config.train, **limits), config.architecture
+    train = replace(config.train, **limits)
+    whole: SpipsArchitecture | StageSpipsArchitecture = config.stages or config.architecture
     other: Literal["pair", "reference"] = "pair" if whole.shares_from == "reference" else "reference"
     designs = {
         name: replace(whole, streams=tuple(stream for stream in STREAMS if stream not in without))
         for name, without in WITHOUT.items()
     } | {f"shares-from-{other}": replace(whole, shares_from=other)}
     return {
-        name: replace(config, name=name, out=str(out / name), train=train, architecture=architecture)
-        for name, architecture in designs.items()
+        name: _with_design(replace(config, name=name, out=str(out / name), train=train), design)
+        for name, design in designs.items()
     }
+
+
+def _with_design(config: SpipsConfig, design: SpipsArchitecture | StageSpipsArchitecture) -> SpipsConfig:
+    if isinstance(design, StageSpipsArchitecture):
+        return replace(config, stages=design)
+    return replace(config, architecture=design)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

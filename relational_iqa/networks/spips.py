@@ -70,17 +70,17 @@ class LocalDifference:
 
     Args:
         conventional: maps of the conventional metrics in use, at full resolution.
-        maps: maps of all streams in [0, 1], 0 where nothing differs, on the 1/4 grid.
-        fusion: share of each stream at each place, on the 1/4 grid; the shares sum to 1 over the streams.
+        maps: maps of all streams in [0, 1], 0 where nothing differs, on the grid of the network.
+        fusion: share of each stream at each place, on the same grid; the shares sum to 1 over the streams.
     """
 
-    conventional: Float[Tensor, "b used h w"]
-    maps: Float[Tensor, "b streams h//4 w//4"]
-    fusion: Float[Tensor, "b streams h//4 w//4"]
+    conventional: Float[Tensor, "b used _ _"]
+    maps: Float[Tensor, "b streams h w"]
+    fusion: Float[Tensor, "b streams h w"]
 
     @property
     def fused(self) -> Float[Tensor, "b 1 h w"]:
-        """The fused difference map in [0, 1], on the 1/4 grid."""
+        """The fused difference map in [0, 1], on the grid of the network."""
         return (self.maps * self.fusion).sum(1, keepdim=True)
 
     def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:

@@ -25,8 +25,8 @@ from relational_iqa.training.loop.config import CHANGEABLE, TrainConfig
 from relational_iqa.training.loop.distributed import launched_rank
 
 RECORD_NAME = "run.json"
-_FREE = frozenset({"name", "out", "workers", "cache_dir", "moments_dir", "half_precision"})
-_WEIGHTS = frozenset({"start_from", "encoder_from", "backbone", "backbone_from", "judgement_from"})
+_FREE = frozenset({"name", "out", "workers", "cache_dir", "moments_dir", "streams_dir", "half_precision"})
+_WEIGHTS = frozenset({"start_from", "encoder_from", "backbone", "backbone_from", "judgement_from", "stages_from"})
 _LENGTH = ("steps", "max_seconds")
 _NAMED = 4  # differences that are named
 

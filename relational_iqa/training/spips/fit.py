@@ -19,11 +19,13 @@ from relational_iqa.benchmarks.readers.items import RatedImage
 from relational_iqa.benchmarks.splits import grouped_splits, judge_held_out
 from relational_iqa.networks.resnet_state import load_resnet
 from relational_iqa.networks.spips import DEEP, SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips_stages import StageSpips, StageSpipsArchitecture
 from relational_iqa.networks.stage_features import ResNetBackbone
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
 from relational_iqa.storage.opinions import NO_OPINIONS, joined_opinions
-from relational_iqa.storage.spips_weights import load_spips_weights, save_spips_weights
+from relational_iqa.storage.spips_weights import AnySpips, load_spips_weights, save_spips_weights, take_backbone
 from relational_iqa.systems.spips import SPIPS
+from relational_iqa.training.data.pairs import to_images
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.run_folder import made_from, one_run_a_folder
@@ -31,7 +33,10 @@ from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_ru
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.spips.data import RatedBatches, TripletBatches, load_pair
 from relational_iqa.training.spips.stage import SpipsLossWeights, SpipsStage, mos_stage, ranked_stage, triplet_stage
+from relational_iqa.training.spips.stream_rows import rows_of_sets
+from relational_iqa.training.spips.stream_stage import StreamStage
 
+_PHOTOGRAPHS = 32  # references from which the spread of the channels of the backbone is known
 _LICENCE_OF_SOURCES = "that of the judgments and of the backbone; see their sources before passing these weights on"
 
 
@@ -59,6 +64,19 @@ class People:
 
 
 @dataclass(frozen=True)
+class StreamSource:
+    """Ranked sets of one kind or mixture, for a network on the frozen backbone.
+
+    Args:
+        data: which sets.
+        per_batch: how many of them are in a batch.
+    """
+
+    data: DataConfig
+    per_batch: int
+
+
+@dataclass(frozen=True)
 class SpipsConfig:
     """A whole run of `riqa fit-spips`.
 
@@ -67,9 +85,13 @@ class SpipsConfig:
         out: folder of checkpoints, logs and the result.
         train: options of the trainer.
         mode: what is learned from: "ranked" for ranked sets, "triplets" for 2AFC judgments, "mos" for opinion scores.
-        data: ranked sets; needed by the mode "ranked".
+        data: ranked sets; needed by the mode "ranked" of a network with its own backbone.
         people: judgments; needed by the other two modes.
-        architecture: parts and sizes of a new network.
+        architecture: parts and sizes of a new network with its own backbone.
+        stages: parts and sizes of a new network on the frozen backbone; `architecture` is then ignored.
+        stages_from: name or path of the weights of that backbone.
+        sources: ranked sets; needed by the mode "ranked" of a network on the frozen backbone.
+        streams_dir: where what the frozen backbone sees of the sets is kept.
         loss: weights of the loss of the mode "ranked".
         start_from: SPIPS weights to start from, a path or the name of shipped ones; empty for random weights.
             `architecture` is then ignored.
@@ -89,15 +111,22 @@ class SpipsConfig:
     data: DataConfig | None = None
     people: People | None = None
     architecture: SpipsArchitecture = field(default_factory=SpipsArchitecture)
+    stages: StageSpipsArchitecture | None = None
+    stages_from: str = "backbone-lite0"
+    sources: list[StreamSource] = field(default_factory=list)
+    streams_dir: str = ".cache/streams"
     loss: SpipsLossWeights = field(default_factory=SpipsLossWeights)
     start_from: str = ""
     backbone_from: str = ""
     freeze_backbone: bool = False
 
     def __post_init__(self) -> None:
-        needed = "data" if self.mode == "ranked" else "people"
-        if getattr(self, needed) is None:
+        needed = "people" if self.mode != "ranked" else "data" if self.stages is None else "sources"
+        goes_on = self.mode == "ranked" and self.start_from and self.sources
+        if not getattr(self, needed) and not goes_on:
             raise UsageError(f"mode {self.mode!r} needs a section {needed!r} in the config")
+        if self.stages is not None and (self.backbone_from or self.start_from):
+            raise UsageError("stages excludes start_from and backbone_from: its backbone is stages_from")
         if self.people is not None and (self.people.crop_px < 16 or self.people.crop_px % 16):
             raise UsageError(f"crop_px is {self.people.crop_px}: expected a multiple of 16")
         if self.start_from and self.backbone_from:
@@ -143,16 +172,20 @@ def fit(config: SpipsConfig, resume: str = "auto") -> Path:
     )
 
 
-def new_network(config: SpipsConfig) -> tuple[SpipsNetwork, str]:
+def new_network(config: SpipsConfig) -> tuple[AnySpips, str]:
     """The network at the start of a run, and whose judgments its weights were fitted to.
 
-    The weights are random (from the seed), those of SPIPS weights, or random around a ResNet that is read from a file.
+    The weights are random (from the seed), those of SPIPS weights, or random around a backbone that is read from a
+    file.
     """
     torch.manual_seed(config.train.seed)
     opinions = NO_OPINIONS
     if config.start_from:
         network, meta = load_spips_weights(config.start_from)
         opinions = meta["opinions"]
+    elif config.stages is not None:
+        network = StageSpips(config.stages)
+        take_backbone(network, config.stages_from)
     elif config.backbone_from:
         if not set(config.architecture.streams) & set(DEEP):
             raise UsageError(f"backbone_from is given, but none of the streams {', '.join(DEEP)} uses a backbone")
@@ -163,7 +196,9 @@ def new_network(config: SpipsConfig) -> tuple[SpipsNetwork, str]:
     else:
         network = SpipsNetwork(config.architecture)
     network.requires_grad_(True)
-    if config.freeze_backbone and network.backbone is not None:
+    if isinstance(network, StageSpips):
+        network.comparison.requires_grad_(False)
+    elif config.freeze_backbone and network.backbone is not None:
         network.backbone.requires_grad_(False)
     return network, opinions
 
@@ -191,12 +226,14 @@ def cross_validate(
     return {name: judge_held_out(splits, values, scores).medians() for name, values in tested.items()}
 
 
-def _qualities(network: SpipsNetwork, rated: Sequence[RatedImage]) -> np.ndarray:
+def _qualities(network: AnySpips, rated: Sequence[RatedImage]) -> np.ndarray:
     model = SPIPS(network, {})
     return np.array([model.quality(*load_pair(row)) for row in rated])
 
 
-def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str]:
+def _ranked(config: SpipsConfig, network: AnySpips) -> tuple[SpipsStage | StreamStage, str]:
+    if isinstance(network, StageSpips):
+        return _ranked_streams(config, network)
     data = config.data
     if data is None:
         raise UsageError("mode 'ranked' needs a section 'data' in the config")
@@ -206,7 +243,23 @@ def _ranked(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str
     return stage, sets.source
 
 
-def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, str, str]:
+def _ranked_streams(config: SpipsConfig, network: StageSpips) -> tuple[StreamStage, str]:
+    """What the frozen backbone sees of the sets is computed first; then what fuses it is trained."""
+    if not config.sources:
+        raise UsageError(
+            "mode 'ranked' needs a section 'sources' in the config: the weights are on the frozen backbone"
+        )
+    sources = [training_sets(source.data) for source in config.sources]
+    if not config.start_from:
+        photos = [to_images(np.array(sources[0].images[i]))[:1] for i in range(min(_PHOTOGRAPHS, len(sources[0])))]
+        network.comparison.calibrate(torch.cat(photos))
+    rows = [rows_of_sets(network.comparison, sets, Path(config.streams_dir)) for sets in sources]
+    per_batch = [source.per_batch for source in config.sources]
+    stage = StreamStage(network, rows, per_batch, config.train.seed, config.loss, bool(config.start_from))
+    return stage, "; ".join(sets.source for sets in sources)
+
+
+def _triplets(config: SpipsConfig, network: AnySpips) -> tuple[SpipsStage, str, str]:
     """The stage, where its data comes from, and what names the judged pairs."""
     people, size, seed = _people(config), config.train.batch_size, config.train.seed
     benchmark = read_benchmark(people.dataset, people.root, people.partial)
@@ -224,7 +277,7 @@ def _triplets(config: SpipsConfig, network: SpipsNetwork) -> tuple[SpipsStage, s
     return stage, source, hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _on_opinions(config: SpipsConfig, network: SpipsNetwork, rated: Sequence[RatedImage]) -> SpipsStage:
+def _on_opinions(config: SpipsConfig, network: AnySpips, rated: Sequence[RatedImage]) -> SpipsStage:
     people, size, seed = _people(config), config.train.batch_size, config.train.seed
     scores = torch.tensor([row.score for row in rated])
     if scores.min() == scores.max():

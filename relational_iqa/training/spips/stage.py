@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import SpipsNetwork
+from relational_iqa.networks.spips_stages import StageSpips
 from relational_iqa.training.data.pairs import SetBatch, SetBatches
 from relational_iqa.training.losses.ranked_sets import reference_losses
 from relational_iqa.training.losses.ranking import rank_logistic
@@ -95,7 +96,7 @@ class TripletObjective(nn.Module):
     the slope has neither property and is discarded after training.
     """
 
-    def __init__(self, network: SpipsNetwork) -> None:
+    def __init__(self, network: SpipsNetwork | StageSpips) -> None:
         super().__init__()
         self.network = network
         self.log_slope = nn.Parameter(torch.zeros(()))
@@ -112,7 +113,7 @@ class TripletObjective(nn.Module):
 class MosObjective(nn.Module):
     """Loss of a batch of rated images; the five levels of quality are mapped linearly to `network.mos_range`."""
 
-    def __init__(self, network: SpipsNetwork) -> None:
+    def __init__(self, network: SpipsNetwork | StageSpips) -> None:
         super().__init__()
         self.network = network
 
@@ -203,14 +204,16 @@ def ranked_stage(
 
 
 def triplet_stage(
-    network: SpipsNetwork, batches: Dataset[TripletBatch], batch_size: int, keep_scales: bool
+    network: SpipsNetwork | StageSpips, batches: Dataset[TripletBatch], batch_size: int, keep_scales: bool
 ) -> SpipsStage:
     """The stage of the mode "triplets", on 2AFC judgments; `keep_scales`: see `SpipsStage`."""
     return SpipsStage(TripletObjective(network), batches, lambda batch: (batch.p0, batch.reference), 4, batch_size,
                       keep_scales)  # fmt: skip
 
 
-def mos_stage(network: SpipsNetwork, batches: Dataset[RatedBatch], batch_size: int, keep_scales: bool) -> SpipsStage:
+def mos_stage(
+    network: SpipsNetwork | StageSpips, batches: Dataset[RatedBatch], batch_size: int, keep_scales: bool
+) -> SpipsStage:
     """The stage of the mode "mos", on opinion scores. Set `network.mos_range` first; `keep_scales`: see
     `SpipsStage`."""
     return SpipsStage(MosObjective(network), batches, lambda batch: (batch.test, batch.reference), 3, batch_size,

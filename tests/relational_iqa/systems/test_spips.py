@@ -12,6 +12,7 @@ from distortion_engine.errors import ImageError
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import STREAMS, SpipsNetwork
 from relational_iqa.systems.spips import SPIPS
+from tests.relational_iqa.networks.small_stages import small_stage_spips
 
 RandomSpips = Callable[..., SpipsNetwork]
 
@@ -47,6 +48,23 @@ def test_tiles_give_the_numbers_of_the_whole_image(
     for name in STREAMS:
         np.testing.assert_allclose(tiled.maps[name], whole.maps[name], atol=2e-4, err_msg=name)
         assert whole.maps[name].shape == (48, 900)
+
+
+def test_tiles_give_the_numbers_of_the_whole_image_on_a_frozen_backbone(
+    versions: list[Tensor], scene: Callable[[int, int, int], Tensor]
+) -> None:
+    network = small_stage_spips(versions)
+    photo = scene(40, 1100, 3)
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(2))
+    test = (photo + 0.1 * noise * (torch.arange(1100) > 500)).clamp(0, 1)
+    whole, tiled = (SPIPS(network, {}, tile_px=tile_px) for tile_px in (2048, 128))
+    first, second = whole.score(test, photo), tiled.score(test, photo)
+    assert second.quality == pytest.approx(first.quality, abs=1e-4) and first.quality < 0
+    assert tiled.quality(test, photo) == second.quality  # without the maps
+    for name in STREAMS:
+        np.testing.assert_allclose(second.maps[name], first.maps[name], atol=2e-4, err_msg=name)
+        np.testing.assert_allclose(second.fusion[name], first.fusion[name], atol=2e-4, err_msg=name)
+        assert first.maps[name].shape == (40, 1100)
 
 
 def test_score_of_files_says_what_it_is(model: SPIPS, photo_paths: list[Path], photos: list[Tensor]) -> None:

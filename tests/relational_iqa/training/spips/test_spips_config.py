@@ -26,12 +26,13 @@ def values_of(path: Path) -> dict[str, Any]:
 def test_every_config_of_the_experiment_is_understood(path: Path) -> None:
     config = parse_config(values_of(path))
     assert config.name == values_of(path)["name"]
-    assert (config.data is None) == (config.mode != "ranked") and (config.people is None) == (config.mode == "ranked")
+    assert (config.data is None and not config.sources) == (config.mode != "ranked")
+    assert (config.people is None) == (config.mode == "ranked") and bool(config.sources) == (config.stages is not None)
 
 
-def test_the_shipped_weights_share_their_cache_with_pmos_which_grows_that_of_the_core() -> None:
-    names = ("spips", "pmos", "pixel_perfect")
-    ours, pmos, core = (values_of(ROOT / f"experiments/{name}/cpu.yaml")["data"] for name in names)
+def test_the_own_backbone_shares_its_cache_with_pmos_which_grows_that_of_the_core() -> None:
+    names = ("spips/own_backbone", "pmos/cpu", "pixel_perfect/cpu")
+    ours, pmos, core = (values_of(ROOT / f"experiments/{name}.yaml")["data"] for name in names)
     assert ours == pmos and ours["sets"] >= core["sets"] and ours | {"sets": core["sets"]} == core
 
 
@@ -44,6 +45,9 @@ def test_the_shipped_weights_share_their_cache_with_pmos_which_grows_that_of_the
         ({"architecture": {"shares_from": "test"}}, "shares_from"),
         ({"mode": "mos"}, "people"),
         ({"data": None}, "data"),
+        ({"stages": {}}, "sources"),
+        ({"stages": {"half_taps": 3}, "sources": [], "mode": "mos"}, "people"),
+        ({"stages": {}, "sources": [{"data": {"photos": "x"}, "per_batch": 2}], "start_from": "a"}, "start_from"),
         ({"mode": "mos", "people": {"root": "x", "crop_px": 40}}, "crop_px"),
         ({"start_from": "a", "backbone_from": "b"}, "backbone_from"),
     ],
