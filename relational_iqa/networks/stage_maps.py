@@ -81,6 +81,10 @@ class StageComparison(nn.Module):
         self.variance: Tensor
         self.register_buffer("variance", torch.ones(sum(self.channels)))
 
+    def train(self, mode: bool = True) -> StageComparison:
+        """Stays in eval mode, in which the backbone computes the same bits whatever is trained on top."""
+        return super().train(False)
+
     def forward(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> StageMaps:
         """Maps of b images, whose number is a multiple of that of the references; sides are multiples of 16."""
         cells = test.shape[-2] // CELL_PX, test.shape[-1] // CELL_PX
