@@ -80,6 +80,7 @@ class StageComparison(nn.Module):
         self.channels = (*backbone.channels[:full_taps], *backbone.channels[:half_taps])
         self.variance: Tensor
         self.register_buffer("variance", torch.ones(sum(self.channels)))
+        self.eval()
 
     def train(self, mode: bool = True) -> StageComparison:
         """Stays in eval mode, in which the backbone computes the same bits whatever is trained on top."""
@@ -90,26 +91,26 @@ class StageComparison(nn.Module):
         cells = test.shape[-2] // CELL_PX, test.shape[-1] // CELL_PX
         times = len(test) // len(reference)
         variances = self.variance.split(self.channels)
-        structures, means, activities = [], [], ([], [])
+        structures, means = [], []
+        activities: tuple[list[Tensor], list[Tensor]] = ([], [])
         stages = zip(self._stages(test), self._stages(reference), self.strides, variances, strict=True)
         for x, y, stride, variance in stages:
             scale = variance[:, None, None]
             windows = _Windows(max(1, _STEP_PX // stride), _FLOOR * scale)
             of_test, of_reference = windows.moments(x), windows.moments(y)
-            repeated = tuple(part.repeat_interleave(times, 0) for part in of_reference)
-            structure, mean = windows.distances(x - y.repeat_interleave(times, 0), of_test, repeated)
+            whole = of_reference[0].repeat_interleave(times, 0), of_reference[1].repeat_interleave(times, 0)
+            structure, mean = windows.distances(x - y.repeat_interleave(times, 0), of_test, whole)
             structures.append(_on_cells(structure / 2, stride, cells))
             means.append(_on_cells(mean / 2, stride, cells))
             for found, (_, spread) in zip(activities, (of_reference, of_test), strict=True):
                 busy = torch.log((spread / scale).mean(1, keepdim=True) + _FLOOR)
                 found.append(_on_cells(busy, stride, cells))
-        of_reference, of_test = (
+        pristine, seen = (
             torch.cat([*found, pool(opponent(image), CELL_PX)], 1)
             for found, image in zip(activities, (reference, test), strict=True)
         )
-        return StageMaps(
-            torch.cat(structures, 1), torch.cat(means, 1), of_reference.repeat_interleave(times, 0), of_test
-        )
+        pristine = pristine.repeat_interleave(times, 0)
+        return StageMaps(torch.cat(structures, 1), torch.cat(means, 1), pristine, seen)
 
     def _stages(self, image: Tensor) -> Iterator[Tensor]:
         if self.full_taps:
