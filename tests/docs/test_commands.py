@@ -71,7 +71,8 @@ RULES = (  # the first that matches counts
     ),
     Rule(r"riqa fit-reiqa --rated ", "run"),
     Rule(r"riqa fit-reiqa --config experiments/reiqa/(cpu|smoke).yaml ", "run", TINY_REIQA),
-    Rule(r"riqa fit-spips --config experiments/spips/(cpu|smoke).yaml ", "run", TINY_SPIPS),
+    Rule(r"riqa fit-spips --config experiments/spips/(own_backbone|smoke).yaml ", "run", TINY_SPIPS),
+    Rule(r"riqa fit-spips --config experiments/spips/cpu.yaml ", "parse"),  # has a test of its own, test_spips_streams
     Rule(r"riqa fit-spips --config experiments/spips/triplets.yaml ", "run", TINY_PEOPLE),
     Rule(r"riqa fit-spips --config experiments/spips/mos.yaml ", "run", f"{TINY_PEOPLE} people.splits=1"),
     Rule(r"riqa (pretrain|fit-mos|fit-reiqa) ", "parse"),  # hours, several devices, or data that are not at hand
