@@ -175,7 +175,7 @@ def test_training_learns_the_scale_and_keeps_the_order(versions: list[Tensor], r
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        seen.append({name: float(value) for name, value in parts.items()})
+        seen.append({name: value.item() for name, value in parts.items()})
     first, last = ({name: np.mean([row[name] for row in part]) for name in seen[0]} for part in (seen[:5], seen[-5:]))
     assert last["consensus"] < 0.6 * first["consensus"] and last["order_right"] > 0.95
 
