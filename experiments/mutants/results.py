@@ -28,6 +28,24 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/systems/test_known_pixelation.py",),
     ),
     Mutant(
+        "relational_iqa/viewing/plain_grain.py",
+        "own > CLEARLY * other, own - other",
+        "own > CLEARLY * other, own + other",
+        ("tests/relational_iqa/viewing/test_plain_grain.py",),
+    ),
+    Mutant(
+        "relational_iqa/viewing/plain_grain.py",
+        "_MOST_OF = 0.5",
+        "_MOST_OF = 0.0",
+        ("tests/relational_iqa/viewing/test_plain_grain.py",),
+    ),
+    Mutant(
+        "relational_iqa/systems/known_noise.py",
+        "left -= np.square(",
+        "left += np.square(",
+        ("tests/relational_iqa/systems/test_known_noise.py",),
+    ),
+    Mutant(
         "relational_iqa/systems/known_pixels.py",
         "sides[0] if sides[0] > own else 1",
         "sides[0]",
