@@ -17,6 +17,10 @@ from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.viewing.plain_grain import Window, grain_beyond
 
 LEAST = 0.12  # severity below which nothing is said, as of a finding
+TAKEN_FOR_DETAIL = 0.1
+"""Share of the picture in which the networks miss noise of the better image, from which their verdict is in doubt."""
+_CLEAR = 1.0  # levels; a larger margin is more than what such noise is worth
+_AT_MOST = 0.59  # below what is called sure enough (`results.words.confidence`)
 _ALSO = ("chroma_noise", "impulse")  # axes of other noise
 _LUMA = 0.669  # standard deviation of luma of white noise of standard deviation 1 in R, G and B
 _SCALE = (
@@ -54,8 +58,9 @@ def noise_of(
 
 def raise_noise(
     maps: Float32[np.ndarray, "c h w"], measured: Float32[np.ndarray, "rows columns"], shape: tuple[int, int]
-) -> None:
-    """Brings the map of noise to at least what is measured, in place.
+) -> tuple[float, float]:
+    """Brings the map of noise to at least what is measured, in place, and returns the shares of the picture in which
+    the maps had missed noise of a, and of b.
 
     Args:
         maps: M(a, b), one channel an axis, on the grid of the networks.
@@ -65,6 +70,7 @@ def raise_noise(
     noise, others = maps[AXIS_INDEX["noise"]], [maps[AXIS_INDEX[name]] for name in _ALSO]
     height, width = (-(-side // CELL_PX) for side in shape)
     enlarged = cv2.resize(measured, (width, height), interpolation=cv2.INTER_LINEAR)
+    missed = [0, 0]
     for row in range(height):  # row by row: the maps may lie in a file
         for sign in (np.float32(1), np.float32(-1)):
             left = np.square(np.maximum(sign * enlarged[row], 0))
@@ -73,6 +79,23 @@ def raise_noise(
             least = np.sqrt(np.maximum(left, 0))
             lower = (least > 0) & (sign * noise[row, :width] < least)
             noise[row, :width][lower] = sign * least[lower]
+            missed[int(sign > 0)] += int((lower & (least >= LEAST)).sum())
+    return missed[0] / (height * width), missed[1] / (height * width)
+
+
+def doubted(confidence: float, margin: float, missed: tuple[float, float]) -> float:
+    """The confidence in a verdict without a reference. Noise that the networks miss they take for detail; where that is
+    so in much of the better image, they cannot tell.
+
+    Args:
+        confidence: probability that the sign of the margin is right.
+        margin: in levels, > 0 where a is better.
+        missed: shares of the picture in which noise of a, and of b, was missed.
+    """
+    of_better = missed[0] if margin > 0 else missed[1]
+    if abs(margin) < _CLEAR and of_better >= TAKEN_FOR_DETAIL:
+        return min(confidence, _AT_MOST)
+    return confidence
 
 
 def _window(image: StoredImage) -> Window:

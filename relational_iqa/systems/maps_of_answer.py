@@ -30,12 +30,14 @@ def with_local_margin(maps: np.ndarray | None, verdict: PairVerdict) -> np.ndarr
 
 
 class FoundMaps(NamedTuple):
-    """The maps of an answer, see `Comparison`; `local` is the local margin, or the local quality of one image."""
+    """The maps of an answer, see `Comparison`; `local` is the local margin, or the local quality of one image, and
+    `missed_noise` the shares of the picture in which the networks had missed noise of a, and of b."""
 
     maps: dict[str, Map]
     lacks: dict[str, Map]
     local: Map
     weight: Map
+    missed_noise: tuple[float, float]
 
 
 def maps_of_answer(found: np.ndarray | None, image: StoredImage, known: KnownPixels) -> FoundMaps:
@@ -43,13 +45,13 @@ def maps_of_answer(found: np.ndarray | None, image: StoredImage, known: KnownPix
     corrected by what is known of the pixels."""
     if found is None:
         raise ValueError("no maps were kept")
-    known.correct(found)
+    missed = known.correct(found)
     _, height, width = image.shape
     size = (height, width)
     maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found, strict=False)}
     two_sided = [axis.name for axis in AXES if axis.two_sided]
     lacks = {name: Map(values, size, 1.0) for name, values in zip(two_sided, found[len(AXES) : -2], strict=False)}
-    return FoundMaps(maps, lacks, Map(found[-2], size), Map(found[-1], size))
+    return FoundMaps(maps, lacks, Map(found[-2], size), Map(found[-1], size), missed)
 
 
 def enlarged_to(values: Tensor, like: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
 from relational_iqa.systems.devices import find_device, find_precision
+from relational_iqa.systems.known_noise import doubted
 from relational_iqa.systems.known_pixels import KnownPixels
 from relational_iqa.systems.maps_of_answer import enlarged_to, maps_of_answer, with_local_margin
 from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
@@ -137,6 +138,8 @@ class RelationalIQA:
             verdict = self._networks.verdict(of_pair_sums)
             margin, confidence = verdict.margin, verdict.confidence
             found = maps_of_answer(with_local_margin(of_pair.maps, verdict), images[0], noticing.known())
+            if confidence is not None:
+                confidence = doubted(float(confidence), float(margin), found.missed_noise)
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             both = with_visible_difference(self._networks.both_against_on_tiles)

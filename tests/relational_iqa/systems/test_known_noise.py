@@ -7,7 +7,8 @@ import pytest
 from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.severity import severity_for
 from relational_iqa import load
-from relational_iqa.systems.known_noise import _SCALE, noise_of, raise_noise
+from relational_iqa.results.words.confidence import can_tell
+from relational_iqa.systems.known_noise import _SCALE, doubted, noise_of, raise_noise
 from relational_iqa.systems.known_pixels import KnownPixels
 from relational_iqa.tiling.stored_image import open_image
 
@@ -92,3 +93,22 @@ def test_a_sentence_tells_of_the_noise_of_either_image_and_never_of_the_referenc
         assert np.array_equal(np.asarray(back.maps[name]), -np.asarray(values)), name
     beside = model.compare(smooth, noisy, noisy, names=("A", "B"))
     assert beside.better == "b" and "B is noisier" not in beside.summary()
+
+
+@pytest.mark.parametrize(("margin", "missed", "sure"), [
+    (0.5, (0.3, 0.0), 0.59), (-0.5, (0.3, 0.0), 0.9), (-0.5, (0.0, 0.3), 0.59), (0.5, (0.05, 0.3), 0.9),
+    (1.5, (0.3, 0.0), 0.9),
+])  # fmt: skip
+def test_noise_of_the_better_image_that_was_missed_puts_a_small_lead_in_doubt(
+    margin: float, missed: tuple[float, float], sure: float
+) -> None:
+    assert doubted(0.9, margin, missed) == sure and not can_tell(doubted(0.9, 0.5, (0.3, 0.0)))
+    assert doubted(0.55, margin, missed) == 0.55
+
+
+def test_shares_of_missed_noise_are_those_of_the_noisier_image() -> None:
+    maps, measured = np.zeros((len(AXIS_INDEX), 16, 16), np.float32), np.full((1, 1), -0.3, np.float32)
+    assert raise_noise(maps.copy(), measured, (64, 64)) == (1.0, 0.0)
+    assert raise_noise(maps.copy(), -measured, (64, 64)) == (0.0, 1.0)
+    maps[AXIS_INDEX["noise"]] = -0.4  # the networks have seen it
+    assert raise_noise(maps, measured, (64, 64)) == (0.0, 0.0)
