@@ -136,18 +136,19 @@ class RelationalIQA:
             of_pair = self._tiler.run(images, function, PAIR_HALO_PX, region=region, network_bytes=PAIR_BYTES)
             (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
             verdict = self._networks.verdict(of_pair_sums)
-            margin, confidence = verdict.margin, verdict.confidence
+            margin = verdict.margin
             found = maps_of_answer(with_local_margin(of_pair.maps, verdict), images[0], noticing.known())
-            if confidence is not None:
-                confidence = doubted(float(confidence), float(margin), found.missed_noise)
+            sure = verdict.confidence
+            confidence = None if sure is None else doubted(float(sure), float(margin), found.missed_noise)
             qualities: tuple[float | None, float | None] = (None, None)
         else:
             both = with_visible_difference(self._networks.both_against_on_tiles)
             tiled = self._tiler.run(images, both, REFERENCE_HALO_PX, region=region, network_bytes=REFERENCE_BYTES)
             (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
             quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
-            margin, confidence = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
+            margin, sure = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
             found = maps_of_answer(tiled.maps, images[0], noticing.known())
+            confidence = None if sure is None else float(sure)
             qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
         return Comparison(
             float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
@@ -157,7 +158,7 @@ class RelationalIQA:
             has_reference=reference is not None,
             quality_a=qualities[0],
             quality_b=qualities[1],
-            confidence=None if confidence is None else float(confidence),
+            confidence=confidence,
             lacks=found.lacks,
             visible_difference=float(visible),
             inputs=Inputs.of([a, b] + ([] if reference is None else [reference]), align, max_pixels),
