@@ -17,7 +17,7 @@ from distortion_engine.reading.image_io import load_image
 from distortion_engine.render import apply_step
 from distortion_engine.sampling import SamplingConfig, sample_step
 from distortion_engine.severity import LEVELS, max_severity
-from relational_iqa.systems.reiqa import Experts, ReIQA
+from relational_iqa.systems.reiqa import ReIQA
 
 _WHOLE = SamplingConfig(mask_share=0.0)
 BATCH = 16
@@ -73,10 +73,14 @@ def make_items(photos: Sequence[Path], types: Sequence[str], region_px: int, see
     return Items(torch.stack(images), *table.T)
 
 
-def features_of(model: ReIQA, items: Items, expert: Experts) -> np.ndarray:
-    """Features (N, 2 D) of one expert, standardised over the items and of unit length."""
-    rows = [model.features_of_batch(part.float() / 255, expert) for part in items.images.split(BATCH)]
-    features = np.concatenate(rows).astype(np.float64)
+def features_of(model: ReIQA, items: Items) -> np.ndarray:
+    """Features (N, D) of both experts."""
+    return np.concatenate([model.features_of_batch(part.float() / 255) for part in items.images.split(BATCH)])
+
+
+def directions_of(features: np.ndarray) -> np.ndarray:
+    """Features (N, D), standardised over the items and of unit length."""
+    features = features.astype(np.float64)
     features = (features - features.mean(0)) / np.maximum(features.std(0), 1e-9)
     return (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
 

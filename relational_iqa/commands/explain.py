@@ -27,6 +27,9 @@ class ExplainOptions(ModelOptions):
 
 def explain(options: ExplainOptions) -> None:
     """Say which known distortions the difference between two images is close to."""
+    import numpy as np
+
+    from relational_iqa.retrieval.english import in_english, nearness
     from relational_iqa.retrieval.index import RecipeIndex
     from relational_iqa.retrieval.relation_embedding import embedding_of
     from relational_iqa.tiling.aligned_images import open_images
@@ -51,11 +54,15 @@ def explain(options: ExplainOptions) -> None:
     if comparison.identical:
         finish([f"{a} and {b} are identical"], {**content, "nearest": []}, options.json)
         return
-    nearest = known.nearest(embedding_of(comparison), options.k)
+    embedding = embedding_of(comparison)
+    length = float(np.linalg.norm(embedding))
+    nearest = known.nearest(embedding, options.k)
     name_a, name_b = comparison.labels
-    lines = []
+    lines, found = [], []
     for neighbour in nearest:
         source, result = (name_b, name_a) if neighbour.swapped else (name_a, name_b)
-        words = neighbour.to_json()["words"]
-        lines.append(f"{result} is close to {source} with {words} (distance {neighbour.distance:.2f})")
-    finish(lines, {**content, "nearest": [neighbour.to_json() for neighbour in nearest]}, options.json)
+        how_near = nearness(neighbour.distance, length)
+        english = in_english(neighbour.recipe)
+        lines.append(f"{result} is like {source} with {english}: {how_near} (distance {neighbour.distance:.2f})")
+        found.append({**neighbour.to_json(), "nearness": how_near})
+    finish(lines, {**content, "length": length, "nearest": found}, options.json)

@@ -51,16 +51,21 @@ def index(options: IndexOptions) -> None:
 
 
 def _write_index(options: IndexOptions, target: Path) -> None:
+    from distortion_engine.generation.usable_photos import usable_photos
     from distortion_engine.reading.photos import list_photos
     from relational_iqa.retrieval.index import index_recipes
 
-    photos = list_photos(options.photos, options.split)
+    listed = list_photos(options.photos, options.split)
     if target.is_file():
         raise UsageError(f"{target}: is a file; give a folder to write")
+    photos = [photo for photo, _ in usable_photos(listed, options.size, {}, 0)]  # which ones are left out is said there
+    if not photos:
+        raise UsageError(f"{options.photos}: none of {len(listed)} photographs can be used; see above")
     model = load_system("pixel_perfect", options.weights)
     made = index_recipes(model, photos, options.sets, options.size, options.seed, model.meta.get("sha256"))
     made.save(target)
-    print(f"{len(made)} known pairs of {len(photos)} photographs: {full_path(target)}")
+    left_out = f" ({len(listed) - len(photos)} left out, see above)" if len(listed) > len(photos) else ""
+    print(f"{len(made)} known pairs of {len(photos)} photographs{left_out}: {full_path(target)}")
 
 
 def _list_duplicates(options: IndexOptions) -> None:

@@ -22,9 +22,10 @@ from distortion_engine import ENGINE_VERSION
 from distortion_engine.dataset import RankedSetDataset
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import atomic_file, make_folder
-from distortion_engine.recipe import Recipe
+from distortion_engine.recipe import RESTORATION_OUTPUTS, Recipe
 from distortion_engine.sampling import SamplingConfig
 from relational_iqa.retrieval import faiss_child
+from relational_iqa.retrieval.english import in_english
 from relational_iqa.retrieval.recipe_words import describe
 from relational_iqa.retrieval.relation_embedding import Compares, relation_embedding, swapped_embedding
 
@@ -41,6 +42,7 @@ _FILES = ("index.faiss", "recipes.jsonl")
 _FLAT, _COMPRESSED = b"IxF2", b"IwPQ"  # first bytes of a file of FAISS
 _FLAT_HEAD = 45  # bytes before the vectors
 _MAX_DIMENSION = 100_000
+_RESTORATION_SHARE = 0.2  # of the sets
 _PATIENCE_S = 300.0
 _UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 """What reading damaged or foreign files raises."""
@@ -66,6 +68,7 @@ class Neighbour:
         """Plain JSON types."""
         return {
             "words": describe(self.recipe),
+            "english": in_english(self.recipe),
             "from": "b" if self.swapped else "a",
             "distance": self.distance,
             "photo": self.photo,
@@ -239,7 +242,9 @@ def _read_index(path: Path, content: bytes) -> Any:
 def known_pairs(
     photos: Sequence[Path], sets: int, size_px: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Recipe, str]]:
-    """Yields (reference, distorted, recipe, photo) of all members of ranked sets; one step in five has a mask.
+    """Yields (reference, distorted, recipe, photo) of all members of ranked sets.
+
+    One step in five has a mask; one set in five holds outputs of denoisers, deblurring and upscalers.
 
     Args:
         photos: files to draw from.
@@ -247,12 +252,18 @@ def known_pairs(
         size_px: side of the images, which are (S, S, 3) uint8.
         seed: decides what is drawn.
     """
-    dataset = RankedSetDataset(photos, size_px, seed, sets, SamplingConfig(mask_share=0.2))
+    dataset = RankedSetDataset(photos, size_px, seed, sets, SamplingConfig(kinds=_kinds(), mask_share=0.2))
     for index in range(sets):
         item = dataset[index]
         images = item.images.permute(0, 2, 3, 1).numpy()
         for image, recipe in zip(images[1:], item.set.members, strict=True):
             yield images[0], image, recipe, item.photo
+
+
+def _kinds() -> dict[str, float]:
+    """The engine's own mixture, and restoration outputs."""
+    kinds = SamplingConfig().kinds
+    return {**kinds, RESTORATION_OUTPUTS: _RESTORATION_SHARE / (1 - _RESTORATION_SHARE) * sum(kinds.values())}
 
 
 def index_recipes(

@@ -44,7 +44,7 @@ def describe(recipe: Recipe) -> str:
 
 def describe_operation(operation: Operation) -> str:
     """One operation of a restoration output: its name, and its numbers by name."""
-    name = _SPELLED.get(operation.name, operation.name.replace("_", " "))
+    name = name_of(operation.name)
     values = [(key, value) for key, value in operation.params.items() if not isinstance(value, bool)]
     told = [f"{key.removesuffix('_px').replace('_', ' ')} {_told(key, value)}" for key, value in values]
     return f"{name} ({', '.join(told)})" if told else name
@@ -60,14 +60,23 @@ def describe_step(step: Step) -> str:
 
     KeyError for a distortion that the catalogue does not have.
     """
-    name = _SPELLED.get(step.distortion, step.distortion.replace("_", " "))
-    words = f"{name} {_amount(DISTORTIONS[step.distortion].unit, step.amount)}"
-    if step.mask.kind != "whole" and step.mask.extent < _NEARLY_ALL:
-        words += f" on {100 * step.mask.extent:.0f} % of the image"
-    return words
+    return f"{name_of(step.distortion)} {amount_of(DISTORTIONS[step.distortion].unit, step.amount)}{mask_of(step)}"
 
 
-def _amount(unit: str, amount: float) -> str:
+def name_of(name: str) -> str:
+    """The name of a distortion or operation as it is written in a text."""
+    return _SPELLED.get(name, name.replace("_", " "))
+
+
+def mask_of(step: Step) -> str:
+    """How much of the image a step touches, after a space; "" where that is all of it, or nearly."""
+    if step.mask.kind == "whole" or step.mask.extent >= _NEARLY_ALL:
+        return ""
+    return f" on {100 * step.mask.extent:.0f} % of the image"
+
+
+def amount_of(unit: str, amount: float) -> str:
+    """An amount in words, with its unit."""
     if unit in _UNITS:
         return _UNITS[unit](amount)
     if unit.startswith("% of "):

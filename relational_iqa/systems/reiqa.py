@@ -1,7 +1,7 @@
 """Re-IQA for users: features of an image from two experts at two scales, and its quality from a fitted regressor.
 
 model = reiqa.load()                              # shipped encoders, no network access
-model.features("photo.jpg")                       # (4 D,) float32
+model.features("photo.jpg")                       # float32: quality at full and half size, then content
 reiqa.load(regressor="mos.safetensors").score("photo.jpg")
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from PIL import Image
 from torch import Tensor
 
@@ -60,8 +60,8 @@ class ReIQA:
     def features(
         self, image: Source, experts: Experts = "both", *, max_pixels: int = MAX_PIXELS
     ) -> Float32[np.ndarray, " d"]:
-        """Features of the whole image at its own size and at half of it: quality (2 D,), content (2 D,), or
-        both in this order (4 D,). Nothing is resized or cropped otherwise, as in the paper."""
+        """Features of the whole image at its own size and at half of it: quality, content, or both in this order.
+        Nothing is resized or cropped otherwise, as in the paper."""
         features: np.ndarray = self.features_of_batch(load_image(image, max_pixels=max_pixels)[None], experts)[0]
         return features
 
@@ -74,12 +74,19 @@ class ReIQA:
         if experts not in EXPERTS:
             raise UsageError(f"experts {experts!r}: expected one of {', '.join(EXPERTS)}")
         chosen = ("quality", "content") if experts == "both" else (experts,)
-        parts = [getattr(self.encoders, name).two_scales(images.to(self.device, torch.float32)) for name in chosen]
-        features: np.ndarray = torch.cat(parts, 1).float().cpu().numpy()
+        found = self.encoders.two_scales(images.to(self.device, torch.float32), chosen)
+        features: np.ndarray = found.float().cpu().numpy()
         if not np.isfinite(features).all():
             name = self.meta.get("name")
             raise UsageError(f"features are not finite: the weights {name} are damaged or of another use")
         return features
+
+    def embedding_columns(self, expert: str) -> Int[np.ndarray, " n"]:
+        """Which of the features of one expert are what its contrast trained: all of a ResNet's; of others those that
+        follow the moments of the backbone, at both scales."""
+        encoder = getattr(self.encoders, expert)
+        ends = (encoder.features, 2 * encoder.features)
+        return np.concatenate([np.arange(end - encoder.embedding, end) for end in ends])
 
     def score(self, image: Source, *, max_pixels: int = MAX_PIXELS) -> float:
         """Quality in the unit and direction of the scores that the regressor was fitted to, not clipped to their

@@ -51,6 +51,7 @@ TINY_REIQA = (
     f"{expert}.train.data_workers=0"
     for expert in ("quality", "content")
 )
+TINY_REIQA_HEADS = re.sub(r"\S+\.size\.width=2 ", "", TINY_REIQA)
 RULES = (  # the first that matches counts
     Rule(r"riqa (compare|rank|explain) ", "run"),
     Rule(r"riqa score .*--reference ", "run"),
@@ -71,6 +72,7 @@ RULES = (  # the first that matches counts
     ),
     Rule(r"riqa fit-reiqa --rated ", "run"),
     Rule(r"riqa fit-reiqa --config experiments/reiqa/(cpu|smoke).yaml ", "run", TINY_REIQA),
+    Rule(r"riqa fit-reiqa --config experiments/reiqa/lite0.yaml ", "run", TINY_REIQA_HEADS),
     Rule(r"riqa fit-spips --config experiments/spips/(own_backbone|smoke).yaml ", "run", TINY_SPIPS),
     Rule(r"riqa fit-spips --config experiments/spips/cpu.yaml ", "parse"),  # has a test of its own, test_spips_streams
     Rule(r"riqa fit-spips --config experiments/spips/triplets.yaml ", "run", TINY_PEOPLE),

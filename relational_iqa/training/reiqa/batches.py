@@ -18,11 +18,11 @@ from relational_iqa.training.reiqa.overlap_crops import overlapping_crops, swapp
 
 
 class ViewBatch(NamedTuple):
-    """A batch of N pairs of crops.
+    """A batch of N pairs of crops, or of the moments of crops.
 
     Attributes:
-        queries: (N, 3, P, P) in [0, 1].
-        keys: (N, 3, P, P) in [0, 1]; row i is a crop of the image of query i.
+        queries: (N, 3, P, P) in [0, 1], or (N, D) moments.
+        keys: the same; row i is a crop of the image of query i.
         family: (N,) integers. Rows with the same number are versions of one photograph at one scale: hard negatives of
             each other. Empty where there are none.
     """
@@ -32,25 +32,36 @@ class ViewBatch(NamedTuple):
     family: Tensor
 
 
-def chunk_views(chunk: Tensor, patch_px: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Queries and keys (2 m, 3, P, P) in [0, 1] of a chunk (m, 3, R, R) uint8: m rows at full scale, then m at half
-    scale.
+Places = tuple[Tensor, Tensor]
 
-    At each scale all queries come from one place and all keys from another. Half-swap (Re-IQA, section 3.2): at full
-    scale the two places are exchanged for half of the versions, at half scale for the other half. A query therefore
-    meets, among the keys of its chunk, its own place under other distortions. These are hard negatives, which only
-    quality tells apart.
-    """
+
+def chunk_places(chunk: Tensor, patch_px: int, rng: np.random.Generator) -> tuple[Places, Places]:
+    """Crops (m, 3, P, P) in [0, 1] of a chunk (m, 3, R, R) uint8: of a first and of a second place, each at full and at
+    half scale. The places overlap as Re-IQA's, and differ between the scales."""
     images = chunk.float() / 255
     if rng.random() < 0.5:  # by hand: drawn by numpy like the crops, and one draw for a chunk of versions
         images = images.flip(-1)
-    number = len(images)
+    full, half = (overlapping_crops(scaled, patch_px, rng) for scaled in (images, half_scale(images)))
+    return (full[0], half[0]), (full[1], half[1])
+
+
+def half_swapped(first: Tensor, second: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Half-swap (Re-IQA, section 3.2) of 2 m rows at two places, m of them at full scale and m at half scale.
+
+    At full scale the two places are exchanged for half of the versions, at half scale for the other half. A query
+    therefore meets, among the keys of its chunk, its own place under other distortions. These are hard negatives, which
+    only quality tells apart.
+    """
+    number = len(first) // 2
     change = torch.from_numpy(rng.permutation(number) < number // 2)
-    views = []
-    for scaled, which in ((images, change), (half_scale(images), ~change)):
-        first, second = overlapping_crops(scaled, patch_px, rng)
-        views.append(swapped(first, second, which))
-    return torch.cat([views[0][0], views[1][0]]), torch.cat([views[0][1], views[1][1]])
+    return swapped(first, second, torch.cat([change, ~change]))
+
+
+def chunk_views(chunk: Tensor, patch_px: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Queries and keys (2 m, 3, P, P) in [0, 1] of a chunk (m, 3, R, R) uint8: m rows at full scale, then m at half
+    scale; see `chunk_places` and `half_swapped`."""
+    first, second = chunk_places(chunk, patch_px, rng)
+    return half_swapped(torch.cat(first), torch.cat(second), rng)
 
 
 @dataclass(frozen=True, eq=False)

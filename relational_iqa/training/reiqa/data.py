@@ -20,12 +20,13 @@ from torch.utils.data import Dataset
 
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.errors import UsageError
+from distortion_engine.generation.manifest import MANIFEST_NAME, Manifest
 from distortion_engine.generation.options import GenerateOptions
 from distortion_engine.generation.stored_sets import SetArray
 from distortion_engine.reading.image_io import load_image, to_uint8
 from distortion_engine.severity import LEVELS
 from distortion_engine.versions import shuffled_index
-from relational_iqa.training.data.training_sets import generated_sets
+from relational_iqa.training.data.training_sets import cache_folder, generated_sets
 
 CHUNKS_PER_SHARD = 16  # at most so many are rendered again by each worker after a kill
 _CONTENT_PHOTOS_KEPT = 2048  # decoded and shrunk, about 0.4 MB each
@@ -93,6 +94,14 @@ def stored_chunks(data: ReIQAData, photos: Sequence[Path]) -> SetArray:
     return generated_sets(chunk_options(data), photos, data.cache_dir, None, data.workers).images
 
 
+def photos_of_chunks(data: ReIQAData, photos: Sequence[Path]) -> list[Path]:
+    """The photograph of each of the stored chunks, as `VersionsDataset` draws it from those that were usable."""
+    folder = cache_folder(chunk_options(data), photos, data.cache_dir, None)
+    used = Manifest.read(folder / MANIFEST_NAME).photos(chunk_options(data))
+    usable = [photo for photo in photos if photo.name in used]
+    return [usable[shuffled_index(number, len(usable), data.seed)] for number in range(data.chunks)]
+
+
 class ChunkImages(Dataset[Tensor]):
     """Item n: the images (m, 3, R, R) uint8 of chunk n, rendered when it is asked for, the pristine region first."""
 
@@ -111,7 +120,11 @@ class ContentPhotos(Dataset[Tensor]):
         self.photos, self.data = list(photos), data
 
     def __getitem__(self, index: int) -> Tensor:
-        photo = self.photos[shuffled_index(index, len(self.photos), self.data.seed)]
+        return self.in_order(shuffled_index(index, len(self.photos), self.data.seed))
+
+    def in_order(self, number: int) -> Tensor:
+        """Photograph `number` of the list."""
+        photo = self.photos[number]
         return torch.from_numpy(_shrunk(photo, self.data.content_px)).permute(2, 0, 1)
 
 

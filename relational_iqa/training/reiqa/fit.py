@@ -15,20 +15,24 @@ from distortion_engine.reading.photos import list_photos
 from relational_iqa.benchmarks.readers.rated import read_rated
 from relational_iqa.benchmarks.regression import fit_regressor, ridge
 from relational_iqa.benchmarks.splits import cross_validate
-from relational_iqa.networks.reiqa import EncoderSize, ImageEncoder, MomentumContrast, ReIQAEncoders
+from relational_iqa.networks.backbone import EfficientNetLite
+from relational_iqa.networks.moment_encoder import MomentEncoder, MomentHead
+from relational_iqa.networks.reiqa import Encoder, EncoderSize, MomentumContrast, ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.resnet_state import load_resnet
-from relational_iqa.storage.cards import FREE_LICENCE, WeightCard
+from relational_iqa.storage.cards import FREE_LICENCE, WeightCard, read_card
 from relational_iqa.storage.regressor import Regressor
 from relational_iqa.storage.reiqa_weights import save_encoders
+from relational_iqa.storage.shipped import find_weights
 from relational_iqa.systems.choices import Experts
 from relational_iqa.systems.reiqa import ReIQA, features_of_files
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
 from relational_iqa.training.loop.trainer import train
-from relational_iqa.training.reiqa.data import ReIQAData
-from relational_iqa.training.reiqa.stage import ContentStage, ContrastConfig, QualityStage
+from relational_iqa.training.reiqa.data import ContentPhotos, ReIQAData
+from relational_iqa.training.reiqa.moment_run import BackboneRun, MomentSource, start_backbone, start_encoder
+from relational_iqa.training.reiqa.stage import ContentStage, ContrastConfig, MomentStage, QualityStage
 
 _LICENCE_OF_START = "that of the networks it started from; see their sources before passing these weights on"
 
@@ -39,15 +43,22 @@ class EncoderRun:
 
     Args:
         train: options of the trainer; its `batch_size` counts pairs of crops.
-        size: size of the network.
+        size: size of the ResNet.
         contrast: options of MoCo.
         start_from: a ResNet to start from, of the same size; empty for random weights.
+        backbone: an EfficientNet-Lite instead of the ResNet.
     """
 
     train: TrainConfig
     size: EncoderSize = field(default_factory=EncoderSize)
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
     start_from: str = ""
+    backbone: BackboneRun | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a head on kept moments is all that is trained."""
+        return self.backbone is not None and not self.backbone.fine_tune
 
 
 @dataclass(frozen=True)
@@ -86,24 +97,18 @@ def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
     photos = list_photos(config.data.photos, "train")
     encoders = new_encoders(config)
     quality, content = config.quality, config.content
+    source = _moment_source(config, photos)
     stages = [
-        QualityStage(
-            momentum_contrast(encoders.quality, quality), photos, config.data,
-            quality.train.batch_size, quality.contrast.patch_px, quality.train.seed,
-        ),
-        ContentStage(
-            momentum_contrast(encoders.content, content), photos, config.data,
-            content.train.batch_size, content.contrast.patch_px,
-        ),
+        _quality_stage(config, encoders.quality, source), _content_stage(config, encoders.content, source),
     ]  # fmt: skip
     done = [
         train(stage, run.train, out / stage.name, resume) for stage, run in zip(stages, (quality, content), strict=True)
     ]
-    started = [run.start_from for run in (quality, content) if run.start_from]
+    started = {name: licence for name, licence in map(_started_from, (quality, content)) if name}
     chunks = f"{config.data.chunks} chunks" if config.data.chunks else "chunks rendered on the fly"
     data = f"{chunks} and augmented crops of {len(photos)} photographs (split 'train', {Path(config.data.photos).name})"
     card = WeightCard(
-        licence=_LICENCE_OF_START if started else FREE_LICENCE,
+        licence=_LICENCE_OF_START if _LICENCE_OF_START in started.values() else FREE_LICENCE,
         data=f"{data}; no human score here" + (f", started from {', '.join(started)}" if started else ""),
         command="riqa fit-reiqa --config CONFIG, with the config below",
         **facts_of_run(config, commit, done),
@@ -116,16 +121,76 @@ def fit_encoders(config: ReIQAConfig, resume: str = "auto") -> Path:
 
 
 def new_encoders(config: ReIQAConfig) -> ReIQAEncoders:
-    """The encoders as a run starts: random from its seeds, or from files."""
-    return ReIQAEncoders(_start(config.quality), _start(config.content))
+    """The encoders as a run starts: random from its seeds, or from files. Frozen backbones that start alike are one."""
+    photos = ContentPhotos(list_photos(config.data.photos, "train"), config.data)
+    frozen: dict[str, EfficientNetLite] = {}
+
+    def start(run: EncoderRun) -> ResNet | MomentEncoder:
+        if run.backbone is None:
+            return _start(run)
+        backbone = frozen.get(run.backbone.weights)
+        if backbone is None or not run.frozen:
+            backbone = start_backbone(run.backbone, photos, config.data.seed)
+        if run.frozen:
+            frozen[run.backbone.weights] = backbone
+        return start_encoder(run.backbone, backbone, run.train.seed)
+
+    return ReIQAEncoders(start(config.quality), start(config.content))
 
 
-def momentum_contrast(encoder: ImageEncoder, run: EncoderRun) -> MomentumContrast:
+def _quality_stage(config: ReIQAConfig, encoder: Encoder, source: MomentSource) -> QualityStage | MomentStage:
+    run, data = config.quality, config.data
+    if isinstance(encoder, MomentEncoder) and run.frozen:
+        count = max(1, run.train.batch_size // (2 * (data.distorted + 1)))
+        batches = source.quality(encoder, count, run.train.seed)
+        rows = count * 2 * (data.distorted + 1)
+        return MomentStage("quality", momentum_contrast(encoder.head, run), batches, rows)
+    model = momentum_contrast(encoder, run)
+    return QualityStage(model, source.photos, data, run.train.batch_size, run.contrast.patch_px, run.train.seed)
+
+
+def _content_stage(config: ReIQAConfig, encoder: Encoder, source: MomentSource) -> ContentStage | MomentStage:
+    run, data = config.content, config.data
+    if isinstance(encoder, MomentEncoder) and run.backbone is not None and run.frozen:
+        patch, size = run.contrast.patch_px, run.train.batch_size
+        batches = source.content(encoder, run.backbone, patch, size, run.train.seed)
+        return MomentStage("content", momentum_contrast(encoder.head, run), batches, size)
+    return ContentStage(
+        momentum_contrast(encoder, run), source.photos, data, run.train.batch_size, run.contrast.patch_px
+    )  # fmt: skip
+
+
+def _moment_source(config: ReIQAConfig, photos: list[Path]) -> MomentSource:
+    draws = config.quality.backbone.draws if config.quality.backbone is not None else 1
+    return MomentSource(photos, config.data, config.quality.contrast.patch_px, draws, config.data.seed)
+
+
+def _started_from(run: EncoderRun) -> tuple[str, str]:
+    """What an encoder started from, with its origin where a card tells it, and the licence; empty for random ones."""
+    if run.backbone is None:
+        return run.start_from, _LICENCE_OF_START
+    if not run.backbone.weights:
+        return "", ""
+    try:
+        card = read_card(find_weights(run.backbone.weights))
+    except (OSError, ValueError):
+        card = {}
+    name, data, licence = run.backbone.weights, card.get("data"), card.get("licence")
+    return f"{name} ({data})" if data else name, FREE_LICENCE if licence == "Apache-2.0" else _LICENCE_OF_START
+
+
+def momentum_contrast(encoder: Encoder | MomentHead, run: EncoderRun) -> MomentumContrast:
     """`encoder` inside the objective that trains it."""
     torch.manual_seed(run.train.seed + 1)
     options = run.contrast
     return MomentumContrast(
-        encoder, options.queue, options.momentum, options.temperature, options.groups, run.train.seed
+        encoder,
+        options.queue,
+        options.momentum,
+        options.temperature,
+        options.groups,
+        run.train.seed,
+        options.queue_weight,
     )
 
 

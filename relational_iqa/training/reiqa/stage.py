@@ -6,15 +6,18 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from distortion_engine.errors import UsageError
+from relational_iqa.networks.moment_encoder import MomentEncoder
 from relational_iqa.networks.reiqa import MomentumContrast
 from relational_iqa.training.reiqa.batches import ContentBatches, QualityBatches, ViewBatch
 from relational_iqa.training.reiqa.data import ChunkImages, ContentPhotos, ReIQAData, stored_chunks
+from relational_iqa.training.reiqa.moment_batches import ContentMoments, QualityMoments
 from relational_iqa.training.reiqa.overlap_crops import largest_window
 
 
@@ -28,6 +31,7 @@ class ContrastConfig:
         momentum: momentum of the key encoder, in [0, 1).
         temperature: temperature of InfoNCE.
         groups: parts of a batch with batch statistics of their own, see `MomentumContrast`.
+        queue_weight: for how many negatives each key of the queue counts.
     """
 
     patch_px: int = 160
@@ -35,6 +39,7 @@ class ContrastConfig:
     momentum: float = 0.999
     temperature: float = 0.2
     groups: int = 8
+    queue_weight: float = 1.0
 
 
 class _MocoStage:
@@ -52,7 +57,13 @@ class _MocoStage:
         raise NotImplementedError
 
     def calibrate(self, batch: ViewBatch) -> None:
-        """Nothing: the networks start from their own initial values."""
+        """A head on moments that are computed as it is trained starts from those of the first batch. All others start
+        from their own initial values."""
+        for part in (self.model.query, self.model.key):
+            encoder = cast(nn.Sequential, part)[0]
+            if isinstance(encoder, MomentEncoder):
+                with torch.no_grad():
+                    encoder.head.calibrate(encoder.moments(batch.queries), encoder.moments(batch.keys))
 
     def loss(self, model: nn.Module, batch: ViewBatch, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """See `MomentumContrast`."""
@@ -61,8 +72,32 @@ class _MocoStage:
         return loss
 
     def panels(self, batch: ViewBatch) -> Mapping[str, Tensor]:
-        """Eight queries above their keys."""
+        """Eight queries above their keys, where they are images."""
+        if batch.queries.ndim != 4:
+            return {}
         return {"views": torch.cat([torch.cat(list(views[:8]), -1) for views in (batch.queries, batch.keys)], -2)}
+
+
+class MomentStage(_MocoStage):
+    """Trains the head of an encoder on kept moments (see `Stage`).
+
+    Args:
+        name: "quality" or "content".
+        model: the head inside its objective.
+        batches: of moments.
+        items_per_batch: pairs of a batch.
+    """
+
+    def __init__(
+        self, name: str, model: MomentumContrast, batches: QualityMoments | ContentMoments, items_per_batch: int
+    ) -> None:
+        super().__init__(model, items_per_batch)
+        self.name, self._batches = name, batches
+
+    @property
+    def batches(self) -> QualityMoments | ContentMoments:
+        """See there."""
+        return self._batches
 
 
 class QualityStage(_MocoStage):
@@ -91,11 +126,7 @@ class QualityStage(_MocoStage):
         patch_px: int,
         seed: int,
     ) -> None:
-        if data.region_px // 2 < largest_window(patch_px):
-            raise UsageError(
-                f"region_px {data.region_px} is too small for crops of {patch_px} px at half scale: "
-                f"expected {2 * largest_window(patch_px)} or more"
-            )
+        check_crops_fit(data, patch_px)
         self.rows_per_chunk = 2 * (data.distorted + 1)
         self.chunks_per_batch = max(1, batch_size // self.rows_per_chunk)
         super().__init__(model, self.chunks_per_batch * self.rows_per_chunk)
@@ -107,6 +138,15 @@ class QualityStage(_MocoStage):
         needed."""
         chunks = stored_chunks(self.data, self.photos) if self.data.chunks else ChunkImages(self.photos, self.data)
         return QualityBatches(chunks, self.chunks_per_batch, self.patch_px, self.seed)
+
+
+def check_crops_fit(data: ReIQAData, patch_px: int) -> None:
+    """Raises UsageError for regions that are too small for crops of `patch_px` at half scale."""
+    if data.region_px // 2 < largest_window(patch_px):
+        raise UsageError(
+            f"region_px {data.region_px} is too small for crops of {patch_px} px at half scale: "
+            f"expected {2 * largest_window(patch_px)} or more"
+        )
 
 
 class ContentStage(_MocoStage):

@@ -24,14 +24,15 @@ def views() -> tuple[Tensor, Tensor]:
     return queries, (queries + 0.2 * torch.rand(6, 3, 32, 32)).clamp(0, 1)
 
 
-def oracle(model: MomentumContrast, queries: Tensor, keys: Tensor, family: list[int]) -> float:
+def oracle(model: MomentumContrast, queries: Tensor, keys: Tensor, family: list[int], weight: float = 1.0) -> float:
     """InfoNCE by a loop over queries: own key against the queue and the family's other keys."""
     q, k = (F.normalize(net(x), dim=1) for net, x in ((model.query, queries), (model.key, keys)))
     losses = []
     for i in range(len(q)):
-        logits = [q[i] @ k[i]] + [q[i] @ old for old in model.queue]
-        logits += [q[i] @ k[j] for j in range(len(k)) if j != i and family and family[j] == family[i]]
-        losses.append(-torch.log_softmax(torch.stack(logits) / 0.2, 0)[0])
+        own = torch.exp(q[i] @ k[i] / 0.2)
+        queue = sum(weight * torch.exp(q[i] @ old / 0.2) for old in model.queue)
+        others = [torch.exp(q[i] @ k[j] / 0.2) for j in range(len(k)) if j != i and family and family[j] == family[i]]
+        losses.append(-torch.log(own / (own + queue + sum(others))))
     return float(torch.stack(losses).mean())
 
 
@@ -45,6 +46,18 @@ def test_loss_equals_a_hand_written_infonce(family: list[int], views: tuple[Tens
     loss, parts = model.train()(*views, torch.tensor(family) if family else None)
     assert loss.item() == pytest.approx(expected, abs=1e-5)
     assert ("hard_negatives_beaten" in parts) == bool(family) and 0 <= parts["found"] <= 1
+
+
+def test_a_key_of_the_queue_counts_for_as_many_negatives_as_its_weight_says(views: tuple[Tensor, Tensor]) -> None:
+    torch.manual_seed(0)
+    model = MomentumContrast(ImageEncoder(ResNet(18, 2), False), 12, 0.9, 0.2, queue_weight=0.01).eval()
+    family = [0, 0, 0, 1, 1, 1]
+    with torch.no_grad():
+        loss, _ = model(*views, torch.tensor(family))
+        assert loss.item() == pytest.approx(oracle(model, *views, family, 0.01), abs=1e-5)
+        assert loss.item() < oracle(model, *views, family) - 0.1
+    with pytest.raises(UsageError, match="queue_weight is 0"):
+        MomentumContrast(ImageEncoder(ResNet(18, 2), False), queue_weight=0)
 
 
 def test_versions_of_one_photograph_are_negatives_and_others_of_the_batch_are_not(

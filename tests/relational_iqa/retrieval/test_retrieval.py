@@ -17,7 +17,8 @@ from distortion_engine.recipe import Operation, Recipe, Step
 from experiments.reiqa.retrieval_benchmark import measure
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.results.map import Map
-from relational_iqa.retrieval.index import RecipeIndex, build_index, index_recipes, search
+from relational_iqa.retrieval.english import in_english, nearness
+from relational_iqa.retrieval.index import RecipeIndex, build_index, index_recipes, known_pairs, search
 from relational_iqa.retrieval.near_duplicates import near_duplicates, thumbnail_embedding
 from relational_iqa.retrieval.recipe_words import describe, describe_step
 from relational_iqa.retrieval.relation_embedding import DIMENSION, embedding_of, relation_embedding, swapped_embedding
@@ -144,6 +145,55 @@ def test_every_distortion_of_the_catalogue_has_words_with_a_number() -> None:
     )
 
 
+def test_recipes_are_said_the_last_step_first_with_strength() -> None:
+    blur, jpeg = Step("gaussian_blur", 0.3, 1.1), Step("jpeg", 0.5, 78.0, mask=MaskSpec("blobs", 0.4))
+    assert in_english(Recipe((blur, jpeg))) == (
+        "JPEG quality 22 on 40 % of the image after slight Gaussian blur (sigma 1.1 px)"
+    )
+    assert in_english(Recipe((Step("darken", 0.6, 1.0),))).startswith("moderate darkening (exponent")
+    assert in_english(Recipe((Step("white_noise", 0.9, 0.1),))).startswith("strong white noise (")
+    noise, denoiser = Operation("white_noise", {"deviation": 0.05}, 3), Operation("bm3d", {"deviation": 0.1})
+    assert in_english(Recipe(operations=(noise, denoiser))) == "BM3D (deviation 0.1) after white noise (deviation 0.05)"
+    assert in_english(Recipe()) == "no change"
+    said = {in_english(Recipe((Step(name, 1.0, spec.ladder[2]),))) for name, spec in DISTORTIONS.items()}
+    assert len(said) == len(DISTORTIONS) and not any("_" in words for words in said)
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"), [(0.0, "very near"), (0.5, "very near"), (0.9, "near"), (1.4, "only roughly"), (3, "hardly")]
+)
+def test_nearness_is_the_distance_as_a_share_of_that_to_equal_images(distance: float, words: str) -> None:
+    assert nearness(distance, 2.0).startswith(words) and nearness(10 * distance, 20.0) == nearness(distance, 2.0)
+    assert nearness(0.0, 0.0) == "very near" and nearness(0.1, 0.0).startswith("hardly")
+
+
+def test_what_is_known_includes_outputs_of_restoration(photo_paths: list[Path]) -> None:
+    recipes = [recipe for _, _, recipe, _ in known_pairs(photo_paths, 12, 64, seed=1)]
+    restored = sum(bool(recipe.operations) for recipe in recipes)
+    assert len(recipes) == 48 and 4 <= restored <= 24
+
+
+def test_photographs_that_are_left_out_are_counted_and_named(
+    photos: list[Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from relational_iqa.commands.index import IndexOptions
+    from relational_iqa.commands.index import index as index_command
+
+    monkeypatch.setattr(relational_iqa, "load", Field)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    save_image(photos[0], folder / "good.png")
+    save_image(photos[1][:, :40, :40], folder / "small.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    index_command(IndexOptions(photos=str(folder), out=str(tmp_path / "out"), sets=1, size=48, split="all"))
+    said = capfd.readouterr()
+    assert "of 1 photographs (2 left out, see above)" in said.out
+    assert "small.png: 40x40 px, needs 48 px" in said.err and "broken.png" in said.err
+    (folder / "good.png").unlink()
+    with pytest.raises(UsageError, match="none of 2 photographs can be used"):
+        index_command(IndexOptions(photos=str(folder), out=str(tmp_path / "out"), sets=1, size=48, split="all"))
+
+
 # -- index of recipes --------------------------------------------------------------------------------------------------
 
 
@@ -267,9 +317,11 @@ def test_commands_answer_in_words(
     known = str(tmp_path / "index")
     explain(ExplainOptions(a=a, b=b, index=known, k=2, json=str(tmp_path / "out.json")))
     lines = capsys.readouterr().out.splitlines()
-    assert sum(" is close to " in line and "distance" in line for line in lines) == 2
+    assert sum(" is like " in line and "distance" in line for line in lines) == 2
     content = json.loads((tmp_path / "out.json").read_text())
-    assert len(content["nearest"]) == 2 and content["nearest"][0]["words"] in lines[0]
+    assert len(content["nearest"]) == 2 and content["nearest"][0]["english"] in lines[0]
+    for line, found in zip(lines, content["nearest"], strict=False):
+        assert found["nearness"] == nearness(found["distance"], content["length"]) and found["nearness"] in line
     explain(ExplainOptions(a=a, b=a, index=known))
     assert "are identical" in capsys.readouterr().out
     monkeypatch.setattr(model, "meta", {"sha256": "0" * 64}, raising=False)

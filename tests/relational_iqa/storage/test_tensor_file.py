@@ -21,7 +21,7 @@ from relational_iqa.systems import pmos, reiqa, spips
 
 SYSTEMS = ("pmos", "spips", "reiqa")
 LOAD: dict[str, Callable[..., Any]] = {"pmos": pmos.load, "spips": spips.load, "reiqa": reiqa.load}
-FORMATS = {"pmos": "relational-iqa pmos 1", "spips": "relational-iqa spips 1", "reiqa": "reiqa-encoders 1"}
+FORMATS = {"pmos": "relational-iqa pmos 1", "spips": "relational-iqa spips 1", "reiqa": "reiqa-encoders 2"}
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
 from relational_iqa.benchmarks.regression import ALPHAS, fit_regressor, ridge
 from relational_iqa.benchmarks.splits import cross_validate
+from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite
+from relational_iqa.networks.moment_encoder import MomentEncoder, MomentSize
 from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.storage.regressor import load_regressor
+from relational_iqa.storage.tensor_file import write_tensors
 from relational_iqa.systems import reiqa
 from relational_iqa.systems.reiqa import ReIQA, from_checkpoints, save_encoders
 
@@ -70,6 +73,33 @@ def test_encoders_come_back_from_disk_bit_for_bit(weights: Path, encoders: ReIQA
     assert half.stat().st_size < 0.65 * weights.stat().st_size
     image = torch.rand(3, 48, 48)
     assert np.allclose(reiqa.load(half).features(image), model.features(image), atol=0.02)
+
+
+def test_a_backbone_of_both_experts_is_stored_once(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    backbone = EfficientNetLite(BackboneArchitecture(taps=(-1, 0, 1))).eval()
+    encoders = ReIQAEncoders(
+        MomentEncoder(backbone, MomentSize((-1, 0), 4)), MomentEncoder(backbone, MomentSize((0, 1), 4))
+    )
+    sha256 = save_encoders(tmp_path / "x.safetensors", encoders)
+    model = reiqa.load(tmp_path / "x.safetensors")
+    assert model.meta["sha256"] == sha256 and model.encoders.one_backbone
+    stored = load_file(tmp_path / "x.safetensors")
+    assert not any(name.startswith("quality.backbone.") for name in stored)
+    image = torch.rand(3, 48, 40)
+    assert np.array_equal(model.features(image), ReIQA(encoders, {}).features(image))
+    features = model.features(image, "content")
+    with torch.inference_mode():
+        embedding = encoders.content(image[None])[0].numpy()
+    assert np.array_equal(features[model.embedding_columns("content")][: len(embedding)], embedding)
+
+
+def test_two_resnets_of_the_former_format_are_still_read(encoders: ReIQAEncoders, tmp_path: Path) -> None:
+    facts = {"quality": {"depth": 18, "width": 2}, "content": {"depth": 18, "width": 3}, "opinions": "none"}
+    write_tensors(tmp_path / "old.safetensors", "reiqa-encoders 1", encoders.state_dict(), facts)
+    image = torch.rand(3, 40, 40)
+    found = reiqa.load(tmp_path / "old.safetensors").features(image)
+    assert np.array_equal(found, ReIQA(encoders, {}).features(image))
 
 
 def test_encoders_of_published_checkpoints_load_by_path(encoders: ReIQAEncoders, tmp_path: Path) -> None:

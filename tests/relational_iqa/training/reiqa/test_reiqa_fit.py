@@ -2,6 +2,7 @@
 regressor is fitted to a CSV."""
 
 import json
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ from relational_iqa.networks.resnet import ResNet
 from relational_iqa.systems import reiqa
 from relational_iqa.training.loop import trainer
 from relational_iqa.training.loop.optimizers import make_optimizer
+from relational_iqa.training.reiqa.data import photos_of_chunks, stored_chunks
 from relational_iqa.training.reiqa.fit import ReIQAConfig, fit_encoders, momentum_contrast, new_encoders, parse_config
+from relational_iqa.training.reiqa.moment_batches import ContentMoments, crops_of_photos
+from relational_iqa.training.reiqa.moment_run import BackboneRun
 from relational_iqa.training.reiqa.stage import QualityStage
 
 ROOT = Path(__file__).parents[4]
@@ -129,6 +133,78 @@ def test_a_start_of_another_size_is_refused(tiny: ReIQAConfig, tmp_path: Path) -
         new_encoders(config)
 
 
+# -- experts on the stages of a backbone ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def on_stages(tiny: ReIQAConfig, tmp_path_factory: pytest.TempPathFactory) -> ReIQAConfig:
+    """Heads on frozen random stages."""
+    runs = {}
+    for name, taps in (("quality", [-1, 0]), ("content", [0, 2])):
+        run = getattr(tiny, name)
+        runs[name] = replace(run, backbone=BackboneRun(weights="", taps=taps, hidden=8, draws=2))
+    return replace(tiny, out=str(tmp_path_factory.mktemp("stages")), **runs)
+
+
+def test_heads_are_trained_and_a_frozen_backbone_is_not(
+    on_stages: ReIQAConfig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start = new_encoders(on_stages)
+    assert start.one_backbone
+    weights = fit_encoders(on_stages)
+    model = reiqa.load(weights)
+    assert model.encoders.one_backbone and "blocks of moments of views" in capfd.readouterr().err
+    before, after = start.state_dict(), model.encoders.state_dict()
+    changed = {name for name in before if not torch.allclose(before[name], after[name], atol=2e-3)}
+    assert changed and not any("backbone" in name for name in changed)
+    for expert in ("quality", "content"):
+        assert {f"{expert}.head.whitening", f"{expert}.head.offset"} <= changed
+        assert any(name.startswith(f"{expert}.head.layers") for name in changed)
+    content = weights.read_bytes()
+    assert fit_encoders(replace(on_stages, out=on_stages.out + "/again")).read_bytes() == content  # from kept moments
+
+
+def test_a_backbone_that_is_fine_tuned_changes_and_is_the_experts_own(on_stages: ReIQAConfig, tmp_path: Path) -> None:
+    backbone = replace(on_stages.quality.backbone, fine_tune=True)  # type: ignore[type-var]
+    config = replace(on_stages, quality=replace(on_stages.quality, backbone=backbone), out=str(tmp_path))
+    start = new_encoders(config)
+    encoders = reiqa.load(fit_encoders(config)).encoders
+    assert not encoders.one_backbone
+    stem = "quality.backbone.stem.weight"
+    assert not torch.allclose(encoders.state_dict()[stem], start.state_dict()[stem].half().float(), atol=0)
+
+
+def test_stored_chunks_know_their_photographs(on_stages: ReIQAConfig, photo_paths: list[Path]) -> None:
+    stored_chunks(on_stages.data, photo_paths)
+    (manifest,) = Path(on_stages.data.cache_dir).glob("*/manifest.jsonl")
+    names = []
+    for shard in sorted((manifest.parent / "shards").iterdir()):
+        with tarfile.open(shard) as file:
+            names += [json.load(file.extractfile(x))["photo"] for x in file.getnames() if x.endswith(".json")]
+    assert [photo.name for photo in photos_of_chunks(on_stages.data, photo_paths)] == names
+
+
+def test_looks_at_a_photograph_show_that_photograph() -> None:
+    # The moments of photograph p are all p, in views and crops.
+    paths = [Path(f"{number}.png") for number in range(5)]
+    of_chunk = [paths[number] for number in (3, 1, 3)]
+    crops = np.repeat([3, 1, 3], 4).astype(np.float16)[:, None] * np.ones((1, 2), np.float16)
+    views = np.arange(5, dtype=np.float16)[:, None, None] * np.ones((1, 6, 2), np.float16)
+    batches = ContentMoments(views, crops, crops_of_photos(paths, of_chunk, 4), np.array([1]), 0.5, 5, 3)
+    for step in range(4):
+        batch = batches[step]
+        assert torch.equal(batch.queries, batch.keys) and sorted(batch.queries[:, 0].tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_a_damaged_block_of_moments_is_named(on_stages: ReIQAConfig) -> None:
+    block = next(Path(on_stages.data.cache_dir).glob("views-*/*.npy"))
+    content = block.read_bytes()
+    block.write_bytes(content[:-10])
+    with pytest.raises(UsageError, match=f"{block.name}: is no block of moments; remove it"):
+        fit_encoders(replace(on_stages, out=on_stages.out + "/damaged"))
+    block.write_bytes(content)
+
+
 # -- rated images ------------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +255,8 @@ def test_untrained_encoders_are_measured_beside_trained_ones(finished: Path, pho
     model = reiqa.load(finished)
     items = make_items(photo_paths, TYPES[:3], 64, seed=0)
     assert items.images.shape == (3 * 2 * 3, 3, 64, 64) and items.region.tolist() == sorted(items.region.tolist())
-    rows = neighbour_rows([("untrained", untrained(model)), ("trained", model)], items)
+    images = items.images.float() / 255
+    rows = neighbour_rows([("untrained", untrained(model, images)), ("trained", model)], items)
     assert [(row["encoders"], row["space"]) for row in rows] == [
         ("untrained", "quality"), ("untrained", "content"), ("trained", "quality"), ("trained", "content")
     ]  # fmt: skip
