@@ -55,7 +55,7 @@ def test_a_key_of_the_queue_counts_for_as_many_negatives_as_its_weight_says(view
     with torch.no_grad():
         loss, _ = model(*views, torch.tensor(family))
         assert loss.item() == pytest.approx(oracle(model, *views, family, 0.01), abs=1e-5)
-        assert loss.item() < oracle(model, *views, family) - 0.1
+        assert loss.item() < oracle(model, *views, family) - 0.01
     with pytest.raises(UsageError, match="queue_weight is 0"):
         MomentumContrast(ImageEncoder(ResNet(18, 2), False), queue_weight=0)
 
