@@ -175,7 +175,8 @@ def _run(options: argparse.Namespace, log: Log) -> Outcome:
     photos = list_photos(options.photos, options.split)[: options.max_photos]
     log(f"{len(photos)} photographs, {len(TYPES)} types, encoders {model.meta['name']}")
     items = make_items(photos, TYPES, options.region_px, SEED)
-    models = [("untrained", untrained(model, _some_of(items))), ("trained", model)]
+    models = [] if options.trained_only else [("untrained", untrained(model, _some_of(items)))]
+    models.append(("trained", model))
     rows = neighbour_rows(models, items)
     table = neighbour_table(rows)
     result: dict[str, Any] = {
@@ -204,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=("held_out", "train", "all"), default="held_out")
     parser.add_argument("--max-photos", type=positive, default=60, metavar="N")
     parser.add_argument("--region-px", type=positive, default=192, metavar="PX")
+    parser.add_argument("--trained-only", action="store_true", help="leaves out the networks with random weights")
     parser.add_argument("--rated", type=Path, metavar="DATA", help="adds the linear probe on this rated set")
     return parser
 

@@ -41,9 +41,14 @@ def _build(facts: Facts) -> ReIQAEncoders:
             encoders.append(ResNet(size.depth, size.width))
             continue
         if backbone is None or not facts[_ONE_BACKBONE]:
-            backbone = EfficientNetLite(BackboneArchitecture(**facts[name]["backbone"]))
-        encoders.append(MomentEncoder(backbone, MomentSize(**facts[name]["size"])))
+            backbone = EfficientNetLite(BackboneArchitecture(**_with_tuples(facts[name]["backbone"])))
+        encoders.append(MomentEncoder(backbone, MomentSize(**_with_tuples(facts[name]["size"]))))
     return ReIQAEncoders(*encoders)
+
+
+def _with_tuples(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has lists where the architecture has tuples."""
+    return {**sizes, "taps": tuple(sizes["taps"])}
 
 
 def _adapt(facts: Facts, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
