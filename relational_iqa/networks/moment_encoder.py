@@ -37,7 +37,7 @@ class MomentSize:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "taps", tuple(self.taps))
-        if not isinstance(self.hidden, int) or not 1 <= self.hidden <= 8192:
+        if not 1 <= self.hidden <= 8192:
             raise ValueError(f"hidden is {self.hidden!r}: expected a whole number from 1 to 8192")
 
 
@@ -128,8 +128,10 @@ class MomentEncoder(nn.Module):
 
     def columns(self) -> Tensor:
         """Numbers of this encoder's moments among the moments of all stages of the backbone."""
-        ends = torch.tensor(self.backbone.channels).mul(2).cumsum(0)
-        return torch.cat([torch.arange(ends[i] - 2 * self.backbone.channels[i], ends[i]) for i in self._chosen])
+        channels = self.backbone.channels
+        starts = [2 * sum(channels[:index]) for index in self._chosen]
+        ends = [2 * sum(channels[: index + 1]) for index in self._chosen]
+        return torch.cat([torch.arange(start, end) for start, end in zip(starts, ends, strict=True)])
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b {self.embedding}"]:
         embedding: Tensor = self.head(self.moments(images))

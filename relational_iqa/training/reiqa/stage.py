@@ -6,7 +6,6 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +59,7 @@ class _MocoStage:
         """A head on moments that are computed as it is trained starts from those of the first batch. All others start
         from their own initial values."""
         for part in (self.model.query, self.model.key):
-            encoder = cast(nn.Sequential, part)[0]
+            encoder = part[0]
             if isinstance(encoder, MomentEncoder):
                 with torch.no_grad():
                     encoder.head.calibrate(encoder.moments(batch.queries), encoder.moments(batch.keys))
