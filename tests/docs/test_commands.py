@@ -51,7 +51,7 @@ TINY_REIQA = (
     f"{expert}.train.data_workers=0"
     for expert in ("quality", "content")
 )
-TINY_REIQA_HEADS = re.sub(r"\S+\.size\.width=2 ", "", TINY_REIQA)
+TINY_REIQA_HEADS = re.sub(r"\S+\.size\.width=2 ", "", TINY_REIQA).replace("out=OUT", "out=HEADS")
 RULES = (  # the first that matches counts
     Rule(r"riqa (compare|rank|explain) ", "run"),
     Rule(r"riqa score .*--reference ", "run"),

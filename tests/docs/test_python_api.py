@@ -126,7 +126,7 @@ def test_the_lines_of_reiqa_run(sandbox: Path) -> None:
     features = model.features("photo.jpg")
     quality, content = (model.features("photo.jpg", experts) for experts in ("quality", "content"))
     assert features.dtype == np.float32 and np.array_equal(features, np.concatenate([quality, content]))
-    full = model.encoders.quality(load_image("photo.jpg")[None])[0].numpy()
+    full = model.encoders.quality.representation(load_image("photo.jpg")[None])[0].numpy()
     assert np.allclose(quality[: len(full)], full, atol=1e-5) and len(quality) == 2 * len(full)
     score = reiqa.load(regressor="mos.safetensors").score("photo.jpg")
     assert np.isfinite(score) and reiqa.load(regressor="mos.safetensors").score("photo.jpg") == score
