@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
-from relational_iqa.networks.backbone import EfficientNetLite, random_weights
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.storage.backbone_weights import load_backbone_weights
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard
 from relational_iqa.storage.pixel_perfect_weights import load_judgement, load_weights, save_weights
+from relational_iqa.training.data.backbone_start import fill_backbone, images_of
 from relational_iqa.training.data.stored_moments import stored_moments
 from relational_iqa.training.data.stored_rows import stored_rows
 from relational_iqa.training.data.training_sets import DataConfig, training_sets
@@ -143,7 +141,7 @@ def _train_heads(
     """Trains the heads of the judgement on the first `kept` sets of each source."""
     # Of chosen sets the first images of all of them: so the scales, and what is stored by them, stay the same.
     whole = [sets.whole for sets in sources]
-    start_backbone(judgement, config.backbone, [sets.images[0] for sets in whole], config.heads.seed)
+    fill_backbone(judgement.stages, config.backbone, [sets.images[0] for sets in whole], config.heads.seed)
     judgement.calibrate(_first_images(whole))
     learnt = [
         stored_moments(sets, judgement, Path(config.moments_dir), count)
@@ -229,40 +227,13 @@ def take_judgement(judgement: Judgement, source: str) -> str:
     return f"judgement of {meta['name']} {meta['sha256'][:8]}, whose card says what it was trained on"
 
 
-def start_backbone(judgement: Judgement, backbone: str, images: Sequence[np.ndarray], seed: int) -> None:
-    """Gives the backbone its weights.
-
-    Args:
-        judgement: whose backbone it is.
-        backbone: name or path of weights of the same width and depth; empty for random ones.
-        images: (n, 3, S, S) uint8, with which random weights are scaled.
-        seed: of random weights.
-
-    Raises:
-        UsageError: where the weights are those of another network.
-    """
-    if not backbone:
-        random_weights(judgement.stages, _to_images(images), seed)
-        return
-    found: EfficientNetLite = load_backbone_weights(backbone)[0]
-    ours, theirs = judgement.architecture.backbone, found.architecture
-    if (ours.width, ours.depth) != (theirs.width, theirs.depth) or ours.taps[-1] > theirs.taps[-1]:
-        raise UsageError(f"backbone {backbone} is {asdict(theirs)}, the architecture asks for {asdict(ours)}")
-    state = found.state_dict()
-    judgement.stages.load_state_dict({name: state[name] for name in judgement.stages.state_dict()})
-
-
 def _origin(config: JudgementConfig) -> str:
     return f"backbone: {config.backbone} (ImageNet class labels)" if config.backbone else "backbone from nothing"
 
 
 def _first_images(sources: Sequence[StoredSets]) -> torch.Tensor:
     shown = [sets.images[number] for sets in sources for number in range(min(FIRST_SETS // len(sources), len(sets)))]
-    return _to_images(shown)
-
-
-def _to_images(arrays: Sequence[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.concatenate([np.array(array) for array in arrays])).float() / 255
+    return images_of(shown)
 
 
 def _joined(parts: Sequence[Any]) -> Any:

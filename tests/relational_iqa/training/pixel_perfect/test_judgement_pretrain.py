@@ -16,11 +16,11 @@ from relational_iqa.networks.backbone import BackboneArchitecture
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.storage.backbone_weights import load_backbone_weights
 from relational_iqa.storage.pixel_perfect_weights import load_judgement, load_weights
+from relational_iqa.training.data.backbone_start import fill_backbone
 from relational_iqa.training.pixel_perfect.judgement_pretrain import (
     JudgementConfig,
     parse_judgement_config,
     pretrain_judgement,
-    start_backbone,
 )
 
 ROOT = Path(__file__).parents[4]
@@ -119,7 +119,7 @@ def test_a_judgement_of_other_sizes_or_none_is_refused(config: JudgementConfig, 
 def test_backbones_of_another_size_are_refused():
     judgement = Judgement(JudgementArchitecture(BackboneArchitecture(width=1.1, taps=(-1, 0)), half_taps=0))
     with pytest.raises(UsageError, match="backbone-lite0 is .*'width': 1.0.*asks for .*1.1"):
-        start_backbone(judgement, "backbone-lite0", [], 0)
+        fill_backbone(judgement.stages, "backbone-lite0", [], 0)
 
 
 @pytest.mark.parametrize(
