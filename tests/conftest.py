@@ -18,6 +18,7 @@ CHECKED_SHAPES = (
     "relational_iqa.results.map",
     "relational_iqa.results.mos_score",
     "relational_iqa.results.spips_score",
+    "relational_iqa.results.words.single_image",
     "relational_iqa.systems",
     "relational_iqa.tiling",
     "relational_iqa.training.losses",
@@ -41,10 +42,11 @@ from distortion_engine.catalog import AXES
 from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
-from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.networks.spips import STREAMS, SpipsArchitecture, SpipsNetwork
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
+from tests.relational_iqa.small_pmos import TINY, calibrated
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -192,8 +194,7 @@ def random_spips(versions: list[Tensor]) -> Callable[..., SpipsNetwork]:
 def pmos_weights(versions: list[Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a small untrained pMOS network, calibrated on `versions`."""
     torch.manual_seed(0)
-    network = PmosNetwork(PmosArchitecture(width=8, encoder_channels=4, embedding=4))
-    network.calibrate(torch.stack(versions))
+    network = calibrated(PmosNetwork(TINY), versions)
     path = tmp_path_factory.mktemp("pmos") / "untrained.safetensors"
     save_pmos_weights(path, network)
     return path

@@ -136,7 +136,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/training/pmos/test_pmos_training.py",),
     ),
     Mutant(
-        "relational_iqa/training/pmos/mos_labels.py",
+        "relational_iqa/training/pmos/stored_cells.py",
         "np.where(sound, 0, np.arange(members))",
         "np.where(sound, np.arange(members), np.arange(members))",
         ("tests/relational_iqa/training/pmos/test_pmos_training.py",),
@@ -200,6 +200,30 @@ MUTANTS: tuple[Mutant, ...] = (
         "(maps.roi * maps.mos).sum((1, 2, 3))",
         "maps.mos.sum((1, 2, 3))",
         ("tests/relational_iqa/networks/test_pooling.py",),
+    ),
+    Mutant(
+        "relational_iqa/training/pmos/mos_labels.py",
+        "apart = metrics[:, None, :] - metrics[:, :, None]",
+        "apart = metrics[:, :, None] - metrics[:, None, :]",
+        ("tests/relational_iqa/training/pmos/test_pmos_training.py",),
+    ),
+    Mutant(
+        "relational_iqa/training/pmos/mos_labels.py",
+        "fields.clamp_min(0), (-fields).clamp_min(0)",
+        "(-fields).clamp_min(0), fields.clamp_min(0)",
+        ("tests/relational_iqa/training/pmos/test_pmos_training.py",),
+    ),
+    Mutant(
+        "relational_iqa/training/pmos/solved_head.py",
+        "head.score.bias += (share - 1) * first + constant",
+        "head.score.bias += share * first + constant",
+        ("tests/relational_iqa/training/pmos/test_pmos_fit_stage.py",),
+    ),
+    Mutant(
+        "relational_iqa/training/pmos/calibration.py",
+        "order = np.argsort(-said[:, number]",
+        "order = np.argsort(said[:, number]",
+        ("tests/relational_iqa/training/pmos/test_pmos_training.py",),
     ),
     Mutant(
         "relational_iqa/networks/reiqa.py",

@@ -7,7 +7,9 @@ beside a linear head and the ablations. Every look at people is written down in 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,12 +22,13 @@ import torch
 import torch.nn.functional as F
 
 from distortion_engine import ENGINE_VERSION
-from distortion_engine.reading.image_io import load_image
+from distortion_engine.reading.image_io import load_image, save_image
 from distortion_engine.reading.photos import list_photos
 from distortion_engine.severity import provenance_hash
 from experiments.evaluation import Log, Outcome, evaluation_parser, outcome_of_rows, positive, run_evaluation
 from experiments.pixel_perfect.table import Row
 from experiments.pmos.maps import map_rows, set_rows
+from experiments.pmos.named import named_rows
 from experiments.pmos.people import people_rows
 from relational_iqa.commands.config_file import read_config
 from relational_iqa.systems.pmos import PMOS, load
@@ -33,6 +36,7 @@ from relational_iqa.training.pmos.fit_mos_config import parse_fit_config
 
 SEED = 20261
 SPEED_SIZE = (384, 512)  # height, width
+COMMAND_SIZE = (3000, 4000)
 _RUNS = 5
 
 
@@ -61,6 +65,7 @@ def evaluate(
     with torch.inference_mode():
         rows = map_rows(model, photos, sizes.strong, sizes.weak, sizes.crop_px, seed, log)
         rows += set_rows(model, photos, sizes.sets, sizes.crop_px, seed + 100, log)
+        rows += named_rows(model, photos, sizes.strong, sizes.weak, sizes.crop_px, seed + 200, log)
     return [*rows, *exactness_rows(model, photos[0]), speed_row(model, photos[0])]
 
 
@@ -93,6 +98,21 @@ def speed_row(model: PMOS, photo: Path) -> Row:
     return Row("time to score 512 x 384", median(times), f"{torch.get_num_threads()} threads", unit="seconds")
 
 
+def command_row(photo: Path, weights: str | None) -> Row:
+    """Seconds of `riqa score` for one photograph of COMMAND_SIZE, from the start of Python to the sentence."""
+    image = F.interpolate(load_image(photo)[None], COMMAND_SIZE, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    height, width = COMMAND_SIZE
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "photo.png"
+        save_image(image, file)
+        asked = ["--quiet", *(["--weights", weights] if weights else [])]
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "relational_iqa.cli", "score", str(file), *asked], check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        seconds = time.perf_counter() - start
+    return Row(f"time of `riqa score`, {width} x {height}", seconds, "one run, threads as by default", unit="seconds")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table and writes it; exit code 0, or 2 with one line for bad input."""
     return run_evaluation(_parser(), _run, arguments)
@@ -103,7 +123,7 @@ def _run(options: argparse.Namespace, log: Log) -> Outcome:
     sizes = Sizes(sets=options.sets)
     model = load(options.weights, device=options.device)
     log(f"{len(photos)} held-out photographs, weights {model.meta['name']}")
-    rows = evaluate(model, photos, sizes, log=log)
+    rows = [*evaluate(model, photos, sizes, log=log), command_row(photos[0], options.weights)]
     details: dict[str, Any] = {}
     if options.people:
         config = parse_fit_config(read_config(options.fit, options.overrides))

@@ -12,15 +12,18 @@ from torch import Tensor
 
 from distortion_engine.catalog import DISTORTIONS
 from distortion_engine.dataset import RankedSetDataset
+from distortion_engine.recipe import Recipe
 from experiments.pixel_perfect.map_accuracy import HIGH_SEVERITY, LOW_SEVERITY
 from experiments.pixel_perfect.measures import PearsonSums
+from experiments.pixel_perfect.order import LEVEL, levels_apart
 from experiments.pixel_perfect.single_pairs import SinglePair, single_pairs
 from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import srcc
 from relational_iqa.networks.pmos_head import MOS_MAX
 from relational_iqa.systems.pmos import PMOS
 from relational_iqa.training.data.judge import metric_judge
-from relational_iqa.training.pmos.mos_labels import severity_of
+from relational_iqa.training.pmos.calibration import COVERAGE
+from relational_iqa.training.pmos.mos_labels import mos_of, severity_of
 
 MUST_CORRELATION, MUST_IOU = 0.6, 0.5
 _NAMED_MASKS = ("blobs", "polygon")  # as in the table of the core system: regions one can point at
@@ -127,29 +130,49 @@ def set_rows(
     model: PMOS, photos: Sequence[Path], sets: int, size_px: int, seed: int,
     log: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:  # fmt: skip
-    """Ranked sets of all kinds: maps of compositions, order within sets, and image MOS against the consensus."""
+    """Ranked sets of all kinds: maps of compositions, order within sets, image MOS and doubt against the consensus."""
     dataset = RankedSetDataset(photos, size_px, seed, sets, judge=metric_judge)
     sums, ahead, mos, consensus, pristine = PearsonSums(), [], [], [], []
+    within: list[bool] = []
+    doubts: list[float] = []
+    level, near, apart_for_metrics = ([] for _ in range(3))
     for index in range(sets):
         item = dataset[index]
-        maps, scores = model.maps_batch(item.images.float() / 255)
+        scores = [model.score(image.float() / 255) for image in item.images]
+        maps = torch.from_numpy(np.stack([score.pmos for score in scores]))[:, None]
         valid = item.validity > 0.5
-        sums.add((MOS_MAX - maps.mos.cpu())[valid], severity_of(item.fields)[valid])
-        values, ranks = scores.cpu().numpy(), item.ranks.numpy()
+        sums.add((MOS_MAX - maps)[valid], severity_of(item.fields)[valid])
+        values, ranks, truth = np.array([score.mos for score in scores]), item.ranks.numpy(), item.labels.mean(1)
         pristine.append(float(values[0]))
         mos += values[1:].tolist()
-        consensus += item.labels.mean(1)[1:].tolist()
+        consensus += truth[1:].tolist()
+        for score, wanted in zip(scores, mos_of(truth).tolist(), strict=True):
+            doubts.append(score.doubt or 0.0)
+            within.append(abs(score.mos - wanted) <= doubts[-1])
+        higher = values[:, None] > values[None, :]
+        apart_for_metrics += higher[(truth[None, :] - truth[:, None] >= LEVEL).numpy()].tolist()
         if item.certainty >= 0.8:
             better = ranks[:, None] < ranks[None, :]
-            ahead += (values[:, None] > values[None, :])[better].tolist()
+            ahead += higher[better].tolist()
+            recipes = (Recipe(), *item.set.members)
+            for i, j in np.argwhere(better):
+                apart = max(levels_apart(item.set.kind, recipes[i], recipes[j]))
+                if apart >= 1:
+                    level.append(bool(higher[i, j]))
+                if 1 <= apart < 2:
+                    near.append(bool(higher[i, j]))
     log(f"ranked sets: {sets}")
     return [
         _row("correlation of pMOS with severity, ranked sets", sums.value, f"{sums.count / 1e6:.2f} M pixels of {sets} "
              "sets, references and compositions included"),
         _row("SRCC of image MOS with the consensus of metrics, across photographs",
              -srcc(mos, consensus) if len(mos) > 2 else float("nan"), f"{len(mos)} damaged images"),
-        Row("pairs of a set in the right order, without a reference", float(np.mean(ahead)) if ahead else None,
-            f"{len(ahead)} pairs", unit="share"),
+        _share("pairs of a set in the right order, without a reference", ahead, "pairs"),
+        _share("order one level apart, by score alone", level, "pairs one level or more apart as they were built"),
+        _share("less than two levels apart", near, "pairs", part=True),
+        _share("one level or more apart for the consensus of metrics", apart_for_metrics, "pairs", part=True),
+        _share("the MOS is within its doubt of the consensus of metrics", within, "images, references included",
+               note=f"should be near {COVERAGE:.0%}; mean doubt {float(np.mean(doubts)):.2f} grades"),
         _row("mean MOS of untouched photographs", float(np.mean(pristine)), f"{sets} crops; should be near 5"),
     ]  # fmt: skip
 
@@ -157,6 +180,11 @@ def set_rows(
 def _row(name: str, value: float, samples: str = "", must: float | None = None, note: str = "",
          part: bool = False) -> Row:  # fmt: skip
     return Row(name, value if np.isfinite(value) else None, samples, must, "number", None, note, part)
+
+
+def _share(name: str, right: Sequence[bool], what: str, part: bool = False, note: str = "") -> Row:
+    value = float(np.mean(right)) if right else None
+    return Row(name, value, f"{len(right)} {what}", None, "share", None, note, part)
 
 
 def _iou(scores: MapScores, kinds: Sequence[str]) -> tuple[float, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from torch import Tensor
 
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.image_io import MAX_PIXELS, load_image
-from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
+from relational_iqa.networks.pmos_encoder import MOS_CELL_PX
+from relational_iqa.networks.pmos_head import DEFECTS, MosMaps, Places, PmosHead, full_resolution, image_mos, thumbnail
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.results.mos_score import MosScore
 from relational_iqa.storage.pmos_weights import load_pmos_weights
@@ -30,6 +31,11 @@ from relational_iqa.systems.devices import find_device
 from relational_iqa.tiling.stored_image import Source
 from relational_iqa.tiling.tile_geometry import Tile, pad_to_grid, tiles_of
 from relational_iqa.viewing.tensor_images import check_images
+
+_FEATURE_TILE_PX = 1024  # features of all stages take 40 bytes a pixel
+_WHOLE_TILES = 4
+"""Images of at most as many pixels as so many tiles are not tiled: the backbone takes them in parts. With tiles
+of 2048 px these are 16.8 megapixels; one of 12 takes 1.4 GB."""
 
 
 def load(weights: str | Path | None = None, device: str = "cpu") -> PMOS:
@@ -49,10 +55,11 @@ class PMOS:
     Args:
         network: the network.
         meta: facts about the weights, which answers repeat.
-        tile_px: side of the tiles in which large images are processed. Tiles give the same numbers as the whole image.
+        tile_px: side of the tiles in which images of more than four tiles' pixels are processed. Tiles give the same
+            numbers as the whole image.
     """
 
-    def __init__(self, network: PmosNetwork, meta: Mapping[str, Any], tile_px: int = 1024) -> None:
+    def __init__(self, network: PmosNetwork, meta: Mapping[str, Any], tile_px: int = 2048) -> None:
         self.network = network.eval()
         self.device = next(network.parameters()).device
         self.tile_px = tile_px
@@ -63,11 +70,14 @@ class PMOS:
         """MOS of an image and its maps. Raises ImageError for anything that is no usable image."""
         start = time.perf_counter()
         loaded = load_image(image, max_pixels=max_pixels).to(self.device)
-        mos, maps = self._maps(loaded)
+        found = self._seen(loaded)
         return MosScore(
-            mos=mos,
-            pmos=_array(maps[0]),
-            roi=_array(maps[1]),
+            mos=found.mos,
+            pmos=_array(found.maps[0]),
+            roi=_array(found.maps[1]),
+            doubt=found.doubt,
+            defects=_array(found.defects),
+            named_from=self.network.head.named_from.tolist(),
             name=name or name_of(image, "the image"),
             opinions=str(self.meta.get("opinions", "none")),
             meta=facts_of_answer(
@@ -91,7 +101,8 @@ class PMOS:
         check_images(True, images=images)
         images = images.to(self.device, torch.float32)
         local = self.network(pad_to_grid(images), thumbnail(images))
-        maps = full_resolution(local, images.shape[-2], images.shape[-1])
+        both = full_resolution(torch.cat(local, 1), images.shape[-2], images.shape[-1], MOS_CELL_PX)
+        maps = MosMaps(both[:, :1], both[:, 1:])
         return maps, image_mos(maps)
 
     @torch.inference_mode()
@@ -100,34 +111,59 @@ class PMOS:
         ImageError, see `check_images`."""
         check_images(False, image=image)
         image = image.to(self.device, torch.float32)
-        embedding = self.network.embed(thumbnail(image[None]))
+        scene = self.network.embed(thumbnail(image[None]))
         sums = np.zeros((len(heads), 2))
         for tile, features in self.feature_tiles(image):
             for number, head in enumerate(heads):
-                sums[number] += pooled_sums(head(features, embedding), tile, image)
+                sums[number] += pooled_sums(head(features, scene), tile, image)
         return [float(weighted / weight) for weighted, weight in sums]
 
     @torch.inference_mode()
-    def feature_tiles(self, image: Float[Tensor, "3 h w"]) -> Iterator[tuple[Tile, Float[Tensor, "1 c h4 w4"]]]:
-        """Tiles of one image, each with the features on the 1/4 grid of the tile and its halo."""
+    def feature_tiles(self, image: Float[Tensor, "3 h w"]) -> Iterator[tuple[Tile, Float[Tensor, "1 c h8 w8"]]]:
+        """Tiles of one image, each with the features on the grid of the tile and its halo."""
         padded = pad_to_grid(image[None])
-        for tile in tiles_of(padded.shape[-2], padded.shape[-1], self.tile_px):
+        for tile in self._tiles(padded, min(self.tile_px, _FEATURE_TILE_PX)):
             yield tile, self.network.encoder(tile.with_halo(padded))
 
-    def _maps(self, image: Tensor) -> tuple[float, Tensor]:
-        """MOS and the maps (2, H, W): pmos, roi."""
+    def _tiles(self, padded: Tensor, tile_px: int) -> Iterator[Tile]:
+        whole_px = _WHOLE_TILES * tile_px**2
+        return tiles_of(padded.shape[-2], padded.shape[-1], tile_px, self.network.encoder.reach_px, whole_px)
+
+    def _seen(self, image: Tensor) -> _Seen:
+        """All that the network says of an image."""
         height, width = image.shape[-2:]
-        embedding = self.network.embed(thumbnail(image[None]))
+        scene = self.network.embed(thumbnail(image[None]))
+        padded = pad_to_grid(image[None])
+        rows, columns = (-(-side // MOS_CELL_PX) for side in (height, width))
         maps = torch.empty(2, height, width, device=image.device)
-        sums = np.zeros(2)
-        for tile, features in self.feature_tiles(image):
-            part = _own_part(self.network.head(features, embedding), tile, image)
+        defects = torch.empty(DEFECTS, rows, columns, device=image.device)
+        sums, hidden = np.zeros(2), torch.zeros(1 + self.network.architecture.hidden, dtype=torch.float64)
+        for tile in self._tiles(padded, self.tile_px):
+            places = self.network.places(self.network.encoder.see(tile.with_halo(padded)), scene)
+            part = _own_part(places.maps, tile, image)
             top, left = tile.core[:2]
             maps[:, top : top + part.shape[-2], left : left + part.shape[-1]] = part
             sums += _sums(part)
+            own = _own_cells(places, tile, rows, columns)
+            top, left = top // MOS_CELL_PX, left // MOS_CELL_PX
+            defects[:, top : top + own.defects.shape[-2], left : left + own.defects.shape[-1]] = own.defects[0]
+            weighted = torch.cat([own.maps.roi, own.maps.roi * own.hidden], 1)
+            hidden += weighted[0].sum((1, 2), dtype=torch.float64).cpu()
         if not np.isfinite(sums).all():
             raise ImageError(f"an image of {width} x {height} px gives scores that are not finite: check it for NaN")
-        return float(sums[0] / sums[1]), maps
+        mos = float(sums[0] / sums[1])
+        seen = (hidden[1:] / hidden[0])[None].float().to(image.device)
+        doubt = self.network.doubt(seen, self.network.head.scene_of(scene), torch.tensor([mos], device=image.device))
+        return _Seen(mos, maps, defects, float(doubt))
+
+
+class _Seen(NamedTuple):
+    """What is said of an image: MOS, maps (2, H, W), defects in cells, and how far the MOS may be off."""
+
+    mos: float
+    maps: Tensor
+    defects: Tensor
+    doubt: float
 
 
 def pooled_sums(maps: MosMaps, tile: Tile, image: Float[Tensor, "3 h w"]) -> Float64[np.ndarray, " 2"]:
@@ -140,8 +176,17 @@ def _own_part(maps: MosMaps, tile: Tile, image: Tensor) -> Tensor:
     y, x = tile.outer[:2]
     top, left, bottom, right = tile.core
     bottom, right = min(bottom, image.shape[-2]), min(right, image.shape[-1])
-    full = full_resolution(maps, tile.outer[2] - y, tile.outer[3] - x)
-    return torch.cat(full, 1)[0, :, top - y : bottom - y, left - x : right - x]
+    full = full_resolution(torch.cat(maps, 1), tile.outer[2] - y, tile.outer[3] - x, MOS_CELL_PX)
+    return full[0, :, top - y : bottom - y, left - x : right - x]
+
+
+def _own_cells(places: Places, tile: Tile, rows: int, columns: int) -> Places:
+    """The cells of the core of a tile, as far as they begin in an image of `rows` x `columns` cells."""
+    y, x, *_ = (edge // MOS_CELL_PX for edge in tile.outer)
+    top, left, bottom, right = (edge // MOS_CELL_PX for edge in tile.core)
+    own = slice(top - y, min(bottom, rows) - y), slice(left - x, min(right, columns) - x)
+    mos, roi, defects, hidden = (values[..., own[0], own[1]] for values in (*places.maps, *places[1:]))
+    return Places(MosMaps(mos, roi), defects, hidden)
 
 
 def _sums(part: Tensor) -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ from experiments.pixel_perfect.single_pairs import SinglePair
 from experiments.pixel_perfect.table import Row
 from experiments.pmos import maps
 from experiments.pmos.maps import MapScores, score_pairs
+from experiments.pmos.named import NamedScores, rows_of
 from experiments.pmos.people import people_rows
-from relational_iqa.networks.pmos_head import MosMaps
+from relational_iqa.networks.pmos_head import DEFECTS, MosMaps
+from relational_iqa.results.mos_score import MosScore
+from relational_iqa.results.words.single_image import index_of
 from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig
@@ -125,13 +129,50 @@ def test_ranked_sets_give_order_and_agreement_with_the_consensus(
 
     monkeypatch.setattr(maps, "metric_judge", darkness)
     rows = maps.set_rows(model, sorted(held_out.iterdir()), 2, 48, 0)
-    assert [row.unit for row in rows] == ["number", "number", "share", "number"]
-    assert rows[1].samples == "8 damaged images" and 1 <= (rows[3].value or 0) <= 5
+    assert [row.unit for row in rows] == ["number", "number", *["share"] * 5, "number"]
+    assert rows[1].samples == "8 damaged images" and 1 <= (rows[-1].value or 0) <= 5
+    assert [row.name for row in rows[2:7] if row.part] == [
+        "less than two levels apart", "one level or more apart for the consensus of metrics",
+    ]  # fmt: skip
+    assert rows[6].samples == "10 images, references included" and "should be near 80%" in rows[6].note
 
 
 def test_tiles_and_pooling_are_exact(model: PMOS, held_out: Path) -> None:
     mean, tiles = evaluate_command.exactness_rows(model, next(held_out.iterdir()))
-    assert (mean.value or 0) < 1e-9 and (tiles.value or 0) <= 1e-4 and model.tile_px == 1024
+    assert (mean.value or 0) < 1e-9 and (tiles.value or 0) <= 1e-4 and model.tile_px == 2048
+
+
+def test_words_are_counted_right_where_the_field_has_the_defect(model: PMOS) -> None:
+    class Says(PMOS):
+        """Of every grey picture, which the references are not, that it is noisy and too dark."""
+
+        def score(self, image: Tensor, **_: object) -> MosScore:  # type: ignore[override]
+            defects, flat = np.zeros((DEFECTS, 4, 4), np.float32), np.full((32, 32), 3, np.float32)
+            if image.std() == 0:
+                defects[index_of("noise", True)] = defects[index_of("brightness", False)] = 0.5
+            return MosScore(3.0, flat, flat, defects=defects, named_from=[0.1] * DEFECTS)
+
+    scores, says = NamedScores(), Says(model.network, model.meta)
+    for _ in range(5):
+        one = pair()
+        one.reference[:] = torch.rand(3, 32, 32)
+        scores.add(says, replace(one, test=torch.full((3, 32, 32), 0.5)))
+    assert scores.right == {"noisy": [True] * 5, "too dark": [False] * 5}
+    assert scores.found == {"noisy": [True] * 5} and scores.untouched == [0] * 5
+    rows = rows_of(scores)
+    assert [row.value for row in rows] == [0.5, 1.0, 0.0, 1.0, 1.0]
+    assert [row.name for row in rows if row.part] == ['"noisy"', '"too dark"']
+
+
+def test_time_of_the_command_is_that_of_a_large_photograph(
+    pmos_weights: Path, held_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(evaluate_command, "COMMAND_SIZE", (30, 40))
+    monkeypatch.setattr(evaluate_command.subprocess, "run", lambda command, **_: asked.append(command))
+    row = evaluate_command.command_row(next(held_out.iterdir()), str(pmos_weights))
+    assert row.name == "time of `riqa score`, 40 x 30" and row.unit == "seconds" and (row.value or 0) > 0
+    assert asked[0][1:4] == ["-m", "relational_iqa.cli", "score"] and asked[0][-2:] == ["--weights", str(pmos_weights)]
 
 
 def test_table_is_printed_and_written_with_its_weights(
@@ -142,6 +183,7 @@ def test_table_is_printed_and_written_with_its_weights(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(evaluate_command, "evaluate", lambda *_, **__: [Row("a row", 0.7, must=0.6)])
+    monkeypatch.setattr(evaluate_command, "command_row", lambda *_: Row("time", 1.0, unit="seconds"))
     arguments = ["--weights", str(pmos_weights), "--photos", str(held_out), "--out", str(tmp_path / "out")]
     assert evaluate_command.main(arguments) == 0
     assert "1 of 1 requirements hold" in capsys.readouterr().out

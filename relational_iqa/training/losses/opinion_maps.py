@@ -40,3 +40,18 @@ def map_correlation(
     x, y = predicted[kept].float(), target[kept]
     x, y = x - x.mean(), y - y.mean()
     return (x * y).sum() / torch.sqrt((x * x).sum() * (y * y).sum()).clamp_min(1e-6)
+
+
+def defect_loss(
+    predicted: Float[Tensor, "n defects h w"], target: Float[Tensor, "n defects h w"], valid: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, ""]:
+    """Binary cross-entropy of severities in [0, 1], least where they are equal, above that least; summed over the
+    defects, weighted mean over cells; valid in [0, 1]."""
+    found, least = _cross_entropy(predicted.float(), target), _cross_entropy(target, target)
+    return (valid * (found - least)).sum() / valid.sum().clamp_min(1.0)
+
+
+def _cross_entropy(predicted: Tensor, target: Tensor) -> Tensor:
+    """As `F.binary_cross_entropy`, which torch refuses in mixed precision on a GPU."""
+    predicted = predicted.clamp(1e-4, 1 - 1e-4)
+    return -(target * torch.log(predicted) + (1 - target) * torch.log(1 - predicted))

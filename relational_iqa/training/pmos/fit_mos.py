@@ -32,8 +32,10 @@ from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import git_commit, write_trained
 from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.pmos.calibration import calibrate_doubt
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, score_range, to_mos
 from relational_iqa.training.pmos.fit_mos_stage import CropStage, FrozenFeatures, HeadStage, frozen_features
+from relational_iqa.training.pmos.solved_head import inner_split, solve_head
 
 LINEAR = "linear head"
 BEFORE = "before fitting"
@@ -96,13 +98,22 @@ def fit(config: FitConfig, model: PMOS, rated: Rated, index: np.ndarray, out: Pa
             config.fit, out, resume,
         )  # fmt: skip
         return network
-    network.thaw()
-    part = FrozenFeatures(
-        rated.features.cells[index], rated.features.embedding[index], rated.features.mean[index],
-        rated.features.before[index],
-    )  # fmt: skip
+    network.thaw(backbone=False)
+    part = rated.features.take(index)
     options = replace(config.fit, data_workers=0)  # a batch is a look-up in features that are too large to be pickled
-    train(HeadStage(network.head, part, targets, config.loss, size, seed), options, out, resume)
+    learnt, watched = inner_split([rated.benchmark.groups[i] for i in index], config.watched_share, seed)
+    before = copy.deepcopy(network.head)
+    solve_head(network.head, part.take(learnt), targets[learnt])  # not on those that are watched: they judge the start
+    stage = HeadStage(network.head, part, targets, config.loss, size, seed, learnt=learnt, watched=watched)
+    train(stage, options, out, "never")  # what was best is not in a checkpoint; a fit takes seconds
+    stage.take_best()
+    network.head.to(model.device)
+    if stage.watched is not None:
+        calibrate_doubt(network, *(values.to(model.device) for values in stage.watched))
+    if stage.start_was_best:
+        # Nothing is gained by steps, so nothing has to be watched: the closed form may know all images.
+        network.head.load_state_dict(before.state_dict())
+        solve_head(network.head, part, targets)
     return network
 
 

@@ -39,6 +39,8 @@ class FitConfig:
         splits: number of splits by scene; 0 leaves the measuring out.
         test_share: share of the scenes in a test.
         split_seed: seed of the splits.
+        watched_share: share of the scenes fitted to, that a frozen encoder's head does not learn from; the head is kept
+            as it was when it was right about them most.
         cells: number of cells of each image that are kept for a frozen encoder.
         crop_px: side of the crops that a tuned encoder sees.
     """
@@ -58,6 +60,7 @@ class FitConfig:
     splits: int = 10
     test_share: float = 0.2
     split_seed: int = 0
+    watched_share: float = 0.15
     cells: int = 1024
     crop_px: int = 192
 

@@ -18,14 +18,16 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from distortion_engine.reading.image_io import load_image
+from relational_iqa.networks.pmos_encoder import MOS_CELL_PX
 from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.systems.pmos import PMOS, pooled_sums
-from relational_iqa.tiling.enlargement import CELL_PX
 from relational_iqa.tiling.tile_geometry import pad_to_grid
+from relational_iqa.training.data.stored_arrays import LARGEST_HALF
 from relational_iqa.training.losses.opinion_maps import roi_entropy_gap
 
 _HUBER = 0.25  # grades; errors below are squared
+_TRY_EVERY = 20  # steps
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class CropBatch(NamedTuple):
 
     Attributes:
         crops: (B, 3, S, S) in [0, 1].
-        thumbnails: (B, 3, 96, 96) in [0, 1], of the whole images.
+        thumbnails: (B, 3, THUMBNAIL_PX, THUMBNAIL_PX) in [0, 1], of the whole images.
         target: (B,), MOS in [1, 5].
     """
 
@@ -79,13 +81,19 @@ class FrozenFeatures:
         cells: (N, P, C) float16, features of P randomly drawn cells of each image.
         embedding: (N, E), embedding of each image.
         mean: (N, C), mean of the features over all cells of each image.
+        weighted: (N, C), the same with the region-of-interest weights of the head before the fit.
         before: (N,), MOS of each image by the head before the fit.
     """
 
     cells: Tensor
     embedding: Tensor
     mean: np.ndarray
+    weighted: np.ndarray
     before: np.ndarray
+
+    def take(self, index: np.ndarray) -> FrozenFeatures:
+        """Those of some of the images."""
+        return FrozenFeatures(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
 
 @torch.inference_mode()
@@ -101,32 +109,40 @@ def frozen_features(
         seed: with the position of an image in `files`, decides which cells are drawn.
         log: receives a line of progress now and then.
     """
-    kept, embeddings, means, before = [], [], [], []
+    kept, embeddings, means, weighted, before = [], [], [], [], []
     for index, file in enumerate(files):
         image = load_image(file).to(model.device)
-        rows, columns = (max(1, side // CELL_PX) for side in image.shape[-2:])
+        rows, columns = (max(1, side // MOS_CELL_PX) for side in image.shape[-2:])
         drawn = np.random.default_rng([seed, index, 5]).integers(0, rows * columns, cells)
         row, column = torch.from_numpy(drawn // columns), torch.from_numpy(drawn % columns)
         embedding = model.network.embed(thumbnail(image[None]))
-        chosen = torch.empty(cells, model.network.architecture.width)
-        total, sums = np.zeros(chosen.shape[1]), np.zeros(2)
+        chosen = torch.empty(cells, model.network.encoder.channels)
+        total, heavy, sums = np.zeros(chosen.shape[1]), np.zeros(chosen.shape[1] + 1), np.zeros(2)
         for tile, features in model.feature_tiles(image):
-            top, left, bottom, right = (edge // CELL_PX for edge in tile.core)
-            y, x = tile.outer[0] // CELL_PX, tile.outer[1] // CELL_PX
+            top, left, bottom, right = (edge // MOS_CELL_PX for edge in tile.core)
+            y, x = tile.outer[0] // MOS_CELL_PX, tile.outer[1] // MOS_CELL_PX
             here = (row >= top) & (row < bottom) & (column >= left) & (column < right)
             chosen[here] = features[0, :, row[here] - y, column[here] - x].T.cpu()
             core = features[0, :, top - y : min(bottom, rows) - y, left - x : min(right, columns) - x]
             total += core.double().sum((1, 2)).cpu().numpy()
-            sums += pooled_sums(model.network.head(features, embedding), tile, image)
-        kept.append(chosen.half())
+            maps = model.network.head(features, embedding)
+            roi = maps.roi[0, :, top - y : min(bottom, rows) - y, left - x : min(right, columns) - x]
+            heavy += torch.cat([roi, roi * core]).double().sum((1, 2)).cpu().numpy()
+            sums += pooled_sums(maps, tile, image)
+        kept.append(chosen.clamp(-LARGEST_HALF, LARGEST_HALF).half())
         embeddings.append(embedding[0].cpu())
         means.append(total / (rows * columns))
+        weighted.append(heavy[1:] / heavy[0])
         before.append(sums[0] / sums[1])
         if (index + 1) % 50 == 0 or index + 1 == len(files):
             log(f"features of {index + 1} of {len(files)} images")
     # clone: tensors made in inference mode cannot take part in training
     return FrozenFeatures(
-        torch.stack(kept).clone(), torch.stack(embeddings).clone(), np.stack(means), np.array(before, dtype=np.float64)
+        torch.stack(kept).clone(),
+        torch.stack(embeddings).clone(),
+        np.stack(means),
+        np.stack(weighted),
+        np.array(before, dtype=np.float64),
     )
 
 
@@ -246,6 +262,8 @@ class _FitStage:
 class HeadStage(_FitStage):
     """Fits the head alone (see `Stage`); a step sees some of the cells of some of the images.
 
+    Now and then the head is tried on images that it does not learn from, and what was best then is remembered.
+
     Args:
         head: what is trained.
         features: features of N images.
@@ -254,6 +272,11 @@ class HeadStage(_FitStage):
         batch_size: images of a batch.
         seed: with the number of a batch, decides what is drawn.
         cells: cells of an image in a batch.
+        learnt: numbers of the images that are learned from; None for all.
+        watched: numbers of those that the head is tried on.
+
+    Attributes:
+        watched: what the head is tried on; None where no image is watched.
     """
 
     def __init__(
@@ -265,9 +288,56 @@ class HeadStage(_FitStage):
         batch_size: int,
         seed: int,
         cells: int = 256,
+        learnt: np.ndarray | None = None,
+        watched: Sequence[int] | np.ndarray = (),
     ) -> None:
         super().__init__(head, weights, batch_size)
-        self.batches = CellBatches(features, torch.from_numpy(targets.astype(np.float32)), batch_size, seed, cells)
+        wanted = torch.from_numpy(targets.astype(np.float32))
+        chosen = np.arange(len(targets)) if learnt is None else learnt
+        self.batches = CellBatches(features.take(chosen), wanted[torch.from_numpy(chosen)], batch_size, seed, cells)
+        self._head = head
+        self.watched: HeadBatch | None = None
+        if len(watched):
+            index = np.asarray(watched)
+            kept = features.take(index)
+            self.watched = HeadBatch(
+                kept.cells.float().transpose(1, 2)[..., None].contiguous(), kept.embedding,
+                wanted[torch.from_numpy(index)],
+            )  # fmt: skip
+        self._best: tuple[float, dict[str, Tensor]] | None = None
+        self._first_error: float | None = None
+
+    @property
+    def start_was_best(self) -> bool:
+        """Whether no step made the head righter about the watched images than it was before the first one."""
+        return self._best is not None and self._best[0] == self._first_error
+
+    def loss(
+        self, model: nn.Module, batch: HeadBatch | CropBatch, step: int
+    ) -> tuple[Tensor, Mapping[str, Tensor | float]]:
+        """See `FitObjective`."""
+        if step % _TRY_EVERY == 0:
+            self._try()
+        return super().loss(model, batch, step)
+
+    @torch.no_grad()
+    def _try(self) -> None:
+        if self.watched is None:
+            return
+        device, training = next(self._head.parameters()).device, self._head.training
+        features, scene, target = (values.to(device) for values in self.watched)
+        error = float((image_mos(self._head.eval()(features, scene)) - target).abs().mean())
+        self._head.train(training)
+        if self._first_error is None:
+            self._first_error = error
+        if self._best is None or error < self._best[0]:
+            self._best = error, {name: value.clone() for name, value in self._head.state_dict().items()}
+
+    def take_best(self) -> None:
+        """Gives the head the state in which it was right most about the watched images, if any are watched."""
+        self._try()
+        if self._best is not None:
+            self._head.load_state_dict(self._best[1])
 
     def panels(self, batch: HeadBatch) -> Mapping[str, Tensor]:
         """None: cells are no picture."""
@@ -304,5 +374,5 @@ class CropStage(_FitStage):
         """Crops above their maps (white 5, black 1)."""
         crops = batch.crops[:4]
         maps = self.model.module(crops, batch.thumbnails[:4])
-        mos = (full_resolution(maps, crops.shape[-2], crops.shape[-1]).mos - 1) / 4
+        mos = (full_resolution(maps.mos, crops.shape[-2], crops.shape[-1], MOS_CELL_PX) - 1) / 4
         return {"pmos": torch.cat([torch.cat(list(crops), -1), torch.cat(list(mos.expand_as(crops)), -1)], -2)}

@@ -8,18 +8,17 @@ over the axes, clipped at 1. On 2,000 crops of 128 px from training sets, where 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
+from relational_iqa.networks.pmos_encoder import MOS_CELL_PX
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN
-from relational_iqa.training.data.pairs import Flip, to_images
+from relational_iqa.training.losses.ranked_sets import AGREEMENT_MARGIN, order_by_construction
 
 NORM = 2.0
 # How often a member's thumbnail is that of its sound reference: in a large damaged image most damage is too fine to be
@@ -27,60 +26,24 @@ NORM = 2.0
 SOUND_THUMBNAIL_SHARE = 0.5
 
 
-@dataclass(frozen=True)
-class Recolouring:
-    """Colour augmentation: permutes the colour channels of a whole set and applies a tone curve.
-
-    It acts on the finished images, so the place of the damage does not change, and its strength hardly does.
-
-    Args:
-        share: share of the sets that are changed, 0 to 1.
-        gamma: the curve is x ** g, with g between 1 / gamma and gamma; 1 or more.
-
-    Raises:
-        UsageError: for a value out of range.
-    """
-
-    share: float = 0.0
-    gamma: float = 1.25
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1 or not self.gamma >= 1:
-            raise UsageError(f"recolour: share {self.share}, gamma {self.gamma}: expected 0 to 1, and 1 or more")
-
-    def __call__(self, images: Tensor, rng: np.random.Generator) -> Tensor:
-        """Sets (S, n + 1, 3, P, P) in [0, 1] -> the same shape and range."""
-        changed = images
-        for index in np.flatnonzero(rng.random(len(images)) < self.share):
-            changed = changed.clone() if changed is images else changed
-            exponent = float(self.gamma ** rng.uniform(-1, 1))
-            changed[index] = images[index][:, torch.from_numpy(rng.permutation(3))] ** exponent
-        return changed
-
-
-NO_RECOLOURING = Recolouring()
-
-
-class MosBatch(NamedTuple):
-    """A batch of S ranked sets of a reference and n members with pseudo-labels.
+class MosLabels(NamedTuple):
+    """Pseudo-labels of S ranked sets of a reference and n members.
 
     Attributes:
-        images: (S, n+1, 3, P, P) in [0, 1], the reference first.
-        mos: (S, n+1, 1, P/4, P/4), label of each cell.
-        valid: (S, n+1, 1, P/4, P/4) in [0, 1], how far the label of a cell counts.
+        mos: (S, n+1, 1, P/8, P/8), label of each cell.
+        defects: (S, n+1, 2 K, P/8, P/8), severity of more, then of less of each axis, in [0, 1].
+        valid: (S, n+1, 1, P/8, P/8) in [0, 1], how far the labels of a cell count.
         image_mos: (S, n+1), label of each image.
-        ranks: (S, n+1), lower is better.
-        certainty: (S,), of the order by construction.
-        thumbnail_of: (S, n+1), index of the member whose thumbnail is shown with each.
+        disagreement: (S, n+1), standard deviation of the metrics whose mean that is, in grades.
+        order: (S, n+1, n+1), 1 where the first is better than the second for certain.
     """
 
-    images: Tensor
     mos: Tensor
+    defects: Tensor
     valid: Tensor
     image_mos: Tensor
-    ranks: Tensor
-    certainty: Tensor
-    thumbnail_of: Tensor
+    disagreement: Tensor
+    order: Tensor
 
 
 def severity_of(field: Tensor, dim: int = -3) -> Tensor:
@@ -94,36 +57,28 @@ def mos_of(severity: Tensor) -> Tensor:
     return MOS_MAX - (MOS_MAX - MOS_MIN) * severity.clamp(0, 1)
 
 
-@dataclass(frozen=True, eq=False)
-class MosBatches(Dataset[MosBatch]):
-    """Item n: batch n of whole sets, a function of (seed, n) alone.
+def labels_of(sets: StoredSets, index: np.ndarray) -> MosLabels:
+    """The pseudo-labels of the sets of these numbers."""
+    fields = torch.from_numpy(sets.fields[index].astype(np.float32)) / 127
+    valid = torch.from_numpy(sets.validity[index].astype(np.float32)) / 255
+    side = sets.images.shape[-1] // MOS_CELL_PX
+    signed = _in_cells(torch.cat([fields.clamp_min(0), (-fields).clamp_min(0)], 2), side)
+    metrics = torch.from_numpy(sets.labels[index])
+    order = order_by_construction(torch.from_numpy(sets.ranks[index]), torch.from_numpy(sets.certainty[index]))
+    apart = metrics[:, None, :] - metrics[:, :, None]  # loss of quality of j minus that of i
+    agreed = (apart > AGREEMENT_MARGIN).all(-1).float() * (order.transpose(1, 2) == 0)
+    return MosLabels(
+        mos_of(_in_cells(severity_of(fields), side)),
+        signed,
+        _in_cells(valid, side),
+        mos_of(metrics.mean(-1)),
+        metrics.std(-1, correction=min(1, metrics.shape[-1] - 1)) * (MOS_MAX - MOS_MIN),
+        torch.maximum(order, agreed),
+    )
 
-    Args:
-        sets: ranked sets that are drawn from.
-        sets_per_batch: sets of a batch.
-        seed: with n, decides what is drawn.
-        recolour: colour augmentation of whole sets.
-    """
 
-    sets: StoredSets
-    sets_per_batch: int
-    seed: int
-    recolour: Recolouring = NO_RECOLOURING
-
-    def __getitem__(self, step: int) -> MosBatch:
-        sets, number = self.sets, self.sets_per_batch
-        members = sets.images.shape[1]
-        rng = np.random.default_rng([self.seed, step, 3])
-        index = rng.choice(len(sets), number, replace=len(sets) < number)
-        flip = Flip(rng)
-        fields = torch.from_numpy(sets.fields[index].astype(np.float32)) / 127
-        sound = rng.random((number, members)) < SOUND_THUMBNAIL_SHARE
-        return MosBatch(
-            self.recolour(flip(to_images(sets.images[index])), np.random.default_rng([self.seed, step, 4])),
-            flip(mos_of(severity_of(fields))),
-            flip(torch.from_numpy(sets.validity[index].astype(np.float32)) / 255),
-            mos_of(torch.from_numpy(sets.labels[index]).mean(-1)),
-            torch.from_numpy(sets.ranks[index]),
-            torch.from_numpy(sets.certainty[index]),
-            torch.from_numpy(np.where(sound, 0, np.arange(members))),
-        )
+def _in_cells(values: Tensor, side: int) -> Tensor:
+    """(S, n, c, h, w) -> means in `side` x `side` cells."""
+    step = values.shape[-1] // side
+    means: Tensor = F.avg_pool2d(values.flatten(0, 1), step)
+    return means.view(*values.shape[:3], side, side)

@@ -49,6 +49,7 @@ def test_score_prints_a_sentence_an_image_and_writes_json_and_pictures(
     assert [entry["file"] for entry in content["scores"]] == files
     for line, entry, file in zip(lines, content["scores"], files, strict=False):
         assert line == entry["sentence"] == pmos.score(file).summary() and " of 5 (" in line
+        assert f"MOS {entry['mos']:.1f} ± {entry['doubt']:.1f} of 5" in line and entry["defects"] == []
         assert load_image(entry["map"]).shape == load_image(file).shape
     assert "maps" in lines[2]
 

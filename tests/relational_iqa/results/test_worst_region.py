@@ -22,7 +22,7 @@ def test_a_damaged_box_is_named_with_how_much_it_is_below_the_rest():
     assert abs(region.width - 96) <= 12 and abs(region.height - 80) <= 12
     assert inside[60:140, 200:296].mean() > 0.9 and inside.mean() == pytest.approx(region.share)
     said = MosScore(4.4, pmos, np.ones_like(pmos), "x.jpg").summary()
-    assert said == f"x.jpg: MOS 4.4 of 5 (good), worst in {region.box}, 1.4 below the rest."
+    assert said == f"x.jpg: MOS 4.4 of 5 (good); worst {region.said_place(pmos.shape)}, 1.4 below the rest."
 
 
 def test_it_is_named_where_the_weights_draw_the_mos_down_to_it():

@@ -10,7 +10,7 @@ from torch import nn
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import file_sha256
-from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
+from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.networks.reiqa import ReIQAEncoders
 from relational_iqa.networks.resnet import ResNet
 from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
@@ -18,10 +18,11 @@ from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.storage.spips_weights import save_spips_weights
 from relational_iqa.storage.tensor_file import read_tensors, write_tensors
 from relational_iqa.systems import pmos, reiqa, spips
+from tests.relational_iqa.small_pmos import TINY
 
 SYSTEMS = ("pmos", "spips", "reiqa")
 LOAD: dict[str, Callable[..., Any]] = {"pmos": pmos.load, "spips": spips.load, "reiqa": reiqa.load}
-FORMATS = {"pmos": "relational-iqa pmos 1", "spips": "relational-iqa spips 1", "reiqa": "reiqa-encoders 2"}
+FORMATS = {"pmos": "relational-iqa pmos 2", "spips": "relational-iqa spips 1", "reiqa": "reiqa-encoders 2"}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("weights")
     found = {name: folder / f"{name}.safetensors" for name in SYSTEMS}
     torch.manual_seed(0)
-    save_pmos_weights(found["pmos"], PmosNetwork(PmosArchitecture(8, 4, 8)))
+    save_pmos_weights(found["pmos"], PmosNetwork(TINY))
     save_spips_weights(found["spips"], SpipsNetwork(SpipsArchitecture(width=4, hidden=8)))
     reiqa.save_encoders(found["reiqa"], ReIQAEncoders(ResNet(18, 2), ResNet(18, 4)), half_precision=True)
     return found

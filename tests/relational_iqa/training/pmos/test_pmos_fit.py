@@ -69,8 +69,10 @@ def model(pmos_weights: Path) -> PMOS:
 def test_head_learns_what_people_see_and_the_encoder_stays(config: FitConfig, model: PMOS, tmp_path: Path) -> None:
     rated = read(config, model)
     network = fit(config, model, rated, np.arange(COUNT), tmp_path, "never")
-    for name, value in model.network.encoder.state_dict().items():
-        assert torch.equal(network.encoder.state_dict()[name], value), name
+    for part in ("encoder", "scene", "doubt.layers"):
+        for name, value in model.network.get_submodule(part).state_dict().items():
+            assert torch.equal(network.get_submodule(part).state_dict()[name], value), name
+    assert network.doubt.factor != model.network.doubt.factor  # now of the opinions
     fitted = PMOS(network, model.meta)
     scores = [fitted.mos(load_image(file)) for file in rated.files]
     targets = to_mos(rated.scores, 10, 90)
@@ -83,7 +85,8 @@ def test_tuning_changes_the_encoder_too(config: FitConfig, model: PMOS, tmp_path
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     network = fit(config, model, read(config, model), np.arange(COUNT), tmp_path, "never")
     after = network.state_dict()
-    assert not torch.equal(after["encoder.stem.mix.weight"], before["encoder.stem.mix.weight"])
+    for name in ("encoder.stem.mix.weight", "encoder.stages.stem.weight", "scene.out.weight"):
+        assert not torch.equal(after[name], before[name]), name
     assert torch.equal(after["encoder.stem.scale"], before["encoder.stem.scale"])
     for name, value in model.network.state_dict().items():
         assert torch.equal(value, before[name]), name  # the weights it starts from are not touched

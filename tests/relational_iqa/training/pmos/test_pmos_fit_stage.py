@@ -1,5 +1,6 @@
 """What a fit of pMOS to people sees: features of a frozen encoder, batches of cells and crops, the two losses."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,22 @@ import torch
 from torch import Tensor
 
 from distortion_engine.reading.image_io import load_image, save_image
-from relational_iqa.networks.pmos_head import MosMaps, PmosHead, thumbnail
+from relational_iqa.benchmarks.regression import fit_regressor
+from relational_iqa.networks.pmos_head import MosMaps, PmosHead, image_mos, thumbnail
 from relational_iqa.systems.pmos import PMOS, load
+from relational_iqa.training.pmos.calibration import calibrate_doubt
 from relational_iqa.training.pmos.fit_mos_stage import (
     CropBatch,
     CropStage,
     FitLossWeights,
     FitObjective,
+    FrozenFeatures,
     HeadBatch,
     HeadStage,
     frozen_features,
 )
+from relational_iqa.training.pmos.solved_head import inner_split, solve_head
+from tests.relational_iqa.small_pmos import random_pmos
 
 LOSS = FitLossWeights()
 
@@ -45,14 +51,20 @@ def folder(scene: Callable[[int, int, int], Tensor], tmp_path_factory: pytest.Te
 def test_kept_cells_mean_and_score_are_those_of_the_image(model: PMOS, folder: Path) -> None:
     files = [folder / "images_1.png", folder / "images_2.png"]
     result = frozen_features(model, files, 200, seed=0)
-    assert result.cells.shape == (2, 200, 8) and result.embedding.shape == (2, 4)
+    channels, network = model.network.encoder.channels, model.network
+    assert result.cells.shape == (2, 200, channels) and result.embedding.shape == (2, network.scene.size)
     for number, file in enumerate(files):
         image = load_image(file)
         with torch.inference_mode():
-            features = model.network.encoder(image[None])[0].flatten(1).T
-        distance = torch.cdist(result.cells[number].float(), features).min(1).values
-        assert distance.max() < 1e-2 and len(result.cells[number].unique(dim=0)) > 100
-        np.testing.assert_allclose(result.mean[number], features.double().mean(0), atol=1e-6)
+            grid = network.encoder(image[None])
+            roi = network.head(grid, network.embed(thumbnail(image[None]))).roi.flatten().double()
+        features = grid[0].flatten(1).T
+        apart = (result.cells[number].float()[:, None] - features).abs().amax(2).min(1).values
+        assert apart.max() < 2e-3 * features.abs().max()
+        assert len(result.cells[number].unique(dim=0)) > len(features) / 2
+        np.testing.assert_allclose(result.mean[number], features.double().mean(0), atol=1e-5)
+        weighted = (roi[:, None] * features).sum(0) / roi.sum()
+        np.testing.assert_allclose(result.weighted[number], weighted, atol=1e-5)
         assert result.before[number] == pytest.approx(model.score(file).mos, abs=1e-6)
     np.testing.assert_array_equal(frozen_features(model, files, 200, seed=0).cells, result.cells)
 
@@ -60,17 +72,18 @@ def test_kept_cells_mean_and_score_are_those_of_the_image(model: PMOS, folder: P
 def test_tiles_change_nothing_of_it(model: PMOS, scene: Callable[[int, int, int], Tensor], tmp_path: Path) -> None:
     path = tmp_path / "long.png"
     save_image(scene(70, 530, 0), path)
-    tiled = PMOS(model.network, model.meta, tile_px=96)
-    assert len(list(tiled.feature_tiles(load_image(path)))) == 6
+    tiled = PMOS(model.network, model.meta, tile_px=64)
+    assert len(list(tiled.feature_tiles(load_image(path)))) == 18
     whole, parts = (frozen_features(m, [path], 300, seed=1) for m in (model, tiled))
-    np.testing.assert_allclose(parts.cells.float(), whole.cells.float(), atol=5e-3)
-    np.testing.assert_allclose(parts.mean, whole.mean, atol=1e-5)
+    np.testing.assert_allclose(parts.cells.float(), whole.cells.float(), rtol=2e-3, atol=5e-3)
+    np.testing.assert_allclose(parts.mean, whole.mean, atol=1e-4)
+    np.testing.assert_allclose(parts.weighted, whole.weighted, atol=1e-4)
     np.testing.assert_allclose(parts.before, whole.before, atol=1e-5)
 
 
 def test_several_heads_at_once_are_the_heads_one_by_one(model: PMOS, folder: Path) -> None:
     image = load_image(folder / "images_3.png")
-    other = PmosHead(8, 4).eval()
+    other = random_pmos([image, image.flip(-1)], seed=5).head
     together = model.mos_by_heads(image, [model.network.head, other])
     assert together[0] == pytest.approx(model.mos(image)) and together[0] != pytest.approx(together[1], abs=1e-4)
 
@@ -135,14 +148,102 @@ def test_head_stage_draws_cells_of_the_right_images_and_repeats_itself(model: PM
     files = [folder / f"images_{number}.png" for number in range(6)]
     features = frozen_features(model, files, 64, seed=0)
     targets = np.arange(1, 7) * 0.7
-    stage = HeadStage(PmosHead(8, 4), features, targets, LOSS, 4, seed=0, cells=16)
+    head = copy.deepcopy(model.network.head)
+    stage = HeadStage(head, features, targets, LOSS, 4, seed=0, cells=16)
     batch: HeadBatch = stage.batches[5]
-    assert batch.features.shape == (4, 8, 16, 1) and len(set(batch.target.tolist())) == 4
+    assert batch.features.shape == (4, model.network.encoder.channels, 16, 1) and len(set(batch.target.tolist())) == 4
     for own, embedding, target in zip(batch.features[..., 0], batch.embedding, batch.target, strict=True):
         image = int(np.abs(targets - float(target)).argmin())
         assert torch.equal(embedding, features.embedding[image])
         assert (own.T[:, None] == features.cells[image].float()).all(-1).any(1).all()
     assert all(torch.equal(x, y) for x, y in zip(batch, stage.batches[5], strict=True))
+
+
+@pytest.mark.parametrize(("bias", "kept"), [(-50.0, False), (50.0, True)])
+def test_watched_images_are_not_learned_from_and_decide_which_state_is_kept(
+    model: PMOS, folder: Path, bias: float, kept: bool
+) -> None:
+    features = frozen_features(model, [folder / f"images_{number}.png" for number in range(6)], 64, seed=0)
+    targets = np.array([1.0, 2.0, 3.0, 4.0, 4.9, 5.0])
+    head = copy.deepcopy(model.network.head)
+    stage = HeadStage(head, features, targets, LOSS, 9, seed=0, learnt=np.array([0, 1, 2, 3]), watched=[4, 5])
+    drawn = {float(target) for step in range(5) for target in stage.batches[step].target}
+    assert drawn == {1.0, 2.0, 3.0, 4.0}
+    stage.loss(stage.model, stage.batches[0], 0)  # the head is tried at step 0
+    assert head.score.bias is not None
+    first = head.score.bias.detach().clone()
+    with torch.no_grad():
+        head.score.bias.fill_(bias)  # MOS 1 or 5 everywhere
+    stage.take_best()
+    assert float(head.score.bias.detach()) == (bias if kept else float(first))
+    assert stage.start_was_best is not kept
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.5])
+def test_inner_split_keeps_scenes_together(share: float) -> None:
+    scenes = [f"s{number // 2}" for number in range(20)]
+    learnt, watched = inner_split(scenes, share, seed=3)
+    assert sorted([*learnt, *watched]) == list(range(20))
+    assert {scenes[i] for i in learnt}.isdisjoint(scenes[i] for i in watched)
+    assert len(watched) == {0.0: 0, 0.15: 4, 0.5: 10}[share]
+    assert np.array_equal(inner_split(scenes, share, seed=3)[1], watched)
+    assert len(inner_split(["a", "b", "a"], share, seed=3)[1]) == 0  # two scenes: none can be spared
+
+
+# -- the closed form ---------------------------------------------------------------------------------------------------
+
+
+def flat_features(head: PmosHead, count: int, scene: int) -> FrozenFeatures:
+    """Of images that look the same everywhere: the score of the mean is then that of the image."""
+    generator = torch.Generator().manual_seed(1)
+    cells = torch.randn(count, 1, head.local.in_channels, generator=generator).expand(-1, 4, -1)
+    embedding = torch.randn(count, scene, generator=generator)
+    mean = cells[:, 0].double().numpy()
+    with torch.no_grad():
+        before = image_mos(head(cells.transpose(1, 2)[..., None], embedding)).double().numpy()
+    return FrozenFeatures(cells, embedding, mean, mean, before)
+
+
+@pytest.mark.parametrize(("film", "roi"), [(True, True), (False, True), (True, False)])
+def test_solved_head_gives_what_ridge_regression_of_the_logit_gives(film: bool, roi: bool) -> None:
+    """Of a head whose linear parts are not zero: what they said before is kept, as the rest of what was learned is."""
+    torch.manual_seed(0)
+    head = PmosHead(inputs=5, hidden=6, scene=7, embedding=4, film=film, roi=roi).requires_grad_(False)
+    for parameter in (head.film.weight, head.fitted.weight, head.fitted_scene.weight, head.fitted_scene.bias):
+        parameter.add_(0.2 * torch.randn_like(parameter))
+    features = flat_features(head, 40, 7)
+    targets = 3 + 0.8 * np.sin(np.arange(40))
+    logit = np.log((targets - 1) / (5 - targets))
+    before = np.log((features.before - 1) / (5 - features.before))[:, None]
+    inputs = [before, features.mean, *([features.embedding.numpy()] if film else [])]
+    expected = fit_regressor(np.concatenate(inputs, 1), logit).predict(np.concatenate(inputs, 1))
+    solve_head(head, features, targets)
+    mos = image_mos(head(features.cells.transpose(1, 2)[..., None], features.embedding)).double().numpy()
+    np.testing.assert_allclose(np.log((mos - 1) / (5 - mos)), expected, atol=2e-4)
+    assert np.ptp(expected) > 0.1 and np.abs(expected - before[:, 0]).max() > 0.1
+
+
+def test_too_few_images_leave_the_head_as_it_is() -> None:
+    torch.manual_seed(0)
+    head = PmosHead(inputs=5, hidden=6, scene=7, embedding=4).requires_grad_(False)
+    before = copy.deepcopy(head.state_dict())
+    solve_head(head, flat_features(head, 9, 7), np.linspace(1.5, 4.5, 9))
+    assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())
+
+
+def test_the_doubt_of_rated_images_covers_four_in_five_of_their_scores(model: PMOS, folder: Path) -> None:
+    files = [folder / f"images_{number % 6}.png" for number in range(10)]
+    features, network = frozen_features(model, files, 64, seed=0), copy.deepcopy(model.network)
+    cells, target = features.cells.float().transpose(1, 2)[..., None], torch.linspace(1, 5, 10)
+    calibrate_doubt(network, cells, features.embedding, target)
+    with torch.no_grad():
+        places = network.head.places(cells, features.embedding)
+        off = (image_mos(places.maps) - target).abs()
+        within = (off <= network.doubt_of(places, features.embedding) + 1e-5).float().mean()
+    assert 0.7 <= float(within) <= 0.9
+
+
+# -- crops -------------------------------------------------------------------------------------------------------------
 
 
 def test_crop_stage_shows_parts_of_the_image_and_the_thumbnail_of_all_of_it(model: PMOS, folder: Path) -> None:

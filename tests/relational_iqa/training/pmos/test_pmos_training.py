@@ -1,6 +1,5 @@
 """pMOS training: labels say what the engine did, the loss reaches every parameter, maps learn to follow masks."""
 
-import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,20 +16,23 @@ from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.jobs.safe_files import file_sha256
-from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.networks.pmos_head import thumbnail
-from relational_iqa.networks.pmos_network import PmosArchitecture, PmosNetwork
-from relational_iqa.storage.pixel_perfect_weights import save_weights
+from relational_iqa.networks.pmos_head import DEFECTS, NEVER, image_mos
+from relational_iqa.networks.pmos_network import PmosNetwork
+from relational_iqa.results.words.single_image import index_of
+from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.trainer import train
+from relational_iqa.training.losses.opinion_maps import defect_loss
 from relational_iqa.training.pmos import pretrain as pmos_pretrain
-from relational_iqa.training.pmos.mos_labels import MosBatches, mos_of, severity_of
-from relational_iqa.training.pmos.pretrain import PmosConfig, parse_pmos_config, pretrain_pmos, take_encoder
+from relational_iqa.training.pmos.calibration import COVERAGE, LEAST_SEVERITY, calibrate, named_from
+from relational_iqa.training.pmos.mos_labels import labels_of, mos_of, severity_of
+from relational_iqa.training.pmos.pretrain import PmosConfig, parse_pmos_config, pretrain_pmos
 from relational_iqa.training.pmos.stage import PmosStage
+from relational_iqa.training.pmos.stored_cells import CellBatches, stored_cells
+from tests.relational_iqa.small_pmos import TINY, calibrated, random_pmos
 
 ROOT = Path(__file__).parents[4]
 CONFIGS = [ROOT / f"experiments/pmos/{name}.yaml" for name in ("cpu", "smoke", "gpu")]
-TINY = PmosArchitecture(width=8, encoder_channels=4, embedding=4)
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------
@@ -45,99 +47,205 @@ def test_untouched_is_five_and_full_severity_is_one() -> None:
     assert severity_of(field).max() == 1 and mos_of(torch.tensor([1.3])).item() == 1
 
 
-def test_batches_carry_the_labels_of_the_cache_and_depend_on_seed_and_step_alone(tiny_sets: StoredSets) -> None:
-    sets = replace(tiny_sets, fields=(tiny_sets.fields // 5).astype(np.int8))
-    batches = MosBatches(sets, 3, 7)
-    first, second = batches[0], batches[1]
-    for x, y in zip(second, MosBatches(sets, 3, 7)[1], strict=True):
+def marked_sets(tiny_sets: StoredSets) -> StoredSets:
+    """Two sets, in which one cell of the second member is darker and noisier, half of it without evidence."""
+    fields, validity = np.zeros_like(tiny_sets.fields[:2]), np.full_like(tiny_sets.validity[:2], 255)
+    fields[1, 2, AXIS_INDEX["brightness"], 2:4, 4:6] = -127
+    fields[1, 2, AXIS_INDEX["noise"], 2:4, 4] = 127
+    validity[1, 2, 0, 2:4, 4] = 0
+    return replace(tiny_sets.first(2), fields=fields, validity=validity)
+
+
+def test_labels_of_a_cell_are_means_by_axis_and_direction(tiny_sets: StoredSets) -> None:
+    labels = labels_of(marked_sets(tiny_sets), np.array([1]))
+    assert labels.mos.shape == labels.valid.shape == (1, 5, 1, 4, 4) and labels.defects.shape == (1, 5, DEFECTS, 4, 4)
+    assert float(labels.defects[0, 2, index_of("brightness", False), 1, 2]) == pytest.approx(1)
+    assert float(labels.defects[0, 2, index_of("noise", True), 1, 2]) == pytest.approx(0.5)
+    assert float(labels.defects.sum()) == pytest.approx(1.5) and float(labels.mos[0, 2, 0, 1, 2]) == pytest.approx(1)
+    assert float(labels.valid[0, 2, 0, 1, 2]) == pytest.approx(0.5) and float((labels.mos < 5).sum()) == 1
+    metrics = tiny_sets.labels[1]
+    np.testing.assert_allclose(labels.image_mos[0], 5 - 4 * metrics.mean(-1), atol=1e-5)
+    np.testing.assert_allclose(labels.disagreement[0], 4 * metrics.std(-1, ddof=1), atol=1e-5)
+
+
+def test_order_is_that_of_the_construction_and_where_that_is_silent_of_all_metrics(tiny_sets: StoredSets) -> None:
+    ranks = np.array([[-1, 0, 1, 2, 2]])
+    metrics = np.array([[[0.0, 0.0], [0.3, 0.3], [0.1, 0.1], [0.4, 0.5], [0.8, 0.45]]], np.float32)
+    one = replace(tiny_sets.first(1), ranks=ranks, labels=metrics, certainty=np.ones(1, np.float32))
+    order = labels_of(one, np.array([0])).order[0]
+    assert order[1, 2] == 1 and order[2, 1] == 0  # the construction is surer than the metrics, which say the opposite
+    assert order[3, 4] == order[4, 3] == 0  # of one rank, and the metrics do not agree
+    metrics[0, 4] = 0.8
+    assert labels_of(replace(one, labels=metrics), np.array([0])).order[0, 3, 4] == 1
+    unsure = labels_of(replace(one, certainty=np.zeros(1, np.float32)), np.array([0])).order[0]
+    assert unsure[2, 1] == 1 and (order.diagonal() == 0).all()  # only the metrics are left
+
+
+def test_one_metric_alone_disagrees_with_nobody(tiny_sets: StoredSets) -> None:
+    labels = labels_of(replace(tiny_sets, labels=tiny_sets.labels[..., :1]), np.array([0]))
+    assert (labels.disagreement == 0).all()
+
+
+# -- what the backbone says --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def network(versions: list[Tensor]) -> PmosNetwork:
+    return random_pmos(versions)
+
+
+def test_stored_cells_are_what_the_backbone_says_and_are_computed_once(
+    tiny_sets: StoredSets, network: PmosNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = stored_cells(tiny_sets, network, tmp_path)
+    images = torch.from_numpy(tiny_sets.images[3]).float() / 255
+    with torch.inference_mode():
+        expected = network.encoder.see(images)
+    for found, wanted in zip(store.cells(3), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=2e-3, atol=2e-3)  # half precision
+    assert store.late.shape == (6, 5, 2 * network.encoder.late_channels)
+    monkeypatch.setattr(network.encoder, "see", lambda _: pytest.fail("asked again"))
+    again = stored_cells(tiny_sets.first(6), network, tmp_path)
+    assert all(torch.equal(x, y) for x, y in zip(again.cells(5), store.cells(5), strict=True))
+    part = store.range(2, 4)
+    assert len(part.sets) == len(part.late) == 2 and torch.equal(part.cells(1).fine, store.cells(3).fine)
+    assert np.array_equal(part.sets.labels, tiny_sets.labels[2:4])
+
+
+def test_another_backbone_has_cells_of_its_own(tiny_sets: StoredSets, network: PmosNetwork, tmp_path: Path) -> None:
+    stored_cells(tiny_sets.first(1), network, tmp_path)
+    with torch.no_grad():
+        network.head.score.weight.mul_(2)
+    stored_cells(tiny_sets.first(1), network, tmp_path)
+    assert len(list(tmp_path.glob("cells-*"))) == 1  # of the head they do not depend
+    with torch.no_grad():
+        network.encoder.stages.stem.weight.mul_(1.5)
+    stored_cells(tiny_sets.first(1), network, tmp_path)
+    assert len(list(tmp_path.glob("cells-*"))) == 2
+
+
+def test_batches_take_whole_sets_of_every_source_and_depend_on_seed_and_step_alone(
+    tiny_sets: StoredSets, network: PmosNetwork, tmp_path: Path
+) -> None:
+    store = stored_cells(tiny_sets, network, tmp_path)
+    batches = CellBatches((store.range(0, 4), store.range(4, 6)), (3, 2), 7)
+    first, again = batches[1], CellBatches((store.range(0, 4), store.range(4, 6)), (3, 2), 7)[1]
+    for x, y in zip([*first[:3], *first.labels], [*again[:3], *again.labels], strict=True):
         assert torch.equal(x, y)
-    assert not torch.equal(first.images, second.images)
-    assert first.images.shape == (3, 5, 3, 32, 32) and first.mos.shape == first.valid.shape == (3, 5, 1, 8, 8)
-    assert (first.mos[:, 0] == 5).all() and (first.image_mos[:, 0] == 5).all()
-    assert 1 <= first.mos.min() < first.mos[:, 1:].max() < 5
-    own = first.thumbnail_of == torch.arange(5)  # its own thumbnail or that of the reference
-    assert (own | (first.thumbnail_of == 0)).all() and own[:, 1:].any() and not own[:, 1:].all()
-    labels = 5 - 4 * tiny_sets.labels.mean(-1)
-    for row in first.image_mos.numpy():
-        assert np.abs(labels - row).max(1).min() < 1e-5
-
-
-def test_maps_stay_on_their_images_when_a_batch_is_turned(tiny_sets: StoredSets) -> None:
-    images = np.zeros_like(tiny_sets.images)
-    fields = np.zeros_like(tiny_sets.fields)
-    images[..., :8, 4:16] = 255
-    fields[:, :, 0, :2, 1:4] = 127
-    marked = replace(tiny_sets, images=images, fields=fields)
-    turned = set()
-    for batch in map(MosBatches(marked, 2, 0).__getitem__, range(12)):
-        shrunk = torch.nn.functional.avg_pool2d(batch.images.flatten(0, 1)[:, :1], 4)
-        assert torch.equal(shrunk, (5 - batch.mos.flatten(0, 1)) / 4)
-        turned.add(bytes(shrunk[0].numpy()))
-    assert len(turned) > 3
+    assert first.fine.shape[:2] == first.late.shape[:2] == first.labels.image_mos.shape == (5, 5)
+    from_references = 0
+    for place, row in enumerate(first.labels.image_mos.numpy()):
+        number = int(np.abs(5 - 4 * tiny_sets.labels.mean(-1) - row).max(1).argmin())
+        assert (number < 4) == (place < 3) and torch.equal(first.fine[place], store.cells(number).fine)
+        for member in range(5):  # its own thumbnail or that of the reference
+            own, sound = (np.array_equal(first.late[place, member], store.late[number, m]) for m in (member, 0))
+            assert own or sound
+            from_references += sound and member > 0
+    assert 0 < from_references < 20
 
 
 # -- losses ------------------------------------------------------------------------------------------------------------
 
 
-def test_loss_reaches_every_parameter(tiny_sets: StoredSets) -> None:
-    torch.manual_seed(0)
-    network = PmosNetwork(TINY).thaw()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    stage = PmosStage(network, tiny_sets, 15, seed=0)
-    assert stage.items_per_batch == 15
+def test_loss_reaches_every_parameter_but_those_of_the_backbone(
+    tiny_sets: StoredSets, network: PmosNetwork, tmp_path: Path
+) -> None:
+    stage = PmosStage(network.thaw(backbone=False), [stored_cells(tiny_sets, network, tmp_path)], [6], seed=0)
+    assert stage.items_per_batch == 30
     batch = stage.batches[0]
     stage.calibrate(batch)
-    loss, parts = stage.loss(stage.model, batch, 0)
+    loss, parts = stage.loss(stage.model.train(), batch, 0)
     loss.backward()
-    silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-    assert not silent and all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
-    assert {"dense", "image", "order", "entropy", "shape", "order_right", "map_correlation"} == parts.keys()
+    trained = {name: p for name, p in network.named_parameters() if not name.startswith("encoder.stages")}
+    silent = [name for name, p in trained.items() if p.grad is None or not p.grad.abs().max() > 0]
+    assert not silent and all(p.grad.isfinite().all() for p in trained.values() if p.grad is not None)
+    assert all(p.grad is None for p in network.encoder.stages.parameters())
+    named = {"dense", "defects", "image", "order", "entropy", "shape", "doubt"}
+    assert parts.keys() == named | {"order_right", "map_correlation", "image_error"}
     for picture in stage.panels(batch).values():
         assert picture.shape[0] == 3 and picture.min() >= 0 and picture.max() <= 1
+
+
+def test_defect_loss_is_least_where_the_severity_is_right_and_works_in_mixed_precision() -> None:
+    target, valid = torch.tensor([0.0, 0.3, 1.0]).view(1, 3, 1, 1), torch.ones(1, 1, 1, 1)
+    assert float(defect_loss(target, target, valid)) == pytest.approx(0, abs=1e-6)
+    p, t = 0.6, 0.3
+    expected = t * np.log(t / p) + (1 - t) * np.log((1 - t) / (1 - p))
+    wrong = torch.tensor([0.0, p, 1.0]).view(1, 3, 1, 1)
+    assert float(defect_loss(wrong, target, valid)) == pytest.approx(expected, rel=1e-4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert float(defect_loss(wrong.bfloat16(), target, valid)) == pytest.approx(expected, rel=0.05)
 
 
 # -- learning ----------------------------------------------------------------------------------------------------------
 
 
-def noisy_squares(versions: list[Tensor], size: int = 48) -> StoredSets:
+def noisy_squares(size: int = 64) -> StoredSets:
     """Four sets of a smooth picture with a square of noise that grows in strength from member to member."""
     rng = np.random.default_rng(0)
     images = np.zeros((4, 3, 3, size, size), np.uint8)
     fields = np.zeros((4, 3, len(AXES), size // 4, size // 4), np.int8)
     for number in range(4):
         base = np.full((3, size, size), 60 + 40 * number, np.float64)
-        top, left = rng.integers(0, size // 8, 2) * 4
+        top, left = rng.integers(0, size // 16, 2) * 8
         for member, severity in enumerate((0.0, 0.4, 0.9)):
             noise = np.zeros_like(base)
-            noise[:, top : top + 24, left : left + 24] = rng.normal(0, 60 * severity, (3, 24, 24))
+            noise[:, top : top + 32, left : left + 32] = rng.normal(0, 60 * severity, (3, 32, 32))
             images[number, member] = np.clip(base + noise, 0, 255)
             y, x = top // 4, left // 4
-            fields[number, member, AXIS_INDEX["noise"], y : y + 6, x : x + 6] = round(127 * severity)
+            fields[number, member, AXIS_INDEX["noise"], y : y + 8, x : x + 8] = round(127 * severity)
     labels = np.tile(np.array([0, 0.15, 0.4], np.float32)[None, :, None], (4, 1, 2))
     ones = np.full((4, 3, 1, size // 4, size // 4), 255, np.uint8)
     ranks = np.tile(np.arange(-1, 2), (4, 1))
     return StoredSets(images, fields, ones, ranks, labels, np.ones(4, np.float32), np.zeros(4, np.int64))
 
 
-def test_maps_learn_to_fall_where_the_damage_is(versions: list[Tensor], tmp_path: Path) -> None:
-    sets = noisy_squares(versions)
+def test_maps_and_defects_learn_to_follow_the_damage_and_the_doubt_is_calibrated(tmp_path: Path) -> None:
+    sets = noisy_squares()
     torch.manual_seed(0)
-    network = PmosNetwork(TINY).thaw()
-    stage = PmosStage(network, sets, 6, seed=0)
+    network = calibrated(PmosNetwork(TINY), list(torch.from_numpy(sets.images[0]).float() / 255))
+    store = stored_cells(sets, network, tmp_path / "cells")
+    stage = PmosStage(network.thaw(backbone=False), [store], [2], seed=0)
     config = TrainConfig(
-        steps=30, batch_size=6, learning_rate=1e-2, warmup_steps=5, ema_decay=0.8, log_every=30, panel_every=0,
+        steps=60, batch_size=2, learning_rate=1e-2, warmup_steps=5, ema_decay=0.8, log_every=60, panel_every=0,
         accelerator="cpu", data_workers=0,
     )  # fmt: skip
-    train(stage, config, tmp_path)
+    train(stage, config, tmp_path / "run")
     batch = stage.batches[1000]
-    images = batch.images[:, 2]
-    maps = network(images, thumbnail(images))
-    inside = batch.mos[:, 2] < 3
+    with torch.inference_mode():
+        scene = network.scene(batch.late[:, 2])
+        places = network.places(type(store.cells(0))(batch.fine[:, 2], batch.coarse[:, 2]), scene)
+    maps, wanted = places.maps, batch.labels.mos[:, 2]
+    inside = wanted < 3
     assert maps.mos[inside].mean() < maps.mos[~inside].mean() - 1
-    kept = torch.corrcoef(torch.stack([maps.mos.flatten(), batch.mos[:, 2].flatten()]))[0, 1]
-    assert kept > 0.8
+    assert torch.corrcoef(torch.stack([maps.mos.flatten(), wanted.flatten()]))[0, 1] > 0.7
+    noise = places.defects[:, index_of("noise", True)]
+    assert noise[inside[:, 0]].mean() > 0.5 > 0.3 > noise[~inside[:, 0]].mean()
+    calibrate(network, [store])
+    within = []
+    with torch.inference_mode():
+        for number in range(4):
+            scene = network.scene(torch.from_numpy(store.late[number]))
+            places = network.places(store.cells(number), scene)
+            off = (image_mos(places.maps) - labels_of(sets, np.array([number])).image_mos[0]).abs()
+            within += (off <= network.doubt_of(places, scene) + 1e-6).tolist()
+    assert np.mean(within) >= COVERAGE - 0.05
+
+
+# -- what may be named -------------------------------------------------------------------------------------------------
+
+
+def test_a_defect_is_named_from_the_severity_at_which_that_is_mostly_right() -> None:
+    said, true = np.zeros((20, DEFECTS)), np.zeros((20, DEFECTS))
+    said[:, 0] = np.linspace(0.95, 0.0, 20)
+    true[:, 0] = 0.3
+    true[9:, 0] = 0  # right in the first nine: with the tenth, nine of ten; with the eleventh, nine of eleven
+    said[:, 1], true[:6, 1] = said[:, 0], 1.0  # right in six of the first seven, which are too few
+    said[:, 2] = said[:, 0]  # never right
+    said[:, 3], true[:, 3] = 0.04, 1.0  # never more than the least that counts
+    levels = named_from(said.astype(np.float32), true)
+    assert levels[0] == pytest.approx(said[9, 0]) and levels[0] >= LEAST_SEVERITY
+    assert (levels[1:] == NEVER).all()
 
 
 # -- the run -----------------------------------------------------------------------------------------------------------
@@ -150,37 +258,49 @@ def values_of(path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_config_is_understood(path: Path) -> None:
     config = parse_pmos_config(values_of(path))
-    assert config.data.size_px % 16 == 0 and config.name == values_of(path)["name"] and config.pmos.steps > 0
+    assert config.name == values_of(path)["name"] and config.pmos.steps > 0
+    assert all(source.data.size_px % 16 == 0 for source in config.sources)
+    assert sum(source.per_batch for source in config.sources) == config.pmos.batch_size
 
 
-def test_shipped_config_goes_on_from_the_cache_of_the_core_system() -> None:
-    core, own = (values_of(path)["data"] for path in (ROOT / "experiments/pixel_perfect/cpu.yaml", CONFIGS[0]))
-    assert own == core | {"sets": own["sets"]} and own["sets"] >= core["sets"]
-
-
-@pytest.mark.parametrize(("key", "value"), [("colour", "red"), ("pmos", {"steps": 3}), ("name", None)])
+@pytest.mark.parametrize(("key", "value"), [("colour", "red"), ("pmos", {"steps": 3}), ("name", None), ("sources", [])])
 def test_wrong_or_missing_key_is_named(key: str, value: Any) -> None:
     values = values_of(CONFIGS[1]) | {key: value}
     with pytest.raises(UsageError, match="batch_size|learning_rate" if key == "pmos" else key):
         parse_pmos_config(values)
 
 
+def test_a_source_without_sets_in_a_batch_is_refused() -> None:
+    values = values_of(CONFIGS[1])
+    values["sources"][0]["per_batch"] = 0
+    with pytest.raises(UsageError, match="per_batch is 0"):
+        parse_pmos_config(values)
+
+
 @pytest.fixture
 def tiny(tmp_path: Path, tiny_sets: StoredSets, monkeypatch: pytest.MonkeyPatch) -> PmosConfig:
-    """The smoke config with invented sets and a few steps."""
+    """The smoke config with invented sets, a random backbone and a few steps."""
     monkeypatch.setattr(pmos_pretrain, "training_sets", lambda *_: tiny_sets)
-    values = values_of(CONFIGS[1]) | {"out": str(tmp_path / "run")}
-    values["data"] |= {"photos": str(ROOT / "tests/images")}
-    values["pmos"] |= {"steps": 3, "log_every": 3, "panel_every": 2, "batch_size": 5, "checkpoint_every": 1}
+    values = values_of(CONFIGS[1]) | {
+        "out": str(tmp_path / "run"),
+        "backbone": "",
+        "cells_dir": str(tmp_path / "cells"),
+    }
+    values["architecture"] = {"backbone_width": 0.1, "width": 8, "deep": 8, "hidden": 8, "embedding": 4}
+    values["sources"][0]["data"] |= {"photos": str(ROOT / "tests/images")}
+    values["pmos"] |= {"steps": 3, "log_every": 3, "panel_every": 2, "checkpoint_every": 1}
     return parse_pmos_config(values)
 
 
 def test_run_writes_weights_that_score_and_a_card(tiny: PmosConfig, versions: list[Tensor]) -> None:
     path = pretrain_pmos(tiny)
-    result = pmos.load(path).score(versions[0])
-    assert result.opinions == "none" and result.meta["weights"] == "pmos-smoke"
+    model = pmos.load(path)
+    result = model.score(versions[0])
+    assert result.opinions == "none" and result.meta["weights"] == "pmos-smoke" and result.doubt is not None
+    assert float(model.network.doubt.factor) != 1  # calibrated
     card = json.loads(path.with_suffix(".json").read_text())
     assert card["sha256"] == file_sha256(path) and "no human score" in card["data"]
+    assert "backbone from nothing" in card["data"]
     assert card["stages"][0]["stage"] == "pmos" and card["stages"][0]["steps"] == 3
     assert parse_pmos_config(card["config"]) == tiny and card["config"]["system"] == "pmos"
     assert pretrain_pmos(tiny).read_bytes() == path.read_bytes()
@@ -190,15 +310,15 @@ def test_run_goes_on_from_given_weights_with_their_scales(tiny: PmosConfig, tmp_
     path = pretrain_pmos(tiny)
     still = replace(tiny.pmos, steps=1, learning_rate=1e-12, warmup_steps=0)
     after = pretrain_pmos(replace(tiny, start_from=str(path), out=str(tmp_path / "more"), pmos=still))
+    again = pmos.load(after).network.state_dict()
     for name, value in pmos.load(path).network.state_dict().items():
-        torch.testing.assert_close(pmos.load(after).network.state_dict()[name], value, rtol=0, atol=1e-6, msg=name)
+        torch.testing.assert_close(again[name], value, rtol=0, atol=1e-6, msg=name)
 
 
-def test_first_layers_come_from_the_core_system(random_networks: Networks, tmp_path: Path) -> None:
-    core = tmp_path / "core.safetensors"
-    save_weights(core, copy.deepcopy(random_networks))
-    network = PmosNetwork(PmosArchitecture(16, 8, 8))
-    take_encoder(network, str(core))
-    assert torch.equal(network.encoder.learned.patch.weight, random_networks.distortion.encoder.patch.weight)
-    with pytest.raises(UsageError, match="8 channels"):
-        take_encoder(PmosNetwork(TINY), str(core))
+def test_run_does_not_go_on_from_weights_that_hold_opinions(
+    tiny: PmosConfig, network: PmosNetwork, tmp_path: Path
+) -> None:
+    path = tmp_path / "fitted.safetensors"
+    save_pmos_weights(path, network, "12 rated images of here")
+    with pytest.raises(UsageError, match="fitted to 12 rated images of here; start from opinion-unaware"):
+        pretrain_pmos(replace(tiny, start_from=str(path)))
