@@ -25,6 +25,7 @@ _LOCAL_TAPS = 6  # strides 2 to 16; later stages see too far for tiles
 _HALF_TAPS = 4  # of the image at half size: strides 4 to 16 in pixels of the whole
 _EARLY_SIDE = 36  # of a block of the early stages, in cells of 16 px: its largest tensor has less than 16 MiB
 _LEAST_VARIANCE = 1e-4
+_DROPOUT = 0.1  # of channels of the stages while the decoder is trained: a few hundred photographs are soon known
 DECODER_REACH = 6
 """Two blocks of 5 x 5 and an enlargement at 1/16 and one block of 5 x 5 at 1/8, in cells of 16 px."""
 
@@ -150,17 +151,20 @@ class PmosEncoder(nn.Module):
         early_count = sum(stride <= EARLY_STRIDE for stride in self.stages.strides[:count])
 
         def early(block: Tensor) -> tuple[Tensor, ...]:
-            planes, last = self.stages.early(pool(block, factor) if factor > 1 else block, count)
-            cells = (_cells(plane, stride) for plane, stride in zip(planes, strides, strict=False))
+            cells: list[Tensor] = []
+            small = pool(block, factor) if factor > 1 else block
+            (last,) = self.stages.early(
+                [small], count, lambda planes: cells.append(_cells(planes[0], strides[len(cells)]))
+            )
             return (*cells, last)
 
         *found, last = in_parts(early, (image,), PART_PX, margin=factor, side=_EARLY_SIDE)
-        late = self.stages.late(last, count)
+        late = [planes[0] for planes in self.stages.late([last], count)]
         return [*found, *(_cells(x, stride) for x, stride in zip(late, strides[early_count:], strict=True))]
 
     def decode(self, cells: StageCells) -> Features:
         """The features of cells of the stages; those of a place depend on at most `DECODER_REACH` cells of 16 px."""
-        fine, coarse = (_last(x) for x in cells)
+        fine, coarse = (_last(F.dropout2d(x, _DROPOUT, self.training)) for x in cells)
         deep = self.from_deep(self.deep(self.stem_deep(coarse)))
         decoded = self.decode_blocks(self.stem(fine) + enlarge(deep, fine))
         return Features(decoded, self._unit(fine, self.stem), self._unit(coarse, self.stem_deep))

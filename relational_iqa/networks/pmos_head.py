@@ -27,7 +27,7 @@ NEVER = 2.0
 """A severity that no defect reaches."""
 _LOG_WEIGHT_LIMIT = 3.0  # one place counts at most 400 times another
 _FIRST_DEFECT = -3.0  # logit: defects are rare
-_SCENE_DROPOUT = 0.2
+_SCENE_DROPOUT = 0.5
 _LEAST_DOUBT, _MOST_DOUBT = 0.02, 2.0  # grades
 
 

@@ -69,11 +69,13 @@ class PmosNetwork(nn.Module):
         doubt: Tensor = self.doubt(hidden, self.head.scene_of(scene).detach(), image_mos(places.maps).detach())
         return doubt
 
-    def thaw(self, backbone: bool = True) -> PmosNetwork:
-        """Marks for training everything that is in use: parts that the architecture leaves out stay frozen, and so does
-        the backbone if it is to be left as it is."""
+    def thaw(self, backbone: bool = True, fitted: bool = True) -> PmosNetwork:
+        """Marks for training everything that is in use: parts that the architecture leaves out stay frozen, and so do
+        the backbone and the linear parts of the head if they are to be left as they are."""
         self.requires_grad_(True)
         self.encoder.stages.requires_grad_(backbone)
+        self.head.fitted.requires_grad_(fitted)
+        self.head.fitted_scene.requires_grad_(fitted)
         if not self.architecture.film:
             self.scene.requires_grad_(False)
             self.head.film.requires_grad_(False)

@@ -103,7 +103,7 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     network.requires_grad_(False)
     stores = [stored_cells(sets, network, Path(config.cells_dir)) for sets in sources]
     learnt, held_back = zip(*(_parted(store) for store in stores), strict=True)
-    network.thaw(backbone=False)
+    network.thaw(backbone=False, fitted=False)
     stage = PmosStage(
         network, learnt, [source.per_batch for source in config.sources], config.pmos.seed, config.loss,
         keep_scales=bool(config.start_from),

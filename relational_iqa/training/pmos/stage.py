@@ -45,6 +45,7 @@ class PmosLossWeights:
 
     Args:
         dense: of the MOS map against the field.
+        within: of the same less their means over the image: where the damage is, not how much there is of it.
         defects: of the severity of every defect against the field.
         image: of the pooled score against the consensus of the metrics.
         order: of the order within a set.
@@ -54,6 +55,7 @@ class PmosLossWeights:
     """
 
     dense: float = 2.0
+    within: float = 2.0
     defects: float = 1.0
     image: float = 1.0
     order: float = 1.0
@@ -89,6 +91,7 @@ class PmosObjective(nn.Module):
         mos, valid = labels.mos.flatten(0, 1), labels.valid.flatten(0, 1)
         parts = {
             "dense": dense_loss(maps.mos, mos, valid),
+            "within": dense_loss(_less_mean(maps.mos, valid), _less_mean(mos, valid), valid),
             "defects": defect_loss(places.defects, labels.defects.flatten(0, 1), valid),
             "image": (sure * error).sum() / sure.sum(),
             "order": rank_logistic(ahead, labels.order),
@@ -102,6 +105,12 @@ class PmosObjective(nn.Module):
         parts["map_correlation"] = map_correlation(maps.mos.detach(), mos, valid)
         parts["image_error"] = (score.detach() - target).abs().mean()
         return loss, parts
+
+
+def _less_mean(maps: Tensor, valid: Tensor) -> Tensor:
+    """Maps less their means over the cells that count."""
+    mean = (maps * valid).sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp_min(1e-6)
+    return maps - mean
 
 
 class PmosStage:
