@@ -258,6 +258,30 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/benchmarks/test_benchmarks_formulas.py",),
     ),
     Mutant(
+        "relational_iqa/benchmarks/verdicts.py",
+        "np.sqrt((spread[pairs[:, 0]] ** 2 + spread[pairs[:, 1]] ** 2) / 2)",
+        "np.sqrt(spread[pairs[:, 0]] ** 2 + spread[pairs[:, 1]] ** 2)",
+        ("tests/relational_iqa/benchmarks/test_verdicts.py",),
+    ),
+    Mutant(
+        "relational_iqa/benchmarks/verdicts.py",
+        "(sure < MIN_CONFIDENCE), CANNOT_TELL, told)",
+        "(sure < MIN_CONFIDENCE), TIE, told)",
+        ("tests/relational_iqa/benchmarks/test_verdicts.py",),
+    ),
+    Mutant(
+        "relational_iqa/benchmarks/verdicts.py",
+        "row.sign_accuracy - row.confidence",
+        "row.accuracy - row.confidence",
+        ("tests/relational_iqa/benchmarks/test_verdicts.py",),
+    ),
+    Mutant(
+        "relational_iqa/integrations/distance.py",
+        '(first, second) if self.reference == "first" else (second, first)',
+        '(second, first) if self.reference == "first" else (first, second)',
+        ("tests/relational_iqa/integrations/test_integrations.py",),
+    ),
+    Mutant(
         "relational_iqa/benchmarks/bootstrap.py",
         "((1 - level) / 2, (1 + level) / 2)",
         "(1 - level, level)",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system
-from relational_iqa.commands.options import Metavar, Writes
+from relational_iqa.commands.options import Metavar, Positional, Writes
 from relational_iqa.commands.shared_options import SeveralImagesOptions
 
 
@@ -15,6 +15,10 @@ from relational_iqa.commands.shared_options import SeveralImagesOptions
 class ScoreOptions(SeveralImagesOptions):
     """Options of `riqa score`. Raises UsageError for options that need a reference without one, or the other way."""
 
+    images: Annotated[Sequence[str], Positional("IMAGES")]
+    """Images, or folders of them."""
+    reference: Annotated[str | None, Metavar("R")] = None
+    """The pristine image, if there is one; of folders, also the folder of pristine images."""
     maps: Annotated[str | None, Metavar("FOLDER"), Writes("folder")] = None
     """Writes a picture of the MOS map of each image. Without a reference only."""
     csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
