@@ -212,7 +212,7 @@ def test_solved_head_gives_what_ridge_regression_of_the_logit_gives(film: bool, 
     for parameter in (head.film.weight, head.fitted.weight, head.fitted_scene.weight, head.fitted_scene.bias):
         parameter.add_(0.2 * torch.randn_like(parameter))
     features = flat_features(head, 40, 7)
-    targets = 3 + 0.8 * np.sin(np.arange(40))
+    targets = 3 + 0.8 * np.tanh(features.mean[:, 0] + 0.5 * features.embedding[:, 1].numpy())
     logit = np.log((targets - 1) / (5 - targets))
     before = np.log((features.before - 1) / (5 - features.before))[:, None]
     inputs = [before, features.mean, *([features.embedding.numpy()] if film else [])]
