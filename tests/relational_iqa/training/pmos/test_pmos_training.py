@@ -160,7 +160,7 @@ def test_loss_reaches_every_parameter_but_those_of_the_backbone(
     silent = [name for name, p in trained.items() if p.grad is None or not p.grad.abs().max() > 0]
     assert not silent and all(p.grad.isfinite().all() for p in trained.values() if p.grad is not None)
     assert all(p.grad is None for p in network.encoder.stages.parameters())
-    named = {"dense", "defects", "image", "order", "entropy", "shape", "doubt"}
+    named = {"dense", "within", "defects", "image", "order", "entropy", "shape", "doubt"}
     assert parts.keys() == named | {"order_right", "map_correlation", "image_error"}
     for picture in stage.panels(batch).values():
         assert picture.shape[0] == 3 and picture.min() >= 0 and picture.max() <= 1
