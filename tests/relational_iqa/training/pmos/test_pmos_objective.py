@@ -15,7 +15,9 @@ from relational_iqa.training.pmos.stage import PmosLossWeights, PmosObjective
 
 SETS, MEMBERS, CELLS, DEFECTS = 2, 3, 4, 2
 NAMES = ("dense", "defects", "image", "order", "entropy", "shape", "doubt")
-WEIGHTS = PmosLossWeights(dense=2.0, within=19.0, defects=13.0, image=3.0, order=5.0, entropy=7.0, shape=11.0, doubt=17.0)
+WEIGHTS = PmosLossWeights(
+    dense=2.0, within=19.0, defects=13.0, image=3.0, order=5.0, entropy=7.0, shape=11.0, doubt=17.0
+)
 
 
 def only(part: str) -> PmosLossWeights:
@@ -158,4 +160,4 @@ def test_the_doubt_is_pulled_towards_the_error_and_does_not_pull_the_score() -> 
     late[..., 1] = torch.tensor([0.5, 2.0, 0.5])
     run((fine.requires_grad_(), coarse, late.requires_grad_(), labels), only("doubt"))[0].backward()
     assert late.grad is not None and (late.grad[:, 1, 1] > 0).all() and (late.grad[:, [0, 2], 1] < 0).all()
-    assert fine.grad is None or (fine.grad.abs() < 1e-6).all()
+    assert fine.grad is None or (fine.grad.abs() < 1e-5).all()
