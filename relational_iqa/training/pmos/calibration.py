@@ -17,8 +17,8 @@ from relational_iqa.training.pmos.stored_cells import StoredCells
 COVERAGE = 0.8
 """Share of images whose score lies within the doubt."""
 NAMED_RIGHT = 0.98
-"""Share of the images of which a defect is named that have it. In ranked sets most images have several defects; where there
-is one, words are wrong more often than this says (`experiments/pmos/README.md`)."""
+"""Share of the images of which a defect is named that have it. In ranked sets most images have several defects; where
+there is one, words are wrong more often than this says (`experiments/pmos/README.md`)."""
 LEAST_SEVERITY = 0.05
 """Mean severity over an image from which it has a defect."""
 _LEAST_IMAGES = 8  # that a defect is named of, or it is never named

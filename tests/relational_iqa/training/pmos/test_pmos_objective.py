@@ -14,7 +14,7 @@ from relational_iqa.training.pmos.mos_labels import MosLabels
 from relational_iqa.training.pmos.stage import PmosLossWeights, PmosObjective
 
 SETS, MEMBERS, CELLS, DEFECTS = 2, 3, 4, 2
-NAMES = ("dense", "defects", "image", "order", "entropy", "shape", "doubt")
+NAMES = ("dense", "within", "defects", "image", "order", "entropy", "shape", "doubt")
 WEIGHTS = PmosLossWeights(
     dense=2.0, within=19.0, defects=13.0, image=3.0, order=5.0, entropy=7.0, shape=11.0, doubt=17.0
 )
