@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 
 from relational_iqa.results.words.places import NO_PLACE, at_place, place
 
-NOTABLE = 0.5  # grades below the rest from which a region is told
+NOTABLE = 0.8  # grades below the rest from which a region is told
 SMALL = 0.1  # of the picture; a smaller region is named by its box, a larger one in words
 MIN_REGION_PX = 16  # in the image: what a person can still find on a screen
 _SEARCH_SIDE = 128  # cells; the map is searched at this longer side

@@ -110,7 +110,9 @@ def test_the_lines_of_pmos_run(sandbox: Path) -> None:
     assert result.pmos.dtype == result.roi.dtype == np.float32 and 1 <= result.pmos.min() <= result.pmos.max() <= 5
     mos = np.average(result.pmos.astype(np.float64), weights=result.roi.astype(np.float64))
     assert result.mos == pytest.approx(mos, abs=1e-5)
-    assert re.fullmatch(r"photo\.jpg: MOS \d\.\d of 5 \(\w+\), (worst .* \(\d\.\d\)|much .*)\.", result.summary())
+    assert re.fullmatch(
+        r"photo\.jpg: MOS \d\.\d ± \d\.\d of 5 \(\w+\).*; (worst .*|no part stands out)\.", result.summary()
+    )
     assert names["picture"].shape == (80, 96, 3) and names["picture"].dtype == np.uint8
 
 
