@@ -64,13 +64,16 @@ VALUES: dict[str, tuple[str, Any]] = {
     "out": ("other.onnx", "other.onnx"),
     "kinds": ("tie=1", "tie=1"),
 }
+VALUES_OF_SOME = {("evaluate", "out"): ("page.html", "page.html")}
 
 
-def value_of(option: Option) -> tuple[str, Any]:
+def value_of(name: str, option: Option) -> tuple[str, Any]:
     """A value other than the default: as text of the command line, and as the function gets it."""
     if option.choices:
         choice = next(choice for choice in reversed(option.choices) if choice != option.default)
         return choice, choice
+    if (name, option.name) in VALUES_OF_SOME:
+        return VALUES_OF_SOME[name, option.name]
     if option.name in VALUES and option.value_type is str:
         return VALUES[option.name]
     if issubclass(option.value_type, int):
@@ -95,7 +98,7 @@ def line_with(name: str, option: Option) -> tuple[list[str], Any]:
         if option.takes_several:
             return ([*words, "train.steps=3"], ["train.steps=3"]) if option.default == () else (words, places_of(words))
         return words, places_of(words)[places.index(option)]
-    text, value = value_of(option)
+    text, value = value_of(name, option)
     return [*words, f"{option.flags[0]}={text}"], value
 
 
