@@ -34,8 +34,9 @@ class MosScore:
         name: what to call the image.
         opinions: whose scores the weights were fitted to, "none" if nobody's.
         meta: version, weights, size, device, seconds.
-        doubt: in four images of five the MOS is within this of what the metrics say with a reference, which held-back
-            ranked sets decided; of weights fitted to people, of what they say. Grades; None where that is not known.
+        doubt: the MOS is within this of what the metrics say with a reference in four of five held-back images of the
+            photographs that were trained on, and in two of three of others; of weights fitted to people, of what they
+            say. Grades; None where that is not known.
         defects: severity of more, then of less of each axis in cells, (2 K, h, w) in [0, 1]; None where not known.
         named_from: the mean severity from which each of them is named.
 
