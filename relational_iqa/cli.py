@@ -1,7 +1,7 @@
 """The command `riqa`: its table of commands, and what every end of one means.
 
-Exit codes: 0 done, 1 margin below --fail-below, 2 bad input (one line `riqa: ...` on stderr, never a traceback), 130
-interrupted.
+Exit codes: 0 done, 1 margin below --fail-below or a check that failed, 2 bad input (one line `riqa: ...` on stderr,
+never a traceback), 130 interrupted.
 """
 
 import sys
@@ -11,6 +11,7 @@ from typing import Any
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.jobs.printable import one_line
 from relational_iqa.commands import (
+    check,
     compare,
     compare_options,
     evaluate,
@@ -33,6 +34,7 @@ from relational_iqa.tiling.memory import use_huge_pages
 # Order of --help. A new command is one line here and its module in the import above.
 COMMANDS: dict[str, Command[Any]] = {
     "compare": Command(compare.compare, compare_options.CompareOptions),
+    "check": Command(check.check, check.CheckOptions),
     "rank": Command(rank.rank, rank.RankOptions),
     "score": Command(score.score, score.ScoreOptions),
     "generate": Command(generate.generate, generate.GenerateCommandOptions),

@@ -8,7 +8,7 @@ _INTERRUPTED = 130
 SPINS = "3000"
 """Rounds for which a thread of OpenMP waits awake, about a tenth of a millisecond. By default it is 300,000, 10 ms of a
 processor after every parallel operation."""
-_SHORT = ("compare", "rank", "score")  # commands that answer a question and leave nothing behind that has to be ended
+_SHORT = ("check", "compare", "rank", "score")  # they answer a question and leave nothing behind that has to be ended
 
 
 def run() -> int:
