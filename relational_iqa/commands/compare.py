@@ -41,7 +41,7 @@ def _compare_images(options: CompareOptions) -> None:
     if out is not None and Path(out).is_dir():
         raise UsageError(f"{out}: is a folder; give a file to write")
     if options.maps is not None:
-        check_map_folder(options.maps, [*inputs.values(), *([] if options.mask is None else [options.mask])])
+        check_map_folder(options.maps, [*inputs.values(), *options.mask])
 
     from distortion_engine.jobs.progress import progress_line
     from relational_iqa.folders.compared_files import compare_stored
@@ -49,12 +49,12 @@ def _compare_images(options: CompareOptions) -> None:
 
     with progress_line("comparing", options.quiet):
         images = open_images(list(inputs.values()), options.max_pixels, options.align, "reference" in inputs)
-        mask = None if options.mask is None else open_images([options.mask], options.max_pixels)[0]
+        regions = options.found_regions(images[0])
         model = load_system("pixel_perfect", options.weights, options.device, options.precision)
         names = (printable(Path(options.a).name), printable(Path(options.b).name))
-        compared = compare_stored(model, images, list(inputs.values()), names, mask, options.align)
+        compared = compare_stored(model, images, list(inputs.values()), names, regions, options.align)
         result = compared.result
-        lines = [result.summary(), _margin_line(result)]
+        lines = [result.summary(), _margin_line(result), *(part.line for part in result.rois)]
 
     def announce(nbytes: int) -> None:
         if options.full_size:
@@ -68,11 +68,12 @@ def _compare_images(options: CompareOptions) -> None:
     elif out is not None:
         compared.write_report(out, shlex.join(["riqa", *sys.argv[1:]]), options.full_size, announce)
         lines.append(f"report: {full_path(out)}")
-    content = {**result.to_json(), "files": inputs, "mask": options.mask, "maps": options.maps}
+    content = {**result.to_json(), "files": inputs, "mask": list(options.mask), "maps": options.maps}
     content["align"] = options.align
     finish(lines, content, options.json)
-    untold = "nothing is visible" if result.looks_the_same else "cannot tell which image is better"
-    check_margin(result.margin, result.told_margin, options.fail_below, "margin", untold)
+    for one, what in [(part.result, f"margin of {part.name}") for part in result.rois] or [(result, "margin")]:
+        untold = "nothing is visible" if one.looks_the_same else "cannot tell which image is better"
+        check_margin(one.margin, one.told_margin, options.fail_below, what, untold)
 
 
 def _margin_line(result: Any) -> str:

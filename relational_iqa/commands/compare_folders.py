@@ -32,8 +32,9 @@ def compare_folders(options: CompareOptions) -> None:
     """
     if options.full_size:
         raise UsageError("--full-size is for two images; with two folders leave it out")
-    if options.mask is not None:
-        raise UsageError(f"--mask {options.mask} is for two images; with two folders leave it out")
+    for option, given in (("--mask", options.mask), ("--roi", options.roi)):
+        if given:
+            raise UsageError(f"{option} {given[0]} is for two images; with two folders leave it out")
 
     from relational_iqa.folders.pairing import pair_up
 

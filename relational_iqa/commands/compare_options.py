@@ -6,11 +6,11 @@ from typing import Annotated
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, Writes
-from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption
+from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption, RegionOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
+class CompareOptions(ReferenceOption, RegionOptions, ModelOptions, DeviceOptions):
     """Options of `riqa compare`. Raises UsageError for a `fail_below` that no margin can be compared with."""
 
     a: Annotated[str, Positional("A")]
@@ -25,9 +25,6 @@ class CompareOptions(ReferenceOption, ModelOptions, DeviceOptions):
     maps: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
     """Writes every map into a folder: a PNG with its colour scale for each, and all values in maps.npz. Of two folders,
     a sub-folder for each pair."""
-    mask: Annotated[str | None, Metavar("M")] = None
-    """Image that says which pixels count: white ones do, black ones do not, grey ones in part. It changes the margin
-    and the qualities; the maps stay whole."""
     csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
     """Writes a table with one row per pair. For two folders."""
     worst: Annotated[NonNegativeInt | None, Metavar("N")] = None

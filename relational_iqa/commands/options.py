@@ -158,6 +158,8 @@ def add_options(parser: ArgumentParser, kind: type) -> None:
                 given["type"] = get_args(option.value_type)[0] if option.takes_several else option.value_type
             if option.metavar:
                 given["metavar"] = option.metavar
+            if option.takes_several and option.flags:
+                given |= {"action": "append", "default": [], "type": _one_or_several}
         if option.flags:
             if option.default is MISSING:
                 given["required"] = True
@@ -169,6 +171,11 @@ def add_options(parser: ArgumentParser, kind: type) -> None:
             given["nargs"] = "?"
             given["default"] = SUPPRESS  # else argparse writes it over the value of a YAML file
         parser.add_argument(option.name, **given)
+
+
+def _one_or_several(value: Any) -> Any:
+    """What an option that may be repeated is given: a word on the command line, a word or a list in a YAML file."""
+    return [str(each) for each in value] if isinstance(value, list) else str(value)
 
 
 def _option(name: str, hint: Any, default: Any, help: str) -> Option:

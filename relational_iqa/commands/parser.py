@@ -9,7 +9,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.options import add_options
+from relational_iqa.commands.options import add_options, options_of
 from relational_iqa.commands.paths import check_paths
 from relational_iqa.commands.yaml_text import MAX_WHOLE, read_yaml
 
@@ -43,7 +43,7 @@ class HelpFormatter(DefaultHelpFormatter):
         told = action.help or ""
         if isinstance(action.choices, tuple) and action.metavar:
             told += " One of " + ", ".join(action.choices) + "."
-        if action.default is None or action.default is False or action.default in ((), SUPPRESS):
+        if action.default is None or action.default is False or action.default in ((), [], SUPPRESS):
             return told
         return f"{told} (default: {action.default})"
 
@@ -94,7 +94,11 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     chosen = parser.parse_args(list(argv)).as_dict()
     name = chosen["command"]
     kind, given = commands[name].options, chosen[name]
-    options = kind(**{field.name: _plain(given[field.name]) for field in fields(kind) if field.name in given})
+    values = {field.name: _plain(given[field.name]) for field in fields(kind) if field.name in given}
+    for option in options_of(kind):
+        if option.takes_several and isinstance(values.get(option.name), str):
+            values[option.name] = [values[option.name]]  # one word of a YAML file
+    options = kind(**values)
     for name_of_option, value in vars(options).items():
         if isinstance(value, int) and abs(value) > MAX_WHOLE:
             raise UsageError(f"{name_of_option}: has {len(str(value))} digits; expected less than {MAX_WHOLE:.3g}")

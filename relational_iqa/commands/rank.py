@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system
 from relational_iqa.commands.options import Metavar, Writes
-from relational_iqa.commands.shared_options import SeveralImagesOptions
+from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankOptions(SeveralImagesOptions):
+class RankOptions(RegionOptions, SeveralImagesOptions):
     """Options of `riqa rank`. Raises UsageError for fewer than two images."""
 
     out: Annotated[str | None, Metavar("LEAGUE.html"), Writes()] = None
@@ -41,17 +41,26 @@ def rank(options: RankOptions) -> None:
     from distortion_engine.jobs.progress import progress
     from relational_iqa.results.league import games, play
     from relational_iqa.tiling.aligned_images import open_images
+    from relational_iqa.tiling.regions_of_interest import within
 
     opened = open_images(options.inputs, options.max_pixels, options.align, reference is not None)
+    regions = options.found_regions(opened[0])
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-    versions, names = opened[: len(images)], display_names(images)
-    with progress(games(len(images), reference is not None), "comparisons", options.quiet) as tick:
-        league = play(model, versions, names, None if reference is None else opened[-1], tick)
+    names, number = display_names(images), games(len(images), reference is not None)
+    with progress(number * (1 + len(regions)), "comparisons", options.quiet) as tick:
+
+        def played(shown: Sequence[Any]) -> Any:
+            return play(model, shown[: len(images)], names, None if reference is None else shown[-1], tick)
+
+        league = played(opened)
+        of_regions = [(region, played(within(opened, region))) for region in regions]
     lines = [league.ranking.summary(), *league.lines()]
+    lines += [f"{region.said}: {found.ranking.summary()}" for region, found in of_regions]
     if options.out is not None:
         _write_page(options, options.out, league, opened)
         lines.append(f"page: {full_path(options.out)}")
     content = league.to_json()
+    content["rois"] = [region.to_json() | found.to_json() for region, found in of_regions]
     content["meta"]["seconds"] = round(time.perf_counter() - start, 3)
     if csv is not None:
         from relational_iqa.folders.csv_table import csv_table

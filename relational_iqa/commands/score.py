@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system
 from relational_iqa.commands.options import Metavar, Positional, Writes
-from relational_iqa.commands.shared_options import SeveralImagesOptions
+from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(SeveralImagesOptions):
+class ScoreOptions(RegionOptions, SeveralImagesOptions):
     """Options of `riqa score`. Raises UsageError for options that need a reference without one, or the other way."""
 
     images: Annotated[Sequence[str], Positional("IMAGES")]
@@ -35,6 +35,9 @@ class ScoreOptions(SeveralImagesOptions):
             raise UsageError("'-' is for --json; give --csv a file")
         if self.maps is not None and self.one_by_one:
             raise UsageError("--maps is for single images without --csv; leave one of them out")
+        for option, given in (("--roi", self.roi), ("--mask", self.mask)):
+            if given and (self.reference is None or self.one_by_one):
+                raise UsageError(f"{option} {given[0]} is for single images with --reference and without --csv")
         if self.reference is not None:
             if self.maps is not None:
                 raise UsageError(
@@ -88,21 +91,29 @@ def _score_one_by_one(options: ScoreOptions) -> None:
 def _score_against(reference: str, options: ScoreOptions) -> None:
     from distortion_engine.jobs.progress import progress
     from relational_iqa.tiling.aligned_images import open_images
+    from relational_iqa.tiling.regions_of_interest import within
 
     images = options.images
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-    scores = []
+    lines, scores = [], []
     with progress(len(images), "images", options.quiet) as tick:
         for path, name in zip(images, display_names(images), strict=True):
             image, pristine = open_images([path, reference], options.max_pixels, options.align, True)
-            scores.append(replace(model.score(image, reference=pristine), name=name))
+            found = replace(model.score(image, reference=pristine), name=name)
+            lines.append(found.summary())
+            parts = []
+            for region in options.found_regions(image):
+                part = replace(model.score(*within([image, pristine], region)), name=name)
+                lines.append(f"{region.said}: {part.summary()}")
+                parts.append(region.to_json() | part.to_json())
+            scores.append(found.to_json() | {"file": path, "rois": parts})
             tick()
     content = {
-        "scores": [each.to_json() | {"file": path} for each, path in zip(scores, images, strict=True)],
+        "scores": scores,
         "reference": reference,
         "align": options.align,
     }
-    finish([each.summary() for each in scores], content, options.json)
+    finish(lines, content, options.json)
 
 
 def _score_alone(options: ScoreOptions) -> None:

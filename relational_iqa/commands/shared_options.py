@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from distortion_engine.generation.choices import SIZE_PX
 from distortion_engine.jobs.resume import Resume
 from relational_iqa.commands.options import Metavar, Positional, PositiveInt, Writes
 from relational_iqa.systems.devices import Precision
 from relational_iqa.viewing.alignment import Alignment
+
+if TYPE_CHECKING:
+    from relational_iqa.tiling.regions_of_interest import Region, RegionOfInterest
+    from relational_iqa.tiling.stored_image import StoredImage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,27 @@ class MaxPixelsOption:
 
     max_pixels: Annotated[PositiveInt | None, Metavar("N")] = None
     """Largest width x height of an image to decode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionOptions(AlignOption, MaxPixelsOption):
+    """Regions of interest."""
+
+    roi: Annotated[Sequence[str], Metavar("X,Y,W,H")] = ()
+    """A rectangle that is answered by itself too, as if there were nothing else: its upper left pixel, width and
+    height, in pixels of the pictures as they are compared. May be given several times."""
+    mask: Annotated[Sequence[str], Metavar("M")] = ()
+    """An image of a region that is answered by itself too: white pixels count, black ones do not, grey ones in part.
+    What is black has no influence. May be given several times."""
+
+    def found_regions(self, image: "StoredImage") -> "list[RegionOfInterest]":
+        """The rectangles, then the masks, in pictures of the size of `image`. Raises UsageError and ImageError."""
+        from distortion_engine.reading.image_io import MAX_PIXELS
+        from relational_iqa.tiling.regions_of_interest import find_region, parse_rectangle
+
+        limit = self.max_pixels or MAX_PIXELS
+        regions: list[Region] = [*map(parse_rectangle, self.roi), *self.mask]
+        return [find_region(region, image, self.align, max_pixels=limit) for region in regions]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from distortion_engine.reading.file_facts import read_file_facts
 from relational_iqa.results.comparison import Comparison
+from relational_iqa.tiling.regions_of_interest import RegionOfInterest
 from relational_iqa.tiling.stored_image import StoredImage
 
 File = str | os.PathLike[str]
@@ -57,7 +58,7 @@ def compare_stored(
     images: Sequence[StoredImage],
     paths: Sequence[File],
     names: tuple[str, str],
-    mask: StoredImage | None = None,
+    regions: Sequence[RegionOfInterest] = (),
     align: str | None = None,
 ) -> ComparedFiles:
     """The comparison of two images by a model of the core.
@@ -67,9 +68,10 @@ def compare_stored(
         images: a, b and, where there is one, the reference; all of one size, as `open_images` gives them.
         paths: their files.
         names: what sentences call a and b.
-        mask: white pixels count, black ones do not.
-        align: how the images were brought to one size; the mask is then resized to it.
+        regions: that are answered by themselves too.
+        align: how the images were brought to one size.
     """
     a, b, *reference = images
-    result = model.compare(a, b, reference=reference[0] if reference else None, mask=mask, align=align, names=names)
+    rois = {"rois": regions} if regions else {}
+    result = model.compare(a, b, reference=reference[0] if reference else None, **rois, align=align, names=names)
     return ComparedFiles(result, images, paths)

@@ -65,6 +65,22 @@ def _reasons(comparison: Comparison) -> str:
     return f"{reasons[:1].upper()}{reasons[1:]}."
 
 
+def roi_views(comparison: Comparison) -> list[dict[str, str]]:
+    """Rows of the table of regions of interest: the whole picture, then each region."""
+    rows = [("whole picture", 1.0, comparison)] + [(part.name, part.share, part.result) for part in comparison.rois]
+    return [
+        {
+            "name": name,
+            "share": unbroken(f"{100 * share:.3g} %"),
+            "verdict": unbroken(found.verdict(LABELS)),
+            "reasons": unbroken(_reasons(found)),
+            "lead": lead(0.0 if found.looks_the_same else found.margin),
+        }
+        for name, share, found in rows
+        if comparison.rois
+    ]
+
+
 def confidence_note(comparison: Comparison) -> str:
     """One line on how sure the verdict is, under it; empty where that is unknown or where there is nothing to tell."""
     if comparison.confidence is None or comparison.identical or comparison.looks_the_same:

@@ -21,6 +21,7 @@ from relational_iqa.results.outputs import made_by, save
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
 from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, Reason, is_plain, reasons_of, speaks_against
+from relational_iqa.results.region_answer import RegionAnswer
 from relational_iqa.results.regions import Region, find_pieces, regions_of
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
@@ -66,6 +67,9 @@ class Comparison:
         inputs: where the images can be had again, for `save` and `plot`; None where nobody knows.
         noticed: about the images before they were judged: whether they lie on each other and show one scene, and what
             reading them changed.
+        origin: where the upper left pixel of what was compared lies in the whole picture, x and y in px; (0, 0) unless
+            a region was compared.
+        rois: the answers for regions of interest, each as if there were nothing else, in the order of the question.
 
     Raises:
         ValueError: for a margin that no images have, a confidence outside [.5, 1], a visible difference outside
@@ -86,6 +90,8 @@ class Comparison:
     visible_difference: float | None = None
     inputs: Inputs | None = field(default=None, compare=False)
     noticed: Noticed = Noticed()
+    origin: tuple[int, int] = (0, 0)
+    rois: "tuple[RegionAnswer[Comparison], ...]" = ()
 
     def __post_init__(self) -> None:
         check_levels(self.margin, "margin")
@@ -157,9 +163,13 @@ class Comparison:
         """How much of the margin each finding accounts for, and where the margin is made."""
         found = Attribution.of(self.findings, self.map_of, self.local_margin, self.weight)
         pieces = find_pieces(found.lead, self.local_margin)
-        regions = regions_of(found, self.local_margin, pieces)
+        regions = regions_of(found, self.local_margin, pieces, self.origin)
         damaged = with_local_damage(found, regions, self.local_margin)
-        return (found, regions) if damaged is found else (damaged, regions_of(damaged, self.local_margin, pieces))
+        return (
+            (found, regions)
+            if damaged is found
+            else (damaged, regions_of(damaged, self.local_margin, pieces, self.origin))
+        )
 
     @property
     def _attribution(self) -> Attribution:
@@ -270,6 +280,11 @@ class Comparison:
         parts = (self.noticed.before(names), self._sentence(labels), self.noticed.after(names))
         return " ".join(part for part in parts if part)
 
+    @property
+    def said(self) -> str:
+        """The sentence alone, without what was noticed about the images."""
+        return self._sentence(None)
+
     def _sentence(self, labels: tuple[str, str] | None) -> str:
         verdict, reasons = self.verdict(labels), self.reasons(labels)
         if not reasons:
@@ -355,5 +370,6 @@ class Comparison:
             "explained_share": self.explained_share,
             "regions": [region.to_json() for region in self.regions],
             "axes": axes_table(self.maps, self.findings),
+            "rois": [part.to_json() for part in self.rois],
             "meta": self.meta,
         })  # fmt: skip

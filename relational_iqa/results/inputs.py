@@ -63,12 +63,14 @@ class Inputs:
         align: how they were brought to one size.
         max_pixels: largest width x height that is decoded.
         roles: what to call each of them.
+        box: the part that was compared: x, y, width and height in px; None for all.
     """
 
     held: tuple[_File | _InMemory, ...]
     align: str | None = None
     max_pixels: int = MAX_PIXELS
     roles: tuple[str, ...] = ROLES
+    box: tuple[int, int, int, int] | None = None
 
     @classmethod
     def of(
@@ -96,7 +98,7 @@ class Inputs:
         return [held.path if isinstance(held, _File) else None for held in self.held]
 
     def open(self, images: Sequence[Source | StoredImage] | None = None) -> list[StoredImage]:
-        """The images, of one size, in their order.
+        """The images, of one size, in their order; of those that were kept the part that was compared.
 
         Args:
             images: all of them, the reference last, in place of those that were kept.
@@ -114,7 +116,11 @@ class Inputs:
             (f"image {role}", open_image(source, max_pixels=self.max_pixels))
             for source, role in zip(given, self.roles, strict=False)
         ]
-        return align_images(opened, self.align, len(opened) == len(ROLES))
+        aligned = align_images(opened, self.align, len(opened) == len(ROLES))
+        if self.box is None:
+            return aligned
+        x, y, width, height = self.box
+        return [image[..., y : y + height, x : x + width] for image in aligned]
 
 
 def open_inputs(

@@ -9,7 +9,7 @@ area that makes the verdict is a region, and a difference that is alike everywhe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
@@ -49,6 +49,7 @@ class Region:
         axis: name of the distortion axis that explains most of it; None where none does.
         word: comparative, for example "blurrier"; UNNAMED where no axis explains it.
         intensity: mean strength of that axis where the lead is, 0 to 1; 0 without one.
+        origin: where the image lies in the whole picture, x and y in px; words and JSON are of the whole picture.
     """
 
     left: int
@@ -61,6 +62,7 @@ class Region:
     axis: str | None
     word: str
     intensity: float
+    origin: tuple[int, int] = (0, 0)
 
     @property
     def strength(self) -> str | None:
@@ -68,13 +70,16 @@ class Region:
         return None if self.axis is None else strength_word(self.intensity)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields and the strength, as plain Python."""
-        return {**asdict(self), "strength": self.strength}
+        """All fields and the strength, as plain Python; the box lies in the whole picture."""
+        fields = asdict(self)
+        x, y = fields.pop("origin")
+        return {**fields, "left": self.left + x, "top": self.top + y, "strength": self.strength}
 
     @property
     def box(self) -> str:
-        """The box as people write it: "96 × 96 px at (120, 40)", left upper corner from the left upper corner."""
-        return f"{self.width} × {self.height} px at ({self.left}, {self.top})"
+        """The box as people write it: "96 × 96 px at (120, 40)", left upper corner from that of the whole picture."""
+        x, y = self.origin
+        return f"{self.width} × {self.height} px at ({self.left + x}, {self.top + y})"
 
     def window(self, shape: tuple[int, int], grid: tuple[int, ...]) -> tuple[slice, slice]:
         """Rows and columns of the box on a grid (h, w) that covers an image (H, W)."""
@@ -114,11 +119,13 @@ class Piece:
         )
 
 
-def regions_of(found: Attribution, local_margin: Map, pieces: Sequence[Piece]) -> tuple[Region, ...]:
+def regions_of(
+    found: Attribution, local_margin: Map, pieces: Sequence[Piece], origin: tuple[int, int] = (0, 0)
+) -> tuple[Region, ...]:
     """The regions of the pieces that `find_pieces` gives, the one with most of the lead first, and what explains them
-    by `found`."""
+    by `found`; `origin` as of a `Region`."""
     total = float(np.abs(found.lead).sum())
-    regions = [_region(found, local_margin, piece, total) for piece in pieces]
+    regions = [replace(_region(found, local_margin, piece, total), origin=origin) for piece in pieces]
     return tuple(sorted(regions, key=lambda region: (-round(region.share, 6), region.top, region.left)))
 
 

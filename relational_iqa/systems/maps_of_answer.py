@@ -42,16 +42,29 @@ class FoundMaps(NamedTuple):
 
 def maps_of_answer(found: np.ndarray | None, image: StoredImage, known: KnownPixels) -> FoundMaps:
     """Maps on the 1/4 grid by axis, those of what is lacking where there are any, the local map and the weight;
-    corrected by what is known of the pixels."""
+    corrected by what is known of the pixels, and all but the weight 0 where no pixel of the image counts."""
     if found is None:
         raise ValueError("no maps were kept")
     missed = known.correct(found)
+    if image.counts is not None:
+        _keep_counted(found, image.counts)
     _, height, width = image.shape
     size = (height, width)
     maps = {axis.name: Map(values, size, 1.0) for axis, values in zip(AXES, found, strict=False)}
     two_sided = [axis.name for axis in AXES if axis.two_sided]
     lacks = {name: Map(values, size, 1.0) for name, values in zip(two_sided, found[len(AXES) : -2], strict=False)}
     return FoundMaps(maps, lacks, Map(found[-2], size), Map(found[-1], size), missed)
+
+
+def _keep_counted(found: np.ndarray, counts: StoredImage) -> None:
+    """Puts 0 where no pixel of a cell counts, in place, in all maps but the weight."""
+    _, height, width = counts.shape
+    for top in range(0, height, CELL_PX):
+        mask = counts.window(top, min(top + CELL_PX, height)).amax((0, 1)).cpu().numpy()
+        cells = np.maximum.reduceat(mask, np.arange(0, width, CELL_PX)) > 0
+        found[:-1, top // CELL_PX, len(cells) :] = 0
+        found[:-1, top // CELL_PX, : len(cells)] *= cells
+    found[:-1, -(-height // CELL_PX) :] = 0
 
 
 def enlarged_to(values: Tensor, like: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from relational_iqa.networks.reference_joint import ReferenceSums
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.results.inputs import Inputs
 from relational_iqa.results.ranking import pairs_of
+from relational_iqa.results.region_answer import RegionAnswer
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
 from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
@@ -32,8 +33,9 @@ from relational_iqa.systems.maps_of_answer import enlarged_to, maps_of_answer, w
 from relational_iqa.systems.network_inference import PAIR_BYTES, REFERENCE_BYTES, NetworkInference
 from relational_iqa.systems.noticing import Noticing
 from relational_iqa.systems.visible_tiles import visible_differences_alone, with_visible_difference
-from relational_iqa.tiling.aligned_images import align_images, align_mask
-from relational_iqa.tiling.stored_image import Source, StoredImage, open_image, open_images_at_once
+from relational_iqa.tiling.aligned_images import align_images
+from relational_iqa.tiling.regions_of_interest import Region, find_region, within
+from relational_iqa.tiling.stored_image import Source, StoredImage, open_images_at_once
 from relational_iqa.tiling.tile_geometry import GRID_PX, PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
@@ -102,7 +104,8 @@ class RelationalIQA:
         b: Input,
         reference: Input | None = None,
         *,
-        mask: Input | None = None,
+        mask: Region | None = None,
+        rois: Sequence[Region] = (),
         align: Alignment | None = None,
         names: tuple[str, str] | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -113,7 +116,9 @@ class RelationalIQA:
             a: one image.
             b: the other one.
             reference: the pristine image, if there is one.
-            mask: an image, white where the comparison counts.
+            mask: the region that is compared as if there were nothing else: an image, white where pixels count, or a
+                rectangle (x, y, width, height) in pixels. The maps are those of the box around it.
+            rois: more such regions, each of which is answered by itself, in `Comparison.rois`.
             align: "auto" registers all images on the reference or, without one, on the first (shift, scale, turn), and
                 crops to what all show; "resize" enlarges to the largest size, "crop" cuts the smallest from the middle.
                 None refuses different sizes.
@@ -124,48 +129,21 @@ class RelationalIQA:
             ImageError: for anything that is no usable image, and for different sizes without `align`.
         """
         start = time.perf_counter()
-        images = self._open(
-            [a, b] + ([] if reference is None else [reference]), align, max_pixels, reference is not None
-        )
-        noticing = Noticing(images[0], images[1], None if reference is None else images[2])
-        region = None
+        sources = [a, b] + ([] if reference is None else [reference])
+        whole = self._open(sources, align, max_pixels, reference is not None)
+        regions = [find_region(region, whole[0], align, max_pixels=max_pixels) for region in rois]
+        inputs, names = Inputs.of(sources, align, max_pixels), names or (name_of(a, "A"), name_of(b, "B"))
+        images, box = whole, None
         if mask is not None:
-            region = align_mask(name_of(mask, "the mask"), open_image(mask, max_pixels=max_pixels), images[0], align)
-        if reference is None:
-            function = with_visible_difference(self._networks.pair_on_tiles)
-            of_pair = self._tiler.run(images, function, PAIR_HALO_PX, region=region, network_bytes=PAIR_BYTES)
-            (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
-            verdict = self._networks.verdict(of_pair_sums)
-            margin = verdict.margin
-            found = maps_of_answer(with_local_margin(of_pair.maps, verdict), images[0], noticing.known())
-            sure = verdict.confidence
-            confidence = None if sure is None else doubted(float(sure), float(margin), found.missed_noise)
-            qualities: tuple[float | None, float | None] = (None, None)
-        else:
-            both = with_visible_difference(self._networks.both_against_on_tiles)
-            tiled = self._tiler.run(images, both, REFERENCE_HALO_PX, region=region, network_bytes=REFERENCE_BYTES)
-            (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
-            quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
-            margin, sure = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
-            found = maps_of_answer(tiled.maps, images[0], noticing.known())
-            confidence = None if sure is None else float(sure)
-            qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
-        return Comparison(
-            float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
-            found.maps,
-            found.local,
-            found.weight,
-            has_reference=reference is not None,
-            quality_a=qualities[0],
-            quality_b=qualities[1],
-            confidence=confidence,
-            lacks=found.lacks,
-            visible_difference=float(visible),
-            inputs=Inputs.of([a, b] + ([] if reference is None else [reference]), align, max_pixels),
-            noticed=noticing.found(float(visible)),
-            names=names or (name_of(a, "A"), name_of(b, "B")),
-            meta=self._facts(images[0], start, align),
-        )
+            region = find_region(mask, whole[0], align, max_pixels=max_pixels)
+            images, box = within(whole, region), region.box
+        answer = self._compared(images, replace(inputs, box=box), names, start, align)
+        parts = []
+        for region in regions:
+            start = time.perf_counter()
+            found = self._compared(within(whole, region), replace(inputs, box=region.box), names, start, align)
+            parts.append(RegionAnswer(region, found))
+        return replace(answer, rois=tuple(parts)) if parts else answer
 
     @torch.inference_mode()
     def score(
@@ -173,6 +151,7 @@ class RelationalIQA:
         image: Input,
         reference: Input,
         *,
+        mask: Region | None = None,
         align: Alignment | None = None,
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -182,6 +161,7 @@ class RelationalIQA:
         Args:
             image: the image to judge.
             reference: the pristine image.
+            mask: the region that is judged as if there were nothing else, as of `compare`.
             align: "auto" registers the image on the reference and crops to what both show; "resize" enlarges to the
                 largest size, "crop" cuts the smallest from the middle. None refuses different sizes.
             name: what to call the image, by default its file name.
@@ -192,6 +172,8 @@ class RelationalIQA:
         """
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels, True)
+        if mask is not None:
+            images = within(images, find_region(mask, images[0], align, max_pixels=max_pixels))
         tiled = self._tiler.run(
             images, self._networks.against_on_tiles, REFERENCE_HALO_PX, network_bytes=REFERENCE_BYTES
         )
@@ -247,6 +229,7 @@ class RelationalIQA:
         images: Sequence[Input],
         reference: Input | None = None,
         *,
+        mask: Region | None = None,
         align: Alignment | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Ranking:
@@ -259,6 +242,7 @@ class RelationalIQA:
         Args:
             images: two images or more.
             reference: the pristine image, if there is one.
+            mask: the region that is compared as if there were nothing else, as of `compare`.
             align: "auto" registers all images on the reference or, without one, on the first (shift, scale, turn), and
                 crops to what all show; "resize" enlarges to the largest size, "crop" cuts the smallest from the middle.
                 None refuses different sizes.
@@ -273,6 +257,10 @@ class RelationalIQA:
         start = time.perf_counter()
         sources = [*images] + ([] if reference is None else [reference])
         loaded = self._open(sources, align, max_pixels, reference is not None)
+        kept = Inputs.of_ranked(images, reference, align, max_pixels)
+        if mask is not None:
+            region = find_region(mask, loaded[0], align, max_pixels=max_pixels)
+            loaded, kept = within(loaded, region), replace(kept, box=region.box)
         names = [name_of(image, f"image {i + 1}") for i, image in enumerate(images)]
         if reference is not None:
             sums = self._each_against(loaded[:-1], loaded[-1])
@@ -285,7 +273,7 @@ class RelationalIQA:
             pairs = {pair: (margin, confidence) for pair, (margin, confidence, _) in found.items()}
             ranking = Ranking.by_pairs(names, pairs, self._facts(loaded[0], start, align))
             seen = {pair: difference for pair, (_, _, difference) in found.items()}
-        return replace(ranking.with_visible(seen), inputs=Inputs.of_ranked(images, reference, align, max_pixels))
+        return replace(ranking.with_visible(seen), inputs=kept)
 
     @torch.inference_mode()
     def visible_difference(
@@ -385,6 +373,53 @@ class RelationalIQA:
         return visible_difference(*self._batch(a=a, b=b))
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _compared(
+        self,
+        images: Sequence[StoredImage],
+        inputs: Inputs,
+        names: tuple[str, str],
+        start: float,
+        align: Alignment | None,
+    ) -> Comparison:
+        """The answer for a, b and, where there is one, the reference."""
+        noticing = Noticing(images[0], images[1], images[2] if len(images) == 3 else None)
+        if len(images) == 2:
+            function = with_visible_difference(self._networks.pair_on_tiles)
+            of_pair = self._tiler.run(images, function, PAIR_HALO_PX, network_bytes=PAIR_BYTES)
+            (of_pair_sums,), visible = of_pair.sums[0].sums, of_pair.sums[0].difference
+            verdict = self._networks.verdict(of_pair_sums)
+            margin = verdict.margin
+            found = maps_of_answer(with_local_margin(of_pair.maps, verdict), images[0], noticing.known())
+            sure = verdict.confidence
+            confidence = None if sure is None else doubted(float(sure), float(margin), found.missed_noise)
+            qualities: tuple[float | None, float | None] = (None, None)
+        else:
+            both = with_visible_difference(self._networks.both_against_on_tiles)
+            tiled = self._tiler.run(images, both, REFERENCE_HALO_PX, network_bytes=REFERENCE_BYTES)
+            (sums_a, sums_b), visible = tiled.sums[0].sums, tiled.sums[0].difference
+            quality = [self._networks.quality(sums) for sums in (sums_a, sums_b)]
+            margin, sure = quality[0] - quality[1], self._networks.order_confidence(sums_a, sums_b)
+            found = maps_of_answer(tiled.maps, images[0], noticing.known())
+            confidence = None if sure is None else float(sure)
+            qualities = (float(quality[0]) + 0.0, float(quality[1]) + 0.0)
+        return Comparison(
+            float(margin) + 0.0,  # + 0.0 turns -0.0 into 0.0
+            found.maps,
+            found.local,
+            found.weight,
+            has_reference=len(images) == 3,
+            quality_a=qualities[0],
+            quality_b=qualities[1],
+            confidence=confidence,
+            lacks=found.lacks,
+            visible_difference=float(visible),
+            inputs=inputs,
+            origin=images[0].origin,
+            noticed=noticing.found(float(visible)),
+            names=names,
+            meta=self._facts(images[0], start, align),
+        )
 
     def _batch(self, **images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         check_images(True, **images)

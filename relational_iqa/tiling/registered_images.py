@@ -39,6 +39,7 @@ class WarpedImage(StoredImage):
         self._source, self._matrix = source, matrix
         self._content, self._name = source._content, source._name
         self.notes, self.shape = source.notes, (3, *size)
+        self.counts, self.origin = None, (0, 0)
 
     @property
     def memory_bytes(self) -> int:

@@ -47,10 +47,20 @@ class StoredImage:
         content: samples as they were decoded, or a tensor in [0, 1].
         name: for error messages.
         notes: what reading and aligning changed.
+        counts: an image of the same size, white where pixels count; None where all do.
+        origin: where its upper left pixel lies in the picture that it is a part of: x and y, px.
     """
 
-    def __init__(self, content: Samples | Float32[Tensor, "3 _ _"], name: str, notes: tuple[Note, ...] = ()) -> None:
+    def __init__(
+        self,
+        content: Samples | Float32[Tensor, "3 _ _"],
+        name: str,
+        notes: tuple[Note, ...] = (),
+        counts: StoredImage | None = None,
+        origin: tuple[int, int] = (0, 0),
+    ) -> None:
         self._content, self._name, self.notes = content, name, notes
+        self.counts, self.origin = counts, origin
         height, width = content.shape[-2:] if isinstance(content, Tensor) else content.values.shape[:2]
         self.shape = (3, int(height), int(width))
 
@@ -86,6 +96,12 @@ class StoredImage:
     def resized(self, height: int, width: int) -> StoredImage:
         """The image at another size, as float32."""
         return StoredImage(resized(self.pixels(), height, width), self._name, self.notes)
+
+    def at(self, origin: tuple[int, int]) -> StoredImage:
+        """The same image, as the part of a picture that begins at `origin`."""
+        other = copy.copy(self)
+        other.origin = origin
+        return other
 
     def with_note(self, note: Note) -> StoredImage:
         """The same image, with one more note."""

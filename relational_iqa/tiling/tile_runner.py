@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from distortion_engine.errors import ImageError
 from distortion_engine.jobs.progress import steps
 from relational_iqa.networks.in_parts import at_once
 from relational_iqa.tiling.enlargement import CELL_PX
@@ -86,26 +85,20 @@ class TileRunner:
         function: TileFunction[Parts],
         halo_px: int,
         *,
-        region: StoredImage | None = None,
         want_maps: bool = True,
         network_bytes: int = NETWORK_BYTES,
     ) -> TiledResult[Parts]:
         """Runs `function` over all tiles of images of one size.
 
         Args:
-            images: of one size.
+            images: of one size; where the first says which of its pixels count, that holds for all.
             function: takes the tiles of the images and the share of each cell, gives maps on the grid of the tile and
                 sums over its cells.
             halo_px: width of the halo, at least the reach of the function.
-            region: an image, white where pixels count; None where all do.
             want_maps: whether the maps are kept.
             network_bytes: what the function takes for a pixel of a tile on a CPU, beside the images.
-
-        Raises:
-            ImageError: for a region that is black everywhere.
         """
-        if region is not None and region.mean() == 0:
-            raise ImageError("the mask is black everywhere: make white what should count")
+        counts = images[0].counts
         _, height, width = images[0].shape
         size = (padded_size(height), padded_size(width))
         maps: np.ndarray | None = None
@@ -116,8 +109,8 @@ class TileRunner:
         with large_blocks_apart() if len(tiles) > 1 else nullcontext(), steps(len(tiles)) as done:
             for tile in tiles:
                 share = tile.own_share_of(height, width).to(self.device)
-                if region is not None:
-                    share = share * F.avg_pool2d(self._window(region, tile).mean(1, keepdim=True), CELL_PX)
+                if counts is not None:
+                    share = share * F.avg_pool2d(self._window(counts, tile).mean(1, keepdim=True), CELL_PX)
                 values, pooled = function(at_once(*(partial(self._window, image, tile) for image in images)), share)
                 sums.append(pooled)
                 if want_maps:

@@ -27,12 +27,12 @@ class BrightnessModel:
 
     def __init__(self, confidence: float | None = None) -> None:
         self.confidence = confidence
-        self.masks: list[Any] = []
+        self.regions: list[Any] = []
         self.meta: dict[str, Any] = {}
 
     def compare(self, a: Any, b: Any, reference: Any = None, **options: Any) -> Comparison:
         assert a.shape == b.shape
-        self.masks.append(options.get("mask"))
+        self.regions += options.get("rois", ())
         difference = float(b.mean() - a.mean())
         maps = {axis.name: np.zeros(a.shape[1:], np.float32) for axis in AXES}
         maps["brightness"] += np.float32(difference)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 from relational_iqa import cli
@@ -161,13 +160,17 @@ def test_in_a_folder_each_pair_that_cannot_be_told_counts_as_zero(
     assert summary["margin"]["mean"] == pytest.approx(mean, abs=1e-6)
 
 
-def test_the_mask_reaches_the_model(model: BrightnessModel, dark: str, bright: str, tmp_path: Path) -> None:
+def test_masks_and_rectangles_reach_the_model_rectangles_first(
+    model: BrightnessModel, dark: str, bright: str, tmp_path: Path
+) -> None:
     mask = Image.new("L", (40, 30))
     mask.paste(255, (0, 0, 20, 30))
     mask.save(tmp_path / "mask.png")
-    assert cli.main(["compare", dark, bright, "--mask", str(tmp_path / "mask.png")]) == 0
-    (seen,) = model.masks
-    assert seen.shape == (3, 30, 40) and torch.equal(seen.pixels()[0, 0], (torch.arange(40) < 20).float())
+    argv = ["--mask", str(tmp_path / "mask.png"), "--roi", "10,2,16,20", "--roi", "0,0,40,16"]
+    assert cli.main(["compare", dark, bright, *argv]) == 0
+    assert [region.name for region in model.regions] == ["16 × 20 px at (10, 2)", "40 × 16 px at (0, 0)", "mask.png"]
+    assert [region.box for region in model.regions] == [(10, 2, 16, 20), (0, 0, 40, 16), (0, 0, 20, 30)]
+    assert [region.mask is None for region in model.regions] == [True, True, False]
 
 
 @pytest.mark.parametrize(("align", "size"), [("resize", (60, 50)), ("crop", (30, 40))])
