@@ -10,6 +10,7 @@ words          how results are said
 junit          results as JUnit XML
 markdown       results as the summary of a pull request
 evidence       reports of what failed, and a page that links them
+picture_files  images of a program as files
 snapshots      baseline pictures beside tests
 pytest_plugin  the fixture `riqa`
 """

@@ -83,6 +83,11 @@ def read_tolerances(content: Mapping[str, Any], path: str) -> Tolerances:
     return Tolerances(everywhere, tuple(patterns))
 
 
+def changed_tolerance(tolerance: Tolerance, values: Mapping[str, Any], where: str) -> Tolerance:
+    """A tolerance with other values, those of the TOML. Raises UsageError, with `where`, for what cannot be."""
+    return _changed(tolerance, _checked(values, where))
+
+
 def _changed(tolerance: Tolerance, values: Mapping[str, Any]) -> Tolerance:
     strength = MappingProxyType({**tolerance.strength, **values.get("strength", {})})
     return replace(tolerance, **{**values, "strength": strength})
@@ -108,7 +113,7 @@ def _checked(table: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _strengths(table: Any, where: str) -> dict[str, float]:
-    if not isinstance(table, dict):
+    if not isinstance(table, Mapping):
         raise UsageError(f"{where}: strength is {table!r}, expected a table, as strength = {{ blocking = 0.3 }}")
     for name in table:
         if name not in _AXIS_NAMES:

@@ -17,8 +17,8 @@ from relational_iqa.storage.shipped import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
-    "riqa", "python", "torchrun", "make", ".ci/run", "pip", "ray", "apt-get", "tensorboard", ".venv/bin/pytest",
-    ".venv/bin/python",
+    "riqa", "python", "torchrun", "make", ".ci/run", "pip", "ray", "apt-get", "tensorboard", "pytest",
+    ".venv/bin/pytest", ".venv/bin/python",
 }  # fmt: skip
 # What stands for something in a synopsis and is no name of a file.
 MEANT = {"DATASET": "csv", "ROOT": "my_test", "A,B,...": "psnr,ssim", "HEAD:6379": "127.0.0.1:6379"}

@@ -84,7 +84,7 @@ RULES = (  # the first that matches counts
     Rule(r"(python|\.venv/bin/python) -m experiments\.docs_pictures\.make", "run"),
     Rule(r"python -m experiments\.reiqa\.retrieval_benchmark ", "run", "--sizes 300"),
     Rule(r"(python|\.venv/bin/python) -m experiments\.", "parse"),
-    Rule(r"make |\.ci/run|\.venv/bin/pytest |pip (install|wheel) |tensorboard ", "other"),
+    Rule(r"make |\.ci/run|\.venv/bin/pytest |pip (install|wheel) |tensorboard |pytest --riqa", "other"),
     Rule(r"ray (start|stop)|apt-get ", "other"),  # programs of others
 )
 
@@ -181,6 +181,9 @@ def check_other(command: Any) -> None:
         extras = re.findall(r"relational-iqa\[(\w+)\]", command.text)
         section = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[project.optional-dependencies]")[1]
         assert all(re.search(rf"^{extra} = ", section, re.M) for extra in extras)
+    elif program == "pytest":
+        plugin = (ROOT / "relational_iqa/gate/pytest_plugin.py").read_text(encoding="utf-8")
+        assert all(f'"{word}"' in plugin for word in arguments if word.startswith("--"))
     elif program in (".ci/run", ".venv/bin/pytest"):
         paths = [word for word in (program, *arguments) if "/" in word and not word.startswith(".venv")]
         assert paths and all((ROOT / path).exists() for path in paths)
