@@ -43,7 +43,8 @@ from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
 from relational_iqa.networks.pmos_network import PmosNetwork
-from relational_iqa.networks.spips import STREAMS, SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips_quality import STREAMS
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pixel_perfect import RelationalIQA
 from tests.relational_iqa.small_pmos import TINY, calibrated

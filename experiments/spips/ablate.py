@@ -17,7 +17,8 @@ import yaml
 
 from distortion_engine.errors import ImageError, UsageError
 from relational_iqa.networks.error_maps import CONVENTIONAL
-from relational_iqa.networks.spips import STREAMS, SpipsArchitecture
+from relational_iqa.networks.spips import SpipsArchitecture
+from relational_iqa.networks.spips_quality import STREAMS
 from relational_iqa.networks.spips_stages import StageSpipsArchitecture
 from relational_iqa.training.spips.fit import SpipsConfig, fit, parse_config
 

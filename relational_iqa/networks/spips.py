@@ -20,14 +20,14 @@ from relational_iqa.conventional.common import safe_sqrt
 from relational_iqa.networks.error_maps import CONVENTIONAL, conventional_maps
 from relational_iqa.networks.local_analysis import opponent
 from relational_iqa.networks.resnet import ResNet
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, Monotone, Sums
+from relational_iqa.networks.scoring_network import Sums
+from relational_iqa.networks.spips_quality import DEEP, STREAMS, LocalDifference, SpipsQuality, check_streams
 from relational_iqa.networks.stage_features import EARLY, STAGES, Backbone, ResNetBackbone, SmallBackbone
 
-DEEP = ("perceptual", "semantic")
-STREAMS = (*CONVENTIONAL, *DEEP)
 STRIDE = 4
 # Feature vectors fainter than this rms are not blown up to unit length, or flat regions would be all noise.
 _FAINT = 0.1
+_POOLED_RMS = 0.7  # of every pooled value after calibration
 
 
 @dataclass(frozen=True)
@@ -56,38 +56,9 @@ class SpipsArchitecture:
     shares_from: Literal["pair", "reference"] = "pair"
 
     def __post_init__(self) -> None:
-        if not self.streams or len(set(self.streams)) != len(self.streams) or not set(self.streams) <= set(STREAMS):
-            raise UsageError(f"streams {list(self.streams)}: expected one or more of {', '.join(STREAMS)}, each once")
-        if self.shares_from not in ("pair", "reference"):
-            raise UsageError(f"shares_from {self.shares_from!r}: expected 'pair' or 'reference'")
+        check_streams(self.streams, self.shares_from)
         if self.width < 1 or self.hidden < 1:
             raise UsageError(f"width {self.width} and hidden {self.hidden}: expected 1 or more")
-
-
-@dataclass(frozen=True)
-class LocalDifference:
-    """Difference of a test image and its reference before pooling.
-
-    Args:
-        conventional: maps of the conventional metrics in use, at full resolution.
-        maps: maps of all streams in [0, 1], 0 where nothing differs, on the grid of the network.
-        fusion: share of each stream at each place, on the same grid; the shares sum to 1 over the streams.
-    """
-
-    conventional: Float[Tensor, "b used _ _"]
-    maps: Float[Tensor, "b streams h w"]
-    fusion: Float[Tensor, "b streams h w"]
-
-    @property
-    def fused(self) -> Float[Tensor, "b 1 h w"]:
-        """The fused difference map in [0, 1], on the grid of the network."""
-        return (self.maps * self.fusion).sum(1, keepdim=True)
-
-    def sums(self, inside: Float[Tensor, "_ 1 h w"]) -> Sums:
-        """Sums over the cells of which `inside`, of one image or of each, says how much counts, 0 to 1."""
-        weighted = self.maps * self.fusion
-        count = inside.expand(len(weighted), -1, -1, -1)
-        return Sums(count.sum((2, 3)), (count * weighted).sum((2, 3)), (count * weighted.square()).sum((2, 3)))
 
 
 class FeatureDifference(nn.Module):
@@ -135,21 +106,13 @@ class FusionWeights(nn.Module):
         return torch.softmax(self.last(F.gelu(self.mix(hidden))), 1)
 
 
-class SpipsNetwork(nn.Module):
-    """Quality in severity levels, <= 0, higher is better; 0 for a test image that equals its reference.
-
-    Inputs are sRGB in [0, 1], with sides that are multiples of 16. The number of test images is a multiple m of the
-    number of references; test images i m to i m + m - 1 belong to reference i, whose features are computed once.
-
-    `mos_range` (2,) holds the opinion scores that correspond to a quality of -LEVELS_PER_SEVERITY and of 0; NaN until
-    the network is fitted to a rated set.
-    """
+class SpipsNetwork(SpipsQuality):
+    """SPIPS with a backbone of its own, see `SpipsQuality`."""
 
     def __init__(self, architecture: SpipsArchitecture = SpipsArchitecture()) -> None:
-        super().__init__()
+        count = len(architecture.streams)
+        super().__init__(architecture.streams)
         self.architecture = architecture
-        self.streams = architecture.streams
-        count = len(self.streams)
         self.used = [CONVENTIONAL.index(name) for name in self.streams if name in CONVENTIONAL]
         self.backbone: Backbone | None = None
         if set(self.streams) & set(DEEP):
@@ -162,16 +125,7 @@ class SpipsNetwork(nn.Module):
                 }
             )
         self.fusion = FusionWeights(count, architecture.hidden, architecture.shares_from == "pair")
-        self.pool = Monotone(2 * count, 64)
-        self.gain: Tensor
-        self.register_buffer("gain", torch.ones(2 * count))
-        self.mos_range: Tensor
-        self.register_buffer("mos_range", torch.full((2,), float("nan")))
-
-    def forward(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " b"]:
-        """Quality of b tests, whose number is a multiple of that of the references."""
-        local = self.local(test, reference)
-        return self.quality(local.sums(torch.ones_like(local.maps[:1, :1])))
+        self._pool_of(2 * count)
 
     def local(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> LocalDifference:
         """The maps and their fusion, with nothing pooled: tiles give what the whole image gives."""
@@ -199,22 +153,14 @@ class SpipsNetwork(nn.Module):
                 parts[_stream_of(index)].append(_on_grid(self.differences[str(index)](x, whole), grid))
         return {name: torch.stack(found).mean(0) for name, found in parts.items() if found}
 
-    def quality(self, sums: Sums) -> Float[Tensor, " b"]:
-        """Quality from pooled sums: a function that falls in the mean and in the root mean square of every weighted
-        map."""
-        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(self._pooled(sums) * self.gain)
-        return quality
-
     @staticmethod
     def _pooled(sums: Sums) -> Tensor:
         return torch.cat([sums.value / sums.weight, safe_sqrt(sums.square / sums.weight)], 1)
 
     @torch.no_grad()
     def calibrate(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> None:
-        """Scales every pooled value to rms .7 on a first batch: streams differ in size by orders of magnitude."""
         local = self.local(test, reference)
-        pooled = self._pooled(local.sums(torch.ones_like(local.maps[:1, :1])))
-        self.gain.copy_(0.7 / pooled.square().mean(0).sqrt().clamp_min(1e-4))
+        self._calibrate_gain(local.sums(torch.ones_like(local.maps[:1, :1])), _POOLED_RMS, 1e-4)
 
 
 def _backbone(architecture: SpipsArchitecture) -> Backbone:

@@ -23,8 +23,8 @@ from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetL
 from relational_iqa.networks.blocks import Pointwise
 from relational_iqa.networks.error_maps import CONVENTIONAL, conventional_maps
 from relational_iqa.networks.local_analysis import pool
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, Monotone, Sums, safe_root
-from relational_iqa.networks.spips import STREAMS, LocalDifference
+from relational_iqa.networks.scoring_network import Sums, safe_root
+from relational_iqa.networks.spips_quality import STREAMS, LocalDifference, SpipsQuality, check_streams
 from relational_iqa.networks.stage_maps import CELL_PX, OPPONENT, StageComparison
 
 SEMANTIC_STRIDE = 16
@@ -59,10 +59,7 @@ class StageSpipsArchitecture:
     shares_from: Literal["pair", "reference"] = "pair"
 
     def __post_init__(self) -> None:
-        if not self.streams or len(set(self.streams)) != len(self.streams) or not set(self.streams) <= set(STREAMS):
-            raise UsageError(f"streams {list(self.streams)}: expected one or more of {', '.join(STREAMS)}, each once")
-        if self.shares_from not in ("pair", "reference"):
-            raise UsageError(f"shares_from {self.shares_from!r}: expected 'pair' or 'reference'")
+        check_streams(self.streams, self.shares_from)
         if self.hidden < 1:
             raise UsageError(f"hidden {self.hidden}: expected 1 or more")
 
@@ -154,46 +151,32 @@ class ComponentShares(nn.Module):
         self.scale.copy_(1 / inputs.std((0, 2, 3)).clamp_min(1e-2)[:, None, None])
 
 
-class StageSpips(nn.Module):
-    """Quality in severity levels, <= 0, higher is better; 0 for a test image that equals its reference.
-
-    Inputs are sRGB in [0, 1], with sides that are multiples of 16. The number of test images is a multiple m of the
-    number of references; test images i m to i m + m - 1 belong to reference i.
+class StageSpips(SpipsQuality):
+    """SPIPS on the frozen backbone, see `SpipsQuality`. The pooled values are means, means of roots and roots of mean
+    squares of the weighted components.
 
     Attributes:
         comparison: the backbone, frozen, and what compares images in its stages.
         of_stream: for every component that is used, the number of its stream.
-        mos_range: (2,) opinion scores that correspond to a quality of -LEVELS_PER_SEVERITY and of 0; NaN until the
-            network is fitted to a rated set.
         backbone_source: facts of the file that the backbone is read from, in place of a copy in the weights; None where
             weights hold it.
     """
 
     def __init__(self, architecture: StageSpipsArchitecture = StageSpipsArchitecture()) -> None:
-        super().__init__()
-        self.architecture, self.streams = architecture, architecture.streams
-        self.backbone_source: dict[str, str] | None = None
-        self.comparison = StageComparison(
+        comparison = StageComparison(
             EfficientNetLite(architecture.backbone), architecture.full_taps, architecture.half_taps
         )
-        strides = self.comparison.own_strides
+        streams, strides = architecture.streams, comparison.own_strides
         deep = ["perceptual" if stride < SEMANTIC_STRIDE else "semantic" for stride in strides]
         names = [*CONVENTIONAL, *deep, *deep]
-        self.used = [index for index, name in enumerate(names) if name in self.streams]
-        self.of_stream = [self.streams.index(names[index]) for index in self.used]
-        count = len(self.used)
+        used = [index for index, name in enumerate(names) if name in streams]
+        super().__init__(streams)
+        self.architecture, self.comparison, self.used = architecture, comparison, used
+        self.of_stream = [streams.index(names[index]) for index in used]
         context = len(strides) + OPPONENT
-        self.shares = ComponentShares(count, context, architecture.hidden, architecture.shares_from == "pair")
-        self.pool = Monotone(3 * count, 64)
-        self.gain: Tensor
-        self.register_buffer("gain", torch.ones(3 * count))
-        self.mos_range: Tensor
-        self.register_buffer("mos_range", torch.full((2,), float("nan")))
-
-    def forward(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " b"]:
-        """Quality of b tests, whose number is a multiple of that of the references."""
-        local = self.local(test, reference)
-        return self.quality(local.sums(torch.ones_like(local.maps[:1, :1])))
+        self.shares = ComponentShares(len(used), context, architecture.hidden, architecture.shares_from == "pair")
+        self._pool_of(3 * len(used))
+        self.backbone_source: dict[str, str] | None = None
 
     def local(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> StageDifference:
         """The maps and their fusion, with nothing pooled: tiles give what the whole image gives."""
@@ -218,23 +201,15 @@ class StageSpips(nn.Module):
         fusion, total = self._by_stream(shares), self._by_stream(weighted)
         return weighted, total / fusion.clamp_min(torch.finfo(fusion.dtype).tiny), fusion
 
-    def quality(self, sums: Sums) -> Float[Tensor, " b"]:
-        """Quality from pooled sums: a function that falls in every pooled value, which are means, means of roots and
-        roots of mean squares of the weighted components."""
-        quality: Tensor = -LEVELS_PER_SEVERITY * self.pool(self._pooled(sums) * self.gain)
-        return quality
-
     @torch.no_grad()
     def calibrate(self, test: Float[Tensor, "b 3 h w"], reference: Float[Tensor, "n 3 h w"]) -> None:
-        """Brings what the learned parts see to one scale on a first batch."""
         self.calibrate_fusion(self.see(test, reference)[1])
 
     @torch.no_grad()
     def calibrate_fusion(self, seen: Seen) -> None:
         """`calibrate`, from what is seen."""
         self.shares.calibrate(seen._replace(components=seen.components[:, self.used]))
-        pooled = self._pooled(self._sums(seen))
-        self.gain.copy_(_POOLED_RMS / pooled.square().mean(0).sqrt().clamp_min(1e-5))
+        self._calibrate_gain(self._sums(seen), _POOLED_RMS, 1e-5)
 
     def quality_of(self, seen: Seen) -> Float[Tensor, " b"]:
         """Quality of whole images from what is seen of them."""

@@ -18,7 +18,8 @@ from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.benchmarks.readers.items import RatedImage
 from relational_iqa.benchmarks.splits import grouped_splits, judge_held_out
 from relational_iqa.networks.resnet_state import load_resnet
-from relational_iqa.networks.spips import DEEP, SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips_quality import DEEP
 from relational_iqa.networks.spips_stages import StageSpips, StageSpipsArchitecture
 from relational_iqa.networks.stage_features import ResNetBackbone
 from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCard

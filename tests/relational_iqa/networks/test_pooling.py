@@ -9,7 +9,7 @@ from torch import Tensor
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.pmos_head import MosMaps, image_mos
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, LocalMargin, LocalQuality, Monotone
-from relational_iqa.networks.spips import LocalDifference
+from relational_iqa.networks.spips_quality import LocalDifference
 
 
 def drawn(seed: int, *shape: int) -> Tensor:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.error_maps import CONVENTIONAL, conventional_maps
-from relational_iqa.networks.spips import DEEP, STREAMS, SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips_quality import DEEP, STREAMS
 from relational_iqa.networks.stage_features import SmallBackbone
 from relational_iqa.systems.spips import SPIPS
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
-from relational_iqa.networks.spips import STREAMS
+from relational_iqa.networks.spips_quality import STREAMS
 from relational_iqa.networks.spips_stages import StageSpips, StageSpipsArchitecture
 from tests.relational_iqa.networks.small_stages import SMALL, small_stage_spips
 

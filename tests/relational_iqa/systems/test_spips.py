@@ -10,7 +10,8 @@ from torch import Tensor
 
 from distortion_engine.errors import ImageError
 from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
-from relational_iqa.networks.spips import STREAMS, SpipsNetwork
+from relational_iqa.networks.spips import SpipsNetwork
+from relational_iqa.networks.spips_quality import STREAMS
 from relational_iqa.systems.spips import SPIPS
 from tests.relational_iqa.networks.small_stages import small_stage_spips
 

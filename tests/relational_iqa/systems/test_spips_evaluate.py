@@ -23,7 +23,8 @@ from experiments.spips.evaluate import (
     order_rows,
     scorers_of,
 )
-from relational_iqa.networks.spips import STREAMS, SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips import SpipsArchitecture, SpipsNetwork
+from relational_iqa.networks.spips_quality import STREAMS
 from relational_iqa.networks.spips_stages import StageSpips
 from relational_iqa.storage.spips_weights import save_spips_weights
 from relational_iqa.systems.spips import SPIPS
