@@ -98,6 +98,8 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     for option in options_of(kind):
         if option.takes_several and isinstance(values.get(option.name), str):
             values[option.name] = [values[option.name]]  # one word of a YAML file
+        if option.takes_several and values.get(option.name) == []:
+            values[option.name] = option.default
     options = kind(**values)
     for name_of_option, value in vars(options).items():
         if isinstance(value, int) and abs(value) > MAX_WHOLE:

@@ -71,7 +71,7 @@ def test_bad_images_are_one_line_naming_the_file(
 
 def test_wrong_usage_is_one_line(dark: str, refusal: Refusal) -> None:
     cases: list[tuple[list[str], str]] = [
-        ([], "compare,rank,score,generate,pretrain"),
+        ([], "compare,check,rank,score,generate"),
         (["compere"], "invalid choice: 'compere'"),
         (["compare", dark], "compare.b"),
         (["compare", dark, dark, "--align", "stretch"], "choose from 'auto', 'resize', 'crop'"),

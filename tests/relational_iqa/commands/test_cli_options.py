@@ -28,6 +28,7 @@ EACH = pytest.mark.parametrize(("name", "option"), OPTIONS, ids=[f"{name} {optio
 # A command line of each command that asks for as little as it can; then those that some options need beside them.
 LEAST = {
     "compare": "a.png b.png",
+    "check": "new.png --against old.png",
     "rank": "a.png b.png",
     "score": "a.png --reference r.png",
     "generate": "PHOTOS OUT --sets 3",
@@ -76,6 +77,8 @@ def value_of(name: str, option: Option) -> tuple[str, Any]:
         return VALUES_OF_SOME[name, option.name]
     if option.name in VALUES and option.value_type is str:
         return VALUES[option.name]
+    if option.takes_several:
+        return "other", ["other"]
     if issubclass(option.value_type, int):
         return "7", 7
     if issubclass(option.value_type, float):
@@ -145,7 +148,7 @@ WRONG = [
     for name, option in OPTIONS
     for wrong in (
         ["no-such"] if option.choices
-        else ["many", "-1"] if option.flags and option.value_type not in (str, bool, float)
+        else ["many", "-1"] if option.flags and option.value_type not in (str, bool, float, Sequence[str])
         else ["many"] if option.value_type is float else []
     )
 ]  # fmt: skip
