@@ -4,8 +4,9 @@ import imagecodecs
 import numpy as np
 
 from distortion_engine.reading.avif_header import AvifHeader, read_avif_header
-from distortion_engine.reading.code_points import profile_of_code_points, refuse_hdr, refuse_hdr_profile
+from distortion_engine.reading.code_points import profile_of_code_points, refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.refusals import damaged
 from distortion_engine.reading.samples import Samples, colour_space, full_range, straight
 
@@ -26,12 +27,11 @@ def is_avif(data: bytes) -> bool:
 
 
 def header_of(data: bytes, name: str) -> AvifHeader:
-    """The properties of the primary image. Raises ImageError where they make no sense or name HDR."""
+    """The properties of the primary image. Raises ImageError where they make no sense."""
     try:
         header = read_avif_header(data)
     except ValueError as error:
         raise damaged(name, error) from error
-    refuse_hdr(name, header.code_points[1] if header.code_points else None)
     return header
 
 
@@ -105,11 +105,12 @@ def _to_rgb(red: float, blue: float) -> np.ndarray:
 def with_properties(values: np.ndarray, profile: bytes | None, name: str, header: AvifHeader) -> Samples:
     """Samples of values as stored: upright, with the ICC profile of the file or else that of its code points."""
     refuse_hdr_profile(name, profile)
+    colours: bytes | Light | None = profile
     if profile is None and header.code_points is not None:
-        profile = profile_of_code_points(name, *header.code_points)
+        colours = profile_of_code_points(name, *header.code_points)
     try:
         shown = header.applied(values)
     except ValueError as error:
         raise damaged(name, error) from error
     space, alpha = colour_space(values.shape[2])
-    return Samples(shown, space, alpha, profile)
+    return Samples(shown, space, alpha, colours)

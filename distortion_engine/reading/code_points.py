@@ -5,9 +5,10 @@ from functools import lru_cache
 import imagecodecs
 import numpy as np
 
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.refusals import unsupported
 
-SRGB_PRIMARIES, SRGB_TRANSFER, UNSPECIFIED = 1, 13, 2
+SRGB_PRIMARIES, BT2020_PRIMARIES, SRGB_TRANSFER, LINEAR, UNSPECIFIED = 1, 9, 13, 8, 2
 PQ, HLG = 16, 18
 _HDR = {PQ: "PQ (SMPTE ST 2084)", HLG: "HLG (ARIB STD-B67)"}
 _D65, _ILLUMINANT_C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
@@ -35,6 +36,13 @@ def refuse_hdr(name: str, transfer: int | None) -> None:
         raise unsupported(name, f"HDR with transfer function {_HDR[transfer]}", "tone-map it to sRGB first")
 
 
+def refuse_light(name: str, light: Light) -> None:
+    """Raises ImageError: HDR where sRGB is asked for."""
+    what = {"PQ": _HDR[PQ], "HLG": _HDR[HLG]}.get(light.transfer)
+    remedy = "riqa compare, rank and score --reference read it; for other uses tone-map it to sRGB first"
+    raise unsupported(name, f"HDR with transfer function {what}" if what else "HDR in linear light", remedy)
+
+
 def refuse_hdr_profile(name: str, profile: bytes | None) -> None:
     """Raises ImageError where an ICC profile says by its tag cicp (ICC.1:2022, section 9.2.17) that it is PQ or HLG."""
     count = int.from_bytes(profile[128:132], "big") if profile else 0
@@ -44,10 +52,13 @@ def refuse_hdr_profile(name: str, profile: bytes | None) -> None:
             refuse_hdr(name, (profile[at + 9 : at + 10] or b"\0")[0])
 
 
-def profile_of_code_points(name: str, primaries: int, transfer: int) -> bytes | None:
-    """ICC profile of RGB with these code points; None for sRGB and for what is not specified. Raises ImageError for
-    HDR and for numbers without a meaning here."""
-    refuse_hdr(name, transfer)
+def profile_of_code_points(name: str, primaries: int, transfer: int) -> bytes | Light | None:
+    """ICC profile of RGB with these code points; None for sRGB and for what is not specified. HDR is light, of BT.2020
+    where primaries are not specified. Raises ImageError for numbers without a meaning here."""
+    if transfer in _HDR:
+        chosen = BT2020_PRIMARIES if primaries == UNSPECIFIED else primaries
+        if chosen in _PRIMARIES:
+            return Light("PQ" if transfer == PQ else "HLG", _PRIMARIES[chosen])
     primaries = SRGB_PRIMARIES if primaries == UNSPECIFIED else primaries
     transfer = SRGB_TRANSFER if transfer == UNSPECIFIED else transfer
     if primaries not in _PRIMARIES or (transfer not in _SHOWN_AS_SRGB and transfer not in _GAMMAS):
@@ -55,6 +66,11 @@ def profile_of_code_points(name: str, primaries: int, transfer: int) -> bytes | 
     if primaries == SRGB_PRIMARIES and transfer in _SHOWN_AS_SRGB:
         return None
     return rgb_profile(_PRIMARIES[primaries], _GAMMAS.get(transfer))
+
+
+def linear_light(primaries: int, nits: float) -> Light | None:
+    """Linear light of primaries by number, of which 1 is `nits` cd/m²; None for primaries without a meaning here."""
+    return Light("linear", _PRIMARIES[primaries], nits) if primaries in _PRIMARIES else None
 
 
 @lru_cache(maxsize=32)

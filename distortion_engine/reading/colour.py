@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 
 from distortion_engine.errors import ImageError
+from distortion_engine.reading.light import Light, white_shown
 from distortion_engine.reading.samples import Samples, Space
 
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "bool": 1.0}
@@ -21,15 +22,16 @@ _SRGB_SLACK = 0.5 / 255  # a profile that moves no colour by half an 8 bit step 
 
 
 def to_srgb(samples: Samples, name: str) -> np.ndarray:
-    """float32 (H, W, 3) in [0, 1], sRGB-encoded: profile, grey, CMYK and alpha resolved.
+    """float32 (H, W, 3) in [0, 1], sRGB-encoded: profile, grey, CMYK and alpha resolved. HDR is as `light` says.
 
     Every step acts on single pixels. Raises ImageError, which calls the image `name`, for values that are not finite
     or outside [0, 1].
     """
     values = samples.values
     if str(values.dtype) not in FULL_SCALE and values.size:
+        light = isinstance(samples.profile, Light)
         bad = int(values.size - sum(int(np.isfinite(rows).sum()) for rows in _bands(values)))
-        check_values(name, bad, *((0.0, 0.0) if bad else (float(values.min()), float(values.max()))))
+        check_values(name, bad, *((0.0, 0.0) if bad or light else (float(values.min()), float(values.max()))))
     converted = is_converted(samples)
     planes = np.empty((3, *values.shape[:2]), np.float32)
     top = 0
@@ -48,6 +50,8 @@ def _bands(values: np.ndarray) -> Iterator[np.ndarray]:
 
 def _rows_to_srgb(rows: np.ndarray, samples: Samples, converted: bool) -> np.ndarray:
     """`to_srgb` of some rows of `samples`; `converted`: by their profile."""
+    if isinstance(samples.profile, Light):
+        return _rows_of_light(rows, samples.profile, samples.alpha)
     values = _scaled(rows)
     alpha = None
     if samples.alpha:
@@ -60,6 +64,16 @@ def _rows_to_srgb(rows: np.ndarray, samples: Samples, converted: bool) -> np.nda
     if alpha is not None and alpha.min() < 1:
         rgb = rgb * alpha + (1 - alpha)
     return rgb
+
+
+def _rows_of_light(rows: np.ndarray, light: Light, has_alpha: bool) -> np.ndarray:
+    """The same of HDR; a picture that is not opaque is laid over the reference white."""
+    values = rows.astype(np.float32) / np.float32(FULL_SCALE.get(str(rows.dtype), 1.0))
+    if not has_alpha:
+        return light.shown(values)
+    alpha = np.clip(values[:, :, -1:], 0, 1)
+    laid: np.ndarray = light.shown(values[:, :, :-1]) * alpha + (1 - alpha) * np.float32(white_shown())
+    return laid
 
 
 def check_values(name: str, bad: int, low: float, high: float) -> None:
@@ -88,7 +102,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 def is_converted(samples: Samples) -> bool:
     """Whether there is a profile that can be read, is for channels as these are, and moves some colour."""
-    profile = samples.profile or b""
+    profile = samples.icc
     space = _SPACES.get(profile[16:20])
     if space is None or (space != samples.space and (space, samples.space) != ("rgb", "grey")):
         return False
@@ -102,7 +116,7 @@ def is_converted(samples: Samples) -> bool:
 
 def _by_profile(values: np.ndarray, samples: Samples) -> np.ndarray:
     """Colours (H, W, C) converted to sRGB by the profile, which `is_converted` has tried."""
-    profile = samples.profile or b""
+    profile = samples.icc
     space = _SPACES[profile[16:20]]
     if space == "rgb" and samples.space == "grey":
         values = np.repeat(values, 3, axis=2)

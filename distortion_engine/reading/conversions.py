@@ -7,6 +7,7 @@ from io import BytesIO
 from PIL import ImageCms
 
 from distortion_engine.reading.colour import is_converted
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.notes import Note
 from distortion_engine.reading.samples import Samples
 
@@ -16,13 +17,15 @@ _MAX_NAME = 60
 def conversion_notes(samples: Samples) -> tuple[Note, ...]:
     """What was done to the file's samples, and what `to_srgb` does to them."""
     notes = list(samples.notes)
+    if isinstance(samples.profile, Light):
+        notes.append(Note("hdr", samples.profile.said, tell=True))
     if samples.alpha and not _opaque(samples):
         notes.append(Note("alpha", "alpha laid over white", tell=True))
     if samples.space == "cmyk":
         how = "by its ICC profile" if is_converted(samples) else "without an ICC profile, as 1 - ink"
         notes.append(Note("cmyk", f"CMYK converted to sRGB {how}", tell=True))
     elif is_converted(samples):
-        notes.append(Note("profile", f"ICC profile {profile_name(samples.profile or b'')} converted to sRGB"))
+        notes.append(Note("profile", f"ICC profile {profile_name(samples.icc)} converted to sRGB"))
     kind = samples.values.dtype
     if kind.itemsize > 1:
         notes.append(Note("depth", f"{8 * kind.itemsize} bit {'floats' if kind.kind == 'f' else 'samples'}, kept"))

@@ -15,13 +15,18 @@ from PIL import Image, UnidentifiedImageError
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.avif import deep_avif, header_of, is_avif, limited_avif, with_properties
 from distortion_engine.reading.bmp_and_ppm import decode_bmp, decode_ppm
+from distortion_engine.reading.camera_raw import decode_camera_raw, is_camera_raw
 from distortion_engine.reading.code_points import refuse_hdr_profile
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import read_orientation, turned
+from distortion_engine.reading.gain_map import decode_gain_map, has_gain_map
+from distortion_engine.reading.heif import decode_heif
 from distortion_engine.reading.jpeg import JPEG_START, check_jpeg
 from distortion_engine.reading.jpeg2000 import JPEG2000_STARTS, decode_jpeg2000
 from distortion_engine.reading.jpegxl import JPEGXL_STARTS, decode_jpegxl
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.notes import Note, orientation_note
+from distortion_engine.reading.openexr import EXR_START, decode_openexr
 from distortion_engine.reading.png_header import PngColour, as_chromaticities, png_profile, read_png_colour
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
 from distortion_engine.reading.samples import Samples, Space, colour_space, full_range
@@ -42,16 +47,30 @@ _OTHER_BYTES = 1 << 26  # what a file may hold beside its pixels (metadata, prev
 _open_lock = threading.Lock()
 
 
-def decode_file(path: Path, max_pixels: int) -> Samples:
-    """Samples of an image file. Width and height are checked before anything is decoded. Raises ImageError."""
+def decode_file(path: Path, max_pixels: int, gain_map: bool = False) -> Samples:
+    """Samples of an image file. Width and height are checked before anything is decoded. Raises ImageError.
+
+    gain_map: of a JPEG with a gain map, its HDR rendition in place of its SDR picture.
+    """
     name = str(path)
     data = _read(path, max_pixels)
     try:
-        return _decode(data, name, max_pixels)
+        samples = _decode(data, name, max_pixels)
+        if gain_map and data.startswith(JPEG_START) and has_gain_map(data):
+            return _with_gain(data, name, samples)
+        return samples
     except ImageError:
         raise
     except (ValueError, LookupError, ArithmeticError, struct.error) as error:  # numbers of a header that make no sense
         raise damaged(name, error) from error
+
+
+def _with_gain(data: bytes, name: str, sdr: Samples) -> Samples:
+    """The HDR rendition of a JPEG, whose SDR picture was read, upright."""
+    found = decode_gain_map(data, name, sdr.icc)
+    with open_header(data, name) as image:
+        orientation = read_orientation(image)
+    return replace(found, values=turned(found.values, orientation), notes=orientation_note(orientation))
 
 
 def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
@@ -59,21 +78,25 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Samples:
     if data.startswith(JPEGXL_STARTS):
         return decode_jpegxl(data, name, max_pixels)
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and not is_avif(data):
-        raise ImageError(f"{name}: HEIC is not read (patented codec); convert it to PNG, for example with heif-convert")
+        return decode_heif(data, name, max_pixels)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and (size := read_webp_size(data)):
         check_pixels(name, *size, max_pixels)
+    if data.startswith(EXR_START):
+        return decode_openexr(data, name, max_pixels)
+    if is_camera_raw(data):
+        return decode_camera_raw(data, name, max_pixels)
     if (format_name := unread_format(data)) is not None:
         raise unsupported(name, format_name)
     of_jpeg = check_jpeg(data, name, max_pixels) if data.startswith(JPEG_START) else None
     if isinstance(of_jpeg, Samples):
-        refuse_hdr_profile(name, of_jpeg.profile)
+        refuse_hdr_profile(name, of_jpeg.icc)
         return of_jpeg
     for decode in (decode_bmp, decode_ppm):
         if (samples := decode(data, name, max_pixels)) is not None:
             return samples
     is_tiff = data.startswith(TIFF_STARTS)
     if is_tiff and (samples := decode_tiff(data, name, max_pixels, always=False)) is not None:
-        refuse_hdr_profile(name, samples.profile)
+        refuse_hdr_profile(name, samples.icc)
         return samples
     try:
         image = open_header(data, name)
@@ -151,13 +174,13 @@ def _frame_note(image: Image.Image) -> tuple[Note, ...]:
     return (Note("frame", f"the first of {count} pictures in the file"),) if count > 1 else ()
 
 
-def _profile(image: Image.Image, name: str, data: bytes | None = None) -> bytes | None:
+def _profile(image: Image.Image, name: str, data: bytes | None = None) -> bytes | Light | None:
     """ICC profile of the colours. `data`: the file, which says more than a Pillow image. Raises ImageError for HDR."""
     found = image.info.get("icc_profile")
     profile = found if isinstance(found, bytes) and found else None
-    if image.format == "PNG":
-        profile = png_profile(name, read_png_colour(data) if data is not None else _colour_by_pillow(image), profile)
     refuse_hdr_profile(name, profile)
+    if image.format == "PNG":
+        return png_profile(name, read_png_colour(data) if data is not None else _colour_by_pillow(image), profile)
     return profile
 
 

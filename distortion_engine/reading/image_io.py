@@ -14,7 +14,7 @@ What comes out is always float32 RGB, sRGB-encoded, (3, H, W), in [0, 1]. What h
 
 * Depth: value / (2^bits - 1). Floats have to lie in [0, 1].
 * Colour: a profile is converted to sRGB; none means sRGB. A profile that cannot be parsed, or that is for other
-  channels than the file has, is ignored, as browsers do. HDR (PQ, HLG) is refused by name.
+  channels than the file has, is ignored, as browsers do. HDR is refused by name here; `light` is for comparisons.
 * Alpha: fully opaque alpha is dropped; otherwise the image is laid over white, in sRGB values, as a browser page would.
   Channels that are not said to be alpha are left out.
 * Grey and 1 bit become three equal channels; a palette is looked up; CMYK without a profile becomes
@@ -38,8 +38,10 @@ from PIL import Image
 
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.jobs.safe_files import atomic_file
+from distortion_engine.reading.code_points import refuse_light
 from distortion_engine.reading.colour import FULL_SCALE, check_values, to_srgb
 from distortion_engine.reading.decoding import decode_file, decode_pil
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.refusals import check_pixels, out_of_memory
 from distortion_engine.reading.samples import Samples
 
@@ -67,6 +69,8 @@ def load_image(
     if isinstance(source, torch.Tensor):
         return _from_tensor(source, max_pixels)
     name, samples = read_samples(source, max_pixels)
+    if isinstance(samples.profile, Light):
+        refuse_light(name, samples.profile)
     try:
         rgb = to_srgb(samples, name)
         return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
@@ -75,11 +79,11 @@ def load_image(
 
 
 def read_samples(
-    source: str | os.PathLike[str] | Image.Image | np.ndarray, max_pixels: int = MAX_PIXELS
+    source: str | os.PathLike[str] | Image.Image | np.ndarray, max_pixels: int = MAX_PIXELS, gain_map: bool = False
 ) -> tuple[str, Samples]:
     """What to call the image, and its samples as they were decoded, upright; values of floats are not yet checked.
 
-    source: as for `load_image`, but no tensor. Raises ImageError.
+    source: as for `load_image`, but no tensor. gain_map: as for `decode_file`. Raises ImageError.
     """
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "")) or "PIL image"
@@ -89,7 +93,7 @@ def read_samples(
         samples = _from_array(source, max_pixels)
     elif isinstance(source, str | os.PathLike):
         name = os.fspath(source)
-        samples = decode_file(Path(source), max_pixels)
+        samples = decode_file(Path(source), max_pixels, gain_map)
     else:
         raise ImageError(
             f"{type(source).__name__} is not an image; expected a path, a PIL image, an array (H, W, 3) "

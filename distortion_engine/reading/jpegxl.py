@@ -5,9 +5,17 @@ import numpy as np
 
 from distortion_engine.errors import ImageError
 from distortion_engine.reading import libjxl
-from distortion_engine.reading.code_points import refuse_hdr, refuse_hdr_profile
+from distortion_engine.reading.code_points import (
+    HLG,
+    LINEAR,
+    PQ,
+    linear_light,
+    profile_of_code_points,
+    refuse_hdr_profile,
+)
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.jpegxl_header import JpegxlHeader, read_jpegxl_header
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
 from distortion_engine.reading.samples import Samples, colour_space, full_range
 
@@ -31,15 +39,23 @@ def decode_jpegxl(data: bytes, name: str, max_pixels: int) -> Samples:
         raise damaged(name, error) from error
     if image.animated:
         raise several(name)
-    refuse_hdr(name, image.transfer)
-    refuse_hdr_profile(name, image.profile)
-    values = image.values
-    if values.dtype.kind == "f":
+    values, colours = image.values, _colours(image, name)
+    if values.dtype.kind == "f" and not isinstance(colours, Light):
         inside = np.clip(values, 0, 1)
         if np.abs(values - inside).max() <= _CODING_NOISE:
             values = inside
+        elif image.transfer == LINEAR and image.profile is not None:
+            colours = linear_light(image.primaries, image.nits) or colours
     space, _ = colour_space(values.shape[2])
-    return Samples(values, "cmyk" if image.cmyk else space, image.alpha, image.profile)
+    return Samples(values, "cmyk" if image.cmyk else space, image.alpha, colours)
+
+
+def _colours(image: libjxl.JpegxlImage, name: str) -> bytes | Light | None:
+    """ICC profile of the values, or what they mean as light. Raises ImageError for HDR of other primaries."""
+    if image.transfer in (PQ, HLG):
+        return profile_of_code_points(name, image.primaries, image.transfer)
+    refuse_hdr_profile(name, image.profile)
+    return image.profile
 
 
 def _by_header(data: bytes, name: str, header: JpegxlHeader) -> Samples:

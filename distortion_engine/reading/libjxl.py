@@ -34,6 +34,9 @@ _BLACK = 4  # JxlExtraChannelType
 _RGB, _GREY = 0, 1  # JxlColorSpace
 _D65 = _SRGB_PRIMARIES = 1
 _SRGB_TRANSFER = 13
+_HDR = (16, 18)  # PQ and HLG, whose values are given as they are
+# JxlPrimaries and JxlWhitePoint -> H.273; P3 with the white of theatres is another number than with D65.
+_PRIMARIES = {(1, 1): 1, (9, 1): 9, (11, 1): 12, (11, 11): 11}
 _OLDEST = 9000  # of JxlDecoderVersion: 0.9 changed the arguments of the functions for profiles
 
 
@@ -110,6 +113,8 @@ class JpegxlImage:
         profile: ICC profile of `values`; None where they are sRGB.
         transfer: transfer function that the file names (ITU-T H.273), None where an ICC profile stands for it.
         animated: whether there are several frames; `values` are empty then.
+        primaries: of PQ, HLG and linear light, by number of ITU-T H.273; 0 for others.
+        nits: what 1 stands for in linear light, cd/m².
     """
 
     values: np.ndarray
@@ -118,6 +123,8 @@ class JpegxlImage:
     profile: bytes | None
     transfer: int | None
     animated: bool
+    primaries: int = _SRGB_PRIMARIES
+    nits: float = 0.0
 
 
 @cache
@@ -168,6 +175,7 @@ class _Decoding:
         self._black_index: int | None = None
         self._profile: bytes | None = None
         self._transfer: int | None = None
+        self._primaries = 0
         self._values = self._black = np.empty(0, np.uint8)
 
     def run(self, data: bytes) -> JpegxlImage:
@@ -209,7 +217,10 @@ class _Decoding:
         encoding = _ColorEncoding()
         named = self._library.JxlDecoderGetColorAsEncodedProfile(self._decoder, _ORIGINAL, byref(encoding)) == _SUCCESS
         self._transfer = encoding.transfer_function if named else None
-        if not self._info.uses_original_profile:
+        self._primaries = _PRIMARIES.get((encoding.primaries, encoding.white_point), 0) if named else 0
+        if self._transfer in _HDR:
+            self._call("SetPreferredColorProfile", byref(encoding))
+        elif not self._info.uses_original_profile:
             # XYB inside: libjxl gives any colours that have numbers; what only a profile describes would come out as
             # linear light, too coarse for 8 bits.
             encoding = _ColorEncoding(
@@ -252,4 +263,5 @@ class _Decoding:
         if cmyk:  # JPEG XL stores what ink leaves of the light (ISO/IEC 18181-1, annex on extra channels)
             one = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max
             values = np.dstack([one - values[:, :, :3], one - self._black, values[:, :, 3:]])
-        return JpegxlImage(values, bool(self._info.alpha_bits), cmyk, self._profile, self._transfer, animated)
+        facts = (self._profile, self._transfer, animated, self._primaries, float(self._info.intensity_target))
+        return JpegxlImage(values, bool(self._info.alpha_bits), cmyk, *facts)

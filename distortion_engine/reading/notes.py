@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["alpha", "profile", "cmyk", "depth", "orientation", "frame", "size", "registered", "blocks"]
+Kind = Literal[
+    "alpha", "profile", "cmyk", "depth", "orientation", "frame", "size", "registered", "blocks", "hdr", "raw"
+]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from distortion_engine.reading.code_points import D65_SRGB, profile_of_code_points, rgb_profile
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.refusals import unsupported
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -60,10 +61,10 @@ def as_chromaticities(values: list[float]) -> _Chromaticities | None:
     return red, green, blue, white
 
 
-def png_profile(name: str, colour: PngColour, profile: bytes | None) -> bytes | None:
+def png_profile(name: str, colour: PngColour, profile: bytes | None) -> bytes | Light | None:
     """ICC profile of the pixels: of cICP, else iCCP (`profile`), else none where there is sRGB, else of gAMA and cHRM.
 
-    Raises ImageError for HDR and for code points without a meaning here.
+    HDR is light. Raises ImageError for code points without a meaning here.
     """
     if colour.code_points is not None:
         primaries, transfer, matrix, full = colour.code_points

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.notes import Note
 
 Space = Literal["grey", "rgb", "cmyk"]
@@ -19,15 +20,20 @@ class Samples:
             not multiplied into the others.
         space: colour space of the other channels.
         alpha: whether there is an alpha channel.
-        profile: ICC profile, None where the file has none.
+        profile: ICC profile, or what the values mean as light where they are HDR; None where the file has none.
         notes: what decoding changed.
     """
 
     values: np.ndarray
     space: Space
     alpha: bool
-    profile: bytes | None
+    profile: bytes | Light | None
     notes: tuple[Note, ...] = ()
+
+    @property
+    def icc(self) -> bytes:
+        """The ICC profile; empty where there is none."""
+        return self.profile if isinstance(self.profile, bytes) else b""
 
 
 def colour_space(channels: int) -> tuple[Space, bool]:

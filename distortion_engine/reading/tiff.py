@@ -5,6 +5,8 @@ import numpy as np
 
 from distortion_engine.reading.decoder_noise import quiet_decoders
 from distortion_engine.reading.exif_orientation import turned
+from distortion_engine.reading.icc_matrix import chromaticities_of, is_linear
+from distortion_engine.reading.light import Light
 from distortion_engine.reading.notes import orientation_note
 from distortion_engine.reading.refusals import check_pixels, damaged, several, unsupported
 from distortion_engine.reading.samples import Samples, Space, full_range, straight
@@ -12,6 +14,7 @@ from distortion_engine.reading.tiff_header import TiffHeader, read_tiff_header
 
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _LAB = 0, 1, 2, 3, 5, 8
+_CODING_NOISE = 0.05  # how far lossy coding takes values out of [0, 1]
 _LERC, _WEBP = 34887, 50001
 _UNSIGNED, _FLOAT = 1, 3
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -94,5 +97,19 @@ def _interpreted(values: np.ndarray, header: TiffHeader) -> Samples:
             inside = straight(inside, alpha)
         inside = np.concatenate([inside, alpha], axis=2)
     space: Space = "rgb" if colours == 3 else "grey"
-    turn = header.orientation
-    return Samples(turned(inside, turn), space, bool(rest), header.profile, orientation_note(turn))
+    turn, colours_of = header.orientation, _light(header) if floats and _is_beyond(inside) else None
+    return Samples(turned(inside, turn), space, bool(rest), colours_of or header.profile, orientation_note(turn))
+
+
+def _is_beyond(values: np.ndarray) -> bool:
+    """Whether floats are finite, and larger than what SDR has."""
+    return bool(np.isfinite(values).all() and values.max() > 1 + _CODING_NOISE)
+
+
+def _light(header: TiffHeader) -> Light | None:
+    """Linear light, where an ICC profile says that the values are it; its white is the reference white."""
+    profile = header.profile
+    if profile is None or not is_linear(profile):
+        return None
+    found = chromaticities_of(profile)
+    return Light("linear", found, source="linear TIFF") if found else None

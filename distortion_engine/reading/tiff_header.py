@@ -45,7 +45,7 @@ class TiffHeader:
     covered: bool
 
 
-class _Directory:
+class TiffDirectory:
     """Values by tag of one image file directory."""
 
     def __init__(self, data: bytes) -> None:
@@ -90,12 +90,12 @@ class _Directory:
 def read_tiff_header(data: bytes) -> TiffHeader:
     """The header of a TIFF or BigTIFF. Raises ValueError where it makes no sense."""
     try:
-        return _read(_Directory(data))
+        return _read(TiffDirectory(data))
     except (struct.error, KeyError, OverflowError, IndexError) as error:
         raise ValueError(f"no TIFF directory ({error})") from error
 
 
-def _read(tags: _Directory) -> TiffHeader:
+def _read(tags: TiffDirectory) -> TiffHeader:
     width, height, samples = tags.one(256, 0), tags.one(257, 0), tags.one(277, 1)
     if not 0 < samples <= 64 or width <= 0 or height <= 0:
         raise ValueError(f"{width}x{height} px of {samples} samples")

@@ -2,7 +2,6 @@
 
 _NAMES = (
     (b"8BPS", "Photoshop (PSD)"),
-    (b"v/1\x01", "OpenEXR"),
     (b"#?RADIANCE", "Radiance HDR"),
     (b"#?RGBE", "Radiance HDR"),
     (b"PF\n", "colour PFM"),
@@ -15,9 +14,6 @@ _NAMES = (
     (b"SIMPLE  =", "FITS"),
     (b"<svg", "SVG"),
     (b"gimp xcf", "GIMP (XCF)"),
-    (b"FUJIFILMCCD-RAW", "camera raw (RAF)"),
-    (b"IIRO", "camera raw (ORF)"),
-    (b"IIU\0", "camera raw (RW2)"),
     (b"SDPX", "DPX"),
     (b"XPDS", "DPX"),
     (b"\x8aMNG", "MNG"),
@@ -28,8 +24,4 @@ _NAMES = (
 
 def unread_format(data: bytes) -> str | None:
     """The name of a known format that is not read; None for what is read and for what is no image."""
-    if data[8:10] == b"CR" and data.startswith((b"II*\0", b"MM\0*")):
-        return "camera raw (CR2)"
-    if data[4:12] == b"ftypcrx ":
-        return "camera raw (CR3)"
     return next((name for start, name in _NAMES if data.startswith(start)), None)

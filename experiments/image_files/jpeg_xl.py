@@ -80,7 +80,7 @@ def make_jpeg_xl(shop: Workshop) -> None:
             case = Case(f"{stem}.jxl", "32, float", "none", "linear sRGB, by number", "1", "cjxl, closed form", 0.2)
             shop.add(case, srgb_encoded(light.astype(float)))
         else:
-            said = "expected [0, 1]"
+            said = "HDR in linear light"
             shop.add(Case(f"{stem}.jxl", "32, float", "none", "linear sRGB, by number", "1", _MADE, None, said))
     shop.run(
         CONVERT, deep, "-depth", "8", "-profile", ICC / "srgb.icc", "-profile", ICC / "default_cmyk.icc", "ink.tif"

@@ -48,7 +48,9 @@ def _compare_images(options: CompareOptions) -> None:
     from relational_iqa.tiling.aligned_images import open_images
 
     with progress_line("comparing", options.quiet):
-        images = open_images(list(inputs.values()), options.max_pixels, options.align, "reference" in inputs)
+        images = open_images(
+            list(inputs.values()), options.max_pixels, options.align, "reference" in inputs, options.gain_map
+        )
         regions = options.found_regions(images[0])
         model = load_system("pixel_perfect", options.weights, options.device, options.precision)
         names = (printable(Path(options.a).name), printable(Path(options.b).name))

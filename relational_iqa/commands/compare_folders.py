@@ -51,7 +51,7 @@ def compare_folders(options: CompareOptions) -> None:
 
     labels = folder_labels(options.a, options.b)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-    comparison = FolderComparison(model, labels, options.max_pixels, options.align)
+    comparison = FolderComparison(model, labels, options.max_pixels, options.align, options.gain_map)
     pictures: dict[str, tuple[str, ...]] | None = None if out is None else {}
     rows = _rows(comparison, pairing.pairs, csv, options.maps, pictures, options.quiet)
     summary = summarise(rows, WORST if options.worst is None else options.worst)

@@ -6,11 +6,17 @@ from typing import Annotated
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, Writes
-from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption, RegionOptions
+from relational_iqa.commands.shared_options import (
+    DeviceOptions,
+    GainMapOption,
+    ModelOptions,
+    ReferenceOption,
+    RegionOptions,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(ReferenceOption, RegionOptions, ModelOptions, DeviceOptions):
+class CompareOptions(ReferenceOption, RegionOptions, GainMapOption, ModelOptions, DeviceOptions):
     """Options of `riqa compare`. Raises UsageError for a `fail_below` that no margin can be compared with."""
 
     a: Annotated[str, Positional("A")]

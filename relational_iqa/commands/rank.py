@@ -43,7 +43,7 @@ def rank(options: RankOptions) -> None:
     from relational_iqa.tiling.aligned_images import open_images
     from relational_iqa.tiling.regions_of_interest import within
 
-    opened = open_images(options.inputs, options.max_pixels, options.align, reference is not None)
+    opened = open_images(options.inputs, options.max_pixels, options.align, reference is not None, options.gain_map)
     regions = options.found_regions(opened[0])
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     names, number = display_names(images), games(len(images), reference is not None)

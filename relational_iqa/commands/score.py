@@ -44,6 +44,8 @@ class ScoreOptions(RegionOptions, SeveralImagesOptions):
                     "--maps is for scores without --reference; with one, riqa compare --out draws the maps"
                 )
             return
+        if self.gain_map:
+            raise UsageError("--gain-map needs --reference: the MOS of one image is that of its SDR picture")
         if self.align is not None:
             raise UsageError(f"--align {self.align} needs --reference; without one nothing has to be of one size")
         for option, value in (("--device", self.device), ("--precision", self.precision)):
@@ -79,7 +81,9 @@ def _score_one_by_one(options: ScoreOptions) -> None:
         model = load_system("pixel_perfect", options.weights, options.device, options.precision)
 
         def score(file: ImageFile) -> Any:
-            image, pristine = open_images([file.path, str(file.reference)], options.max_pixels, options.align, True)
+            image, pristine = open_images(
+                [file.path, str(file.reference)], options.max_pixels, options.align, True, options.gain_map
+            )
             return replace(model.score(image, reference=pristine), name=file.name)
 
     score_files(
@@ -98,7 +102,7 @@ def _score_against(reference: str, options: ScoreOptions) -> None:
     lines, scores = [], []
     with progress(len(images), "images", options.quiet) as tick:
         for path, name in zip(images, display_names(images), strict=True):
-            image, pristine = open_images([path, reference], options.max_pixels, options.align, True)
+            image, pristine = open_images([path, reference], options.max_pixels, options.align, True, options.gain_map)
             found = replace(model.score(image, reference=pristine), name=name)
             lines.append(found.summary())
             parts = []

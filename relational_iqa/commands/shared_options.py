@@ -119,7 +119,16 @@ class ModelOptions(JsonOption, AlignOption, WeightsOption, MaxPixelsOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeveralImagesOptions(ReferenceOption, ModelOptions, DeviceOptions):
+class GainMapOption:
+    """JPEGs that hold an SDR and an HDR picture."""
+
+    gain_map: bool = False
+    """Reads a JPEG with a gain map (Ultra HDR, ISO 21496-1) as the HDR picture that it describes, not as its SDR
+    picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeveralImagesOptions(ReferenceOption, GainMapOption, ModelOptions, DeviceOptions):
     """What commands take that judge any number of images of one scene."""
 
     images: Annotated[Sequence[str], Positional("IMAGES")]

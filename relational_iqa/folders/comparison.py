@@ -115,20 +115,21 @@ class FolderComparison:
         labels: what sentences call the two folders.
         max_pixels: largest width x height to decode; None for the usual limit.
         align: "auto", "resize" or "crop", as of `align_images`; None refuses images of different sizes.
+        gain_map: of JPEGs with a gain map, their HDR rendition.
     """
 
     model: Any
     labels: tuple[str, str]
     max_pixels: int | None = None
     align: str | None = None
+    gain_map: bool = False
 
     def compare(self, pair: Pair) -> ComparedFiles:
         """The comparison of a pair with its images. Raises ImageError and OSError for its files."""
         has_reference = pair.reference is not None
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
-        return compare_stored(
-            self.model, open_images(paths, self.max_pixels, self.align, has_reference), paths, self.labels
-        )
+        images = open_images(paths, self.max_pixels, self.align, has_reference, self.gain_map)
+        return compare_stored(self.model, images, paths, self.labels)
 
     def row(self, pair: Pair, use: Callable[[Pair, ComparedFiles], None] | None = None) -> Row:
         """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised.

@@ -155,7 +155,8 @@ def play(
         tell = getattr(model, "order_confidences", None)
         sure = None if tell is None else tell(results)
         ranking = Ranking.by_quality(names, qualities, _facts(results[0].meta), sure)
-        ranking = ranking.with_visible(model.visible_differences(images))
+        if not any(getattr(image, "is_hdr", False) for image in images):
+            ranking = ranking.with_visible(model.visible_differences(images))
         return League(ranking, np.array(qualities), axes)
     pairs: dict[tuple[int, int], tuple[float, float | None]] = {}
     seen = {}

@@ -16,6 +16,7 @@ from torch import Tensor
 from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
+from distortion_engine.reading.light import DESCRIBED
 from relational_iqa.networks.joint_margin import PairVerdict
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.reference_joint import ReferenceSums
@@ -273,7 +274,7 @@ class RelationalIQA:
             pairs = {pair: (margin, confidence) for pair, (margin, confidence, _) in found.items()}
             ranking = Ranking.by_pairs(names, pairs, self._facts(loaded[0], start, align))
             seen = {pair: difference for pair, (_, _, difference) in found.items()}
-        return replace(ranking.with_visible(seen), inputs=kept)
+        return replace(ranking if loaded[0].is_hdr else ranking.with_visible(seen), inputs=kept)
 
     @torch.inference_mode()
     def visible_difference(
@@ -413,7 +414,7 @@ class RelationalIQA:
             quality_b=qualities[1],
             confidence=confidence,
             lacks=found.lacks,
-            visible_difference=float(visible),
+            visible_difference=None if images[0].is_hdr else float(visible),
             inputs=inputs,
             origin=images[0].origin,
             noticed=noticing.found(float(visible)),
@@ -521,11 +522,12 @@ class RelationalIQA:
         return align_images(list(zip(names, opened, strict=True)), align, has_reference)
 
     def _facts(self, image: StoredImage, start: float, align: Alignment | None) -> dict[str, Any]:
+        space = f"HDR {DESCRIBED}, in [0, 1]" if image.is_hdr else "sRGB in [0, 1]"
         return facts_of_answer(
             self.meta,
             (image.shape[1], image.shape[2]),
             self.device,
             start,
-            preprocessing=f"sRGB in [0, 1], {'original size' if align is None else f'aligned by {align}'}",
+            preprocessing=f"{space}, {'original size' if align is None else f'aligned by {align}'}",
             precision=str(self._networks.dtype).removeprefix("torch."),
         )

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.image_io import MAX_PIXELS
 from distortion_engine.reading.notes import Note
+from relational_iqa.tiling.one_space import in_one_space
 from relational_iqa.tiling.registered_images import register_images
 from relational_iqa.tiling.stored_image import StoredImage, open_images_at_once
 from relational_iqa.viewing.alignment import match_sizes_by
@@ -29,6 +30,7 @@ def align_images(
         ImageError: for different sizes where `align` is None, and for images that "auto" cannot register.
         UsageError: for another `align`.
     """
+    images = in_one_space(images)
     if align == "auto":
         return register_images(images, len(images) - 1 if has_reference else 0)
     aligned = match_sizes_by(StoredImage.resized, images, align)
@@ -49,19 +51,21 @@ def open_images(
     max_pixels: int | None = None,
     align: str | None = None,
     has_reference: bool = False,
+    gain_map: bool = False,
 ) -> list[StoredImage]:
-    """Images of one scene from files, brought to one size.
+    """Images of one scene from files, brought to one size and, where any is HDR, to one space.
 
     Args:
         paths: image files.
         max_pixels: largest width x height that is decoded; None for the limit of `open_image`.
         align: what to do when sizes differ or the images do not lie on each other, as of `align_images`.
         has_reference: whether the last one is the reference.
+        gain_map: of JPEGs with a gain map, their HDR rendition.
 
     Raises:
         ImageError: for a file that is no usable image, and for different sizes without `align`.
     """
-    opened = open_images_at_once(paths, max_pixels=max_pixels or MAX_PIXELS)
+    opened = open_images_at_once(paths, max_pixels=max_pixels or MAX_PIXELS, gain_map=gain_map)
     return align_images(list(zip(map(str, paths), opened, strict=True)), align, has_reference)
 
 
@@ -82,6 +86,7 @@ def align_mask(name: str, mask: StoredImage, like: StoredImage, align: str | Non
             f"{name}: a mask does not move with images that are registered; register them first, then mask"
         )
     if align is None or mask.shape == like.shape:
-        return align_images([("the image", like), (name, mask)], None)[1]
+        match_sizes_by(StoredImage.resized, [("the image", like), (name, mask)], None)
+        return mask
     enlarged = F.interpolate(mask.pixels()[None], like.shape[-2:], mode="bilinear", antialias=True)
     return StoredImage(enlarged[0].clamp(0, 1), name)

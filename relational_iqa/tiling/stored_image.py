@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import EllipsisType
 
@@ -63,6 +64,11 @@ class StoredImage:
         self.counts, self.origin = counts, origin
         height, width = content.shape[-2:] if isinstance(content, Tensor) else content.values.shape[:2]
         self.shape = (3, int(height), int(width))
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its values are those of `distortion_engine.reading.light`, not sRGB."""
+        return any(note.kind == "hdr" for note in self.notes)
 
     @property
     def memory_bytes(self) -> int:
@@ -147,14 +153,14 @@ class StoredImage:
             give_back(self._content.values)
 
 
-def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
-    """A source as `load_image` takes it, checked in the same way. Raises ImageError. What was decoded here from a file
-    and is large is moved to a temporary file."""
+def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS, gain_map: bool = False) -> StoredImage:
+    """A source as `load_image` takes it, checked in the same way, or HDR. Raises ImageError. What was decoded here from
+    a file and is large is moved to a temporary file. gain_map: of a JPEG with a gain map, its HDR rendition."""
     if isinstance(source, StoredImage):
         return source
     if isinstance(source, Tensor):
         return StoredImage(_checked(source, max_pixels), "tensor")
-    name, samples = read_samples(source, max_pixels)
+    name, samples = read_samples(source, max_pixels, gain_map)
     if samples.values.dtype.kind == "f":  # checked as a whole, and few
         pixels = torch.from_numpy(np.ascontiguousarray(to_srgb(samples, name).transpose(2, 0, 1)))
         return StoredImage(pixels, name, conversion_notes(samples))
@@ -163,22 +169,22 @@ def open_image(source: Source | StoredImage, *, max_pixels: int = MAX_PIXELS) ->
     return StoredImage(samples, name, conversion_notes(samples))
 
 
-def open_images_at_once(sources: Sequence[Source | StoredImage], *, max_pixels: int = MAX_PIXELS) -> list[StoredImage]:
+def open_images_at_once(
+    sources: Sequence[Source | StoredImage], *, max_pixels: int = MAX_PIXELS, gain_map: bool = False
+) -> list[StoredImage]:
     """Several sources as `open_image` opens each, in order; files are decoded at once, on at most as many threads as
     torch uses, unless they are so large that this would take more memory than comparing them. Raises ImageError for the
     first that is no usable image."""
+    opened = partial(open_image, max_pixels=max_pixels, gain_map=gain_map)
     paths = {place: Path(source) for place, source in enumerate(sources) if isinstance(source, str | os.PathLike)}
     files = list(paths)
     threads = min(len(files), torch.get_num_threads())
     if threads < 2 or sum(map(_pixels_of, paths.values())) > AT_ONCE_PX:
-        return [open_image(source, max_pixels=max_pixels) for source in sources]
+        return [opened(source) for source in sources]
     with ThreadPoolExecutor(threads, "riqa-reader") as pool:
-        begun = {place: pool.submit(open_image, sources[place], max_pixels=max_pixels) for place in files}
+        begun = {place: pool.submit(opened, sources[place]) for place in files}
         try:
-            return [
-                begun[place].result() if place in begun else open_image(source, max_pixels=max_pixels)
-                for place, source in enumerate(sources)
-            ]
+            return [begun[place].result() if place in begun else opened(source) for place, source in enumerate(sources)]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -114,11 +114,6 @@ def test_an_animated_jpeg_xl_is_refused_before_decoding(
     assert "is an animation" in failure(tmp_path / "x.jxl")
 
 
-def test_heic_names_the_way_out(tmp_path: Path, failure: Callable[..., str]) -> None:
-    (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
-    assert "x.heic: HEIC is not read" in failure(tmp_path / "x.heic") and "PNG" in failure(tmp_path / "x.heic")
-
-
 @pytest.mark.parametrize("size", [(1, 1), (MIN_SIDE_PX - 1, 400), (400, MIN_SIDE_PX - 1)])
 def test_too_small_images_are_refused_and_the_smallest_is_read(
     tmp_path: Path, size: tuple[int, int], failure: Callable[..., str]
