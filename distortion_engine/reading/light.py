@@ -104,6 +104,14 @@ def pu21(nits: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
     return np.asarray(p7 * (np.power((p1 + p2 * power) / (1 + p3 * power), p5) - p6))
 
 
+def nits_of_shown(values: Float[np.ndarray, "*any"]) -> Float32[np.ndarray, "*any"]:
+    """Luminance in cd/m² of what is compared, in [0, 1]: the inverse of `encoded` up to PEAK_NITS."""
+    p1, p2, p3, p4, p5, p6, p7 = _PU21
+    root = np.power(np.asarray(values, np.float64) * float(pu21(np.array(PEAK_NITS))) / p7 + p6, 1 / p5)
+    found: np.ndarray = np.power(np.maximum(root - p1, 0) / (p2 - p3 * root), 1 / p4).astype(np.float32)
+    return found
+
+
 def sdr_shown(srgb: Float32[np.ndarray, "*any"]) -> Float32[np.ndarray, "*any"]:
     """What is compared beside HDR, of sRGB in [0, 1], whose white is the reference white."""
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)

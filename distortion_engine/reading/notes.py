@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "alpha", "profile", "cmyk", "depth", "orientation", "frame", "size", "registered", "blocks", "hdr", "raw"
+    "alpha", "profile", "cmyk", "depth", "orientation", "frame", "size", "registered", "blocks", "hdr", "raw", "viewing"
 ]
 
 

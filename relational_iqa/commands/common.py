@@ -95,6 +95,11 @@ def write_file(target: str, content: bytes) -> None:
         stream.write(content)
 
 
+def viewing_lines(meta: Mapping[str, Any]) -> list[str]:
+    """A line on the viewing condition of an answer; none for pixel-peep."""
+    return [f"viewing: {meta['viewing']}"] if "viewing" in meta else []
+
+
 def check_margin(margin: float, told: float, fail_below: float | None, what: str, untold: str) -> None:
     """Ends the program with code 1 and a line on stderr where a margin is too low.
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.printable import printable
-from relational_iqa.commands.common import bound_threads, check_margin, finish, full_path, load_system
+from relational_iqa.commands.common import (
+    bound_threads,
+    check_margin,
+    finish,
+    full_path,
+    load_system,
+    viewing_lines,
+)
 from relational_iqa.commands.compare_options import CompareOptions
 from relational_iqa.commands.paths import check_map_folder
 
@@ -54,9 +61,14 @@ def _compare_images(options: CompareOptions) -> None:
         regions = options.found_regions(images[0])
         model = load_system("pixel_perfect", options.weights, options.device, options.precision)
         names = (printable(Path(options.a).name), printable(Path(options.b).name))
-        compared = compare_stored(model, images, list(inputs.values()), names, regions, options.align)
+        compared = compare_stored(model, images, list(inputs.values()), names, regions, options.align, options.viewing)
         result = compared.result
-        lines = [result.summary(), _margin_line(result), *(part.line for part in result.rois)]
+        lines = [
+            result.summary(),
+            _margin_line(result),
+            *viewing_lines(result.meta),
+            *(part.line for part in result.rois),
+        ]
 
     def announce(nbytes: int) -> None:
         if options.full_size:

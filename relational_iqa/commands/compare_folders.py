@@ -11,6 +11,7 @@ from relational_iqa.commands.common import check_margin, finish, full_path, load
 from relational_iqa.commands.compare_options import CompareOptions
 from relational_iqa.commands.paths import check_map_root, check_outputs
 from relational_iqa.version import __version__
+from relational_iqa.viewing.condition import PIXEL_PEEP
 
 if TYPE_CHECKING:
     from relational_iqa.folders.compared_files import ComparedFiles
@@ -51,7 +52,7 @@ def compare_folders(options: CompareOptions) -> None:
 
     labels = folder_labels(options.a, options.b)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-    comparison = FolderComparison(model, labels, options.max_pixels, options.align, options.gain_map)
+    comparison = FolderComparison(model, labels, options.max_pixels, options.align, options.gain_map, options.viewing)
     pictures: dict[str, tuple[str, ...]] | None = None if out is None else {}
     rows = _rows(comparison, pairing.pairs, csv, options.maps, pictures, options.quiet)
     summary = summarise(rows, WORST if options.worst is None else options.worst)
@@ -218,6 +219,7 @@ def _content(
         "failed": {row.pair.name: row.error for row in rows if row.error},
         "fail_below": options.fail_below,
         "align": options.align,
+        "viewing": options.viewing or PIXEL_PEEP,
         "maps": options.maps,
     }
 

@@ -12,11 +12,13 @@ from relational_iqa.commands.shared_options import (
     ModelOptions,
     ReferenceOption,
     RegionOptions,
+    ViewingOption,
 )
+from relational_iqa.viewing.condition import find_viewing
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(ReferenceOption, RegionOptions, GainMapOption, ModelOptions, DeviceOptions):
+class CompareOptions(ReferenceOption, RegionOptions, GainMapOption, ViewingOption, ModelOptions, DeviceOptions):
     """Options of `riqa compare`. Raises UsageError for a `fail_below` that no margin can be compared with."""
 
     a: Annotated[str, Positional("A")]
@@ -44,6 +46,7 @@ class CompareOptions(ReferenceOption, RegionOptions, GainMapOption, ModelOptions
     def __post_init__(self) -> None:
         if self.fail_below is not None and not math.isfinite(self.fail_below):
             raise UsageError(f"--fail-below {self.fail_below}: expected a number of levels, as -0.1")
+        find_viewing(self.viewing, 1)
 
     @property
     def inputs(self) -> dict[str, str]:

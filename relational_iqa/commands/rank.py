@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system
+from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system, viewing_lines
 from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
 
@@ -42,9 +42,13 @@ def rank(options: RankOptions) -> None:
     from relational_iqa.results.league import games, play
     from relational_iqa.tiling.aligned_images import open_images
     from relational_iqa.tiling.regions_of_interest import within
+    from relational_iqa.tiling.seen_images import see
+    from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
     opened = open_images(options.inputs, options.max_pixels, options.align, reference is not None, options.gain_map)
     regions = options.found_regions(opened[0])
+    viewing = find_viewing(options.viewing, max(opened[0].shape))
+    seen = see(opened, viewing)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     names, number = display_names(images), games(len(images), reference is not None)
     with progress(number * (1 + len(regions)), "comparisons", options.quiet) as tick:
@@ -52,12 +56,12 @@ def rank(options: RankOptions) -> None:
         def played(shown: Sequence[Any]) -> Any:
             return play(model, shown[: len(images)], names, None if reference is None else shown[-1], tick)
 
-        league = played(opened)
-        of_regions = [(region, played(within(opened, region))) for region in regions]
-    lines = [league.ranking.summary(), *league.lines()]
+        league = played(seen)
+        of_regions = [(region, played(see(within(opened, region), viewing))) for region in regions]
+    lines = [league.ranking.summary(), *league.lines(), *viewing_lines(league.ranking.meta)]
     lines += [f"{region.said}: {found.ranking.summary()}" for region, found in of_regions]
     if options.out is not None:
-        _write_page(options, options.out, league, opened)
+        _write_page(options, options.out, league, seen)
         lines.append(f"page: {full_path(options.out)}")
     content = league.to_json()
     content["rois"] = [region.to_json() | found.to_json() for region, found in of_regions]
@@ -69,7 +73,17 @@ def rank(options: RankOptions) -> None:
             for row in league.rows([printable(path) for path in images]):
                 table.add(row)
         lines.append(f"csv: {full_path(csv)}")
-    finish(lines, {**content, "files": images, "reference": reference, "align": options.align}, options.json)
+    finish(
+        lines,
+        {
+            **content,
+            "files": images,
+            "reference": reference,
+            "align": options.align,
+            "viewing": options.viewing or PIXEL_PEEP,
+        },
+        options.json,
+    )
 
 
 def _write_page(options: RankOptions, out: str, league: Any, opened: Sequence[Any]) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system
+from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system, viewing_lines
 from relational_iqa.commands.options import Metavar, Positional, Writes
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
+from relational_iqa.viewing.condition import PIXEL_PEEP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,11 @@ class ScoreOptions(RegionOptions, SeveralImagesOptions):
     """Writes a picture of the MOS map of each image. Without a reference only."""
     csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
     """Writes a row for each image, as they come, in place of printing a line for each."""
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """The argument `viewing` of the model, where there is a condition."""
+        return {} if self.viewing is None else {"viewing": self.viewing}
 
     @property
     def one_by_one(self) -> bool:
@@ -44,6 +50,8 @@ class ScoreOptions(RegionOptions, SeveralImagesOptions):
                     "--maps is for scores without --reference; with one, riqa compare --out draws the maps"
                 )
             return
+        if self.viewing is not None:
+            raise UsageError(f"--viewing {self.viewing} needs --reference: the MOS of one image is that of its pixels")
         if self.gain_map:
             raise UsageError("--gain-map needs --reference: the MOS of one image is that of its SDR picture")
         if self.align is not None:
@@ -84,7 +92,7 @@ def _score_one_by_one(options: ScoreOptions) -> None:
             image, pristine = open_images(
                 [file.path, str(file.reference)], options.max_pixels, options.align, True, options.gain_map
             )
-            return replace(model.score(image, reference=pristine), name=file.name)
+            return replace(model.score(image, reference=pristine, **options.seen), name=file.name)
 
     score_files(
         files, score, "mos" if options.reference is None else "quality", model.meta,
@@ -95,7 +103,6 @@ def _score_one_by_one(options: ScoreOptions) -> None:
 def _score_against(reference: str, options: ScoreOptions) -> None:
     from distortion_engine.jobs.progress import progress
     from relational_iqa.tiling.aligned_images import open_images
-    from relational_iqa.tiling.regions_of_interest import within
 
     images = options.images
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
@@ -103,16 +110,18 @@ def _score_against(reference: str, options: ScoreOptions) -> None:
     with progress(len(images), "images", options.quiet) as tick:
         for path, name in zip(images, display_names(images), strict=True):
             image, pristine = open_images([path, reference], options.max_pixels, options.align, True, options.gain_map)
-            found = replace(model.score(image, reference=pristine), name=name)
+            found = replace(model.score(image, reference=pristine, **options.seen), name=name)
             lines.append(found.summary())
             parts = []
             for region in options.found_regions(image):
-                part = replace(model.score(*within([image, pristine], region)), name=name)
+                part = replace(model.score(image, reference=pristine, mask=region, **options.seen), name=name)
                 lines.append(f"{region.said}: {part.summary()}")
                 parts.append(region.to_json() | part.to_json())
             scores.append(found.to_json() | {"file": path, "rois": parts})
             tick()
+    lines += viewing_lines(found.meta)
     content = {
+        "viewing": options.viewing or PIXEL_PEEP,
         "scores": scores,
         "reference": reference,
         "align": options.align,

@@ -128,7 +128,17 @@ class GainMapOption:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeveralImagesOptions(ReferenceOption, GainMapOption, ModelOptions, DeviceOptions):
+class ViewingOption:
+    """How the pictures are looked at."""
+
+    viewing: Annotated[str | None, Metavar("CONDITION")] = None
+    """At which scale differences count: phone or desktop (a picture that is larger than the screen is fitted to it),
+    how many pixels of the pictures lie in a degree of the visual field, or pixel-peep, where every pixel counts;
+    pixel-peep if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeveralImagesOptions(ReferenceOption, GainMapOption, ViewingOption, ModelOptions, DeviceOptions):
     """What commands take that judge any number of images of one scene."""
 
     images: Annotated[Sequence[str], Positional("IMAGES")]

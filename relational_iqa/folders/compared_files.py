@@ -9,7 +9,9 @@ from typing import Any
 from distortion_engine.reading.file_facts import read_file_facts
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.tiling.regions_of_interest import RegionOfInterest
+from relational_iqa.tiling.seen_images import see
 from relational_iqa.tiling.stored_image import StoredImage
+from relational_iqa.viewing.condition import find_viewing
 
 File = str | os.PathLike[str]
 
@@ -20,7 +22,7 @@ class ComparedFiles:
 
     Args:
         result: the comparison of the two images.
-        images: a, b and, where there is one, the reference; all of one size, stored as they were decoded.
+        images: a, b and, where there is one, the reference; all of one size, as they were decoded, or seen.
         paths: their files, in the same order.
     """
 
@@ -60,6 +62,7 @@ def compare_stored(
     names: tuple[str, str],
     regions: Sequence[RegionOfInterest] = (),
     align: str | None = None,
+    viewing: str | None = None,
 ) -> ComparedFiles:
     """The comparison of two images by a model of the core.
 
@@ -70,8 +73,9 @@ def compare_stored(
         names: what sentences call a and b.
         regions: that are answered by themselves too.
         align: how the images were brought to one size.
+        viewing: the condition under which they are compared, as of `RelationalIQA.compare`.
     """
     a, b, *reference = images
-    rois = {"rois": regions} if regions else {}
-    result = model.compare(a, b, reference=reference[0] if reference else None, **rois, align=align, names=names)
-    return ComparedFiles(result, images, paths)
+    asked: dict[str, Any] = ({"rois": regions} if regions else {}) | ({"viewing": viewing} if viewing else {})
+    result = model.compare(a, b, reference=reference[0] if reference else None, **asked, align=align, names=names)
+    return ComparedFiles(result, see(images, find_viewing(viewing, max(a.shape))), paths)

@@ -116,6 +116,7 @@ class FolderComparison:
         max_pixels: largest width x height to decode; None for the usual limit.
         align: "auto", "resize" or "crop", as of `align_images`; None refuses images of different sizes.
         gain_map: of JPEGs with a gain map, their HDR rendition.
+        viewing: the condition under which they are compared, as of `RelationalIQA.compare`.
     """
 
     model: Any
@@ -123,13 +124,14 @@ class FolderComparison:
     max_pixels: int | None = None
     align: str | None = None
     gain_map: bool = False
+    viewing: str | None = None
 
     def compare(self, pair: Pair) -> ComparedFiles:
         """The comparison of a pair with its images. Raises ImageError and OSError for its files."""
         has_reference = pair.reference is not None
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
         images = open_images(paths, self.max_pixels, self.align, has_reference, self.gain_map)
-        return compare_stored(self.model, images, paths, self.labels)
+        return compare_stored(self.model, images, paths, self.labels, align=self.align, viewing=self.viewing)
 
     def row(self, pair: Pair, use: Callable[[Pair, ComparedFiles], None] | None = None) -> Row:
         """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised.

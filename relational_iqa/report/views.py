@@ -15,6 +15,7 @@ from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE,
 from relational_iqa.results.words.margins import MARGIN_WORDS, TIE_MARGIN, levels
 from relational_iqa.results.words.sentences import NOTHING_STANDS_OUT
 from relational_iqa.results.words.visibility import NOTHING_SEEN
+from relational_iqa.viewing.condition import PIXEL_PEEP
 
 LOCAL_SCALE = 2.0  # levels at full colour in the local-margin map
 SCALE_END = 5.0  # levels at either end of the margin scale: the whole distortion ladder
@@ -115,6 +116,8 @@ def fact_rows(comparison: Comparison, shown: Sequence[Preview], command: str | N
             f"(below {percent(MIN_CONFIDENCE)}: {CANNOT_TELL})",
         ))  # fmt: skip
     rows.append(("Pictures shown", shown[0].note))
+    if "viewing" not in comparison.meta:
+        rows.append(("Viewing", f"{PIXEL_PEEP}: every pixel counts"))
     if command:
         rows.append(("Command", command))
     return rows + [(_fact_title(str(key)), _fact(value)) for key, value in comparison.meta.items() if key != "size"]

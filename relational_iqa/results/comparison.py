@@ -37,6 +37,7 @@ from relational_iqa.results.words.sentences import (
     undecided_reasons,
 )
 from relational_iqa.results.words.visibility import LOOKS_THE_SAME, check_visible, facts, is_unseen, look_the_same
+from relational_iqa.viewing.condition import PIXEL_PEEP
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -362,6 +363,7 @@ class Comparison:
             "has_reference": self.has_reference,
             "quality": {"a": self.quality_a, "b": self.quality_b} if self.has_reference else None,
             "size": {"width": width, "height": height},
+            "viewing": self.meta.get("viewing", PIXEL_PEEP),
             "local_margin": {
                 "min": local.min, "max": local.max, "mean": local.mean,
                 "share_a_better": local.above, "share_b_better": local.below,

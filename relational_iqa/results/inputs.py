@@ -16,7 +16,9 @@ from typing import Any
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.tiling.aligned_images import align_images
+from relational_iqa.tiling.seen_images import see
 from relational_iqa.tiling.stored_image import Source, StoredImage, open_image
+from relational_iqa.viewing.condition import Viewing
 
 ROLES = ("a", "b", "reference")
 
@@ -64,6 +66,7 @@ class Inputs:
         max_pixels: largest width x height that is decoded.
         roles: what to call each of them.
         box: the part that was compared: x, y, width and height in px; None for all.
+        viewing: the condition under which it was seen; None where every pixel counts.
     """
 
     held: tuple[_File | _InMemory, ...]
@@ -71,13 +74,18 @@ class Inputs:
     max_pixels: int = MAX_PIXELS
     roles: tuple[str, ...] = ROLES
     box: tuple[int, int, int, int] | None = None
+    viewing: Viewing | None = None
 
     @classmethod
     def of(
-        cls, sources: Sequence[Source | StoredImage], align: str | None = None, max_pixels: int = MAX_PIXELS
+        cls,
+        sources: Sequence[Source | StoredImage],
+        align: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        viewing: Viewing | None = None,
     ) -> Inputs:
         """What to keep of a, b and the reference, as they came. Nothing is copied or read."""
-        return cls(tuple(_held(source) for source in sources), align, max_pixels)
+        return cls(tuple(_held(source) for source in sources), align, max_pixels, viewing=viewing)
 
     @classmethod
     def of_ranked(
@@ -117,10 +125,10 @@ class Inputs:
             for source, role in zip(given, self.roles, strict=False)
         ]
         aligned = align_images(opened, self.align, len(opened) == len(ROLES))
-        if self.box is None:
-            return aligned
-        x, y, width, height = self.box
-        return [image[..., y : y + height, x : x + width] for image in aligned]
+        if self.box is not None:
+            x, y, width, height = self.box
+            aligned = [image[..., y : y + height, x : x + width] for image in aligned]
+        return see(aligned, self.viewing)
 
 
 def open_inputs(

@@ -22,6 +22,7 @@ from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.reference_joint import ReferenceSums
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.results.inputs import Inputs
+from relational_iqa.results.octaves import ScoresAtOctaves, joined_comparison, joined_confidence, joined_score
 from relational_iqa.results.ranking import pairs_of
 from relational_iqa.results.region_answer import RegionAnswer
 from relational_iqa.storage.pixel_perfect_weights import load_weights
@@ -36,10 +37,12 @@ from relational_iqa.systems.noticing import Noticing
 from relational_iqa.systems.visible_tiles import visible_differences_alone, with_visible_difference
 from relational_iqa.tiling.aligned_images import align_images
 from relational_iqa.tiling.regions_of_interest import Region, find_region, within
+from relational_iqa.tiling.seen_images import octaves, see
 from relational_iqa.tiling.stored_image import Source, StoredImage, open_images_at_once
 from relational_iqa.tiling.tile_geometry import GRID_PX, PAIR_HALO_PX, REFERENCE_HALO_PX, inside_share, pad_to_grid
 from relational_iqa.tiling.tile_runner import WHOLE_PX, TileRunner
 from relational_iqa.viewing.alignment import Alignment
+from relational_iqa.viewing.condition import find_viewing, octave_weights
 from relational_iqa.viewing.tensor_images import check_images
 from relational_iqa.viewing.visibility import REACH_PX, visible_difference
 
@@ -107,6 +110,7 @@ class RelationalIQA:
         *,
         mask: Region | None = None,
         rois: Sequence[Region] = (),
+        viewing: str | float | None = None,
         align: Alignment | None = None,
         names: tuple[str, str] | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -120,6 +124,8 @@ class RelationalIQA:
             mask: the region that is compared as if there were nothing else: an image, white where pixels count, or a
                 rectangle (x, y, width, height) in pixels. The maps are those of the box around it.
             rois: more such regions, each of which is answered by itself, in `Comparison.rois`.
+            viewing: at which scale differences count: "phone", "desktop", pixels per degree, or None for "pixel-peep",
+                where every pixel counts (`relational_iqa.viewing.condition`).
             align: "auto" registers all images on the reference or, without one, on the first (shift, scale, turn), and
                 crops to what all show; "resize" enlarges to the largest size, "crop" cuts the smallest from the middle.
                 None refuses different sizes.
@@ -133,16 +139,18 @@ class RelationalIQA:
         sources = [a, b] + ([] if reference is None else [reference])
         whole = self._open(sources, align, max_pixels, reference is not None)
         regions = [find_region(region, whole[0], align, max_pixels=max_pixels) for region in rois]
-        inputs, names = Inputs.of(sources, align, max_pixels), names or (name_of(a, "A"), name_of(b, "B"))
+        seen = find_viewing(viewing, max(whole[0].shape))
+        inputs, names = Inputs.of(sources, align, max_pixels, seen), names or (name_of(a, "A"), name_of(b, "B"))
         images, box = whole, None
         if mask is not None:
             region = find_region(mask, whole[0], align, max_pixels=max_pixels)
             images, box = within(whole, region), region.box
-        answer = self._compared(images, replace(inputs, box=box), names, start, align)
+        answer = self._seen_and_compared(see(images, seen), replace(inputs, box=box), names, start, align)
         parts = []
         for region in regions:
             start = time.perf_counter()
-            found = self._compared(within(whole, region), replace(inputs, box=region.box), names, start, align)
+            images, kept = see(within(whole, region), seen), replace(inputs, box=region.box)
+            found = self._seen_and_compared(images, kept, names, start, align)
             parts.append(RegionAnswer(region, found))
         return replace(answer, rois=tuple(parts)) if parts else answer
 
@@ -153,6 +161,7 @@ class RelationalIQA:
         reference: Input,
         *,
         mask: Region | None = None,
+        viewing: str | float | None = None,
         align: Alignment | None = None,
         name: str | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -163,6 +172,7 @@ class RelationalIQA:
             image: the image to judge.
             reference: the pristine image.
             mask: the region that is judged as if there were nothing else, as of `compare`.
+            viewing: as of `compare`.
             align: "auto" registers the image on the reference and crops to what both show; "resize" enlarges to the
                 largest size, "crop" cuts the smallest from the middle. None refuses different sizes.
             name: what to call the image, by default its file name.
@@ -173,13 +183,13 @@ class RelationalIQA:
         """
         start = time.perf_counter()
         images = self._open([image, reference], align, max_pixels, True)
+        seen = find_viewing(viewing, max(images[0].shape))
         if mask is not None:
             images = within(images, find_region(mask, images[0], align, max_pixels=max_pixels))
-        tiled = self._tiler.run(
-            images, self._networks.against_on_tiles, REFERENCE_HALO_PX, network_bytes=REFERENCE_BYTES
-        )
-        facts = self._facts(images[0], start, align)
-        return self._score_of(tiled.maps, tiled.sums[0], images, name or name_of(image, "the image"), facts)
+        images = see(images, seen)
+        named = [name or name_of(image, "the image")]
+        (found,) = self._seen_and_scored(images[:1], images[1], named, align, start, alone=True)
+        return found
 
     def scores(
         self,
@@ -204,7 +214,8 @@ class RelationalIQA:
         loaded = self._open([*images, reference], align, max_pixels, True)
         names = [name_of(image, "the image") for image in images]
         for group in in_groups(len(images), _AT_ONCE):
-            yield from self._scores_of([loaded[i] for i in group], loaded[-1], [names[i] for i in group], align)
+            several, named = [loaded[i] for i in group], [names[i] for i in group]
+            yield from self._seen_and_scored(several, loaded[-1], named, align, time.perf_counter())
 
     @torch.inference_mode()
     def order_confidences(self, scores: Sequence[Score]) -> np.ndarray | None:
@@ -222,6 +233,8 @@ class RelationalIQA:
         """
         if any(score.evidence is None for score in scores):
             raise ValueError("a score has no evidence: expected answers of RelationalIQA.score")
+        if all(isinstance(score.evidence, ScoresAtOctaves) for score in scores):
+            return self._order_confidences_at_octaves([score.evidence for score in scores])
         return self._order_confidences([score.evidence for score in scores])
 
     @torch.inference_mode()
@@ -231,6 +244,7 @@ class RelationalIQA:
         reference: Input | None = None,
         *,
         mask: Region | None = None,
+        viewing: str | float | None = None,
         align: Alignment | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Ranking:
@@ -244,6 +258,7 @@ class RelationalIQA:
             images: two images or more.
             reference: the pristine image, if there is one.
             mask: the region that is compared as if there were nothing else, as of `compare`.
+            viewing: as of `compare`.
             align: "auto" registers all images on the reference or, without one, on the first (shift, scale, turn), and
                 crops to what all show; "resize" enlarges to the largest size, "crop" cuts the smallest from the middle.
                 None refuses different sizes.
@@ -258,12 +273,16 @@ class RelationalIQA:
         start = time.perf_counter()
         sources = [*images] + ([] if reference is None else [reference])
         loaded = self._open(sources, align, max_pixels, reference is not None)
-        kept = Inputs.of_ranked(images, reference, align, max_pixels)
+        condition = find_viewing(viewing, max(loaded[0].shape))
+        kept = replace(Inputs.of_ranked(images, reference, align, max_pixels), viewing=condition)
         if mask is not None:
             region = find_region(mask, loaded[0], align, max_pixels=max_pixels)
             loaded, kept = within(loaded, region), replace(kept, box=region.box)
+        loaded = see(loaded, condition)
         names = [name_of(image, f"image {i + 1}") for i, image in enumerate(images)]
-        if reference is not None:
+        if loaded[0].viewing is not None:
+            ranking, seen = self._ranked_as_seen(loaded, names, reference is not None, start, align)
+        elif reference is not None:
             sums = self._each_against(loaded[:-1], loaded[-1])
             qualities = [float(self._networks.quality(one)) + 0.0 for one in sums]
             facts = self._facts(loaded[0], start, align)
@@ -375,6 +394,22 @@ class RelationalIQA:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _seen_and_compared(
+        self,
+        images: Sequence[StoredImage],
+        inputs: Inputs,
+        names: tuple[str, str],
+        start: float,
+        align: Alignment | None,
+    ) -> Comparison:
+        """The answer for a, b and, where there is one, the reference; at the octaves that an eye sees where they are
+        seen under a condition."""
+        if images[0].viewing is None:
+            return self._compared(images, inputs, names, start, align)
+        found = [self._compared(each, inputs, names, start, align) for each in octaves(images)]
+        joined = joined_comparison(found, octave_weights(len(found)))
+        return replace(joined, meta=self._facts(images[0], start, align))
+
     def _compared(
         self,
         images: Sequence[StoredImage],
@@ -448,17 +483,39 @@ class RelationalIQA:
         return sums
 
     @torch.inference_mode()
-    def _scores_of(
-        self, images: Sequence[StoredImage], reference: StoredImage, names: Sequence[str], align: Alignment | None
+    def _seen_and_scored(
+        self,
+        images: Sequence[StoredImage],
+        reference: StoredImage,
+        names: Sequence[str],
+        align: Alignment | None,
+        start: float,
+        alone: bool = False,
     ) -> list[Score]:
-        """Scores of images that are computed together."""
-        start = time.perf_counter()
-        tiled = self._tiler.run(
-            [*images, reference],
-            self._networks.each_against_on_tiles,
-            REFERENCE_HALO_PX,
-            network_bytes=REFERENCE_BYTES + _EACH_BYTES * len(images),
-        )
+        """Scores of images that are computed together; at the octaves that an eye sees where they are seen under a
+        condition. alone: of one image, with maps of it alone."""
+        if reference.viewing is None:
+            return self._scored(images, reference, names, align, start, alone)
+        at_octaves = octaves([*images, reference])
+        found = [self._scored(each[:-1], each[-1], names, align, start, alone) for each in at_octaves]
+        weights, facts = octave_weights(len(found)), self._facts(reference, start, align)
+        return [replace(joined_score(one, weights), meta=facts) for one in zip(*found, strict=True)]
+
+    def _scored(
+        self,
+        images: Sequence[StoredImage],
+        reference: StoredImage,
+        names: Sequence[str],
+        align: Alignment | None,
+        start: float,
+        alone: bool,
+    ) -> list[Score]:
+        """Scores of images that are computed together. alone: of one."""
+        if alone:
+            function, needed = self._networks.against_on_tiles, REFERENCE_BYTES
+        else:
+            function, needed = self._networks.each_against_on_tiles, REFERENCE_BYTES + _EACH_BYTES * len(images)
+        tiled = self._tiler.run([*images, reference], function, REFERENCE_HALO_PX, network_bytes=needed)
         if tiled.maps is None:
             raise ValueError("no maps were kept")
         facts, channels = self._facts(reference, start, align), len(tiled.maps) // len(images)
@@ -497,6 +554,47 @@ class RelationalIQA:
             confidences[i, j] = confidences[j, i] = float(sure)
         return confidences
 
+    def _order_confidences_at_octaves(self, found: Sequence[ScoresAtOctaves]) -> np.ndarray | None:
+        """The same of scores that were joined of those at several octaves."""
+        margins, sure = [], []
+        for scores in zip(*(one.scores for one in found), strict=True):
+            confidences = self._order_confidences([score.evidence for score in scores])
+            if confidences is None:
+                return None
+            qualities = np.array([score.quality for score in scores])
+            margins.append(qualities[:, None] - qualities[None])
+            sure.append(confidences)
+        return joined_confidence(np.array(margins), np.array(sure), np.array(found[0].weights))
+
+    def _ranked_as_seen(
+        self,
+        images: Sequence[StoredImage],
+        names: Sequence[str],
+        has_reference: bool,
+        start: float,
+        align: Alignment | None,
+    ) -> tuple[Ranking, dict[tuple[int, int], float]]:
+        """The ranking of images that are seen under a condition, and the visible difference of each pair."""
+        facts = self._facts(images[0], start, align)
+        if has_reference:
+            scores = [
+                score
+                for group in in_groups(len(names), _AT_ONCE)
+                for score in self._seen_and_scored(
+                    [images[i] for i in group], images[-1], [names[i] for i in group], align, start
+                )
+            ]
+            ranking = Ranking.by_quality(
+                names, [score.quality for score in scores], facts, self.order_confidences(scores)
+            )
+            return ranking, self._visible_differences(images[:-1])
+        pairs, seen = {}, {}
+        for i, j in pairs_of(len(images)):
+            found = self._seen_and_compared([images[i], images[j]], Inputs(()), (names[i], names[j]), start, align)
+            pairs[i, j] = found.margin, found.confidence
+            seen[i, j] = 1.0 if found.visible_difference is None else found.visible_difference
+        return Ranking.by_pairs(names, pairs, facts), seen
+
     def _margin(self, a: StoredImage, b: StoredImage) -> tuple[float, float | None, float]:
         """Margin, confidence and visible difference, without maps."""
         function = with_visible_difference(self._networks.pair_on_tiles)
@@ -523,7 +621,7 @@ class RelationalIQA:
 
     def _facts(self, image: StoredImage, start: float, align: Alignment | None) -> dict[str, Any]:
         space = f"HDR {DESCRIBED}, in [0, 1]" if image.is_hdr else "sRGB in [0, 1]"
-        return facts_of_answer(
+        facts = facts_of_answer(
             self.meta,
             (image.shape[1], image.shape[2]),
             self.device,
@@ -531,3 +629,4 @@ class RelationalIQA:
             preprocessing=f"{space}, {'original size' if align is None else f'aligned by {align}'}",
             precision=str(self._networks.dtype).removeprefix("torch."),
         )
+        return facts if image.viewing is None else facts | {"viewing": image.viewing.described()}

@@ -30,6 +30,7 @@ from distortion_engine.reading.refusals import out_of_memory
 from distortion_engine.reading.samples import Samples
 from relational_iqa.tiling.temporary_arrays import IN_FILE_FROM_BYTES, give_back, in_file, temporary_array
 from relational_iqa.viewing.alignment import resized
+from relational_iqa.viewing.condition import Viewing
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
 """An image as it enters: a path, a PIL image, an array (H, W, 3) or a tensor (3, H, W) in [0, 1]."""
@@ -51,6 +52,9 @@ class StoredImage:
         counts: an image of the same size, white where pixels count; None where all do.
         origin: where its upper left pixel lies in the picture that it is a part of: x and y, px.
     """
+
+    viewing: Viewing | None = None
+    """The condition under which it is seen as it is here; None where every pixel counts."""
 
     def __init__(
         self,
@@ -102,6 +106,10 @@ class StoredImage:
     def resized(self, height: int, width: int) -> StoredImage:
         """The image at another size, as float32."""
         return StoredImage(resized(self.pixels(), height, width), self._name, self.notes)
+
+    def copied(self) -> StoredImage:
+        """The same image as another object."""
+        return copy.copy(self)
 
     def at(self, origin: tuple[int, int]) -> StoredImage:
         """The same image, as the part of a picture that begins at `origin`."""
