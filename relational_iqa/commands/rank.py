@@ -11,6 +11,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system, viewing_lines
 from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
+from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class RankOptions(RegionOptions, SeveralImagesOptions):
     def __post_init__(self) -> None:
         if len(self.images) < 2:
             raise UsageError(f"rank got {len(self.images)} image: give two or more of one scene")
+        find_viewing(self.viewing, 1)
 
 
 def rank(options: RankOptions) -> None:
@@ -43,7 +45,6 @@ def rank(options: RankOptions) -> None:
     from relational_iqa.tiling.aligned_images import open_images
     from relational_iqa.tiling.regions_of_interest import within
     from relational_iqa.tiling.seen_images import see
-    from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
     opened = open_images(options.inputs, options.max_pixels, options.align, reference is not None, options.gain_map)
     regions = options.found_regions(opened[0])

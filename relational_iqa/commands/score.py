@@ -9,7 +9,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system, viewing_lines
 from relational_iqa.commands.options import Metavar, Positional, Writes
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
-from relational_iqa.viewing.condition import PIXEL_PEEP
+from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class ScoreOptions(RegionOptions, SeveralImagesOptions):
         return self.csv is not None or any(Path(path).is_dir() for path in self.images)
 
     def __post_init__(self) -> None:
+        find_viewing(self.viewing, 1)
         if self.csv == "-":
             raise UsageError("'-' is for --json; give --csv a file")
         if self.maps is not None and self.one_by_one:

@@ -64,6 +64,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "size": ("32x48", "32x48"),
     "out": ("other.onnx", "other.onnx"),
     "kinds": ("tie=1", "tie=1"),
+    "viewing": ("phone", "phone"),
 }
 VALUES_OF_SOME = {("evaluate", "out"): ("page.html", "page.html")}
 
