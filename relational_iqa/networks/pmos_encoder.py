@@ -1,5 +1,6 @@
-"""The encoder of the pMOS system: what a backbone that has seen the world says of every place of one image, brought to
-a grid of cells of 8 px by a small decoder, and what it says of the thumbnail, which tells what kind of picture this is.
+"""The encoder of the pMOS system: what a backbone that has seen the world says of every place of one image, and fixed
+statistics of it, brought to a grid of cells of 8 px by a small decoder; and what the backbone says of the thumbnail,
+which tells what kind of picture this is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from relational_iqa.networks.blocks import Pointwise, PointwiseBlock, SpatialBlo
 from relational_iqa.networks.in_parts import CELL_PX as PART_PX
 from relational_iqa.networks.in_parts import in_parts
 from relational_iqa.networks.local_analysis import pool
+from relational_iqa.networks.single_statistics import REACH_PX, SingleStatistics
 
 MOS_CELL_PX = 8
 """Side of a cell of the maps before they are enlarged to pixels."""
@@ -57,12 +59,12 @@ class Features(NamedTuple):
 
 
 class StageCells(NamedTuple):
-    """What the backbone says of the places of images.
+    """What is known of the places of images before anything is trained: the stages of the backbone, then statistics.
 
     Attributes:
         fine: means of channels of stages in cells of 8 px, each followed by the spread in the cell where it has more
-            than one value.
-        coarse: means of channels of stages in cells of 16 px.
+            than one value, and `SingleStatistics`.
+        coarse: means of channels of stages in cells of 16 px, and `SingleStatistics`.
     """
 
     fine: Float[Tensor, "b fine h8 w8"]
@@ -82,6 +84,7 @@ class PmosArchitecture:
         embedding: size of the embedding of the thumbnail.
         film: False leaves the modulation by the embedding out.
         roi: False leaves the region-of-interest weights out.
+        statistics: False leaves the fixed statistics out.
     """
 
     backbone_width: float = 1.0
@@ -92,6 +95,7 @@ class PmosArchitecture:
     embedding: int = 64
     film: bool = True
     roi: bool = True
+    statistics: bool = True
 
     @property
     def backbone(self) -> BackboneArchitecture:
@@ -113,6 +117,7 @@ class PmosEncoder(nn.Module):
         super().__init__()
         width, deep = architecture.width, architecture.deep
         self.stages = EfficientNetLite(architecture.backbone)
+        self.statistics = SingleStatistics() if architecture.statistics else None
         self.fine_channels, self.coarse_channels = self._channels()
         self.late_channels = sum(self.stages.channels[_LOCAL_TAPS:])
         self.channels = width + self.fine_channels + self.coarse_channels
@@ -124,7 +129,8 @@ class PmosEncoder(nn.Module):
 
     def _channels(self) -> tuple[int, int]:
         """Channels on the fine and on the coarse grid."""
-        fine = coarse = 0
+        fine = self.statistics.fine_channels if self.statistics else 0
+        coarse = self.statistics.coarse_channels if self.statistics else 0
         for factor, count in ((1, _LOCAL_TAPS), (2, _HALF_TAPS)):
             for stride, channels in zip(self.stages.strides[:count], self.stages.channels[:count], strict=True):
                 if stride * factor > MOS_CELL_PX:
@@ -137,12 +143,17 @@ class PmosEncoder(nn.Module):
         return self.decode(self.see(image)).joined()
 
     def see(self, image: Float[Tensor, "b 3 h w"]) -> StageCells:
-        """The stages of images on the two grids. A large image goes through in parts."""
+        """The stages and the statistics of images on the two grids. A large image goes through in parts."""
         fine: list[Tensor] = []
         coarse: list[Tensor] = []
         for factor, count in ((1, _LOCAL_TAPS), (2, _HALF_TAPS)):
             for stage in self._stages(image, factor, count):
                 (coarse if image.shape[-1] // stage.shape[-1] == _COARSE_PX else fine).append(stage)
+        if self.statistics:
+            margin = REACH_PX // PART_PX
+            fine8, coarse16 = in_parts(self.statistics, (image,), PART_PX, margin, side=_EARLY_SIDE)
+            fine.append(fine8)
+            coarse.append(coarse16)
         return StageCells(torch.cat(fine, 1), torch.cat(coarse, 1))
 
     def _stages(self, image: Tensor, factor: int, count: int) -> list[Tensor]:

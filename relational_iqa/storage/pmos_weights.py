@@ -15,7 +15,7 @@ def _build(facts: Facts) -> PmosNetwork:
 
 
 FORMAT = NetworkFormat(
-    name="relational-iqa pmos 2",
+    name="relational-iqa pmos 3",
     written_by="pMOS training (`riqa pretrain`, `riqa fit-mos`)",
     shipped="pmos-small",
     describe=describe_architecture,

@@ -34,7 +34,8 @@ from relational_iqa.training.loop.runs import git_commit, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.calibration import calibrate_doubt
 from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, score_range, to_mos
-from relational_iqa.training.pmos.fit_mos_stage import CropStage, FrozenFeatures, HeadStage, frozen_features
+from relational_iqa.training.pmos.fit_mos_stage import CropStage, HeadStage
+from relational_iqa.training.pmos.frozen_features import FrozenFeatures, frozen_features
 from relational_iqa.training.pmos.solved_head import inner_split, solve_head
 
 LINEAR = "linear head"

@@ -6,25 +6,21 @@ image, and the weighted sum against it; and a prior that keeps the weights near 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from distortion_engine.reading.image_io import load_image
 from relational_iqa.networks.pmos_encoder import MOS_CELL_PX
-from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos, thumbnail
+from relational_iqa.networks.pmos_head import MosMaps, PmosHead, full_resolution, image_mos
 from relational_iqa.networks.pmos_network import PmosNetwork
-from relational_iqa.systems.pmos import PMOS, pooled_sums
-from relational_iqa.tiling.tile_geometry import pad_to_grid
-from relational_iqa.training.data.stored_arrays import LARGEST_HALF
 from relational_iqa.training.losses.opinion_maps import roi_entropy_gap
+from relational_iqa.training.pmos.fit_batches import CropBatch, CropBatches, HeadBatch, HeadBatches
+from relational_iqa.training.pmos.frozen_features import FrozenFeatures
 
 _HUBER = 0.25  # grades; errors below are squared
 _TRY_EVERY = 20  # steps
@@ -43,180 +39,6 @@ class FitLossWeights:
     dense: float = 0.5
     image: float = 1.0
     entropy: float = 0.05
-
-
-class HeadBatch(NamedTuple):
-    """A batch of features of a frozen encoder.
-
-    Attributes:
-        features: (B, C, P, 1), features of P cells of each image.
-        embedding: (B, E), embedding of each image.
-        target: (B,), MOS in [1, 5].
-    """
-
-    features: Tensor
-    embedding: Tensor
-    target: Tensor
-
-
-class CropBatch(NamedTuple):
-    """A batch of crops of images.
-
-    Attributes:
-        crops: (B, 3, S, S) in [0, 1].
-        thumbnails: (B, 3, THUMBNAIL_PX, THUMBNAIL_PX) in [0, 1], of the whole images.
-        target: (B,), MOS in [1, 5].
-    """
-
-    crops: Tensor
-    thumbnails: Tensor
-    target: Tensor
-
-
-@dataclass(frozen=True)
-class FrozenFeatures:
-    """Output of a frozen encoder for N images.
-
-    Args:
-        cells: (N, P, C) float16, features of P randomly drawn cells of each image.
-        embedding: (N, E), embedding of each image.
-        mean: (N, C), mean of the features over all cells of each image.
-        weighted: (N, C), the same with the region-of-interest weights of the head before the fit.
-        before: (N,), MOS of each image by the head before the fit.
-    """
-
-    cells: Tensor
-    embedding: Tensor
-    mean: np.ndarray
-    weighted: np.ndarray
-    before: np.ndarray
-
-    def take(self, index: np.ndarray) -> FrozenFeatures:
-        """Those of some of the images."""
-        return FrozenFeatures(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
-
-
-@torch.inference_mode()
-def frozen_features(
-    model: PMOS, files: Sequence[Path], cells: int, seed: int, log: Callable[[str], None] = lambda text: None
-) -> FrozenFeatures:
-    """Features of image files; every image is encoded once.
-
-    Args:
-        model: model whose encoder is used.
-        files: image files.
-        cells: number of cells drawn from each image, with replacement; cells that reach beyond the image are left out.
-        seed: with the position of an image in `files`, decides which cells are drawn.
-        log: receives a line of progress now and then.
-    """
-    kept, embeddings, means, weighted, before = [], [], [], [], []
-    for index, file in enumerate(files):
-        image = load_image(file).to(model.device)
-        rows, columns = (max(1, side // MOS_CELL_PX) for side in image.shape[-2:])
-        drawn = np.random.default_rng([seed, index, 5]).integers(0, rows * columns, cells)
-        row, column = torch.from_numpy(drawn // columns), torch.from_numpy(drawn % columns)
-        embedding = model.network.embed(thumbnail(image[None]))
-        chosen = torch.empty(cells, model.network.encoder.channels)
-        total, heavy, sums = np.zeros(chosen.shape[1]), np.zeros(chosen.shape[1] + 1), np.zeros(2)
-        for tile, features in model.feature_tiles(image):
-            top, left, bottom, right = (edge // MOS_CELL_PX for edge in tile.core)
-            y, x = tile.outer[0] // MOS_CELL_PX, tile.outer[1] // MOS_CELL_PX
-            here = (row >= top) & (row < bottom) & (column >= left) & (column < right)
-            chosen[here] = features[0, :, row[here] - y, column[here] - x].T.cpu()
-            core = features[0, :, top - y : min(bottom, rows) - y, left - x : min(right, columns) - x]
-            total += core.double().sum((1, 2)).cpu().numpy()
-            maps = model.network.head(features, embedding)
-            roi = maps.roi[0, :, top - y : min(bottom, rows) - y, left - x : min(right, columns) - x]
-            heavy += torch.cat([roi, roi * core]).double().sum((1, 2)).cpu().numpy()
-            sums += pooled_sums(maps, tile, image)
-        kept.append(chosen.clamp(-LARGEST_HALF, LARGEST_HALF).half())
-        embeddings.append(embedding[0].cpu())
-        means.append(total / (rows * columns))
-        weighted.append(heavy[1:] / heavy[0])
-        before.append(sums[0] / sums[1])
-        if (index + 1) % 50 == 0 or index + 1 == len(files):
-            log(f"features of {index + 1} of {len(files)} images")
-    # clone: tensors made in inference mode cannot take part in training
-    return FrozenFeatures(
-        torch.stack(kept).clone(),
-        torch.stack(embeddings).clone(),
-        np.stack(means),
-        np.stack(weighted),
-        np.array(before, dtype=np.float64),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class CellBatches(Dataset[HeadBatch]):
-    """Item n: `cells` cells of each of `batch_size` images, a function of (seed, n) alone.
-
-    Args:
-        features: features of N images.
-        targets: (N,), MOS in [1, 5].
-        batch_size: images of a batch.
-        seed: with n, decides what is drawn.
-        cells: cells of an image in a batch.
-    """
-
-    features: FrozenFeatures
-    targets: Tensor
-    batch_size: int
-    seed: int
-    cells: int
-
-    def __getitem__(self, step: int) -> HeadBatch:
-        rng, index = _draw(self.seed, step, len(self.targets), self.batch_size)
-        images = torch.from_numpy(index)
-        cells = torch.from_numpy(rng.integers(0, self.features.cells.shape[1], (len(index), self.cells)))
-        features = self.features.cells[images[:, None], cells].float()
-        return HeadBatch(
-            features.transpose(1, 2)[..., None].contiguous(), self.features.embedding[images], self.targets[images]
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class CropBatches(Dataset[CropBatch]):
-    """Item n: crops of `batch_size` images, a function of (seed, n) alone.
-
-    Files are read when their batch is made. The border of an image that is smaller than a crop is repeated.
-
-    Args:
-        files: N image files.
-        targets: (N,), MOS in [1, 5].
-        batch_size: images of a batch.
-        seed: with n, decides what is drawn.
-        crop_px: side of the crops in px.
-    """
-
-    files: Sequence[Path]
-    targets: Tensor
-    batch_size: int
-    seed: int
-    crop_px: int
-
-    def __getitem__(self, step: int) -> CropBatch:
-        rng, index = _draw(self.seed, step, len(self.files), self.batch_size)
-        crops, thumbnails = [], []
-        for number in index:
-            image = load_image(self.files[int(number)])[None]
-            crops.append(_crop(image, self.crop_px, rng))
-            thumbnails.append(thumbnail(image))
-        return CropBatch(torch.cat(crops), torch.cat(thumbnails), self.targets[torch.from_numpy(index)])
-
-
-def _draw(seed: int, step: int, count: int, batch_size: int) -> tuple[np.random.Generator, np.ndarray]:
-    """The generator of a step and the images of its batch."""
-    rng = np.random.default_rng([seed, step, 4])
-    return rng, rng.choice(count, batch_size, replace=count < batch_size)
-
-
-def _crop(image: Tensor, side: int, rng: np.random.Generator) -> Tensor:
-    missing = [max(0, side - length) for length in image.shape[-2:]]
-    if any(missing):
-        image = F.pad(image, (0, missing[1], 0, missing[0]), mode="replicate")
-    top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[-2:])
-    crop = pad_to_grid(image[..., top : top + side, left : left + side])
-    return crop.flip(-1) if rng.random() < 0.5 else crop
 
 
 class FitObjective(nn.Module):
@@ -294,7 +116,7 @@ class HeadStage(_FitStage):
         super().__init__(head, weights, batch_size)
         wanted = torch.from_numpy(targets.astype(np.float32))
         chosen = np.arange(len(targets)) if learnt is None else learnt
-        self.batches = CellBatches(features.take(chosen), wanted[torch.from_numpy(chosen)], batch_size, seed, cells)
+        self.batches = HeadBatches(features.take(chosen), wanted[torch.from_numpy(chosen)], batch_size, seed, cells)
         self._head = head
         self.watched: HeadBatch | None = None
         if len(watched):

@@ -77,6 +77,12 @@ def labels_of(sets: StoredSets, index: np.ndarray) -> MosLabels:
     )
 
 
+def mirrored(labels: MosLabels) -> MosLabels:
+    """The labels of the same images with left and right exchanged."""
+    maps = (labels.mos.flip(-1), labels.defects.flip(-1), labels.valid.flip(-1))
+    return MosLabels(*maps, labels.image_mos, labels.disagreement, labels.order)
+
+
 def _in_cells(values: Tensor, side: int) -> Tensor:
     """(S, n, c, h, w) -> means in `side` x `side` cells."""
     step = values.shape[-1] // side

@@ -62,6 +62,8 @@ class PmosConfig:
         backbone: name or path of backbone weights; empty for a start from nothing.
         start_from: pMOS weights to go on from; empty for none.
         cells_dir: where what the backbone says of the sets is kept.
+        looks: 2 shows every image a second time, mirrored and recoloured, and wants the same maps and scores; 1 does
+            not.
         system: tells `riqa pretrain` which system the config is of.
     """
 
@@ -74,6 +76,7 @@ class PmosConfig:
     backbone: str = "backbone-lite0"
     start_from: str = ""
     cells_dir: str = ".cache/cells"
+    looks: Literal[1, 2] = 1
     system: Literal["pmos"] = "pmos"
 
     def __post_init__(self) -> None:
@@ -101,7 +104,7 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
         network = PmosNetwork(config.architecture)
         _start(network, config, sources)
     network.requires_grad_(False)
-    stores = [stored_cells(sets, network, Path(config.cells_dir)) for sets in sources]
+    stores = [stored_cells(sets, network, Path(config.cells_dir), config.looks) for sets in sources]
     learnt, held_back = zip(*(_parted(store) for store in stores), strict=True)
     network.thaw(backbone=False, fitted=False)
     stage = PmosStage(

@@ -9,7 +9,7 @@ import torch
 
 from relational_iqa.benchmarks.regression import MIN_RATED, fit_regressor
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN, PmosHead
-from relational_iqa.training.pmos.fit_mos_stage import FrozenFeatures
+from relational_iqa.training.pmos.frozen_features import FrozenFeatures
 
 _MARGIN = 0.1  # grades; scores nearer to the ends of the scale count as this far from them, or their logit is infinite
 

@@ -52,6 +52,7 @@ class PmosLossWeights:
         entropy: of the prior that keeps the region-of-interest weights near uniform.
         shape: of the prior that keeps them smooth.
         doubt: of the expected error.
+        consistency: of maps and scores of the two looks at an image, where there are two.
     """
 
     dense: float = 2.0
@@ -62,18 +63,26 @@ class PmosLossWeights:
     entropy: float = 0.05
     shape: float = 0.02
     doubt: float = 0.1
+    consistency: float = 1.0
 
 
 DEFAULT_WEIGHTS = PmosLossWeights()
 
 
 class PmosObjective(nn.Module):
-    """The network with its loss, so that a wrapped (distributed, mixed precision) module returns plain tensors."""
+    """The network with its loss, so that a wrapped (distributed, mixed precision) module returns plain tensors.
 
-    def __init__(self, network: PmosNetwork, weights: PmosLossWeights) -> None:
+    Args:
+        network: the network.
+        weights: weights of the parts of the loss.
+        looks: how many looks at every set a batch has, see `CellBatch`.
+    """
+
+    def __init__(self, network: PmosNetwork, weights: PmosLossWeights, looks: int = 1) -> None:
         super().__init__()
         self.network = network
         self.weights = weights
+        self.looks = looks
 
     def forward(
         self, fine: Tensor, coarse: Tensor, late: Tensor, labels: MosLabels
@@ -100,11 +109,25 @@ class PmosObjective(nn.Module):
             # Laplace likelihood: the expected absolute error is the best scale.
             "doubt": (torch.log(expected) + (score.detach() - target).abs() / expected).mean(),
         }
+        if self.looks > 1:
+            parts["consistency"] = consistency_loss(maps.mos, score, valid)
         loss = torch.stack([getattr(self.weights, name) * value for name, value in parts.items()]).sum()
         parts["order_right"] = share_in_order(ahead, labels.order)
         parts["map_correlation"] = map_correlation(maps.mos.detach(), mos, valid)
         parts["image_error"] = (score.detach() - target).abs().mean()
         return loss, parts
+
+
+def consistency_loss(mos: Tensor, score: Tensor, valid: Tensor) -> Tensor:
+    """Difference of the two looks at images, the second of which is mirrored.
+
+    Args:
+        mos: (2 n, 1, h, w), maps of n images as they are, then of their second looks.
+        score: (2 s, n / s), their scores by set.
+        valid: (2 n, 1, h, w) in [0, 1], how far a cell counts.
+    """
+    (one, two), (plain, other) = mos.chunk(2), score.chunk(2)
+    return dense_loss(one, two.flip(-1), valid.chunk(2)[0]) + F.smooth_l1_loss(plain, other, beta=_HUBER)
 
 
 def _less_mean(maps: Tensor, valid: Tensor) -> Tensor:
@@ -136,9 +159,12 @@ class PmosStage:
         weights: PmosLossWeights = DEFAULT_WEIGHTS,
         keep_scales: bool = False,
     ) -> None:
-        self.model = PmosObjective(network, weights)
+        if len({store.second is None for store in stores}) > 1:
+            raise ValueError("some sources have one look at every image, others two: expected the same of all")
+        looks = 1 if stores[0].second is None else 2
+        self.model = PmosObjective(network, weights, looks)
         self.keep_scales = keep_scales
-        self.items_per_batch = sum(sets_per_batch) * stores[0].late.shape[1]
+        self.items_per_batch = looks * sum(sets_per_batch) * stores[0].late.shape[1]
         self.batches = CellBatches(tuple(stores), tuple(sets_per_batch), seed)
 
     def calibrate(self, batch: CellBatch) -> None:

@@ -15,16 +15,9 @@ from relational_iqa.benchmarks.regression import fit_regressor
 from relational_iqa.networks.pmos_head import MosMaps, PmosHead, image_mos, thumbnail
 from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.pmos.calibration import calibrate_doubt
-from relational_iqa.training.pmos.fit_mos_stage import (
-    CropBatch,
-    CropStage,
-    FitLossWeights,
-    FitObjective,
-    FrozenFeatures,
-    HeadBatch,
-    HeadStage,
-    frozen_features,
-)
+from relational_iqa.training.pmos.fit_batches import CropBatch, HeadBatch
+from relational_iqa.training.pmos.fit_mos_stage import CropStage, FitLossWeights, FitObjective, HeadStage
+from relational_iqa.training.pmos.frozen_features import FrozenFeatures, frozen_features
 from relational_iqa.training.pmos.solved_head import inner_split, solve_head
 from tests.relational_iqa.small_pmos import random_pmos
 

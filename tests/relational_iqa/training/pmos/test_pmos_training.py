@@ -16,7 +16,7 @@ from distortion_engine.catalog import AXES, AXIS_INDEX
 from distortion_engine.errors import UsageError
 from distortion_engine.generation.stored_sets import StoredSets
 from distortion_engine.jobs.safe_files import file_sha256
-from relational_iqa.networks.pmos_head import DEFECTS, NEVER, image_mos
+from relational_iqa.networks.pmos_head import DEFECTS, NEVER, image_mos, thumbnail
 from relational_iqa.networks.pmos_network import PmosNetwork
 from relational_iqa.results.words.single_image import index_of
 from relational_iqa.storage.pmos_weights import save_pmos_weights
@@ -27,7 +27,8 @@ from relational_iqa.training.pmos import pretrain as pmos_pretrain
 from relational_iqa.training.pmos.calibration import COVERAGE, LEAST_SEVERITY, calibrate, named_from
 from relational_iqa.training.pmos.mos_labels import labels_of, mos_of, severity_of
 from relational_iqa.training.pmos.pretrain import PmosConfig, parse_pmos_config, pretrain_pmos
-from relational_iqa.training.pmos.stage import PmosStage
+from relational_iqa.training.pmos.second_look import recoloured, second_look
+from relational_iqa.training.pmos.stage import PmosLossWeights, PmosStage, consistency_loss
 from relational_iqa.training.pmos.stored_cells import CellBatches, stored_cells
 from tests.relational_iqa.small_pmos import TINY, calibrated, random_pmos
 
@@ -144,6 +145,65 @@ def test_batches_take_whole_sets_of_every_source_and_depend_on_seed_and_step_alo
     assert 0 < from_references < 20
 
 
+def test_second_look_shows_every_image_of_a_set_mirrored_in_the_same_other_colours(
+    tiny_sets: StoredSets, network: PmosNetwork, tmp_path: Path
+) -> None:
+    store = stored_cells(tiny_sets, network, tmp_path, looks=2)
+    assert store.second is not None and store.range(2, 4).second is not None
+    images = torch.from_numpy(tiny_sets.images[3]).float() / 255
+    look = second_look(images)
+    with torch.inference_mode():
+        expected = network.encoder.see(look.images)
+        late = network.encoder.late(thumbnail(look.part))
+    for found, wanted in zip(store.second.cells(3), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=2e-3, atol=2e-3)  # half precision
+    np.testing.assert_allclose(store.second.late[3], late.numpy(), rtol=1e-4, atol=1e-4)
+    plain = stored_cells(tiny_sets, network, tmp_path)
+    assert plain.second is None and torch.equal(plain.cells(3).fine, store.cells(3).fine)
+    assert len(list(tmp_path.glob("cells-*"))) == len(list(tmp_path.glob("second-*"))) == 1
+
+
+def test_second_look_is_one_recolouring_of_all_images_drawn_from_the_reference() -> None:
+    images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 0.6 + 0.2
+    images[2] = images[1]
+    look, again = second_look(images), second_look(images)
+    assert torch.equal(look.images, again.images) and torch.equal(look.images[1], look.images[2])
+    assert not torch.equal(second_look(images[1:]).images[0], look.images[1])  # another reference, other colours
+    assert 19 <= look.part.shape[-1] == look.part.shape[-2] <= 32
+    windows = look.images.unfold(2, look.part.shape[-2], 1).unfold(3, look.part.shape[-1], 1)
+    assert (windows == look.part[:, :, None, None]).flatten(4).all(-1).all(0).all(0).any()
+    grey = images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    made = recoloured(grey, torch.ones(3), 2.0, 0.3)
+    torch.testing.assert_close(made, grey.square())  # greys have no colour to change
+    red = torch.tensor([0.6, 0.2, 0.2]).view(1, 3, 1, 1)
+    luma = 0.299 * 0.6 + 0.701 * 0.2
+    expected = luma + 0.5 * (red - luma)
+    torch.testing.assert_close(recoloured(red, torch.ones(3), 1.0, 0.5), expected)
+    torch.testing.assert_close(
+        recoloured(red, torch.tensor([0.5, 1, 1]), 1.0, 1.0)[0, :, 0, 0], red.new_tensor([0.3, 0.2, 0.2])
+    )
+
+
+def test_batches_with_two_looks_have_the_second_after_the_first_with_mirrored_labels(
+    tiny_sets: StoredSets, network: PmosNetwork, tmp_path: Path
+) -> None:
+    sets = marked_sets(tiny_sets)
+    store = stored_cells(sets, network, tmp_path, looks=2)
+    assert store.second is not None
+    batch = CellBatches((store,), (3,), 7)[2]
+    labels = batch.labels
+    assert batch.fine.shape[:2] == labels.image_mos.shape == (6, 5)
+    assert torch.equal(labels.image_mos[:3], labels.image_mos[3:]) and torch.equal(labels.order[:3], labels.order[3:])
+    for name in ("mos", "defects", "valid"):
+        values = getattr(labels, name)
+        assert torch.equal(values[:3], values[3:].flip(-1))
+    assert not torch.equal(labels.mos[:3], labels.mos[3:])
+    for place, row in enumerate(labels.image_mos[:3].numpy()):
+        number = int(np.abs(5 - 4 * sets.labels.mean(-1) - row).max(1).argmin())
+        assert torch.equal(batch.fine[place], store.cells(number).fine)
+        assert torch.equal(batch.fine[3 + place], store.second.cells(number).fine)
+
+
 # -- losses ------------------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +224,31 @@ def test_loss_reaches_every_parameter_but_those_of_the_backbone(
     assert parts.keys() == named | {"order_right", "map_correlation", "image_error"}
     for picture in stage.panels(batch).values():
         assert picture.shape[0] == 3 and picture.min() >= 0 and picture.max() <= 1
+
+
+def test_two_looks_that_differ_cost_what_their_maps_and_scores_differ_by() -> None:
+    maps = torch.rand(4, 1, 3, 3, generator=torch.Generator().manual_seed(2)) + 3
+    score = torch.tensor([[3.0, 2.0], [4.0, 1.0]])
+    looks = torch.cat([maps, maps.flip(-1)])
+    valid = torch.ones(8, 1, 3, 3)
+    assert float(consistency_loss(looks, torch.cat([score, score]), valid)) == 0
+    off = consistency_loss(torch.cat([maps, maps.flip(-1) + 0.4]), torch.cat([score, score + 0.2]), valid)
+    assert float(off) == pytest.approx(0.5 * 0.4**2 + 0.5 * 0.2**2 / 0.5, rel=1e-4)
+    assert float(consistency_loss(torch.cat([maps, maps]), torch.cat([score, score]), valid)) > 0  # not mirrored
+
+
+def test_consistency_is_asked_of_two_looks_and_of_no_other(
+    tiny_sets: StoredSets, network: PmosNetwork, tmp_path: Path
+) -> None:
+    two = stored_cells(tiny_sets, network, tmp_path, looks=2)
+    stage = PmosStage(network.thaw(backbone=False), [two], [3], seed=0)
+    assert stage.items_per_batch == 30
+    loss, parts = stage.loss(stage.model.eval(), stage.batches[0], 0)
+    assert float(parts["consistency"].detach()) > 0 and loss.isfinite()
+    without = PmosStage(network, [two], [3], 0, replace(PmosLossWeights(), consistency=0.0))
+    torch.testing.assert_close(without.loss(without.model.eval(), stage.batches[0], 0)[0] + parts["consistency"], loss)
+    with pytest.raises(ValueError, match="one look"):
+        PmosStage(network, [two, replace(two, second=None)], [2, 2], seed=0)
 
 
 def test_defect_loss_is_least_where_the_severity_is_right_and_works_in_mixed_precision() -> None:
