@@ -11,11 +11,12 @@ from relational_iqa.storage.opinions import NO_OPINIONS
 
 
 def _build(facts: Facts) -> PmosNetwork:
-    return PmosNetwork(PmosArchitecture(**facts["architecture"]))
+    # Weights that do not say whether they have fixed statistics were made before there were any.
+    return PmosNetwork(PmosArchitecture(**{"statistics": False, **facts["architecture"]}))
 
 
 FORMAT = NetworkFormat(
-    name="relational-iqa pmos 3",
+    name="relational-iqa pmos 2",
     written_by="pMOS training (`riqa pretrain`, `riqa fit-mos`)",
     shipped="pmos-small",
     describe=describe_architecture,
