@@ -25,6 +25,7 @@ from relational_iqa.commands import (
     pretrain,
     rank,
     score,
+    sequence,
     serve,
 )
 from relational_iqa.commands.parser import Command, parse
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Command[Any]] = {
     "check": Command(check.check, check.CheckOptions),
     "rank": Command(rank.rank, rank.RankOptions),
     "score": Command(score.score, score.ScoreOptions),
+    "sequence": Command(sequence.sequence, sequence.SequenceOptions),
     "generate": Command(generate.generate, generate.GenerateCommandOptions),
     "pretrain": Command(pretrain.pretrain, pretrain.PretrainOptions),
     "evaluate": Command(evaluate.evaluate, evaluate.EvaluateOptions),
