@@ -54,6 +54,8 @@ TINY_REIQA = (
 TINY_REIQA_HEADS = re.sub(r"\S+\.size\.width=2 ", "", TINY_REIQA).replace("out=OUT", "out=HEADS")
 RULES = (  # the first that matches counts
     Rule(r"riqa (check|compare|rank|explain) ", "run"),
+    Rule(r"riqa sequence NEW ", "run"),
+    Rule(r"riqa sequence ", "parse"),  # videos, which are not at hand; tests/relational_iqa/sequences has made ones
     Rule(r"riqa score .*--reference ", "run"),
     Rule(r"riqa score ", "run"),
     Rule(r"riqa generate --catalog ", "run", "--distortions desaturate"),
