@@ -214,7 +214,7 @@ def test_the_networks_tell_a_video_that_flickers_from_one_that_does_not(
     for name, options in frames.items():
         (tmp_path / name).mkdir()
         for index in range(16):
-            frame = photo.crop((20 + index, 30, 68 + index, 62))
+            frame = photo.crop((20 + index, 30, 84 + index, 78))
             quality = 6 if name == "restless" and index % 2 else options.get("quality")
             target = tmp_path / name / f"{index:03d}.{'jpg' if quality else 'png'}"
             frame.save(target, **({"quality": quality} if quality else {}))
