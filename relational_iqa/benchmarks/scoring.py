@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor
 
 from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.generation.choices import WorkerKind
+from distortion_engine.generation.workers import Tick, Workforce
 from distortion_engine.reading.image_io import load_image
 from relational_iqa.benchmarks.compared import Said, compared_pairs, known_of_pairs, said_of
 from relational_iqa.benchmarks.forced_choice import partner_pairs
@@ -24,6 +27,7 @@ from relational_iqa.benchmarks.shrinking import shrink
 from relational_iqa.tiling.memory import keep_freed_memory
 from relational_iqa.viewing.alignment import match_sizes
 
+_CHUNK = 16  # jobs that a node of a cluster gets at a time: neighbours share references
 _KEPT_IMAGES = 6  # decoded images a process keeps: references come in runs
 
 
@@ -131,6 +135,8 @@ def score_benchmark(
     partners: int | None = None,
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
+    engine: WorkerKind = "local",
+    address: str | None = None,
 ) -> Scores:
     """Scores of metrics on all images or judged pairs of a set. A file that fails is listed in the result.
 
@@ -143,11 +149,14 @@ def score_benchmark(
         partners: for metrics without a score of one image, see `partner_pairs`.
         seed: decides the partners.
         tick: called after each job.
+        engine: "local", or "ray" for a cluster, where `workers` are the CPUs of one that is started here.
+        address: of a Ray cluster.
 
     Raises:
-        UsageError: where a metric does not fit the set.
+        UsageError: where a metric does not fit the set, and where a cluster is not reached.
     """
     check_fit(benchmark, metrics)
+    workforce = Workforce(engine, workers, address)
     needs: set[str] = {chosen.metric.second for chosen in metrics}
     pairs = partner_pairs(benchmark.groups, partners, seed) if "partner" in needs and benchmark.images else []
     jobs = _jobs(benchmark, needs, pairs)
@@ -158,7 +167,7 @@ def score_benchmark(
     bench = _Bench(
         {chosen.label: (chosen.metric.second, loaded[chosen.label].score) for chosen in metrics}, shorter_side
     )
-    for index, (found, failed) in enumerate(_results(jobs, bench, metrics, workers)):
+    for index, (found, failed) in enumerate(_results(jobs, bench, metrics, workforce)):
         failures += failed
         for chosen in metrics:
             if benchmark.pairs or (chosen.metric.second == "partner") == (index >= images):
@@ -224,7 +233,7 @@ def _jobs(benchmark: Benchmark, needs: set[str], pairs: Sequence[tuple[int, int]
     return jobs
 
 
-_BENCH: dict[str, _Bench] = {}  # of a worker process, loaded once
+_BENCH: dict[str, Any] = {}  # of a worker process, loaded once
 
 
 def _start_worker(metrics: Sequence[Chosen], shorter_side: int | None) -> None:
@@ -235,17 +244,48 @@ def _start_worker(metrics: Sequence[Chosen], shorter_side: int | None) -> None:
 
 
 def _run_in_worker(job: _Job) -> tuple[dict[str, Said], list[Failure]]:
-    return _BENCH["mine"].run(job)
+    found: tuple[dict[str, Said], list[Failure]] = _BENCH["mine"].run(job)
+    return found
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """What a node of a cluster does: the index of a chunk of jobs in, what was said of each out."""
+
+    jobs: Sequence[_Job]
+    metrics: Sequence[Chosen]
+    shorter_side: int | None
+    folder: str
+    """What relative paths are relative to."""
+
+    def __call__(self, index: int, tick: Tick) -> list[tuple[dict[str, Said], list[Failure]]]:
+        if os.path.isdir(self.folder) and os.getcwd() != self.folder:
+            os.chdir(self.folder)
+        key = repr((self.metrics, self.shorter_side))
+        if _BENCH.get("key") != key:
+            _start_worker(self.metrics, self.shorter_side)
+            _BENCH["key"] = key
+        return [_run_in_worker(job) for job in self.jobs[index * _CHUNK : (index + 1) * _CHUNK]]
 
 
 def _results(
-    jobs: Sequence[_Job], bench: _Bench, metrics: Sequence[Chosen], workers: int
+    jobs: Sequence[_Job], bench: _Bench, metrics: Sequence[Chosen], workforce: Workforce
 ) -> Iterator[tuple[dict[str, Said], list[Failure]]]:
-    if workers < 1:
+    setting = (metrics, bench.shorter_side)
+    if workforce.kind == "ray":
+        chunks: dict[int, list[tuple[dict[str, Said], list[Failure]]]] = {}
+        following = 0
+        task = _Chunk(jobs, *setting, os.getcwd())
+        for index, found in workforce.run(task, range(-(-len(jobs) // _CHUNK)), lambda: None):
+            chunks[index] = found
+            while following in chunks:
+                yield from chunks.pop(following)
+                following += 1
+        return
+    if workforce.workers < 1:
         yield from map(bench.run, jobs)
         return
-    setting = (metrics, bench.shorter_side)
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, setting)
+    pool = ProcessPoolExecutor(workforce.workers, multiprocessing.get_context("spawn"), _start_worker, setting)
     try:
         yield from pool.map(_run_in_worker, jobs, chunksize=4)
     finally:

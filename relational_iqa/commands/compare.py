@@ -38,7 +38,9 @@ def compare(options: CompareOptions) -> None:
 
 def _compare_images(options: CompareOptions) -> None:
     for option, given in (
-        ("--csv", options.csv), ("--worst", options.worst), ("--fail-unmatched", options.fail_unmatched or None)
+        ("--csv", options.csv), ("--worst", options.worst), ("--fail-unmatched", options.fail_unmatched or None),
+        ("--workers", options.workers or None), ("--engine ray", options.engine == "ray" or None),
+        ("--address", options.address),
     ):  # fmt: skip
         if given is not None:
             raise UsageError(f"{option} is for two folders, {options.a} is none; leave it out or give two folders")

@@ -1,8 +1,10 @@
 """riqa compare with two folders: every pair by one model, a table, a summary, and an exit code for nightly runs."""
 
+import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +56,7 @@ def compare_folders(options: CompareOptions) -> None:
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     comparison = FolderComparison(model, labels, options.max_pixels, options.align, options.gain_map, options.viewing)
     pictures: dict[str, tuple[str, ...]] | None = None if out is None else {}
-    rows = _rows(comparison, pairing.pairs, csv, options.maps, pictures, options.quiet)
+    rows = _rows(comparison, pairing.pairs, pictures, options)
     summary = summarise(rows, WORST if options.worst is None else options.worst)
     reports = [] if out is None or summary is None else _write_reports(comparison, summary.worst, Path(out))
     index = None
@@ -96,10 +98,8 @@ def folder_labels(a: str, b: str) -> tuple[str, str]:
 def _rows(
     comparison: "FolderComparison",
     pairs: "Sequence[Pair]",
-    csv: str | None,
-    maps: str | None,
     pictures: dict[str, tuple[str, ...]] | None,
-    quiet: bool,
+    options: CompareOptions,
 ) -> "list[Row]":
     """All rows, written to the CSV as they come, the maps of each pair to a sub-folder of `maps`, and its thumbnails to
     `pictures`."""
@@ -108,30 +108,60 @@ def _rows(
     from distortion_engine.jobs.progress import progress
     from relational_iqa.folders.comparison import COLUMNS
     from relational_iqa.folders.csv_table import csv_table
-    from relational_iqa.folders.index_page import thumbnails
-
-    def keep(pair: "Pair", compared: "ComparedFiles") -> None:
-        if maps is not None:
-            compared.write_maps(Path(maps, pair.name))
-        if pictures is not None:
-            pictures[pair.name] = thumbnails(compared)
 
     rows: list[Row] = []
+    csv = options.csv
     try:
         with (
             nullcontext() if csv is None else csv_table(csv, COLUMNS) as table,
-            progress(len(pairs), "pairs", quiet) as tick,
+            progress(len(pairs), "pairs", options.quiet) as tick,
         ):
-            for pair in pairs:
-                rows.append(comparison.row(pair, keep))
+            for row, shown in _compared(comparison, pairs, pictures is not None, options, tick):
+                rows.append(row)
+                if pictures is not None and shown:
+                    pictures[row.pair.name] = shown
                 if table is not None:
-                    table.add(rows[-1].cells())
-                tick()
+                    table.add(row.cells())
     except KeyboardInterrupt:
         if csv is not None:
             print(f"{len(rows)} of {len(pairs)} pairs are done: {csv}.partial", file=sys.stderr)
         raise
     return rows
+
+
+def _compared(
+    comparison: "FolderComparison",
+    pairs: "Sequence[Pair]",
+    pictured: bool,
+    options: CompareOptions,
+    tick: Callable[[], None],
+) -> "Iterator[tuple[Row, tuple[str, ...]]]":
+    """Row and thumbnails of every pair in order, by this process or by others."""
+    if options.workers or options.engine != "local" or options.address is not None:
+        from distortion_engine.generation.workers import Workforce
+        from relational_iqa.folders.shared_out import PairTask, rows_in_order
+
+        workforce = Workforce(options.engine, options.workers, options.address)
+        lent = replace(comparison, model=None)  # each process loads its own
+        task = PairTask(
+            pairs, lent, options.weights, options.device, options.precision, options.maps, pictured, os.getcwd()
+        )
+        yield from rows_in_order(task, workforce, tick)
+        return
+    from relational_iqa.folders.index_page import thumbnails
+
+    for pair in pairs:
+        found: list[tuple[str, ...]] = []
+
+        def keep(pair: "Pair", compared: "ComparedFiles", found: list[tuple[str, ...]] = found) -> None:
+            if options.maps is not None:
+                compared.write_maps(Path(options.maps, pair.name))
+            if pictured:
+                found.append(thumbnails(compared))
+
+        row = comparison.row(pair, keep)
+        tick()
+        yield row, found[0] if found else ()
 
 
 def _write_reports(comparison: "FolderComparison", worst: "Sequence[Row]", folder: Path) -> list[str]:

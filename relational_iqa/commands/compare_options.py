@@ -8,6 +8,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, Writes
 from relational_iqa.commands.shared_options import (
     DeviceOptions,
+    EngineOptions,
     GainMapOption,
     ModelOptions,
     ReferenceOption,
@@ -18,7 +19,9 @@ from relational_iqa.viewing.condition import find_viewing
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(ReferenceOption, RegionOptions, GainMapOption, ViewingOption, ModelOptions, DeviceOptions):
+class CompareOptions(
+    ReferenceOption, RegionOptions, GainMapOption, ViewingOption, ModelOptions, DeviceOptions, EngineOptions
+):
     """Options of `riqa compare`. Raises UsageError for a `fail_below` that no margin can be compared with."""
 
     a: Annotated[str, Positional("A")]

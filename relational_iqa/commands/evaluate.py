@@ -14,7 +14,7 @@ from relational_iqa.benchmarks.readers.names import DataSet
 from relational_iqa.commands.common import finish, full_path, write_file
 from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt, Writes
 from relational_iqa.commands.paths import check_outputs
-from relational_iqa.commands.shared_options import JsonOption, QuietOption
+from relational_iqa.commands.shared_options import EngineOptions, JsonOption, QuietOption
 
 if TYPE_CHECKING:
     from relational_iqa.benchmarks.scoring import Failure
@@ -26,7 +26,7 @@ _WIDTH = 200  # columns of tables that go to a file or a pipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(JsonOption, QuietOption):
+class EvaluateOptions(JsonOption, QuietOption, EngineOptions):
     """Options of `riqa evaluate`. Raises UsageError for outputs that cannot be what they are called."""
 
     dataset: Annotated[DataSet, Positional("DATASET")]
@@ -55,8 +55,6 @@ class EvaluateOptions(JsonOption, QuietOption):
     """Evaluates what is there of an incomplete data set."""
     lower_is_better: bool = False
     """Says that the scores are degradations. For csv."""
-    workers: Annotated[NonNegativeInt, Metavar("W")] = 0
-    """Number of processes; 0 works in this one."""
     seed: Annotated[NonNegativeInt, Metavar("S")] = 0
     """Seed of draws and splits."""
 
@@ -107,7 +105,7 @@ def evaluate(options: EvaluateOptions) -> None:
     with progress(job_count(benchmark, chosen, options.partners), "images or pairs", options.quiet) as tick:
         scores = score_benchmark(
             benchmark, chosen, workers=options.workers, shorter_side=options.shorter_side, partners=options.partners,
-            seed=options.seed, tick=tick,
+            seed=options.seed, tick=tick, engine=options.engine, address=options.address,
         )  # fmt: skip
     _tell_failures(scores.failures)
     settings = Settings(options.shorter_side, options.bootstrap, options.splits, options.partners, options.seed)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from distortion_engine.generation.choices import SIZE_PX
+from distortion_engine.generation.choices import SIZE_PX, WorkerKind
 from distortion_engine.jobs.resume import Resume
-from relational_iqa.commands.options import Metavar, Positional, PositiveInt, Writes
+from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt, Writes
 from relational_iqa.systems.devices import Precision
 from relational_iqa.viewing.alignment import Alignment
 
@@ -100,6 +100,18 @@ class ThreadsOption:
 
     threads: Annotated[PositiveInt | None, Metavar("N")] = None
     """Most threads that compute or decode at once; as many as there are processors if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Who works on many images."""
+
+    workers: Annotated[NonNegativeInt, Metavar("W")] = 0
+    """Number of processes; 0 works in this one. With Ray: CPUs of a cluster that is started here, 0 for all."""
+    engine: WorkerKind = "local"
+    """Who works: processes of this machine, or a Ray cluster (extra [ray])."""
+    address: Annotated[str | None, Metavar("A")] = None
+    """Address of the Ray cluster; RAY_ADDRESS if not given. Without either a cluster is started here."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,6 +89,10 @@ def build_sandbox(folder: Path) -> None:
         (folder / place).mkdir(parents=True)
         for number, scene in enumerate(scenes[:2]):
             (damaged(scene, how) if how else scene).save(folder / place / f"{number}.png")
+    (folder / "ENCODES").mkdir()
+    for quality in (20, 60):
+        for suffix in ("jpg", "webp"):
+            scenes[0].save(folder / f"ENCODES/original_{quality}.{suffix}", quality=quality)
     for place in ("PHOTOS", "TRAINING"):
         shutil.copytree(ROOT / "tests/images", folder / place, ignore=shutil.ignore_patterns("*.md"))
     turned = [scene.transpose(Image.Transpose.ROTATE_180) for scene in scenes]  # a fit needs ten images or more

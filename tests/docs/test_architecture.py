@@ -30,7 +30,7 @@ ROWS = (
         "relational_iqa.retrieval",
         "relational_iqa.web",
     ),
-    ("relational_iqa.benchmarks", "relational_iqa.gate", "relational_iqa.sequences"),
+    ("relational_iqa.benchmarks", "relational_iqa.curves", "relational_iqa.gate", "relational_iqa.sequences"),
     ("relational_iqa.training",),
     ("relational_iqa.commands",),
     ("relational_iqa.cli",),
