@@ -100,6 +100,18 @@ def viewing_lines(meta: Mapping[str, Any]) -> list[str]:
     return [f"viewing: {meta['viewing']}"] if "viewing" in meta else []
 
 
+def reading_lines(names: Sequence[str], images: Sequence[Any]) -> list[str]:
+    """A line on each way in which images were read that a person should hear of: HDR, and camera raw."""
+    from relational_iqa.results.words.sentences import join_words
+
+    told: dict[str, list[str]] = {}
+    for name, image in zip(names, images, strict=True):
+        for note in image.notes:
+            if note.kind in ("hdr", "raw") and name not in told.setdefault(note.text, []):
+                told[note.text].append(name)
+    return [f"{join_words(who)}: {text}" for text, who in told.items()]
+
+
 def check_margin(margin: float, told: float, fail_below: float | None, what: str, untold: str) -> None:
     """Ends the program with code 1 and a line on stderr where a margin is too low.
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system, viewing_lines
+from relational_iqa.commands.common import (
+    bound_threads,
+    display_names,
+    finish,
+    full_path,
+    load_system,
+    reading_lines,
+    viewing_lines,
+)
 from relational_iqa.commands.options import Metavar, Writes
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
 from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
@@ -60,11 +68,15 @@ def rank(options: RankOptions) -> None:
         league = played(seen)
         of_regions = [(region, played(see(within(opened, region), viewing))) for region in regions]
     lines = [league.ranking.summary(), *league.lines(), *viewing_lines(league.ranking.meta)]
-    lines += [f"{region.said}: {found.ranking.summary()}" for region, found in of_regions]
+    read_as = reading_lines([*names, *(["the reference"] if reference is not None else [])], opened)
+    lines += read_as
+    told = [(region.said, found.ranking.summary()) for region, found in of_regions]
+    lines += [f"{region}: {order}" for region, order in told]
     if options.out is not None:
-        _write_page(options, options.out, league, seen)
+        _write_page(options, options.out, league, seen, told)
         lines.append(f"page: {full_path(options.out)}")
     content = league.to_json()
+    content["read_as"] = read_as
     content["rois"] = [region.to_json() | found.to_json() for region, found in of_regions]
     content["meta"]["seconds"] = round(time.perf_counter() - start, 3)
     if csv is not None:
@@ -87,7 +99,9 @@ def rank(options: RankOptions) -> None:
     )
 
 
-def _write_page(options: RankOptions, out: str, league: Any, opened: Sequence[Any]) -> None:
+def _write_page(
+    options: RankOptions, out: str, league: Any, opened: Sequence[Any], rois: Sequence[tuple[str, str]]
+) -> None:
     from distortion_engine.reading.file_facts import read_file_facts
     from relational_iqa.report import write_league
 
@@ -101,4 +115,5 @@ def _write_page(options: RankOptions, out: str, league: Any, opened: Sequence[An
         files=facts[:count],
         reference_file=facts[count] if len(facts) > count else None,
         command=shlex.join(["riqa", *sys.argv[1:]]),
+        rois=rois,
     )

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.common import bound_threads, display_names, finish, full_path, load_system, viewing_lines
+from relational_iqa.commands.common import (
+    bound_threads,
+    display_names,
+    finish,
+    full_path,
+    load_system,
+    reading_lines,
+    viewing_lines,
+)
 from relational_iqa.commands.options import Metavar, Positional, Writes
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
 from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
@@ -108,11 +116,13 @@ def _score_against(reference: str, options: ScoreOptions) -> None:
     images = options.images
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     lines, scores = [], []
+    read_as: dict[str, None] = {}
     with progress(len(images), "images", options.quiet) as tick:
         for path, name in zip(images, display_names(images), strict=True):
             image, pristine = open_images([path, reference], options.max_pixels, options.align, True, options.gain_map)
             found = replace(model.score(image, reference=pristine, **options.seen), name=name)
             lines.append(found.summary())
+            read_as |= dict.fromkeys(reading_lines([name, "the reference"], [image, pristine]))
             parts = []
             for region in options.found_regions(image):
                 part = replace(model.score(image, reference=pristine, mask=region, **options.seen), name=name)
@@ -120,8 +130,9 @@ def _score_against(reference: str, options: ScoreOptions) -> None:
                 parts.append(region.to_json() | part.to_json())
             scores.append(found.to_json() | {"file": path, "rois": parts})
             tick()
-    lines += viewing_lines(found.meta)
+    lines += [*viewing_lines(found.meta), *read_as]
     content = {
+        "read_as": list(read_as),
         "viewing": options.viewing or PIXEL_PEEP,
         "scores": scores,
         "reference": reference,

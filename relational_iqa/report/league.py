@@ -30,6 +30,7 @@ def render_league(
     links: Mapping[tuple[int, int], str] | None = None,
     back: str | None = None,
     command: str | None = None,
+    rois: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The page, as text; it needs nothing else and works from disk.
 
@@ -44,6 +45,7 @@ def render_league(
         links: address of the report of a pair, by the indices of its two images.
         back: address of a link at the top of the page; None for no link.
         command: the command line that made the page, shown at its foot.
+        rois: of each region of interest what it is called, and the order of the images in it, in words.
 
     Raises:
         ImageError: for images of different sizes, or that are none.
@@ -73,6 +75,7 @@ def render_league(
         with_reference=ranking.qualities is not None,
         data=league.to_json(),
         facts=_facts(league, pictures, command),
+        rois=[(region, unbroken(_short_names(league, order))) for region, order in rois],
     )
 
 
@@ -85,10 +88,13 @@ def write_league(
     files: Sequence[FileFacts | None] = (),
     reference_file: FileFacts | None = None,
     command: str | None = None,
+    rois: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Writes the page in one step and returns its path; arguments and errors as of `render_league`, and UsageError or
     OSError where it cannot be written."""
-    page = render_league(league, images, reference, files=files, reference_file=reference_file, command=command)
+    page = render_league(
+        league, images, reference, files=files, reference_file=reference_file, command=command, rois=rois
+    )
     return write_page(page, path)
 
 

@@ -22,11 +22,12 @@ from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.reference_joint import ReferenceSums
 from relational_iqa.results.comparison import Comparison, Ranking, Score
 from relational_iqa.results.inputs import Inputs
-from relational_iqa.results.octaves import ScoresAtOctaves, joined_comparison, joined_confidence, joined_score
+from relational_iqa.results.octaves import ScoresAtOctaves, joined_comparison, joined_score
 from relational_iqa.results.ranking import pairs_of
 from relational_iqa.results.region_answer import RegionAnswer
 from relational_iqa.storage.pixel_perfect_weights import load_weights
 from relational_iqa.systems.answers import facts_of_answer, name_of
+from relational_iqa.systems.as_seen import order_confidences_at_octaves, ranked_as_seen
 from relational_iqa.systems.blocks_of_images import in_groups, pairs_in_blocks
 from relational_iqa.systems.devices import find_device, find_precision
 from relational_iqa.systems.known_noise import doubted
@@ -234,7 +235,7 @@ class RelationalIQA:
         if any(score.evidence is None for score in scores):
             raise ValueError("a score has no evidence: expected answers of RelationalIQA.score")
         if all(isinstance(score.evidence, ScoresAtOctaves) for score in scores):
-            return self._order_confidences_at_octaves([score.evidence for score in scores])
+            return order_confidences_at_octaves([score.evidence for score in scores], self.order_confidences)
         return self._order_confidences([score.evidence for score in scores])
 
     @torch.inference_mode()
@@ -281,7 +282,8 @@ class RelationalIQA:
         loaded = see(loaded, condition)
         names = [name_of(image, f"image {i + 1}") for i, image in enumerate(images)]
         if loaded[0].viewing is not None:
-            ranking, seen = self._ranked_as_seen(loaded, names, reference is not None, start, align)
+            facts = self._facts(loaded[0], start, align)
+            ranking, seen = ranked_as_seen(self, loaded, names, reference is not None, facts)
         elif reference is not None:
             sums = self._each_against(loaded[:-1], loaded[-1])
             qualities = [float(self._networks.quality(one)) + 0.0 for one in sums]
@@ -553,47 +555,6 @@ class RelationalIQA:
                 return None
             confidences[i, j] = confidences[j, i] = float(sure)
         return confidences
-
-    def _order_confidences_at_octaves(self, found: Sequence[ScoresAtOctaves]) -> np.ndarray | None:
-        """The same of scores that were joined of those at several octaves."""
-        margins, sure = [], []
-        for scores in zip(*(one.scores for one in found), strict=True):
-            confidences = self._order_confidences([score.evidence for score in scores])
-            if confidences is None:
-                return None
-            qualities = np.array([score.quality for score in scores])
-            margins.append(qualities[:, None] - qualities[None])
-            sure.append(confidences)
-        return joined_confidence(np.array(margins), np.array(sure), np.array(found[0].weights))
-
-    def _ranked_as_seen(
-        self,
-        images: Sequence[StoredImage],
-        names: Sequence[str],
-        has_reference: bool,
-        start: float,
-        align: Alignment | None,
-    ) -> tuple[Ranking, dict[tuple[int, int], float]]:
-        """The ranking of images that are seen under a condition, and the visible difference of each pair."""
-        facts = self._facts(images[0], start, align)
-        if has_reference:
-            scores = [
-                score
-                for group in in_groups(len(names), _AT_ONCE)
-                for score in self._seen_and_scored(
-                    [images[i] for i in group], images[-1], [names[i] for i in group], align, start
-                )
-            ]
-            ranking = Ranking.by_quality(
-                names, [score.quality for score in scores], facts, self.order_confidences(scores)
-            )
-            return ranking, self._visible_differences(images[:-1])
-        pairs, seen = {}, {}
-        for i, j in pairs_of(len(images)):
-            found = self._seen_and_compared([images[i], images[j]], Inputs(()), (names[i], names[j]), start, align)
-            pairs[i, j] = found.margin, found.confidence
-            seen[i, j] = 1.0 if found.visible_difference is None else found.visible_difference
-        return Ranking.by_pairs(names, pairs, facts), seen
 
     def _margin(self, a: StoredImage, b: StoredImage) -> tuple[float, float | None, float]:
         """Margin, confidence and visible difference, without maps."""

@@ -96,11 +96,16 @@ def find_region(
 
     Raises:
         ImageError: for a rectangle that does not lie in the images or is too small, for a mask that is no usable image,
-            of another size, or black everywhere.
+            of another size, or black everywhere, and for any region of images that were registered.
     """
     if isinstance(region, RegionOfInterest):
         return region
     if isinstance(region, tuple):
+        if align == "auto":
+            raise ImageError(
+                f"region {','.join(map(str, region))}: registering crops the pictures, so a region moves; register "
+                "them first, then name the region"
+            )
         return _rectangle(region, like, name)
     if name is None:
         name = os.path.basename(region) if isinstance(region, str | os.PathLike) else "mask"

@@ -61,8 +61,10 @@ def test_sdr_beside_hdr_is_shown_in_its_space(files: Path) -> None:
 def test_rank_and_score_read_hdr_and_mos_refuses_it(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = [str(files / name) for name in ("noisy.png", "hlg.png")]
     assert cli.main(["rank", *images, "--reference", str(files / "ref.png")]) == 0
-    assert capsys.readouterr().out.startswith("hlg.png is best")
+    out = capsys.readouterr().out
+    assert out.startswith("hlg.png is best") and "\nnoisy.png and the reference: HDR (PQ) shown on a display" in out
     assert cli.main(["score", images[0], "--reference", str(files / "ref.png")]) == 0
+    assert "\nnoisy.png and the reference: HDR (PQ) shown on a display" in capsys.readouterr().out
     assert cli.main(["score", images[0]]) == 2
     assert "HDR with transfer function PQ (SMPTE ST 2084) is not read" in capsys.readouterr().err
 

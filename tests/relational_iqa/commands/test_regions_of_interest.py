@@ -74,6 +74,9 @@ def test_rank_and_score_answer_regions_too(files: Path, capsys: pytest.CaptureFi
     (part,) = json.loads((files / "x.json").read_text())["rois"]
     assert part["name"] == "eye.png" and [entry["score"] for entry in part["ranking"]] == of_eye
     assert "\neye.png (" in capsys.readouterr().out
+    assert cli.main(["rank", a, b, *common, "--out", str(files / "league.html")]) == 0
+    page = (files / "league.html").read_text(encoding="utf-8")
+    assert "eye.png (16.5 % of the picture)" in page.split('id="rois"')[1].split("</table>")[0]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,7 @@ def test_rank_and_score_answer_regions_too(files: Path, capsys: pytest.CaptureFi
         (["--roi", "100,0,64,64"], "128x96"),
         (["--mask", "black.png"], "black everywhere"),
         (["--mask", "none.png"], "none.png"),
+        (["--roi", "0,0,64,64", "--align", "auto"], "registering crops the pictures"),
     ],
 )
 def test_a_region_that_is_none_is_refused_in_one_line(
