@@ -16,8 +16,12 @@ from relational_iqa.systems.choices import OnnxMode
 class ExportOptions(WeightsOption):
     """Options of `riqa export`. Raises UsageError for another file name than *.onnx, and for a size of unknown form."""
 
-    out: Annotated[str, Positional("OUT"), Writes()]
+    out: Annotated[str | None, Positional("OUT"), Writes()] = None
     """The file to write, *.onnx."""
+    page: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
+    """Writes a folder with a page that runs the networks in a browser, without a server and without a network."""
+    runtime: Annotated[str | None, Metavar("DIR")] = None
+    """Where `npm install onnxruntime-web` was done; the current folder if not given. For --page."""
     mode: OnnxMode = "compare"
     """What the file computes: two images without a reference (compare), or one against its reference (score)."""
     size: Annotated[str, Metavar("HxW|dynamic")] = "dynamic"
@@ -26,7 +30,13 @@ class ExportOptions(WeightsOption):
     def __post_init__(self) -> None:
         if self.size != "dynamic" and re.fullmatch(r"\d+x\d+", self.size) is None:
             raise UsageError(f"--size {self.size}: expected HEIGHTxWIDTH, as in 384x512, or dynamic")
-        if Path(self.out).suffix != ".onnx":
+        if self.out is None and self.page is None:
+            raise UsageError("export needs a file to write, as riqa.onnx, or --page DIR")
+        if self.page is not None and self.size != "dynamic":
+            raise UsageError(f"--size {self.size}: the page takes images of any size; leave it out")
+        if self.runtime is not None and self.page is None:
+            raise UsageError(f"--runtime {self.runtime}: is for --page DIR")
+        if self.out is not None and Path(self.out).suffix != ".onnx":
             raise UsageError(f"{self.out}: the name of an ONNX file ends in .onnx")
 
     @property
@@ -40,10 +50,20 @@ class ExportOptions(WeightsOption):
 
 def export(options: ExportOptions) -> None:
     """Write the networks as an ONNX file for other runtimes (extra [onnx]); docs/onnx.md says how to run it."""
-    out, mode = options.out, options.mode
     from relational_iqa.storage.pixel_perfect_weights import load_weights
     from relational_iqa.systems.onnx_export import export_onnx
 
+    out, mode = options.out, options.mode
+    if options.page is not None:
+        from relational_iqa.web.offline_page import PAGE, find_runtime, write_offline_page
+
+        runtime = find_runtime(options.runtime)
+        networks, meta = load_weights(options.weights)
+        facts = write_offline_page(options.page, networks, meta, mode, runtime)
+        print(f"{mode} of {facts['weights']} ({facts['weights_sha256'][:12]}), runs in a browser, offline")
+        print(f"page: {full_path(Path(options.page) / PAGE)}")
+    if out is None:
+        return
     networks, meta = load_weights(options.weights)
     facts = export_onnx(out, networks, meta, mode, options.fixed_size)
     size_mb = Path(out).stat().st_size / 1e6

@@ -41,6 +41,7 @@ _FORM_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+from relational_iqa.version import __version__
 
 
 @dataclass
@@ -70,6 +71,12 @@ class _Site:
 
     async def start(self, request: Request) -> Response:
         return self.form()
+
+    async def health(self, request: Request) -> Response:
+        """That the program answers, with the weights that it has loaded; for the health check of a container."""
+        meta = self.model.meta
+        facts = {"version": __version__, "weights": meta.get("name"), "weights_sha256": meta.get("sha256")}
+        return JSONResponse({"status": "ok", **facts}, 200, _HEADERS)
 
     async def compare(self, request: Request) -> Response:
         wants_json = "application/json" in request.headers.get("accept", "")
@@ -181,6 +188,7 @@ def create_app(
     site = _Site(model, max_mb, max_pixels)
     routes = [
         Route("/", site.start),
+        Route("/health", site.health),
         Route("/compare", site.compare, methods=["POST"]),
         Route("/result/{token}", site.result),
         Route("/result/{token}/{i:int}-{j:int}", site.pair),

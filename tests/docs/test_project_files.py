@@ -2,9 +2,15 @@
 
 import json
 import re
+import socket
+import subprocess
+import sys
+import threading
+import time
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -151,6 +157,32 @@ def test_the_container_runs_targets_that_are_there():
     text = read("Containerfile")
     assert set(re.findall(r"make (\w+)", text.split("FROM")[1])) | {"demo"} <= make_targets() | {"make"}
     assert 'CMD ["make", "demo"' in text
+
+
+def test_the_health_check_of_the_container_asks_the_page_and_fails_where_nothing_answers(random_model: Any):
+    """The command of the Containerfile, as it stands there, against a server that is there and one that is not."""
+    words = re.search(r"HEALTHCHECK[^\[]*CMD (\[.*\])", read("Containerfile"))
+    assert words
+    program, flag, script = json.loads(words[1])
+    assert (program, flag) == ("python", "-c") and ":8000/health" in script
+    uvicorn = pytest.importorskip("uvicorn", reason="the extra [web]")
+    from relational_iqa.web.app import create_app
+
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    own = script.replace(":8000", f":{listening.getsockname()[1]}")
+    server = uvicorn.Server(uvicorn.Config(create_app(random_model), log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        assert subprocess.run([sys.executable, flag, own], capture_output=True).returncode == 0
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+    assert subprocess.run([sys.executable, flag, own], capture_output=True).returncode != 0
 
 
 def test_agents_names_targets_and_paths_that_exist():

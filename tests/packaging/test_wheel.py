@@ -64,6 +64,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def from_sdist(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that is built of the unpacked source distribution, which is built of the same copy."""
+    folder = tmp_path_factory.mktemp("sdist")
+    script = f"import setuptools.build_meta as build; build.build_sdist({str(folder)!r})"
+    run(sys.executable, "-c", script, cwd=wheel.parent / "source")
+    (packed,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(packed, folder, filter="data")
+    (source,) = (path for path in folder.iterdir() if path.is_dir())
+    run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, source, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
 def contents(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if not name.endswith("/")}
@@ -81,6 +95,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
     (site / "sitecustomize.py").write_text(NO_NETWORK, encoding="utf-8")
     return folder / "bin"
+
+
+def test_the_source_distribution_gives_the_same_wheel(wheel: Path, from_sdist: Path):
+    read: list[dict[str, bytes]] = []
+    for path in (wheel, from_sdist):
+        with zipfile.ZipFile(path) as archive:
+            read.append({name: archive.read(name) for name in archive.namelist()})
+    assert wheel.name == from_sdist.name and read[0] == read[1]
 
 
 def test_the_wheel_is_named_by_the_version_and_runs_on_any_machine(wheel: Path):

@@ -51,6 +51,13 @@ def test_the_form_names_its_limits_and_loads_nothing(client):
     assert not re.search(r"(?:src|href)=", answer.text) and "url(" not in answer.text
 
 
+def test_the_health_of_the_program_is_told_with_its_weights(client, random_model):
+    answer = client.get("/health")
+    assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
+    assert answer.json()["status"] == "ok" and answer.json()["weights"] == random_model.meta.get("name")
+    assert client.post("/health").status_code == 405
+
+
 def test_two_images_give_the_report_of_the_pair(client, files, random_model, versions):
     address = sent(client, files[1:3]).json()["address"]
     page = client.get(address)
