@@ -25,6 +25,7 @@ from distortion_engine.reading.file_facts import file_facts
 from relational_iqa.report.html import render_page, render_report
 from relational_iqa.report.league import render_league
 from relational_iqa.results.league import play
+from relational_iqa.version import __version__
 from relational_iqa.web.limits import (
     IN_FLIGHT_REQUESTS,
     KEEP_MINUTES,
@@ -41,7 +42,6 @@ _FORM_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-from relational_iqa.version import __version__
 
 
 @dataclass
