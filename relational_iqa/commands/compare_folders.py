@@ -64,6 +64,8 @@ def compare_folders(options: CompareOptions) -> None:
         index = _write_index(Path(out), labels, pairing, rows, summary, reports, pictures, model.meta)
 
     lines = [] if summary is None else [*summary.lines(labels), *_worst_lines(summary, labels)]
+    if options.viewing is not None:
+        lines.append(f"viewing: {options.viewing}")
     if out is not None and summary is not None:
         lines.append(f"reports of the worst {len(reports)}: {full_path(out)}")
     if index is not None:

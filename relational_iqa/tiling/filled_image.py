@@ -95,8 +95,8 @@ def _known(source: StoredImage, mask: StoredImage, box: tuple[int, int, int, int
     top, bottom, left, right = box
     _, height, width = source.shape
     inside = top, min(bottom, height), left, min(right, width)
-    known = is_known(mask.window(*inside))
-    pixels = source.window(*inside) * known
+    known = is_known(mask.window(*inside).cpu())
+    pixels = source.window(*inside).cpu() * known
     beyond = (0, right - inside[3], 0, bottom - inside[1])
     return F.pad(pixels, beyond)[None], F.pad(known, beyond)[None]
 

@@ -134,7 +134,7 @@ def _masked(mask: StoredImage, name: str) -> RegionOfInterest:
     _, height, width = mask.shape
     rows, columns, total = [], torch.zeros(width, dtype=torch.bool), 0.0
     for strip in mask.strips():
-        known = is_known(strip)[0] > 0
+        known = is_known(strip.cpu())[0] > 0
         rows.append(known.any(1))
         columns |= known.any(0)
         total += float(strip.double().mean(0).sum())

@@ -69,11 +69,12 @@ def test_bad_conditions_are_refused_in_one_line(
     assert said in error and error.count("\n") == 1
 
 
-def test_two_folders_are_compared_under_a_condition(files: Path) -> None:
+def test_two_folders_are_compared_under_a_condition(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder, name in (("new", "a.png"), ("old", "b.png")):
         (files / folder).mkdir()
         (files / folder / "x.png").write_bytes((files / name).read_bytes())
     assert cli.main(["compare", "new", "old", "--viewing", "120", "--json", "f.json"]) == 0
+    assert "\nviewing: 120\n" in capsys.readouterr().out
     assert cli.main(["compare", "a.png", "b.png", "--viewing", "120", "--json", "p.json"]) == 0
     folders, pair = (json.loads((files / name).read_text()) for name in ("f.json", "p.json"))
     assert folders["pairs"][0]["margin"] == pytest.approx(pair["margin"]) and folders["viewing"] == "120"
