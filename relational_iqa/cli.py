@@ -14,7 +14,9 @@ from relational_iqa.commands import (
     check,
     compare,
     compare_options,
+    completion,
     curve,
+    doctor,
     evaluate,
     explain,
     export,
@@ -51,6 +53,8 @@ COMMANDS: dict[str, Command[Any]] = {
     "explain": Command(explain.explain, explain.ExplainOptions),
     "export": Command(export.export, export.ExportOptions),
     "serve": Command(serve.serve, serve.ServeOptions),
+    "doctor": Command(doctor.doctor, doctor.DoctorOptions),
+    "completion": Command(completion.completion_of(lambda: COMMANDS), completion.CompletionOptions),
 }
 
 
@@ -59,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_huge_pages()
     try:
         open_streams()
-        name, options = parse(COMMANDS, sys.argv[1:] if argv is None else argv)
+        name, options = parse(COMMANDS, (sys.argv[1:] if argv is None else argv) or ["--help"])
         COMMANDS[name].run(options)
         flush_output()
     except BrokenPipeError:  # the reader of a pipe left: no more output, also not at exit

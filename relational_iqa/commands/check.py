@@ -14,8 +14,9 @@ from distortion_engine.jobs.printable import printable
 from relational_iqa.commands.common import bound_threads, finish, full_path, load_system, write_file
 from relational_iqa.commands.options import Metavar, Positional, Writes
 from relational_iqa.commands.paths import check_outputs
-from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions
+from relational_iqa.commands.shared_options import DeviceOptions, GainMapOption, ModelOptions, ViewingOption
 from relational_iqa.version import __version__
+from relational_iqa.viewing.condition import find_viewing
 
 if TYPE_CHECKING:
     from relational_iqa.folders.comparison import FolderComparison
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckOptions(ModelOptions, DeviceOptions):
-    """Options of `riqa check`."""
+class CheckOptions(ModelOptions, GainMapOption, ViewingOption, DeviceOptions):
+    """Options of `riqa check`. Raises UsageError for a condition of viewing that is none."""
 
     new: Annotated[str, Positional("NEW")]
     """One output, or a folder of outputs."""
@@ -42,12 +43,15 @@ class CheckOptions(ModelOptions, DeviceOptions):
     """Writes the state of all pictures into the baseline, which then passes."""
     only: Annotated[str | None, Metavar("PATTERN")] = None
     """Looks only at pictures whose names match, as 'night/*'; with --accept, all others keep their state."""
-    junit: Annotated[str | None, Metavar("FILE.xml"), Writes()] = None
+    junit: Annotated[str | None, Metavar("FILE.xml"), Writes(suffixes=(".xml",))] = None
     """Writes the results as JUnit XML, which CI systems read."""
-    markdown: Annotated[str | None, Metavar("FILE.md"), Writes()] = None
+    markdown: Annotated[str | None, Metavar("FILE.md"), Writes(suffixes=(".md", ".markdown"))] = None
     """Writes the summary for a pull request."""
     html: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
     """Writes a page with a report of every picture that failed or is undecided."""
+
+    def __post_init__(self) -> None:
+        find_viewing(self.viewing, 1)
 
 
 def check(options: CheckOptions) -> None:
@@ -112,14 +116,14 @@ def _checking(options: CheckOptions, baseline: "Baseline") -> "Checking":
         from relational_iqa.folders.comparison import FolderComparison
 
         model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-        return FolderComparison(model, labels, options.max_pixels, options.align)
+        return FolderComparison(model, labels, options.max_pixels, options.align, options.gain_map, options.viewing)
 
     evidence = None
     if options.html is not None and not options.accept:
         from relational_iqa.gate.evidence import write_evidence
 
         evidence = partial(write_evidence, options.html, shlex.join(["riqa", *sys.argv[1:]]))
-    return Checking(baseline, comparing, labels, options.against is None, evidence, options.accept)
+    return Checking(baseline, comparing, labels, options.against is None, evidence, options.accept, options.viewing)
 
 
 def _outcomes(options: CheckOptions, checking: "Checking", pictures: "Sequence[Picture]") -> "list[Outcome]":
@@ -155,11 +159,11 @@ def _results(options: CheckOptions, checking: "Checking", outcomes: "Sequence[Ou
 def _command(options: CheckOptions) -> list[str]:
     """This command, without what it writes and which pictures it looks at."""
     words = ["riqa", "check", options.new]
-    for name in ("against", "reference", "baseline", "align", "weights", "max_pixels", "precision"):
+    for name in ("against", "reference", "baseline", "align", "weights", "max_pixels", "precision", "viewing"):
         value = getattr(options, name)
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
-    return words
+    return [*words, *(["--gain-map"] if options.gain_map else [])]
 
 
 def _written(options: CheckOptions, results: "Results") -> list[str]:

@@ -16,7 +16,8 @@ from relational_iqa.commands.common import (
     viewing_lines,
 )
 from relational_iqa.commands.compare_options import CompareOptions
-from relational_iqa.commands.paths import check_map_folder
+from relational_iqa.commands.options import HTML
+from relational_iqa.commands.paths import check_map_folder, check_suffix
 
 
 def compare(options: CompareOptions) -> None:
@@ -47,8 +48,10 @@ def _compare_images(options: CompareOptions) -> None:
     inputs, out = options.inputs, options.out
     if options.full_size and out is None:
         raise UsageError("--full-size is for a report; add --out report.html")
-    if out is not None and Path(out).is_dir():
-        raise UsageError(f"{out}: is a folder; give a file to write")
+    if out is not None:
+        if Path(out).is_dir():
+            raise UsageError(f"{out}: is a folder; give a file to write")
+        check_suffix("--out", out, HTML.suffixes)
     if options.maps is not None:
         check_map_folder(options.maps, [*inputs.values(), *options.mask])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import check_margin, finish, full_path, load_system
 from relational_iqa.commands.compare_options import CompareOptions
-from relational_iqa.commands.paths import check_map_root, check_outputs
+from relational_iqa.commands.paths import check_folder_name, check_map_root, check_outputs
 from relational_iqa.version import __version__
 from relational_iqa.viewing.condition import PIXEL_PEEP
 
@@ -48,6 +48,8 @@ def compare_folders(options: CompareOptions) -> None:
     check_outputs([(path, "file") for path in (csv, options.json) if path is not None], pairing.files)
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"{out}: is a file; with two folders --out is a folder for the reports of the worst pairs")
+    if out is not None:
+        check_folder_name("--out", out)
 
     from relational_iqa.folders.comparison import FolderComparison
     from relational_iqa.folders.summary import summarise

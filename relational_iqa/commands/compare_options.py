@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, Writes
+from relational_iqa.commands.options import CSV, Metavar, NonNegativeInt, Positional, Writes
 from relational_iqa.commands.shared_options import (
     DeviceOptions,
     EngineOptions,
@@ -36,7 +36,7 @@ class CompareOptions(
     maps: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
     """Writes every map into a folder: a PNG with its colour scale for each, and all values in maps.npz. Of two folders,
     a sub-folder for each pair."""
-    csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
+    csv: Annotated[str | None, Metavar("PATH"), CSV] = None
     """Writes a table with one row per pair. For two folders."""
     worst: Annotated[NonNegativeInt | None, Metavar("N")] = None
     """How many of the worst pairs to list and to report; 10 if not given. For two folders."""

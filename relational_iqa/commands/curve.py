@@ -7,7 +7,7 @@ from typing import Annotated
 
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import bound_threads, finish, full_path, load_system, write_file
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, Writes
+from relational_iqa.commands.options import CSV, Metavar, NonNegativeInt, Positional, Writes
 from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions
 from relational_iqa.curves.names import Interpolation
 from relational_iqa.version import __version__
@@ -31,9 +31,9 @@ class CurveOptions(ModelOptions, DeviceOptions):
     """Codec that the others are held against; jpeg or, without one, the first by name if not given."""
     interpolation: Interpolation = "pchip"
     """Curve between the encodes: monotone cubics (pchip) or those of Akima."""
-    csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
+    csv: Annotated[str | None, Metavar("PATH"), CSV] = None
     """Writes a table with one row per encode."""
-    plot: Annotated[str | None, Metavar("F.png"), Writes()] = None
+    plot: Annotated[str | None, Metavar("F.png"), Writes(suffixes=(".png", ".svg", ".pdf"))] = None
     """Writes the curves as png, svg or pdf (extra [plot])."""
     seed: Annotated[NonNegativeInt, Metavar("S")] = 0
     """Seed of the draws behind the intervals."""

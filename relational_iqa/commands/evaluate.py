@@ -12,7 +12,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.jobs.printable import printable
 from relational_iqa.benchmarks.readers.names import DataSet
 from relational_iqa.commands.common import finish, full_path, write_file
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt, Writes
+from relational_iqa.commands.options import CSV, HTML, Metavar, NonNegativeInt, Positional, PositiveInt, Writes
 from relational_iqa.commands.paths import check_outputs
 from relational_iqa.commands.shared_options import EngineOptions, JsonOption, QuietOption
 
@@ -35,13 +35,13 @@ class EvaluateOptions(JsonOption, QuietOption, EngineOptions):
     """Its unpacked folder; for csv a table with the columns image, reference, score and more."""
     metric: Annotated[str, Metavar("A,B,...")]
     """What to evaluate; NAME=WEIGHTS takes other weights than the shipped ones."""
-    out: Annotated[str | None, Metavar("PAGE.html"), Writes()] = None
+    out: Annotated[str | None, Metavar("PAGE.html"), HTML] = None
     """Writes one HTML page that works offline: numbers, scatter plots, verdicts, worst disagreements as pictures."""
-    csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
+    csv: Annotated[str | None, Metavar("F.csv"), CSV] = None
     """Writes the scores of every image."""
-    verdicts: Annotated[str | None, Metavar("F.csv"), Writes()] = None
+    verdicts: Annotated[str | None, Metavar("F.csv"), CSV] = None
     """Writes how often verdicts on two images of a scene are right, by the gap of opinion and by their confidence."""
-    plot: Annotated[str | None, Metavar("F.png"), Writes()] = None
+    plot: Annotated[str | None, Metavar("F.png"), Writes(suffixes=(".png", ".pdf", ".svg"))] = None
     """Writes scatter plots of metric against opinion, as png, pdf or svg."""
     bootstrap: Annotated[NonNegativeInt, Metavar("N")] = 1000
     """Number of draws for the 95 percent intervals; 0 for no intervals."""

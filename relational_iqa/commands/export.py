@@ -16,7 +16,7 @@ from relational_iqa.systems.choices import OnnxMode
 class ExportOptions(WeightsOption):
     """Options of `riqa export`. Raises UsageError for another file name than *.onnx, and for a size of unknown form."""
 
-    out: Annotated[str | None, Positional("OUT"), Writes()] = None
+    out: Annotated[str | None, Positional("OUT"), Writes(suffixes=(".onnx",))] = None
     """The file to write, *.onnx."""
     page: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
     """Writes a folder with a page that runs the networks in a browser, without a server and without a network."""

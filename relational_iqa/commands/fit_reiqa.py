@@ -19,7 +19,7 @@ class FitReiqaOptions(RunOptions):
     """YAML file of a run that trains both encoders."""
     rated: Annotated[str | None, Metavar("DATA")] = None
     """Folder or CSV of rated images to fit the regressor to."""
-    out: Annotated[str | None, Metavar("R.safetensors"), Writes()] = None
+    out: Annotated[str | None, Metavar("R.safetensors"), Writes(suffixes=(".safetensors",))] = None
     """The file that the regressor is written to."""
     weights: Annotated[str | None, Metavar("W")] = None
     """Encoders that give the features for the regressor, instead of the shipped ones."""

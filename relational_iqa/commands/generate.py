@@ -55,7 +55,7 @@ class GenerateCommandOptions(CropSizeOption):
     """Address of the Ray cluster; RAY_ADDRESS if not given. Without either a cluster is started here."""
     resume: Resume = "auto"
     """Completes what lies in OUT (auto), or refuses to write there (never)."""
-    catalog: Annotated[str | None, Metavar("SHEET.png"), Writes()] = None
+    catalog: Annotated[str | None, Metavar("SHEET.png"), Writes(suffixes=(".png", ".webp"))] = None
     """Makes no sets; draws every distortion at its five severities on one sheet."""
     photo: Annotated[str | None, Metavar("FILE")] = None
     """Photograph to draw on; the first usable one of PHOTOS, or a shipped one, if not given. For --catalog."""

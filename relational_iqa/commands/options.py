@@ -31,6 +31,9 @@ else:
     from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = [
+    "CSV",
+    "HTML",
+    "JSON",
     "Metavar",
     "NonNegativeInt",
     "Option",
@@ -40,6 +43,7 @@ __all__ = [
     "ShortFlag",
     "Writes",
     "add_options",
+    "named",
     "options_of",
 ]
 
@@ -75,9 +79,14 @@ class Writes:
 
     Args:
         what: "file", "folder", or "either" where that depends on other options.
+        suffixes: that the name of a file may have, lower case; the first is the usual one. Empty for any.
     """
 
     what: Literal["file", "folder", "either"] = "file"
+    suffixes: tuple[str, ...] = ()
+
+
+CSV, HTML, JSON = Writes(suffixes=(".csv",)), Writes(suffixes=(".html", ".htm")), Writes(suffixes=(".json",))
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Option:
         flags: names on the command line; empty for a positional argument.
         metavar: what stands for the value, "" for choices and for flags without a value.
         writes: whether the value is a path that is written to, and as what; "" where not.
+        suffixes: that the name of a file that is written may have; empty for any.
     """
 
     name: str
@@ -101,6 +111,7 @@ class Option:
     flags: tuple[str, ...]
     metavar: str
     writes: str = ""
+    suffixes: tuple[str, ...] = ()
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -140,6 +151,11 @@ def options_of(kind: type) -> list[Option]:
             default = field.default if field.default_factory is MISSING else field.default_factory()
             found.append(_option(name, hints[name], default, docs[name]))
     return sorted(found, key=lambda option: bool(option.flags))
+
+
+def named(option: Option) -> str:
+    """An option as people write it: its long flag, or the placeholder of an argument."""
+    return option.flags[-1] if option.flags else option.metavar
 
 
 def add_options(parser: ArgumentParser, kind: type) -> None:
@@ -185,6 +201,7 @@ def _option(name: str, hint: Any, default: Any, help: str) -> Option:
     if get_origin(hint) in (Union, types.UnionType):  # X | None: None is the default and is never typed
         (hint,) = (part for part in get_args(hint) if part is not type(None))
     metavar = writes = ""
+    suffixes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ("--" + name.replace("_", "-"),)
     for marker in markers:
         if isinstance(marker, Positional):
@@ -192,10 +209,10 @@ def _option(name: str, hint: Any, default: Any, help: str) -> Option:
         elif isinstance(marker, ShortFlag):
             flags = (marker.name, *flags)
         elif isinstance(marker, Writes):
-            writes = marker.what
+            writes, suffixes = marker.what, marker.suffixes
         else:
             metavar = marker.name
-    return Option(name, hint, default, help, flags, metavar, writes)
+    return Option(name, hint, default, help, flags, metavar, writes, suffixes)
 
 
 @cache

@@ -1,6 +1,6 @@
 """The parser of the command `riqa`, built from its table of commands; errors of usage are one line."""
 
-from argparse import SUPPRESS, Action
+from argparse import SUPPRESS, Action, _SubParsersAction
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,12 +9,15 @@ from typing import Any, Generic, NoReturn, TypeVar
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from distortion_engine.errors import UsageError
+from relational_iqa.commands.complaints import in_words_of_options, usage_line
 from relational_iqa.commands.options import add_options, options_of
 from relational_iqa.commands.paths import check_paths
 from relational_iqa.commands.yaml_text import MAX_WHOLE, read_yaml
+from relational_iqa.version import __version__
 
 Options = TypeVar("Options")
 
+ABOUT = "Which of two processed images is better, by how much, where and why."
 CONFIG_HELP = "Reads options from a YAML file, such as fail_below: -0.1; options after it replace those of the file."
 """Of `--config`, which every command has whose options do not name a file of their own so."""
 
@@ -37,7 +40,16 @@ class Command(Generic[Options]):
 
 
 class HelpFormatter(DefaultHelpFormatter):
-    """Help with the default values that say something, without the types."""
+    """Help with the default values that say something, without the types; paragraphs of a description stay apart."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = (super(HelpFormatter, self)._fill_text(each, width, indent) for each in text.split("\n\n"))
+        return "\n\n".join(paragraphs)
+
+    def _format_action(self, action: Action) -> str:
+        if not isinstance(action, _SubParsersAction):
+            return super()._format_action(action)
+        return "".join(self._format_action(each) for each in action._get_subactions())  # commands, without a headline
 
     def _get_help_string(self, action: Action) -> str:
         told = action.help or ""
@@ -49,15 +61,25 @@ class HelpFormatter(DefaultHelpFormatter):
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors are one line and exit code 2."""
+    """A parser whose errors are one line and exit code 2.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        commands: the commands that it parses.
+        name: the only one of them; None where it is not known which is asked for.
+        options: those of ArgumentParser.
+    """
+
+    def __init__(
+        self, commands: Mapping[str, Command[Any]] | None = None, name: str | None = None, **options: Any
+    ) -> None:
         super().__init__(formatter_class=HelpFormatter, print_config=None, **options)
+        self._kinds = {each: command.options for each, command in (commands or {}).items()}
+        self._name = name
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises UsageError; `main` prints it."""
-        said = " ".join(message.replace("Parser key ", "option ").split())
-        raise UsageError(f"{said}; see {self.prog.replace(' [options]', '')} --help")
+        said = in_words_of_options(" ".join(message.split()), self._kinds, self._name)
+        raise UsageError(f"{said}; see riqa {'' if self._name is None else self._name + ' '}--help")
 
 
 def build_parser(commands: Mapping[str, Command[Any]], with_options: bool = True) -> Parser:
@@ -65,16 +87,20 @@ def build_parser(commands: Mapping[str, Command[Any]], with_options: bool = True
 
     with_options=False: of their names and summaries alone, which is all that `riqa --help` shows.
     """
-    parser = Parser(prog="riqa", description="Which of two processed images is better, by how much, where and why.")
-    group = parser.add_subcommands(required=True, dest="command", metavar="COMMAND")
+    only = next(iter(commands)) if len(commands) == 1 else None
+    parser = Parser(commands, only, prog="riqa", usage="riqa COMMAND ...", description=ABOUT, version=__version__)
+    group = parser.add_subcommands(
+        required=True, dest="command", metavar="COMMAND", title="commands", description="riqa COMMAND --help says more."
+    )
     for name, command in commands.items():
         about = str(command.run.__doc__)
-        subparser = Parser(description=about)
+        subparser = Parser({name: command}, name, description=about)
         group.add_subcommand(name, subparser, help=about.split("\n\n")[0].rstrip("."))
         if not with_options:
             continue
+        subparser.usage = usage_line(name, command.options)
         command.add_options(subparser)
-        if not _has_own_config(command):
+        if not has_own_config(command):
             subparser.add_argument("--config", action="config", metavar="F.yaml", help=CONFIG_HELP)
     return parser
 
@@ -87,7 +113,7 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     """
     asked = {argv[0]: commands[argv[0]]} if argv and argv[0] in commands else commands
     parser = build_parser(asked, with_options=any(word in commands for word in argv))
-    if len(asked) == 1 and not any(map(_has_own_config, asked.values())):
+    if len(asked) == 1 and not any(map(has_own_config, asked.values())):
         for path in config_files(argv):
             if Path(path).is_file() or not Path(path).exists():  # a pipe can be read once
                 read_yaml(path)
@@ -103,7 +129,8 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
     options = kind(**values)
     for name_of_option, value in vars(options).items():
         if isinstance(value, int) and abs(value) > MAX_WHOLE:
-            raise UsageError(f"{name_of_option}: has {len(str(value))} digits; expected less than {MAX_WHOLE:.3g}")
+            flag = f"--{name_of_option.replace('_', '-')}"
+            raise UsageError(f"{flag}: has {len(str(value))} digits; expected less than {MAX_WHOLE:.3g}")
     check_paths(options, [] if hasattr(options, "config") else list(map(str, given.get("config") or ())))
     return name, options
 
@@ -123,6 +150,6 @@ def config_files(argv: Sequence[str]) -> list[str]:
     return found
 
 
-def _has_own_config(command: Command[Any]) -> bool:
+def has_own_config(command: Command[Any]) -> bool:
     """Whether `--config` names a file that the command reads by itself, as those that train do."""
     return "config" in (field.name for field in fields(command.options))

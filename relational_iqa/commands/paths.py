@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.options import options_of
+from relational_iqa.commands.options import Option, named, options_of
 
+_FILE_SUFFIXES = (".csv", ".gif", ".htm", ".html", ".json", ".npz", ".pdf", ".svg", ".tar", ".txt", ".xml", ".zip")
 _INDEX_FILES = ("index.json", "index.faiss", "recipes.jsonl")  # that `riqa explain` reads in the folder of its --index
 
 
@@ -22,10 +23,12 @@ def check_paths(options: Any, read: Sequence[str] = ()) -> None:
         UsageError: for an output that is an input or given twice, and for one that cannot be written.
     """
     inputs, outputs = list(read), []
+    named_outputs: list[tuple[Option, str]] = []
     for option in options_of(type(options)):
         value = getattr(options, option.name)
         if option.writes:
             outputs += [] if value is None else [(str(value), option.writes)]
+            named_outputs += [] if value is None else [(option, str(value))]
         elif option.name == "weights" and value is not None:
             inputs.append(_weights(value))
         elif isinstance(value, str) and not option.choices:
@@ -34,6 +37,48 @@ def check_paths(options: Any, read: Sequence[str] = ()) -> None:
             inputs += [each for each in value if isinstance(each, str)]
     if outputs:
         check_outputs(outputs, inputs)
+    for option, path in named_outputs:
+        if option.writes == "file":
+            check_suffix(named(option), path, option.suffixes)
+        elif option.writes == "folder":
+            check_folder_name(named(option), path)
+
+
+def check_suffix(option: str, path: str, suffixes: Sequence[str]) -> None:
+    """Refuses the name of a file to write that says another format.
+
+    Args:
+        option: that the path was given with.
+        path: of the file; "-" and devices have no format.
+        suffixes: that the name may have; empty for any.
+
+    Raises:
+        UsageError: for another one.
+    """
+    from distortion_engine.jobs.safe_files import is_device
+
+    suffix = Path(path).suffix
+    if not suffixes or path == "-" or suffix.lower() in suffixes or os.path.isdir(path) or is_device(Path(path)):
+        return
+    has = f"ends in {suffix}" if suffix else "has no suffix"
+    raise UsageError(f"{option} {path}: {has}; end the name of the file in {' or '.join(suffixes)}")
+
+
+def check_folder_name(option: str, path: str) -> None:
+    """Refuses the name of a folder to make that is that of a file: `--maps maps.png`.
+
+    Args:
+        option: that the path was given with.
+        path: of the folder; one that is there may have any name.
+
+    Raises:
+        UsageError: for such a name.
+    """
+    from distortion_engine.reading.photos import PHOTO_SUFFIXES
+
+    suffix = Path(path).suffix.lower()
+    if suffix in (*PHOTO_SUFFIXES, *_FILE_SUFFIXES) and not os.path.exists(path):
+        raise UsageError(f"{option} {path}: is a folder for several files; give a name that does not end in {suffix}")
 
 
 def check_outputs(outputs: Iterable[tuple[str, str]], inputs: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from relational_iqa.commands.common import (
     reading_lines,
     viewing_lines,
 )
-from relational_iqa.commands.options import Metavar, Writes
+from relational_iqa.commands.options import CSV, HTML, Metavar
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
 from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
@@ -26,10 +26,10 @@ from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 class RankOptions(RegionOptions, SeveralImagesOptions):
     """Options of `riqa rank`. Raises UsageError for fewer than two images."""
 
-    out: Annotated[str | None, Metavar("LEAGUE.html"), Writes()] = None
+    out: Annotated[str | None, Metavar("LEAGUE.html"), HTML] = None
     """Writes one HTML file that works offline: the table with thumbnails, score against file size, every pair, and a
     viewer of all images."""
-    csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
+    csv: Annotated[str | None, Metavar("PATH"), CSV] = None
     """Writes the table with all axes and margins, one row per image."""
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from relational_iqa.commands.common import (
     reading_lines,
     viewing_lines,
 )
-from relational_iqa.commands.options import Metavar, Positional, Writes
+from relational_iqa.commands.options import CSV, Metavar, Positional, Writes
 from relational_iqa.commands.shared_options import RegionOptions, SeveralImagesOptions
 from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
@@ -30,7 +30,7 @@ class ScoreOptions(RegionOptions, SeveralImagesOptions):
     """The pristine image, if there is one; of folders, also the folder of pristine images."""
     maps: Annotated[str | None, Metavar("FOLDER"), Writes("folder")] = None
     """Writes a picture of the MOS map of each image. Without a reference only."""
-    csv: Annotated[str | None, Metavar("F.csv"), Writes()] = None
+    csv: Annotated[str | None, Metavar("F.csv"), CSV] = None
     """Writes a row for each image, as they come, in place of printing a line for each."""
 
     @property

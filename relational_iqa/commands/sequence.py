@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.resume import Resume
 from relational_iqa.commands.common import bound_threads, check_margin, finish, full_path, load_system
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveFloat, PositiveInt, Writes
+from relational_iqa.commands.options import CSV, Metavar, NonNegativeInt, Positional, PositiveFloat, PositiveInt, Writes
 from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption
 from relational_iqa.version import __version__
 
@@ -33,7 +33,7 @@ class SequenceOptions(ReferenceOption, ModelOptions, DeviceOptions):
     """Folders of frames, or videos: two, or with --reference one or more. Margins are those of the first."""
     out: Annotated[str | None, Metavar("DIR"), Writes("folder")] = None
     """Writes a page with a timeline into this folder, and a report for each of the worst moments."""
-    csv: Annotated[str | None, Metavar("PATH"), Writes()] = None
+    csv: Annotated[str | None, Metavar("PATH"), CSV] = None
     """Writes a table with one row per frame and candidate; a run that was killed goes on behind the rows in
     PATH.partial."""
     worst: Annotated[NonNegativeInt, Metavar("N")] = WORST

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from distortion_engine.generation.choices import SIZE_PX, WorkerKind
 from distortion_engine.jobs.resume import Resume
-from relational_iqa.commands.options import Metavar, NonNegativeInt, Positional, PositiveInt, Writes
+from relational_iqa.commands.options import JSON, Metavar, NonNegativeInt, Positional, PositiveInt
 from relational_iqa.systems.devices import Precision
 from relational_iqa.viewing.alignment import Alignment
 
@@ -27,7 +27,7 @@ class ReferenceOption:
 class JsonOption:
     """The result as JSON."""
 
-    json: Annotated[str | None, Metavar("PATH|-"), Writes()] = None
+    json: Annotated[str | None, Metavar("PATH|-"), JSON] = None
     """Writes the result as JSON; - writes it to stdout."""
 
 

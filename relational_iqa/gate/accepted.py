@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from relational_iqa.results.comparison import Comparison
+if TYPE_CHECKING:
+    from relational_iqa.results.comparison import Comparison
 
 DIGITS = 3
 """Decimals of numbers that are accepted: far below every tolerance, and equal on all processors but for ties."""
@@ -50,7 +51,7 @@ class Measured:
     sentence: str = ""
 
     @classmethod
-    def of(cls, result: Comparison) -> "Measured":
+    def of(cls, result: "Comparison") -> "Measured":
         """Of a comparison whose first image is the new picture."""
         strengths: dict[str, float] = {}
         words: dict[str, str] = {}

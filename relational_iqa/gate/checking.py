@@ -30,6 +30,7 @@ class Checking:
         labels: what to call the new outputs and what they are compared with.
         against_reference: whether they are compared with their references alone.
         evidence: keeps what a person wants to see of a picture that does not pass.
+        viewing: the condition of viewing; numbers under another one are not comparable.
         anew: whether a picture whose file is the accepted one is measured, too, where other weights measured it.
     """
 
@@ -39,6 +40,7 @@ class Checking:
     against_reference: bool = False
     evidence: Evidence | None = None
     anew: bool = False
+    viewing: str | None = None
     loaded: bool = field(default=False, init=False)
 
     @cached_property
@@ -48,8 +50,9 @@ class Checking:
 
     @property
     def weights(self) -> str:
-        """What compares: name and hash of the weights."""
-        return weights_said(self._comparison.model.meta)
+        """What compares: name and hash of the weights, and the condition of viewing where there is one."""
+        said = weights_said(self._comparison.model.meta)
+        return said if self.viewing is None else f"{said}, viewing {self.viewing}"
 
     def outcome(self, picture: Picture) -> Outcome:
         """The outcome of one picture. What is wrong with its files is in it; raises UsageError for weights and

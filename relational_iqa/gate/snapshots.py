@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import atomic_file, locked, make_folder
-from relational_iqa.folders.compared_files import ComparedFiles, compare_stored
 from relational_iqa.folders.pairing import IMAGE_SUFFIXES
 from relational_iqa.gate.accepted import Accepted, Files, Measured, weights_said
 from relational_iqa.gate.baseline import Baseline, read_baseline
 from relational_iqa.gate.picture_files import as_file
 from relational_iqa.gate.tolerances import Tolerance
 from relational_iqa.gate.verdicts import Verdict, judge
+
+if TYPE_CHECKING:
+    from relational_iqa.folders.compared_files import ComparedFiles
 
 FOLDER, VALUES = "__riqa__", "riqa.toml"
 LABELS = ("New", "Accepted")
@@ -115,7 +117,8 @@ class Snapshots:
             raise UsageError(f"{self.folder}: holds {names}; remove all but the accepted one")
         return found[0] if found else None
 
-    def _compare(self, new: Path, before: Path, reference: Path | None) -> ComparedFiles:
+    def _compare(self, new: Path, before: Path, reference: Path | None) -> "ComparedFiles":
+        from relational_iqa.folders.compared_files import compare_stored
         from relational_iqa.tiling.aligned_images import open_images
 
         paths = [path for path in (new, before, reference) if path is not None]

@@ -34,6 +34,7 @@ from relational_iqa.web.limits import (
     MAX_MB,
     MAX_WEB_PIXELS,
 )
+from relational_iqa.web.openapi import openapi
 from relational_iqa.web.results import HeldResults, Result
 from relational_iqa.web.uploads import InFlight, Refused, Upload, decode, read_upload
 
@@ -79,9 +80,10 @@ class _Site:
         return JSONResponse({"status": "ok", **facts}, 200, _HEADERS)
 
     async def compare(self, request: Request) -> Response:
-        wants_json = "application/json" in request.headers.get("accept", "")
-        align = ""
+        wants_json, align = _wants_json(request), ""
         try:
+            if request.query_params.get("format", "json") not in ("json", "html"):
+                raise Refused(400, f"?format={request.query_params['format']}: this page gives json or html.")
             with self.in_flight.share() as share:
                 upload = await read_upload(request, self.max_bytes, share)
                 align = upload.align or ""
@@ -93,7 +95,10 @@ class _Site:
                 return JSONResponse({"error": str(error)}, error.status, _HEADERS)
             return self.form(str(error), align, error.status)
         address = f"/result/{token}"
-        return JSONResponse({"address": address}) if wants_json else RedirectResponse(address, 303)
+        if not wants_json:
+            return RedirectResponse(address, 303)
+        held = self.results.get(token)
+        return JSONResponse({"address": address, **({} if held is None else held.answer)}, headers=_HEADERS)
 
     async def _answer(self, request: Request, upload: Upload) -> str:
         """Waits for its turn and compares; returns the token of the result. Raises Refused, ClientDisconnect."""
@@ -125,8 +130,9 @@ class _Site:
     def _first_page(self, result: Result, token: str) -> str:
         count = len(result.images)
         if count == 2:
-            return self._pair_page(result, 0, 1, "/")
+            return self._pair_page(result, 0, 1, "/", keep=True)
         league = play(self.model, result.images, result.names, result.reference)
+        result.answer = {"ranking": league.to_json()}
         links = {(i, j): f"/result/{token}/{i}-{j}" for i in range(count) for j in range(count) if i != j}
         files = result.files[:count]
         reference_file = result.files[count] if len(result.files) > count else None
@@ -135,9 +141,11 @@ class _Site:
             command="riqa serve",
         )  # fmt: skip
 
-    def _pair_page(self, result: Result, i: int, j: int, back: str) -> str:
+    def _pair_page(self, result: Result, i: int, j: int, back: str, keep: bool = False) -> str:
         a, b = result.images[i], result.images[j]
         compared = self.model.compare(a, b, reference=result.reference, names=(result.names[i], result.names[j]))
+        if keep:
+            result.answer = {"comparison": compared.to_json()}
         files = [result.files[i], result.files[j], *result.files[len(result.names) :]]
         return render_report(compared, a, b, result.reference, command="riqa serve", back=back, files=files)
 
@@ -164,13 +172,24 @@ class _Site:
                     self.results.make_room()
         return HTMLResponse(held.pages[key], 200, _HEADERS)
 
+    async def openapi(self, request: Request) -> Response:
+        return JSONResponse(openapi(self.max_mb, self.max_pixels), headers=_HEADERS)
+
     def _gone(self) -> Response:
         return self.form("This result is no longer held; send the images again.", status=404)
 
     async def unknown(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         what = "There is no such page." if status == 404 else "This is not how the page is used."
+        if _wants_json(request):
+            return JSONResponse({"error": what}, status, _HEADERS)
         return self.form(f"{what} Choose images here.", status=status)
+
+
+def _wants_json(request: Request) -> bool:
+    """Whether a program asks, not a person."""
+    asked = request.query_params.get("format", "")
+    return asked == "json" or (asked != "html" and "application/json" in request.headers.get("accept", ""))
 
 
 def create_app(
@@ -190,6 +209,7 @@ def create_app(
         Route("/", site.start),
         Route("/health", site.health),
         Route("/compare", site.compare, methods=["POST"]),
+        Route("/openapi.json", site.openapi),
         Route("/result/{token}", site.result),
         Route("/result/{token}/{i:int}-{j:int}", site.pair),
     ]

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.tiling.stored_image import StoredImage
@@ -20,6 +21,7 @@ class Result:
         files: what is known of the files of images and, last, the reference.
         pages: UTF-8 HTML by what stands behind the token in its address: "" for the first page, "0-1" for a pair.
         born: `time.monotonic()` of its beginning.
+        answer: what programs get, ready for JSON.
     """
 
     client: str
@@ -29,6 +31,7 @@ class Result:
     files: list[FileFacts]
     pages: dict[str, bytes] = field(default_factory=dict)
     born: float = field(default_factory=lambda: time.monotonic())
+    answer: dict[str, Any] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:

@@ -54,7 +54,7 @@ TINY_REIQA = (
 TINY_REIQA_HEADS = re.sub(r"\S+\.size\.width=2 ", "", TINY_REIQA).replace("out=OUT", "out=HEADS")
 RULES = (  # the first that matches counts
     Rule(r"riqa (compare|evaluate) .*--engine ray ", "parse"),
-    Rule(r"riqa (check|compare|rank|explain) ", "run"),
+    Rule(r"riqa (check|compare|completion|doctor|rank|explain) ", "run"),
     Rule(r"riqa (curve|sequence NEW) ", "run"),
     Rule(r"riqa sequence ", "parse"),  # videos, which are not at hand; tests/relational_iqa/sequences has made ones
     Rule(r"riqa score .*--reference ", "run"),

@@ -40,7 +40,7 @@ def test_a_table_that_is_out_of_date_or_missing_is_noticed(tmp_path: Path) -> No
     page.write_text(PAGE.replace("How many recipes to name", "How many to name"), encoding="utf-8")
     assert tables.main(["--check", "--page", str(page)]) == 1
     assert tables.main(["--page", str(page)]) == 0 and page.read_text(encoding="utf-8") == PAGE
-    with pytest.raises(ValueError, match="section riqa serve"):
+    with pytest.raises(ValueError, match="section riqa completion"):
         tables.page_with_tables(PAGE.rsplit(tables.HEAD, 1)[0])
 
 

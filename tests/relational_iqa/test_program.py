@@ -31,7 +31,7 @@ def test_ctrl_c_during_the_imports_is_one_line(
 
 def test_it_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.argv", ["riqa", "compere"])
-    assert run() == 2 and "invalid choice: 'compere'" in capsys.readouterr().err
+    assert run() == 2 and "compere: no such command (did you mean compare?)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """riqa check as in a build: what is worse fails with its evidence, what was accepted passes, bad input is one line."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -13,7 +16,7 @@ from PIL import Image
 
 import relational_iqa
 from relational_iqa import cli
-from tests.relational_iqa.commands.helpers import BrightnessModel, Refusal
+from tests.relational_iqa.commands.helpers import ROOT, BrightnessModel, Refusal
 
 Folders = Callable[..., None]
 
@@ -204,6 +207,21 @@ def test_beside_references_alone_the_accepted_distance_counts(
     assert "b: is accepted, but NEW does not have it" in capsys.readouterr().out
     assert check(*ours, "--accept") == 0 and check(*ours) == 0
     assert list(tomllib.loads(Path("riqa.toml").read_text())["accepted"]) == ["a"]
+
+
+def test_what_did_not_change_is_checked_without_importing_anything_heavy(make: Folders) -> None:
+    make("OLD", a=100, b=50)
+    make("NEW", a=100, b=50)
+    Path("riqa.toml").touch()
+    code = (
+        "import sys; from relational_iqa.cli import main\n"
+        "print(main(['check', 'NEW', '--against', 'OLD', '--junit', 'j.xml', '--markdown', 'm.md'])); "
+        "print(*sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    said, modules = done.stdout.splitlines()[0], done.stdout.splitlines()[-1].split()
+    assert said == "2 pictures passed." and not {"torch", "numpy", "PIL", "cv2", "jinja2"} & set(modules)
 
 
 def test_one_file_leaves_the_others_of_the_baseline_alone(model: BrightnessModel, make: Folders) -> None:

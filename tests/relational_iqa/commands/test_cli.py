@@ -71,17 +71,19 @@ def test_bad_images_are_one_line_naming_the_file(
 
 def test_wrong_usage_is_one_line(dark: str, refusal: Refusal) -> None:
     cases: list[tuple[list[str], str]] = [
-        ([], "compare,check,rank,score,generate"),
-        (["compere"], "invalid choice: 'compere'"),
-        (["compare", dark], "compare.b"),
-        (["compare", dark, dark, "--align", "stretch"], "choose from 'auto', 'resize', 'crop'"),
-        (["compare", dark, dark, "--max-pixels", "many"], "max_pixels"),
-        (["compare", dark, dark, "--max-pixels", "0"], "max_pixels"),
+        (["compere"], "compere: no such command (did you mean compare?)"),
+        (["compare", dark], "compare needs B"),
+        (["compare", dark, dark, "--align", "stretch"], "--align stretch: expected one of auto, resize, crop"),
+        (["compare", dark, dark, "--max-pixels", "many"], "--max-pixels many: expected a whole number, 1 or more"),
+        (["compare", dark, dark, "--max-pixels", "0"], "--max-pixels 0: expected"),
         (["compare", dark, dark, "--nope"], "--nope"),
         (["rank", dark], "give two or more"),
         (["score", dark, "--align", "crop"], "needs --reference"),
         (["generate", "photos", "out"], "sets"),
-        (["generate", "photos", "out", "--sets", "3", "--split", "half"], "choose from 'all', 'train', 'held_out'"),
+        (
+            ["generate", "photos", "out", "--sets", "3", "--split", "half"],
+            "--split half: expected one of all, train, held_out",
+        ),
         (["pretrain"], "config"),
     ]
     for argv, said in cases:

@@ -76,8 +76,10 @@ def test_images_of_input_folders_and_files_of_an_index_are_inputs(dark: str, tmp
 def test_weights_of_a_metric_are_inputs(dark: str, weights: Path, tmp_path: Path, refusal: Refusal) -> None:
     table = tmp_path / "scores.csv"
     table.write_text(f"image,reference,score\n{dark},{dark},1\n")
+    same = tmp_path / "w.csv"
+    same.symlink_to(weights)
     argv = ["evaluate", "csv", str(table), "--metric", f"ours={weights}", "--csv"]
-    assert "is an input" in refusal(*argv, str(weights))
+    assert "is an input" in refusal(*argv, str(same))
     assert "is an input" in refusal(*argv, str(table))
 
 

@@ -17,6 +17,7 @@ import yaml
 from PIL import Image, ImageFilter
 
 from relational_iqa import cli
+from relational_iqa.folders.pairing import IMAGE_SUFFIXES
 
 ROOT = Path(__file__).parents[3]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -131,6 +132,7 @@ def test_the_entry_of_the_hook_checks_and_fails(capsys: pytest.CaptureFixture[st
 )  # fmt: skip
 def test_the_hook_looks_at_images_and_at_the_baseline(name: str, looked_at: bool) -> None:
     assert (re.search(HOOK["files"], name) is not None) == looked_at
+    assert all(re.search(HOOK["files"], f"out/a{suffix}") for suffix in IMAGE_SUFFIXES)
 
 
 def test_pre_commit_takes_the_manifest_and_runs_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:

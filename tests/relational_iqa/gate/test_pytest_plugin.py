@@ -15,6 +15,7 @@ from PIL import Image
 import relational_iqa
 from distortion_engine.errors import ImageError
 from relational_iqa.gate.picture_files import as_file
+from relational_iqa.gate.snapshots import Snapshots
 from tests.relational_iqa.commands.helpers import BrightnessModel
 
 ROOT = Path(__file__).parents[3]
@@ -188,6 +189,21 @@ def test_the_project_offers_the_plug_in_and_it_imports_nothing_heavy_before_it_i
     code = f"import sys, {PLUGIN}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"torch", "numpy", "PIL", "cv2", "imagecodecs", "jinja2"} & set(done.stdout.split())
+
+
+def test_an_unchanged_picture_passes_without_importing_anything_heavy(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30), (90, 100, 110)).save(tmp_path / "out.jpg")
+    snapshots = Snapshots(tmp_path / "__riqa__" / "test_looks", BrightnessModel, tmp_path / "evidence")
+    assert snapshots.accept("face", tmp_path / "out.jpg")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom relational_iqa.gate.snapshots import Snapshots\n"
+        "snapshots = Snapshots(Path(sys.argv[1], '__riqa__', 'test_looks'), None, Path('evidence'))\n"
+        "print(snapshots.verdict('face', Path(sys.argv[1], 'out.jpg'), None, None)[0].status, *sys.modules)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    status, *modules = done.stdout.split()
+    assert status == "unchanged" and not {"torch", "numpy", "PIL", "cv2", "jinja2"} & set(modules)
 
 
 def test_the_page_of_the_docs_has_the_options_of_the_plug_in() -> None:
