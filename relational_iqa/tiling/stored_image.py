@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -201,8 +202,11 @@ def open_images_at_once(
 def _pixels_of(path: Path) -> int:
     """How many pixels the header of a file promises; where Pillow does not know it, more than are decoded at once."""
     try:
-        with Image.open(path) as image:
-            return image.width * image.height
+        # Pillow's own limit of pixels warns; ours is checked when the file is decoded.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.width * image.height
     except Exception:  # any file may stand here; what is wrong with it is said when it is decoded
         return AT_ONCE_PX + 1
 

@@ -1,8 +1,11 @@
 """Stored images: a window of one is that part of what `load_image` gives, and memory is that of the file's samples."""
 
+import struct
 import subprocess
 import sys
 import threading
+import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -246,3 +249,13 @@ def test_large_files_are_decoded_one_after_the_other(tmp_path: Path, monkeypatch
     monkeypatch.setattr(stored_image, "AT_ONCE_PX", 2 * HEIGHT * WIDTH)
     with pytest.raises(TypeError):  # there is no pool to be had
         open_images_at_once([file, file])
+
+
+def test_files_beyond_the_limit_of_pillow_are_opened_without_its_warning(tmp_path: Path, threads: int) -> None:
+    header = struct.pack(">IIBBBBB", 12_000, 8_000, 8, 2, 0, 0, 0)  # 96 megapixels; Pillow warns from 89 on
+    chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ImageError, match=r"large\.png"):  # nothing follows the header
+            open_images_at_once([tmp_path / "large.png", tmp_path / "large.png"])
