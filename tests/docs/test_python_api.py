@@ -26,9 +26,12 @@ RUN = {
     "spips.md",
     "integrations.md",
 }  # by the tests below
-ELSEWHERE = {"generate.md": "tests/distortion_engine/generation/test_generate_docs.py",
-             "onnx.md": "tests/relational_iqa/systems/test_onnx.py",
-             "adding-a-system.md": "tests/docs/test_adding_a_system.py"}  # fmt: skip
+ELSEWHERE = {
+    "generate.md": "tests/distortion_engine/generation/test_generate_docs.py",
+    "onnx.md": "tests/relational_iqa/systems/test_onnx.py",
+    "adding-a-system.md": "tests/docs/test_adding_a_system.py",
+    "gates.md": "tests/relational_iqa/gate/test_pytest_plugin.py",
+}
 
 
 def blocks_of(page: str) -> list[str]:

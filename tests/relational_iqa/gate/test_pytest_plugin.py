@@ -211,3 +211,14 @@ def test_the_page_of_the_docs_has_the_options_of_the_plug_in() -> None:
     source = (ROOT / "relational_iqa/gate/pytest_plugin.py").read_text(encoding="utf-8")
     options = re.findall(r'"(--riqa-[\w-]+)"', source)
     assert len(options) == 2 and all(option in page for option in options)
+
+
+def test_the_lines_of_the_page_run(pytester: pytest.Pytester) -> None:
+    page = (ROOT / "docs/gates.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(def test_.*?)^```", page, re.M | re.S)
+    of_the_reader = "\ndef load(name):\n    return grey(100)\n\ndef denoise(image):\n    return image + 1\n\n"
+    for name in ("portrait.png", "portrait_noisy.png"):
+        Image.fromarray(np.full((30, 40, 3), 100, np.uint8)).save(pytester.path / name)
+    write(pytester, of_the_reader + example)
+    ran(pytester, "--riqa-accept", passed=1)
+    ran(pytester, passed=1)
