@@ -190,7 +190,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/networks/test_pooling.py",),
     ),
     Mutant(
-        "relational_iqa/networks/spips.py",
+        "relational_iqa/networks/spips_quality.py",
         "(count * weighted.square())",
         "(count * weighted)",
         ("tests/relational_iqa/networks/test_pooling.py",),
