@@ -57,7 +57,7 @@ def test_a_click_on_the_timeline_shows_the_frame_and_a_worst_moment_leads_to_its
     browser.run("document.querySelector('[data-go]').click()")
     assert browser.run("document.getElementById('report').hidden") is False
     browser.run("document.getElementById('report').click()")
-    assert browser.run("document.title") == "report"
+    browser.wait("document.title === 'report'")
     assert browser.errors == []
 
 
