@@ -66,7 +66,7 @@ FILLINGS: dict[str, Filling] = {
 def table(photos: Sequence[Path], weights: str | None = None) -> str:
     """Markdown: for each filling the mean distance of margins to the truth, levels, and how often the sign is right."""
     model = load(weights)
-    networks, tiler = model._networks, model._tiler
+    networks, tiler = model._networks, model._tiled.tiler
     rows: dict[str, list[tuple[float, float]]] = {name: [] for name in FILLINGS}
 
     def margin(a: Tensor, b: Tensor, mask: Tensor) -> float:

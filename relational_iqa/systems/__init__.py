@@ -6,7 +6,10 @@ reiqa               features of two self-supervised experts and a fitted quality
 spips               full reference: fused conventional, perceptual and semantic differences
 relational_loss     the score with reference as a training loss
 onnx_export         the networks of the core for other runtimes
-network_inference   runs the networks of the core on one tile
+question            what is asked of images of one scene, and these images as they are judged
+tiled_networks      the answers of the networks of the core for images of any size
+network_inference   runs these networks on one tile
+as_seen             answers under a viewing condition, joined of octaves
 answers             what the answers of all systems have in common: names, facts
 devices, choices    device, precision and other options by name
 """

@@ -179,19 +179,11 @@ class NetworkInference:
         others, pair = found.placed[:, :-1], found.placed[:, -1:]
         return torch.cat([others, found.maps, pair, found.weight], 1)[0], (found.sums,)
 
-    def against_on_tiles(
-        self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
-    ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
-        """Tiles of a test image and its reference -> M(reference, test), local quality and weight; sums for the
-        quality."""
-        (found,) = self.against(tiles[:1], tiles[1], share)
-        return torch.cat([found.maps, found.local, found.weight], 1)[0], (found.sums,)
-
     def each_against_on_tiles(
         self, tiles: Sequence[Float[Tensor, "1 3 h w"]], share: Float[Tensor, "1 1 h//4 w//4"]
     ) -> tuple[Float[Tensor, "c h//4 w//4"], tuple[ReferenceSums, ...]]:
-        """Tiles of images and then of their reference -> of each image what `against_on_tiles` gives, one after the
-        other; sums for the quality of each. The reference is seen once."""
+        """Tiles of images and then of their reference -> M(reference, image), local quality and weight of each image,
+        one after the other; sums for the quality of each. The reference is seen once."""
         *tests, reference = tiles
         found = self.against(tests, reference, share)
         maps = [part for one in found for part in (one.maps, one.local, one.weight)]

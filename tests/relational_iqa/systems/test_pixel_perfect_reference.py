@@ -11,7 +11,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.networks.backbone import BackboneArchitecture
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.pixel_perfect import Architecture, Networks
-from relational_iqa.systems import pixel_perfect
+from relational_iqa.systems import pixel_perfect, tiled_networks
 from relational_iqa.systems.pixel_perfect import WHOLE_PX, RelationalIQA
 
 SMALL = JudgementArchitecture(BackboneArchitecture(taps=(-1, 2, 4)), half_taps=2, hidden=8, heads=2)
@@ -111,8 +111,9 @@ def test_more_images_than_are_computed_together_are_ranked_alike(
 ) -> None:
     reference, images = versions[0], versions[1:]
     together = random_model.rank(images, reference)
-    monkeypatch.setattr(pixel_perfect, "_AT_ONCE", 3)
-    monkeypatch.setattr(pixel_perfect, "_VIEWED_AT_ONCE", 2)
+    monkeypatch.setattr(pixel_perfect, "AT_ONCE", 3)
+    monkeypatch.setattr(tiled_networks, "AT_ONCE", 3)
+    monkeypatch.setattr(tiled_networks, "_VIEWED_AT_ONCE", 2)
     apart = random_model.rank(images, reference)
     assert apart.qualities == pytest.approx(together.qualities, abs=1e-6)
     assert apart.visible is not None and np.array_equal(apart.visible, together.visible)
