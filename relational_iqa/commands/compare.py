@@ -85,7 +85,9 @@ def _compare_images(options: CompareOptions) -> None:
     if out is None and options.maps is None:
         lines.append("maps to look at: add --out report.html")
     elif out is not None:
-        compared.write_report(out, shlex.join(["riqa", *sys.argv[1:]]), options.full_size, announce)
+        compared.write_report(
+            out, shlex.join(["riqa", *sys.argv[1:]]), full_size=options.full_size, before_writing=announce
+        )
         lines.append(f"report: {full_path(out)}")
     content = {**result.to_json(), "files": inputs, "mask": list(options.mask), "maps": options.maps}
     content["align"] = options.align

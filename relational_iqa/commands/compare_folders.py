@@ -170,10 +170,13 @@ def _compared(
 
 def _write_reports(comparison: "FolderComparison", worst: "Sequence[Row]", folder: Path) -> list[str]:
     """A report a pair, numbered from the worst; reports of an earlier run keep their place unless names are equal."""
+    from relational_iqa.folders.index_page import INDEX
+    from relational_iqa.report.link import Link
+
     paths = []
     for number, row in enumerate(worst, start=1):
         target = folder / f"{number:0{len(str(len(worst)))}}-{row.pair.name.replace('/', '-')}.html"
-        comparison.report(row.pair, target)
+        comparison.report(row.pair, target, Link(INDEX, "All pairs"))
         paths.append(str(target))
     return paths
 

@@ -230,7 +230,8 @@ def _write_reports(
     """A report for each of the worst moments: the first candidate against the other one, or a single one against the
     reference. The sequences are read once more, up to the last of these frames."""
     from relational_iqa.report import write_report
-    from relational_iqa.sequences.page import Moment, thumbnail
+    from relational_iqa.report.link import Link
+    from relational_iqa.sequences.page import INDEX, Moment, thumbnail
 
     alone = len(comparison.candidates) == 1
     told = [s for s in summaries if s.margin is not None or alone]
@@ -246,7 +247,10 @@ def _write_reports(
             titles = (comparison.names[0], "the reference" if alone else row.name)
             result = comparison.model.compare(a, b, reference=pristine, names=titles)
             name = f"frame-{frame:06d}{f'-{number + 1}' if len(told) > 1 else ''}.html"
-            write_report(result, a, b, folder / name, reference=pristine, command=shlex.join(["riqa", *sys.argv[1:]]))
+            write_report(
+                result, a, b, folder / name, reference=pristine, command=shlex.join(["riqa", *sys.argv[1:]]),
+                back=Link(INDEX, "All frames"),
+            )  # fmt: skip
             found[frame, number] = Moment(row, name, (thumbnail(a), thumbnail(b)), titles, result.summary())
     return [
         found[row.frame, number]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distortion_engine.reading.file_facts import read_file_facts
 from relational_iqa.results.comparison import Comparison
@@ -12,6 +12,9 @@ from relational_iqa.tiling.regions_of_interest import RegionOfInterest
 from relational_iqa.tiling.seen_images import see
 from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.viewing.condition import find_viewing
+
+if TYPE_CHECKING:
+    from relational_iqa.report.link import Link
 
 File = str | os.PathLike[str]
 
@@ -34,6 +37,7 @@ class ComparedFiles:
         self,
         path: File,
         command: str | None = None,
+        back: "Link | None" = None,
         full_size: bool = False,
         before_writing: Callable[[int], None] | None = None,
     ) -> Path:
@@ -43,7 +47,7 @@ class ComparedFiles:
 
         a, b, *reference = self.images
         return write_report(
-            self.result, a, b, path, reference=reference[0] if reference else None, command=command,
+            self.result, a, b, path, reference=reference[0] if reference else None, command=command, back=back,
             files=[read_file_facts(file) for file in self.paths], full_size=full_size, before_writing=before_writing,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from distortion_engine.axes import AXES
 from distortion_engine.errors import ImageError
@@ -15,6 +15,9 @@ from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, Better
 from relational_iqa.results.words.visibility import is_unseen
 from relational_iqa.tiling.aligned_images import open_images
+
+if TYPE_CHECKING:
+    from relational_iqa.report.link import Link
 
 REASON_KEYS = ("side", "axis", "word", "strength", "intensity", "share", "where")
 REGION_KEYS = ("left", "top", "width", "height", "share", "margin", "side", "axis", "word", "strength", "intensity")
@@ -158,6 +161,6 @@ class FolderComparison:
             result.regions, result.visible_difference,
         )  # fmt: skip
 
-    def report(self, pair: Pair, target: Path) -> None:
-        """Writes the HTML report of a pair. Raises what comparing and writing raise."""
-        self.compare(pair).write_report(target)
+    def report(self, pair: Pair, target: Path, back: "Link | None" = None) -> None:
+        """Writes the HTML report of a pair, with a link at its top. Raises what comparing and writing raise."""
+        self.compare(pair).write_report(target, back=back)

@@ -11,6 +11,7 @@ from relational_iqa.folders.index_page import thumbnails
 from relational_iqa.gate.verdicts import Outcome, counts
 from relational_iqa.gate.words import TITLES, Results, numbers
 from relational_iqa.report.html import render_page, write_page
+from relational_iqa.report.link import Link
 
 INDEX = "index.html"
 REPORTS = "pictures"
@@ -21,7 +22,8 @@ def write_evidence(folder: str | Path, command: str | None, outcome: Outcome, co
     UsageError, OSError where that cannot be done."""
     place = Path(REPORTS, *_parts(outcome.name))
     target = place.with_name(place.name + ".html")
-    compared.write_report(Path(folder, target), command)
+    up = "../" * (len(target.parts) - 1)
+    compared.write_report(Path(folder, target), command, Link(up + INDEX, "All pictures"))
     return replace(outcome, report=quote(target.as_posix()), thumbnails=thumbnails(compared))
 
 

@@ -14,6 +14,7 @@ from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.report.crops import region_views
 from relational_iqa.report.defects import axis_views
 from relational_iqa.report.histogram import margin_bins
+from relational_iqa.report.link import Link
 from relational_iqa.report.pictures import Preview, as_uint8, backdrop_of, map_uri, previews
 from relational_iqa.report.strip import image_cards
 from relational_iqa.report.tiles import NO_TILES, all_tiles, region_tiles
@@ -47,6 +48,7 @@ def write_report(
     reference: Any = None,
     *,
     command: str | None = None,
+    back: Link | None = None,
     files: Files | None = None,
     full_size: bool = False,
     before_writing: Callable[[int], None] | None = None,
@@ -61,6 +63,7 @@ def write_report(
         path: the file to write; missing folders are made.
         reference: the pristine image, if there was one.
         command: the command line that made the report, shown at its foot.
+        back: a link at the top of the page; None for no link.
         files: what is known of the files of the images, for the strip under the verdict; None where there are none.
         full_size: embeds every pixel of large images, not only those around the regions.
         before_writing: is called with the size of the file in bytes before it is written.
@@ -69,7 +72,9 @@ def write_report(
         ImageError: for images that do not fit the maps.
         UsageError, OSError: where the path cannot be written.
     """
-    page = render_report(comparison, image_a, image_b, reference, command=command, files=files, full_size=full_size)
+    page = render_report(
+        comparison, image_a, image_b, reference, command=command, back=back, files=files, full_size=full_size
+    )
     if before_writing is not None:
         before_writing(len(page.encode("utf-8", "backslashreplace")))
     return write_page(page, path)
@@ -82,7 +87,7 @@ def render_report(
     reference: Any = None,
     *,
     command: str | None = None,
-    back: str | None = None,
+    back: Link | None = None,
     files: Files | None = None,
     full_size: bool = False,
 ) -> str:
@@ -94,7 +99,7 @@ def render_report(
         image_b: the other one.
         reference: the pristine image, if there was one.
         command: the command line that made the report, shown at its foot.
-        back: address of a link at the top of the page; None for no link.
+        back: a link at the top of the page; None for no link.
         files: what is known of the files of the images, see `write_report`.
         full_size: embeds every pixel, see `write_report`.
 

@@ -12,6 +12,7 @@ from relational_iqa.report.html import render_page, write_page
 from relational_iqa.report.league_pictures import Pictures, embed
 from relational_iqa.report.league_plot import HEIGHT_PX, plot_of
 from relational_iqa.report.league_views import cut, file_line, league_rows, matrix, pair_said, score_said
+from relational_iqa.report.link import Link
 from relational_iqa.report.views import unbroken
 from relational_iqa.results.league import League
 from relational_iqa.results.words.confidence import MIN_CONFIDENCE, percent
@@ -28,7 +29,7 @@ def render_league(
     files: Sequence[FileFacts | None] = (),
     reference_file: FileFacts | None = None,
     links: Mapping[tuple[int, int], str] | None = None,
-    back: str | None = None,
+    back: Link | None = None,
     command: str | None = None,
     rois: Sequence[tuple[str, str]] = (),
 ) -> str:
@@ -43,7 +44,7 @@ def render_league(
             draws score against file size.
         reference_file: the same of the reference.
         links: address of the report of a pair, by the indices of its two images.
-        back: address of a link at the top of the page; None for no link.
+        back: a link at the top of the page; None for no link.
         command: the command line that made the page, shown at its foot.
         rois: of each region of interest what it is called, and the order of the images in it, in words.
 

@@ -24,6 +24,7 @@ from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.reading.file_facts import file_facts
 from relational_iqa.report.html import render_page, render_report
 from relational_iqa.report.league import render_league
+from relational_iqa.report.link import NEW_COMPARISON, Link
 from relational_iqa.results.league import play
 from relational_iqa.version import __version__
 from relational_iqa.web.limits import (
@@ -130,18 +131,18 @@ class _Site:
     def _first_page(self, result: Result, token: str) -> str:
         count = len(result.images)
         if count == 2:
-            return self._pair_page(result, 0, 1, "/", keep=True)
+            return self._pair_page(result, 0, 1, NEW_COMPARISON, keep=True)
         league = play(self.model, result.images, result.names, result.reference)
         result.answer = {"ranking": league.to_json()}
         links = {(i, j): f"/result/{token}/{i}-{j}" for i in range(count) for j in range(count) if i != j}
         files = result.files[:count]
         reference_file = result.files[count] if len(result.files) > count else None
         return render_league(
-            league, result.images, result.reference, files=files, reference_file=reference_file, links=links, back="/",
-            command="riqa serve",
+            league, result.images, result.reference, files=files, reference_file=reference_file, links=links,
+            back=NEW_COMPARISON, command="riqa serve",
         )  # fmt: skip
 
-    def _pair_page(self, result: Result, i: int, j: int, back: str, keep: bool = False) -> str:
+    def _pair_page(self, result: Result, i: int, j: int, back: Link, keep: bool = False) -> str:
         a, b = result.images[i], result.images[j]
         compared = self.model.compare(a, b, reference=result.reference, names=(result.names[i], result.names[j]))
         if keep:
@@ -167,7 +168,8 @@ class _Site:
                 if await request.is_disconnected():
                     return Response(status_code=400)
                 if key not in held.pages:
-                    page = await run_in_threadpool(self._pair_page, held, i, j, f"/result/{token}")
+                    league = Link(f"/result/{token}", "Back to the league table")
+                    page = await run_in_threadpool(self._pair_page, held, i, j, league)
                     held.pages[key] = page.encode()
                     self.results.make_room()
         return HTMLResponse(held.pages[key], 200, _HEADERS)

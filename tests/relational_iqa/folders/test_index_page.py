@@ -131,7 +131,8 @@ def test_the_command_writes_the_page_beside_the_reports(
     page = Page((out / "index.html").read_text(encoding="utf-8"))
     assert len(page.all("img")) == 4
     assert {unquote(tag["href"] or "") for tag in page.all("a")} == {"1-city-y z.html"}
-    assert (out / "1-city-y z.html").exists()
+    report = Page((out / "1-city-y z.html").read_text(encoding="utf-8"))
+    assert [tag["href"] for tag in report.all("a") if tag["href"] == "index.html"] == ["index.html"]
 
 
 def test_a_click_sorts_and_a_link_opens_the_report(browser: Any, tmp_path: Path) -> None:

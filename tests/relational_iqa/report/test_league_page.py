@@ -13,6 +13,7 @@ from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.report import league_pictures, render_league, write_league
 from relational_iqa.report.league_pictures import embed
 from relational_iqa.report.league_views import cut, league_rows, matrix, pair_said
+from relational_iqa.report.link import Link
 from relational_iqa.results.comparison import Ranking
 from relational_iqa.results.league import League
 from tests.relational_iqa.report.pages import Page
@@ -125,7 +126,7 @@ def test_the_page_has_all_images_once_and_loads_nothing(tmp_path):
 
 
 def test_links_back_and_the_result_are_there_and_without_images_no_viewer():
-    page = render_league(league(), links={(1, 0): "/result/x/1-0"}, back="/")
+    page = render_league(league(), links={(1, 0): "/result/x/1-0"}, back=Link("/", "New comparison"))
     assert page.count('href="/result/x/1-0"') == 1 and 'href="/"' in page
     assert 'id="viewer"' not in page and "<img" not in page and 'id="plot"' not in page
     result = json.loads(page.split('id="result">')[1].split("</script>")[0])
