@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from relational_iqa.tiling.derived_image import DerivedImage
 from relational_iqa.tiling.stored_image import StoredImage
 
 _FINE_LEVELS = 3  # computed for each window; the coarser ones once, for the whole image
@@ -32,7 +33,7 @@ _MARGIN_PX = 2 * MIRRORED_PX + 2 * _CELL_PX
 _STRIP_PX = 1 << 20
 
 
-class FilledImage(StoredImage):
+class FilledImage(DerivedImage):
     """An image whose pixels count where a mask is above 0, and which is smooth elsewhere.
 
     Args:
@@ -41,20 +42,15 @@ class FilledImage(StoredImage):
     """
 
     def __init__(self, source: StoredImage, counts: StoredImage) -> None:
-        self._source, self.known, self.counts = source, counts, counts
-        self._content, self._name = source._content, source._name
-        self.notes, self.shape, self.origin = source.notes, source.shape, source.origin
+        super().__init__(source, counts=counts, origin=source.origin)
+        self.known = counts
         self._coarse = _coarse(source, counts)
-
-    @property
-    def memory_bytes(self) -> int:
-        return self._source.memory_bytes
 
     def window(
         self, top: int, bottom: int, left: int = 0, right: int | None = None
     ) -> Float32[Tensor, "3 {bottom-top} _"]:
         _, height, width = self.shape
-        bottom, right = min(bottom, height), min(width if right is None else right, width)
+        bottom, right = self._within(bottom, right)
         first, start = (max(0, edge // _CELL_PX * _CELL_PX - _MARGIN_PX) for edge in (top, left))
         last, end = (min(padded(edge) + _MARGIN_PX, padded(most)) for edge, most in ((bottom, height), (right, width)))
         cells = (..., slice(first // _CELL_PX, last // _CELL_PX), slice(start // _CELL_PX, end // _CELL_PX))
@@ -65,15 +61,7 @@ class FilledImage(StoredImage):
         return filled[0, :, top - first : bottom - first, left - start : right - start]
 
     def __getitem__(self, key: tuple[EllipsisType, slice, slice]) -> StoredImage:
-        _, rows, columns = key
-        (top, bottom, _), (left, right, _) = rows.indices(self.shape[1]), columns.indices(self.shape[2])
-        return StoredImage(self.window(top, bottom, left, right), self._name, self.notes, self.known[key])
-
-    def to_uint8(self) -> np.ndarray:
-        return self._by_strips()
-
-    def give_back(self) -> None:
-        self._source.give_back()
+        return StoredImage(self.window(*self._edges(key)), self._name, self.notes, self.known[key])
 
 
 Level = tuple[Float[Tensor, "1 3 _ _"], Float[Tensor, "1 1 _ _"]]

@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import EllipsisType
 
-import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from distortion_engine.reading.light import DESCRIBED, REFERENCE_WHITE_NITS, sdr_shown
 from distortion_engine.reading.notes import Note
+from relational_iqa.tiling.derived_image import DerivedImage
 from relational_iqa.tiling.stored_image import StoredImage
 
 _NOTE = Note("hdr", f"SDR, its white at {REFERENCE_WHITE_NITS:.0f} cd/m², shown {DESCRIBED}", tell=True)
 
 
-class ShownBesideHdr(StoredImage):
+class ShownBesideHdr(DerivedImage):
     """An SDR image as it is shown beside HDR."""
 
     def __init__(self, source: StoredImage) -> None:
-        self._source = source
-        self._content, self._name = source._content, source._name
-        self.shape, self.notes = source.shape, (*source.notes, _NOTE)
-        self.counts, self.origin = source.counts, source.origin
-
-    @property
-    def memory_bytes(self) -> int:
-        return self._source.memory_bytes
+        super().__init__(source, None, (*source.notes, _NOTE), source.counts, source.origin)
 
     def window(
         self, top: int, bottom: int, left: int = 0, right: int | None = None
@@ -40,12 +33,6 @@ class ShownBesideHdr(StoredImage):
         part = ShownBesideHdr(self._source[key])
         part.notes = self.notes
         return part
-
-    def to_uint8(self) -> np.ndarray:
-        return self._by_strips()
-
-    def give_back(self) -> None:
-        self._source.give_back()
 
 
 def in_one_space(images: Sequence[tuple[str, StoredImage]]) -> list[tuple[str, StoredImage]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from distortion_engine.errors import ImageError
 from distortion_engine.reading.image_io import MIN_SIDE_PX
 from distortion_engine.reading.notes import Note
+from relational_iqa.tiling.derived_image import DerivedImage
 from relational_iqa.tiling.stored_image import StoredImage
 from relational_iqa.viewing.registration import Motion, find_motion
 from relational_iqa.viewing.warping import as_tensor, warped_window
@@ -26,7 +27,7 @@ _WHOLE_PX = 0.05
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 
-class WarpedImage(StoredImage):
+class WarpedImage(DerivedImage):
     """An image as it looks in the pixel grid of another.
 
     Args:
@@ -36,35 +37,21 @@ class WarpedImage(StoredImage):
     """
 
     def __init__(self, source: StoredImage, matrix: Float64[np.ndarray, "2 3"], size: tuple[int, int]) -> None:
-        self._source, self._matrix = source, matrix
-        self._content, self._name = source._content, source._name
-        self.notes, self.shape = source.notes, (3, *size)
-        self.counts, self.origin = None, (0, 0)
-
-    @property
-    def memory_bytes(self) -> int:
-        return self._source.memory_bytes
+        super().__init__(source, size)
+        self._matrix = matrix
 
     def window(
         self, top: int, bottom: int, left: int = 0, right: int | None = None
     ) -> Float32[Tensor, "3 {bottom-top} _"]:
-        _, height, width = self.shape
-        bottom, right = min(bottom, height), min(width if right is None else right, width)
+        bottom, right = self._within(bottom, right)
         return as_tensor(warped_window(self._source, self._matrix, top, bottom, left, right))
 
     def __getitem__(self, key: tuple[EllipsisType, slice, slice]) -> StoredImage:
-        _, rows, columns = key
-        (top, bottom, _), (left, right, _) = rows.indices(self.shape[1]), columns.indices(self.shape[2])
+        top, bottom, left, right = self._edges(key)
         matrix = np.column_stack([self._matrix[:, :2], self._matrix @ [left, top, 1.0]])
         part = WarpedImage(self._source, matrix, (bottom - top, right - left))
         part.notes = self.notes
         return part
-
-    def to_uint8(self) -> np.ndarray:
-        return self._by_strips()
-
-    def give_back(self) -> None:
-        self._source.give_back()
 
 
 def register_images(images: Sequence[tuple[str, StoredImage]], fixed: int) -> list[StoredImage]:
