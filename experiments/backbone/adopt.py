@@ -19,7 +19,8 @@ from torch import Tensor
 
 from distortion_engine.errors import UsageError
 from distortion_engine.jobs.safe_files import file_sha256
-from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite, SameConvolution, block_shapes
+from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite, block_shapes
+from relational_iqa.networks.same_convolution import SameConvolution
 from relational_iqa.storage.backbone_weights import save_backbone_weights
 from relational_iqa.storage.cards import write_card
 

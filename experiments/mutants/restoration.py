@@ -10,6 +10,7 @@ _BACKBONE = ("tests/relational_iqa/networks/test_backbone.py",)
 _ADOPT = ("tests/experiments/backbone/test_adopt.py",)
 _ROOM = "distortion_engine/restoration"
 _NETWORK = "relational_iqa/networks/backbone.py"
+_CONVOLUTION = "relational_iqa/networks/same_convolution.py"
 
 MUTANTS = (
     Mutant(f"{_ROOM}/damage.py", "sensor.shot * raw.clamp_min(0.0)", "sensor.shot * raw.clamp_min(0.0) ** 2", _DAMAGE),
@@ -42,9 +43,9 @@ MUTANTS = (
     Mutant(f"{_ROOM}/ranked.py", "without if slow else others", "()", _RANKED),
     Mutant(f"{_ROOM}/ranked.py", "first * rise**strength.power", "first / rise**strength.power", _RANKED),
     Mutant("distortion_engine/render.py", "apply(reference, recipe.operations)", "apply(reference, ())", _RANKED),
-    Mutant(_NETWORK, "(kernel - stride) // 2", "(kernel - 1) // 2", _BACKBONE),
+    Mutant(_CONVOLUTION, "(kernel - stride) // 2", "(kernel - 1) // 2", _BACKBONE),
     Mutant(_NETWORK, "first = self.depthwise.before - above", "first = 0", _BACKBONE),
-    Mutant(_NETWORK, "first * stride - self.before, (last", "first * stride, (last", _BACKBONE),
+    Mutant(_CONVOLUTION, "first * stride - self.before, (last", "first * stride, (last", _BACKBONE),
     Mutant(_NETWORK, "nearest < 0.9 * wanted", "nearest < wanted", _BACKBONE),
     Mutant(
         "relational_iqa/networks/backbone.py", "CODE_MEAN, CODE_SPREAD = 127.0", "CODE_MEAN, CODE_SPREAD = 0.0", _ADOPT

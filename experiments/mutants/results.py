@@ -364,9 +364,9 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/results/test_reasons.py",),
     ),
     Mutant(
-        "relational_iqa/results/comparison.py",
-        "(self.explained_share or 0.0) >= NAMED_HALF",
-        "(self.explained_share or 0.0) >= 0.05",
+        "relational_iqa/results/explanation.py",
+        "_share(told) < NAMED_HALF",
+        "_share(told) < 0.05",
         ("tests/relational_iqa/results/test_reasons.py",),
     ),
     Mutant(

@@ -22,7 +22,8 @@ from relational_iqa.networks.in_parts import CELL_PX, summed
 from relational_iqa.networks.judgement import JudgementSums, LocalJudgement
 from relational_iqa.networks.local_analysis import STRIDE, pool
 from relational_iqa.networks.local_relation import LocalRelation, RelationSums
-from relational_iqa.networks.scoring_network import LocalMargin, Sums
+from relational_iqa.networks.pair_scorer import LocalMargin
+from relational_iqa.networks.pooling import Sums
 
 HIDDEN = 32
 PARTS = ("judgement", "relation", "local relation", "pair scorer")

@@ -20,8 +20,11 @@ from relational_iqa.networks.in_parts import CELL_PX, in_parts
 from relational_iqa.networks.joint_margin import Findings, JointMargin, JudgedPair, LocalPair, PairSums, PairVerdict
 from relational_iqa.networks.judgement import Judgement, JudgementArchitecture
 from relational_iqa.networks.local_analysis import STRIDE, pool
+from relational_iqa.networks.pair_scorer import LocalMargin
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.networks.reference_joint import Evidence, LocalReferenceQuality, ReferenceJoint, ReferenceSums
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, LocalMargin, LocalQuality, ScoringNetwork
+from relational_iqa.networks.reference_scorer import LocalQuality
+from relational_iqa.networks.scoring_network import ScoringNetwork
 from relational_iqa.networks.stage_comparison import compare_stages
 
 _FAINTEST = 1e-12  # severity

@@ -19,14 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import Pointwise, enlarge
-from relational_iqa.networks.scoring_network import (
-    LEVELS_PER_SEVERITY,
-    LocalQuality,
-    Monotone,
-    Sums,
-    pooled_visibility,
-    safe_root,
-)
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY, Monotone, Sums, safe_root
+from relational_iqa.networks.reference_scorer import LocalQuality, pooled_visibility
 
 GROUPS = 8
 HIDDEN = 48

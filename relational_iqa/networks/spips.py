@@ -19,8 +19,8 @@ from distortion_engine.errors import UsageError
 from relational_iqa.conventional.common import safe_sqrt
 from relational_iqa.networks.error_maps import CONVENTIONAL, conventional_maps
 from relational_iqa.networks.local_analysis import opponent
+from relational_iqa.networks.pooling import Sums
 from relational_iqa.networks.resnet import ResNet
-from relational_iqa.networks.scoring_network import Sums
 from relational_iqa.networks.spips_quality import DEEP, STREAMS, LocalDifference, SpipsQuality, check_streams
 from relational_iqa.networks.stage_features import EARLY, STAGES, Backbone, ResNetBackbone, SmallBackbone
 

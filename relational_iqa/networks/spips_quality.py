@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from distortion_engine.errors import UsageError
 from relational_iqa.networks.error_maps import CONVENTIONAL
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, Monotone, Sums
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY, Monotone, Sums
 
 DEEP = ("perceptual", "semantic")
 STREAMS = (*CONVENTIONAL, *DEEP)

@@ -23,7 +23,7 @@ from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetL
 from relational_iqa.networks.blocks import Pointwise
 from relational_iqa.networks.error_maps import CONVENTIONAL, conventional_maps
 from relational_iqa.networks.local_analysis import pool
-from relational_iqa.networks.scoring_network import Sums, safe_root
+from relational_iqa.networks.pooling import Sums, safe_root
 from relational_iqa.networks.spips_quality import STREAMS, LocalDifference, SpipsQuality, check_streams
 from relational_iqa.networks.stage_maps import CELL_PX, OPPONENT, StageComparison
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from distortion_engine.errors import UsageError
 from relational_iqa.results.attribution import Attribution
+from relational_iqa.results.explanation import Explanation
 from relational_iqa.results.inputs import Inputs
 from relational_iqa.results.local_damage import with_local_damage
 from relational_iqa.results.map import Map, check_maps
@@ -20,19 +21,16 @@ from relational_iqa.results.noticed import Noticed
 from relational_iqa.results.outputs import made_by, save
 from relational_iqa.results.plain_json import plain_dict
 from relational_iqa.results.ranking import Ranking
-from relational_iqa.results.reasons import MIN_TOLD, NAMED_HALF, Reason, is_plain, reasons_of, speaks_against
+from relational_iqa.results.reasons import Reason, is_plain
 from relational_iqa.results.region_answer import RegionAnswer
 from relational_iqa.results.regions import Region, find_pieces, regions_of
 from relational_iqa.results.score import Score
 from relational_iqa.results.words.confidence import CANNOT_TELL, MIN_CONFIDENCE, Better, can_tell, odds, percent
-from relational_iqa.results.words.fallback_reasons import Advantage, faint_reason, find_advantage
-from relational_iqa.results.words.findings import Finding, Side, axes_table, check_axes, defect_map, find, means
+from relational_iqa.results.words.findings import Finding, axes_table, check_axes, defect_map, find, means
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, check_levels, levels, margin_word
 from relational_iqa.results.words.sentences import (
     NOTHING_STANDS_OUT,
-    SMALL,
     UNEXPLAINED,
-    decided_reasons,
     in_order,
     undecided_reasons,
 )
@@ -173,50 +171,41 @@ class Comparison:
         )
 
     @property
-    def _attribution(self) -> Attribution:
-        return self._located[0]
-
-    @property
     def regions(self) -> tuple[Region, ...]:
         """Where one image leads the other most, the region that holds most first; empty where the difference is alike
         everywhere, and where nothing is visible. Each names the axis that explains it, or none."""
         return () if self.looks_the_same else self._located[1]
 
     @cached_property
+    def _explanation(self) -> Explanation | None:
+        """Why one image is better; None where neither is."""
+        better = self.better
+        if better != "a" and better != "b":
+            return None
+        found, regions = self._located
+        return Explanation.of(better, self.findings, found, regions, self.maps, self.lacks, self.local_margin)
+
+    @property
     def told(self) -> tuple[Reason, ...]:
         """The reasons in the order in which they are told, with how much of the margin they hold; those that speak
         against the verdict last. Empty where neither image is better, and where nothing explains the verdict."""
-        better = self.better
-        if better != "a" and better != "b":
-            return ()
-        return reasons_of(self._attribution, self.regions, self.shape, better)
+        return () if self._explanation is None else self._explanation.told
 
     @property
     def faint(self) -> Finding | None:
         """The faint defect that is told where none of `told` speaks for the verdict; None where there is none."""
-        return self._explanation[0]
+        return None if self._explanation is None else self._explanation.faint
 
     @property
     def named(self) -> tuple[Reason, ...]:
         """What the sentence names of a verdict, in its order: `told`, after the faint defect where there is one, whose
         share is 0."""
-        return self.told if self.faint is None else (Reason(self.faint, 0.0), *self.told)
+        return () if self._explanation is None else self._explanation.named
 
     @property
     def explained_share(self) -> float | None:
         """Share of the better image's lead that the reasons hold, 0 to 1; None where neither image is better."""
-        if self.better not in ("a", "b"):
-            return None
-        return min(1.0, sum(reason.share for reason in self.told if not reason.against))
-
-    @cached_property
-    def _explanation(self) -> tuple[Finding | None, Advantage | None]:
-        """What is told where the findings do not explain the verdict: a faint reason, or where the lead is."""
-        better = self.better
-        if (better != "a" and better != "b") or any(not reason.against for reason in self.told):
-            return None, None
-        faint = faint_reason(self.maps, self.local_margin, better, self.findings, self.lacks)
-        return faint, None if faint is not None else find_advantage(self.local_margin, better)
+        return None if self._explanation is None else self._explanation.share
 
     def verdict(self, labels: tuple[str, str] | None = None) -> str:
         """The short answer: "B is clearly better by 1.3 levels", and where it is known how sure: "... (95 % sure)"."""
@@ -247,32 +236,10 @@ class Comparison:
         If neither image is better, the text also names the small places in which either is plainly worse; it is empty
         if there is none and no finding matters.
         """
-        names, better = labels or self.labels, self.better
-        if better != "a" and better != "b":
-            return undecided_reasons(self.findings, names, [r for r in self.regions if is_plain(r, self.shape)])
-        lost = (r for r in self.regions if r.axis is None and speaks_against(r, self.shape, better))
-        return decided_reasons(
-            self.told, better, names, *self._explanation, self._unnamed, self._partly, next(lost, None)
-        )
-
-    @property
-    def _partly(self) -> bool:
-        """Whether there are reasons, and they hold less than half of the better image's lead."""
-        return self.faint is None and (self.explained_share or 0.0) < NAMED_HALF
-
-    @cached_property
-    def _unnamed(self) -> Region | None:
-        """The small region that nothing explains and that holds most of the lead, where the reasons hold less than half
-        of it."""
-        better: Side = "a" if self.better == "a" else "b"
-        worse: Side = "b" if better == "a" else "a"
-        found, faint = self._attribution, self.faint
-        ahead, behind = (float(found.against(side).sum()) for side in (worse, better))
-        if faint is not None or (self.explained_share or 0.0) >= NAMED_HALF or ahead <= behind:
-            return None
-        unnamed = [region for region in self.regions if region.axis is None and region.side == worse]
-        small = (region for region in unnamed if region.part_of(self.shape) <= SMALL and region.share >= MIN_TOLD)
-        return next(small, None)
+        names = labels or self.labels
+        if self._explanation is not None:
+            return self._explanation.said(names)
+        return undecided_reasons(self.findings, names, [r for r in self.regions if is_plain(r, self.shape)])
 
     def summary(self, labels: tuple[str, str] | None = None) -> str:
         """One sentence a person would say; `labels` replaces the names. What was noticed about the images stands before

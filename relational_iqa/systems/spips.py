@@ -23,7 +23,7 @@ from distortion_engine.errors import UsageError
 from distortion_engine.reading.image_io import MAX_PIXELS, load_image
 from relational_iqa.conventional.common import check_pair
 from relational_iqa.networks.error_maps import CONVENTIONAL
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, Sums
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY, Sums
 from relational_iqa.networks.spips import SpipsNetwork
 from relational_iqa.networks.spips_quality import LocalDifference
 from relational_iqa.networks.spips_stages import StageSpips

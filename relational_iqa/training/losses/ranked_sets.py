@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.training.losses.ranking import rank_logistic, rank_n_contrast
 
 # Metrics agree on a pair when each of them sees it the same way round by more than this (a tenth of a level).

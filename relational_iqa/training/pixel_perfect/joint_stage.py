@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.joint_margin import Findings, JointMargin
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.networks.stage_distances import distances_to_first
 from relational_iqa.training.data.pairs import lossless, to_images
 from relational_iqa.training.losses.ranked_sets import AGREEMENT_MARGIN, CERTAIN

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from relational_iqa.networks.judgement import Judgement, JudgementSums, LocalJudgement
 from relational_iqa.networks.local_relation import LocalRelation, LocalRelationHead
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.training.data.stored_moments import MomentBatch, MomentBatches, StoredMoments
 from relational_iqa.training.losses.ranked_sets import (
     AGREEMENT_MARGIN,

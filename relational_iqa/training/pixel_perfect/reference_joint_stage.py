@@ -24,8 +24,8 @@ from torch.utils.data import Dataset
 
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.pixel_perfect import Networks, joined_evidence
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.networks.reference_joint import Evidence, ReferenceJoint
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
 from relational_iqa.networks.stage_distances import distances_to_first
 from relational_iqa.training.data.pairs import to_images
 from relational_iqa.training.losses.ranked_sets import (

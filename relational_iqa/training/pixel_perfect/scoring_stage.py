@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from distortion_engine.generation.stored_sets import StoredSets
 from relational_iqa.networks.distortion_network import DistortionNetwork
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, ScoringNetwork
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
+from relational_iqa.networks.scoring_network import ScoringNetwork
 from relational_iqa.training.data.pairs import SetBatch, SetBatches
 from relational_iqa.training.losses.ranked_sets import pair_losses, reference_losses
 

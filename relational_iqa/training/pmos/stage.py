@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from relational_iqa.networks.pmos_encoder import StageCells
 from relational_iqa.networks.pmos_head import MOS_MAX, MOS_MIN, MosMaps, image_mos
 from relational_iqa.networks.pmos_network import PmosNetwork
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.training.losses.opinion_maps import (
     defect_loss,
     dense_loss,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from distortion_engine.generation.stored_sets import StoredSets
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import SpipsNetwork
 from relational_iqa.networks.spips_stages import StageSpips
 from relational_iqa.training.data.pairs import SetBatch, SetBatches

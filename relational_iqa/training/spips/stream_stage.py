@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from relational_iqa.networks.error_maps import CONVENTIONAL
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips_stages import Seen, StageSpips
 from relational_iqa.networks.stage_distances import COARSE_STRIDE
 from relational_iqa.training.losses.ranked_sets import certainty_weighted_mean, order_by_construction, share_in_order

@@ -7,14 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relational_iqa.networks.backbone import (
-    BackboneArchitecture,
-    EfficientNetLite,
-    SameConvolution,
-    block_shapes,
-    random_weights,
-)
+from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetLite, block_shapes, random_weights
 from relational_iqa.networks.blocks import channels_last
+from relational_iqa.networks.same_convolution import SameConvolution
 
 LITE = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 
@@ -153,7 +148,7 @@ def test_the_first_taps_alone_are_those_of_all(network: EfficientNetLite):
 def test_bands_of_rows_give_the_values_of_the_whole(
     network: EfficientNetLite, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], band_bytes: int
 ):
-    monkeypatch.setattr("relational_iqa.networks.backbone.BAND_BYTES", band_bytes)
+    monkeypatch.setattr("relational_iqa.networks.same_convolution.BAND_BYTES", band_bytes)
     images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(6))
     whole = [feature.detach() for feature in network(images)]  # where gradients are wanted there are no bands
     with torch.no_grad():
@@ -167,7 +162,7 @@ def test_bands_of_rows_give_the_values_of_the_whole(
 def test_bands_give_every_row_once_from_the_rows_that_it_sees(
     monkeypatch: pytest.MonkeyPatch, kernel: int, stride: int, height: int
 ):
-    monkeypatch.setattr("relational_iqa.networks.backbone.BAND_BYTES", 4 * 8 * 10 * 5)
+    monkeypatch.setattr("relational_iqa.networks.same_convolution.BAND_BYTES", 4 * 8 * 10 * 5)
     convolution = SameConvolution(8, 8, kernel, stride, groups=8)
     bands = list(convolution.bands(height, 10, 8))
     rows = [row for outputs, *_ in bands for row in range(outputs.start, outputs.stop)]

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from relational_iqa.networks.pair_scorer import LocalMargin
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.networks.pmos_head import MosMaps, image_mos
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY, LocalMargin, LocalQuality, Monotone
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY, Monotone
+from relational_iqa.networks.reference_scorer import LocalQuality
 from relational_iqa.networks.spips_quality import LocalDifference
 
 

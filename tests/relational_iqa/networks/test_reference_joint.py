@@ -11,7 +11,7 @@ from relational_iqa.networks.reference_joint import (
     LocalReferenceQuality,
     ReferenceJoint,
 )
-from relational_iqa.networks.scoring_network import LocalQuality
+from relational_iqa.networks.reference_scorer import LocalQuality
 
 DISTANCES, CONTEXT = 5, 3
 

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relational_iqa.networks.distortion_network import Relation
+from relational_iqa.networks.pair_scorer import LocalMargin
 from relational_iqa.networks.pixel_perfect import Networks
-from relational_iqa.networks.scoring_network import LocalMargin, LocalQuality, Monotone
+from relational_iqa.networks.pooling import Monotone
+from relational_iqa.networks.reference_scorer import LocalQuality
 from relational_iqa.networks.similarity_maps import SimilarityMaps
 
 

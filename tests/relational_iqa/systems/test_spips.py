@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from distortion_engine.errors import ImageError
-from relational_iqa.networks.scoring_network import LEVELS_PER_SEVERITY
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY
 from relational_iqa.networks.spips import SpipsNetwork
 from relational_iqa.networks.spips_quality import STREAMS
 from relational_iqa.systems.spips import SPIPS
