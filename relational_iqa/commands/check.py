@@ -100,7 +100,8 @@ def _baseline(options: CheckOptions) -> "Baseline":
         return read_baseline(options.baseline)
     if not options.accept:
         raise UsageError(
-            f"--baseline {options.baseline}: no such file; --accept writes one, with the state of today as accepted"
+            f"--baseline {options.baseline}: no such file; --accept writes one, with the state of today as accepted, "
+            "and an empty file has the default tolerances"
         )
     return Baseline()
 
@@ -123,7 +124,10 @@ def _checking(options: CheckOptions, baseline: "Baseline") -> "Checking":
         from relational_iqa.gate.evidence import write_evidence
 
         evidence = partial(write_evidence, options.html, shlex.join(["riqa", *sys.argv[1:]]))
-    return Checking(baseline, comparing, labels, options.against is None, evidence, options.accept, options.viewing)
+    return Checking(
+        baseline, comparing, labels, options.against is None, evidence, options.accept, options.viewing,
+        options.max_pixels,
+    )  # fmt: skip
 
 
 def _outcomes(options: CheckOptions, checking: "Checking", pictures: "Sequence[Picture]") -> "list[Outcome]":

@@ -42,6 +42,7 @@ class Measured:
         strengths: axis -> strength of the new picture's strongest defect there, 0 to 1; only those that matter.
         words: axis -> that defect as a comparative, as in "blockier".
         sentence: the verdict with its reasons.
+        scale: levels, of the error of a margin beside another one; None where only the confidence tells.
     """
 
     margin: float
@@ -49,17 +50,19 @@ class Measured:
     strengths: Mapping[str, float] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     sentence: str = ""
+    scale: float | None = None
 
     @classmethod
     def of(cls, result: "Comparison") -> "Measured":
         """Of a comparison whose first image is the new picture."""
         strengths: dict[str, float] = {}
         words: dict[str, str] = {}
-        for finding in result.findings:
-            if finding.side == "a" and finding.matters and finding.intensity > strengths.get(finding.axis, 0.0):
+        for finding in result.defects:
+            if finding.side == "a" and finding.intensity > strengths.get(finding.axis, 0.0):
                 strengths[finding.axis], words[finding.axis] = finding.intensity, finding.word
         margin = 0.0 if result.looks_the_same else result.margin
-        return cls(margin, result.confidence, strengths, words, result.summary())
+        scale = ORDER_SCALE if result.has_reference else None
+        return cls(margin, result.confidence, strengths, words, result.summary(), scale)
 
 
 @dataclass(frozen=True)
@@ -100,22 +103,32 @@ def weights_said(meta: Mapping[str, Any]) -> str:
 
 
 MOST_SURE = 0.995  # odds of a confidence of 1 are infinite
+ORDER_SCALE = 0.1
+"""Levels: with a reference, the scale of the error of the difference between two margins. Margins are differences of
+distances to one reference, so their difference is as sure as the order of two outputs, of which the networks know how
+sure it is: a scale of 0.05 to 0.08 (`python -m experiments.gate.order_scale`)."""
 
 
-def confidence_below(margin: float, confidence: float | None, floor: float) -> float | None:
+def confidence_below(
+    margin: float, confidence: float | None, floor: float, scale: float | None = None
+) -> float | None:
     """Probability that the true margin is below `floor`, from the confidence in the sign of the measured one.
 
     The error of a margin m is taken to be logistic, with the scale s at which the probability of the other sign is
     1 - confidence: logit(confidence) = |m| / s. Then P(true < floor) = 1 / (1 + exp(-(floor - m) / s)). For floor 0
-    that is the confidence itself where m is negative, and 1 - confidence where it is positive.
+    that is the confidence itself where m is negative, and 1 - confidence where it is positive. Where the scale is
+    known, it is taken in place of that one.
 
     Args:
         margin: levels.
         confidence: that its sign is right, .5 to 1; None where it is unknown, and so is the answer.
         floor: levels.
+        scale: of the error of `margin` beside a floor that is not 0, levels; None where the confidence gives it.
     """
     if confidence is None:
         return None
+    if scale is not None and floor != 0:
+        return 1 / (1 + math.exp(-max(-500.0, min(500.0, (floor - margin) / scale))))
     if margin == 0:  # equal, or the same to the eye
         return 1.0 if floor > 0 else 0.0 if floor < 0 else 0.5
     if floor == 0:

@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distortion_engine.errors import ImageError
 from distortion_engine.jobs.printable import printable
 from relational_iqa.gate.accepted import Accepted, Files, Measured, weights_said
 from relational_iqa.gate.baseline import Baseline
@@ -31,6 +33,7 @@ class Checking:
         against_reference: whether they are compared with their references alone.
         evidence: keeps what a person wants to see of a picture that does not pass.
         viewing: the condition of viewing; numbers under another one are not comparable.
+        max_pixels: largest width x height of a picture that has nothing to be compared with; None for the usual limit.
         anew: whether a picture whose file is the accepted one is measured, too, where other weights measured it.
     """
 
@@ -41,6 +44,7 @@ class Checking:
     evidence: Evidence | None = None
     anew: bool = False
     viewing: str | None = None
+    max_pixels: int | None = None
     loaded: bool = field(default=False, init=False)
 
     @cached_property
@@ -77,7 +81,8 @@ class Checking:
         if picture.new is None:
             return replace(known, verdict=Verdict("failed", (f"{self.labels[1]} has it, {self.labels[0]} does not",)))
         if picture.other is None:
-            return replace(known, verdict=Verdict("new"))
+            unreadable = _unreadable(picture.new, self.max_pixels)
+            return replace(known, verdict=Verdict("error", (unreadable,)) if unreadable else Verdict("new"))
         if accepted is None and files.new == files.against:
             return replace(known, verdict=Verdict("passed"))
         found: list[Outcome] = []
@@ -103,6 +108,20 @@ class Checking:
         """The outcome of an accepted picture that is there no more."""
         verdict = Verdict("failed", (f"is accepted, but {self.labels[0]} does not have it",))
         return Outcome(name, verdict, accepted=self.baseline.accepted[name])
+
+
+def _unreadable(path: Path, max_pixels: int | None) -> str:
+    """Why a file is no usable image, one line; "" where it is one."""
+    from distortion_engine.reading.image_io import MAX_PIXELS
+    from relational_iqa.tiling.stored_image import open_image
+
+    try:
+        open_image(path, max_pixels=max_pixels or MAX_PIXELS)
+    except OSError as error:
+        return printable(f"{path}: {error.strerror or error}")
+    except (ImageError, MemoryError) as error:
+        return printable(" ".join(str(error).split())) or type(error).__name__
+    return ""
 
 
 def _why_not(accepted: Accepted | None, files: Files, weights: str) -> str:

@@ -7,6 +7,7 @@
 test file and belong in the repository. Nothing but pytest is imported before a test uses the fixture.
 """
 
+import os
 import re
 import shlex
 import warnings
@@ -54,8 +55,8 @@ class Riqa:
         Without an accepted picture it fails, too; with `pytest --riqa-accept` the image becomes the accepted one.
 
         Args:
-            image: a path, a PIL image, an array (H, W, 3) or (H, W) of uint8, uint16 or floats in [0, 1], or a tensor
-                (3, H, W) in [0, 1].
+            image: a path (a relative one: from the working folder, else from that of the test file), a PIL image, an
+                array (H, W, 3) or (H, W) of uint8, uint16 or floats in [0, 1], or a tensor (3, H, W) in [0, 1].
             name: of the picture, unique within the test file.
             reference: the pristine image, as `image`; the verdict is more certain with it.
             margin: levels by which it may be worse, in place of what `__riqa__/<test file>/riqa.toml` says.
@@ -68,6 +69,7 @@ class Riqa:
             UsageError: for a name or a value that cannot be.
         """
         __tracebackhide__ = True
+        image, reference = self._there(image, name), self._there(reference, f"the reference of {name}")
         snapshots = self._snapshots(name)
         if self._config.getoption("riqa_accept"):
             snapshots.accept(name, image, reference)
@@ -81,6 +83,20 @@ class Riqa:
             raise AssertionError("\n  ".join([said, *lines, accept]))
         if verdict.status == "undecided":
             warnings.warn(UndecidedWarning("\n  ".join([said, *lines])), stacklevel=2)
+
+    def _there(self, image: Any, what: str) -> Any:
+        """What was given; of a relative path, the file below the working folder or else beside the test file. Raises
+        ImageError for a file that is in neither."""
+        if not isinstance(image, str | os.PathLike):
+            return image
+        path, test = Path(image), Path(self._test.path)
+        found = next((place for place in (path, test.parent / path) if place.is_file()), None)
+        if found is None:
+            from distortion_engine.errors import ImageError
+
+            beside = "" if path.is_absolute() else f", neither in {Path.cwd()} nor beside {test.name}"
+            raise ImageError(f"{what}: {path}: no such file{beside}")
+        return found
 
     def _snapshots(self, name: str) -> "Snapshots":
         from distortion_engine.errors import UsageError

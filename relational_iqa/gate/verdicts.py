@@ -82,9 +82,9 @@ def judge(
     than = "the accepted state" if floor else other
     problems, undecided = [], []
     if measured.margin - floor < -tolerance.margin:
-        sure = confidence_below(measured.margin, measured.confidence, floor)
+        sure = confidence_below(measured.margin, measured.confidence, floor, measured.scale)
         known = "" if sure is None else f", {percent(max(sure, 0.5))} sure"
-        said = f"{levels(measured.margin - floor)} worse than {than} (allowed: {tolerance.margin:g}{known})"
+        said = f"{_beyond(measured.margin - floor, tolerance.margin)} worse than {than} (allowed: {tolerance.margin:g}{known})"
         if sure is None or sure >= tolerance.confidence:
             problems.append(said)
         else:
@@ -101,6 +101,15 @@ def judge(
     if undecided:
         return Verdict("failed" if tolerance.fail_undecided else "undecided", tuple(undecided))
     return Verdict("passed")
+
+
+def _beyond(margin: float, allowed: float) -> str:
+    """A margin in levels, with the digits that show it to be larger than what is allowed."""
+    size = abs(margin)
+    if float(levels(size).split()[0]) > allowed:
+        return levels(size)
+    digits = next((digits for digits in range(2, 6) if float(f"{size:.{digits}f}") > allowed), 6)
+    return f"{size:.{digits}f} levels"
 
 
 def accepted_floor(accepted: Accepted | None) -> float:

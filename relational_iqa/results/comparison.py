@@ -15,7 +15,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.explanation import Explanation
 from relational_iqa.results.inputs import Inputs
-from relational_iqa.results.local_damage import with_local_damage
+from relational_iqa.results.local_damage import is_local_damage, with_local_damage
 from relational_iqa.results.map import Map, check_maps
 from relational_iqa.results.noticed import Noticed
 from relational_iqa.results.outputs import made_by, save
@@ -151,6 +151,11 @@ class Comparison:
         """What differs, most salient first; `finding.matters` marks what deserves a sentence. Empty where nothing is
         visible."""
         return () if self.looks_the_same else find(self.maps, self.local_margin, self.margin, self.lacks)
+
+    @property
+    def defects(self) -> tuple[Finding, ...]:
+        """What differs enough for a sentence: the findings that matter, and local damage, however small its place."""
+        return tuple(one for one in self._attribution.findings if one.matters or is_local_damage(one))
 
     def map_of(self, finding: Finding) -> Map:
         """The map of one finding: positive where the image that it describes has the defect, and more than the

@@ -55,6 +55,11 @@ def with_local_damage(found: Attribution, regions: Sequence[Region], local_margi
     return found
 
 
+def is_local_damage(finding: Finding) -> bool:
+    """Whether a finding is one of local damage."""
+    return finding.axis == AXIS and finding.word == WORD
+
+
 def _is_damage(found: Attribution, region: Region, margin: np.ndarray, window: tuple[slice, slice]) -> bool:
     inside, outside = margin[window], np.ones(margin.shape, bool)
     outside[window] = False

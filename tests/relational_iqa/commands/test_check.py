@@ -224,6 +224,19 @@ def test_what_did_not_change_is_checked_without_importing_anything_heavy(make: F
     assert said == "2 pictures passed." and not {"torch", "numpy", "PIL", "cv2", "jinja2"} & set(modules)
 
 
+def test_a_new_picture_that_cannot_be_read_is_an_error(
+    model: BrightnessModel, make: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("OLD", a=100)
+    make("NEW", a=100, b=100)
+    Path("riqa.toml").touch()
+    assert check("NEW", "--against", "OLD") == 0
+    assert "1 picture passed" not in capsys.readouterr().out
+    Path("NEW/b.png").write_bytes(Path("NEW/b.png").read_bytes()[:60])
+    assert check("NEW", "--against", "OLD") == 2
+    assert "could not be compared:\n  b: NEW/b.png" in capsys.readouterr().out
+
+
 def test_one_file_leaves_the_others_of_the_baseline_alone(model: BrightnessModel, make: Folders) -> None:
     make("NEW", a=110, b=120)
     make("OLD", a=100, b=100)

@@ -148,6 +148,19 @@ def test_a_file_is_kept_as_it_is_and_another_format_replaces_it(pytester: pytest
     assert sorted(path.name for path in kept.parent.iterdir()) == ["face.png", "riqa.toml"]
 
 
+def test_a_relative_path_is_looked_up_beside_the_test_too(pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("looks")
+    Image.new("RGB", (40, 30), (90, 100, 110)).save(folder / "out.png")
+    (folder / "test_looks.py").write_text(
+        "def test_face(riqa):\n    riqa.assert_not_worse('out.png', 'face', reference='none.png')\n"
+    )
+    said = ran(pytester, failed=1)
+    assert re.search(r"ImageError: the reference of face: none.png: no such file, neither in \S+ nor beside test_l", said)
+    (folder / "test_looks.py").write_text("def test_face(riqa):\n    riqa.assert_not_worse('out.png', 'face')\n")
+    ran(pytester, "--riqa-accept", passed=1)
+    assert (folder / "__riqa__/test_looks/face.png").exists()
+
+
 def test_images_of_a_program_are_kept_without_loss() -> None:
     deep = np.random.default_rng(0).integers(0, 65536, (20, 24, 3)).astype(np.uint16)
     import imagecodecs

@@ -46,6 +46,16 @@ def test_beside_no_accepted_margin_it_is_the_confidence_of_the_comparison() -> N
     assert [confidence_below(0.0, 0.5, floor) for floor in (-0.1, 0.0, 0.1)] == [0.0, 0.5, 1.0]
 
 
+def test_beside_a_reference_the_difference_of_two_margins_has_an_error_of_its_own() -> None:
+    """Both are distances to one reference: far from it, they are no less sure of their order."""
+    assert confidence_below(-3.0, 0.9999, -2.4, 0.1) == pytest.approx(1 / (1 + math.exp(-6)))
+    assert confidence_below(-3.0, 0.9999, 0.0, 0.1) == pytest.approx(0.9999)
+    far = Measured(-3.0, 0.9999, scale=0.1)
+    assert judge(far, accepted(-2.4), Tolerance(), "R").status == "failed"
+    assert judge(Measured(-3.0, 0.9999), accepted(-2.4), Tolerance(), "R").status == "undecided"
+    assert judge(far, accepted(-2.88), Tolerance(), "R").status == "undecided"
+
+
 @pytest.mark.parametrize(
     ("margin", "confidence", "status"),
     [
@@ -67,6 +77,7 @@ def test_the_reason_has_the_numbers_and_an_undecided_picture_says_so() -> None:
     (failed,) = judge(Measured(-0.3, 0.95), None, Tolerance(margin=0.2), "OLD").problems
     assert failed == "0.3 levels worse than OLD (allowed: 0.2, 95 % sure)"
     (open_,) = judge(Measured(-0.3, 0.7), None, Tolerance(), "OLD").problems
+    assert judge(Measured(-0.22, 0.95), None, Tolerance(margin=0.2), "OLD").problems[0].startswith("0.22 levels worse")
     assert open_ == "cannot tell whether it is 0.3 levels worse than OLD (allowed: 0.1, 70 % sure, needed: 80 %)"
     assert judge(Measured(-0.3, 0.7), None, Tolerance(fail_undecided=True), "OLD").status == "failed"
 

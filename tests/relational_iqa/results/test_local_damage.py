@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from relational_iqa.gate.accepted import Measured
 from relational_iqa.results.comparison import Comparison
 from relational_iqa.results.local_damage import BEYOND, LEVELS, SMALL
 from relational_iqa.results.map import Map
@@ -50,6 +51,14 @@ def test_a_large_area_and_a_lead_that_is_not_apart_from_the_rest_are_no_damage()
     in_half = compared(area(4.0, BOX) + area(1.5, np.s_[:, :60]), noise=area(0.2))
     assert len(in_half.regions) > 1 and {region.axis for region in in_half.regions} == {"noise"}
     assert compared(area(0.9, BOX), brightness=area(0.04, BOX)).told == ()
+
+
+def test_a_gate_knows_of_local_damage_that_no_map_shows():
+    damaged, faint = compared(area(-4.0, BOX), -1.0, brightness=area(-0.2, BOX)), compared(area(0.0), noise=area(0.11))
+    assert not any(one.axis == "local_damage" for one in damaged.findings)
+    assert Measured.of(damaged).strengths == pytest.approx({"local_damage": 4.0 / LEVELS, "brightness": 0.2}, abs=0.01)
+    assert Measured.of(damaged).words["local_damage"] == "more damaged"
+    assert faint.findings and faint.defects == ()
 
 
 def test_where_the_maps_show_nothing_at_all_nothing_is_claimed():
