@@ -14,7 +14,13 @@ from distortion_engine.jobs.printable import printable
 from relational_iqa.commands.common import bound_threads, finish, full_path, load_system, write_file
 from relational_iqa.commands.options import Metavar, Positional, Writes
 from relational_iqa.commands.paths import check_outputs
-from relational_iqa.commands.shared_options import DeviceOptions, GainMapOption, ModelOptions, ViewingOption
+from relational_iqa.commands.shared_options import (
+    DeviceOptions,
+    GainMapOption,
+    ModelOptions,
+    OneRegionOptions,
+    ViewingOption,
+)
 from relational_iqa.version import __version__
 from relational_iqa.viewing.condition import find_viewing
 
@@ -28,8 +34,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckOptions(ModelOptions, GainMapOption, ViewingOption, DeviceOptions):
-    """Options of `riqa check`. Raises UsageError for a condition of viewing that is none."""
+class CheckOptions(OneRegionOptions, ModelOptions, GainMapOption, ViewingOption, DeviceOptions):
+    """Options of `riqa check`. Raises UsageError for a condition of viewing that is none, and for two regions."""
 
     new: Annotated[str, Positional("NEW")]
     """One output, or a folder of outputs."""
@@ -51,6 +57,7 @@ class CheckOptions(ModelOptions, GainMapOption, ViewingOption, DeviceOptions):
     """Writes a page with a report of every picture that failed or is undecided."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         find_viewing(self.viewing, 1)
 
 
@@ -70,6 +77,8 @@ def check(options: CheckOptions) -> None:
     for option, path in (("--against", options.against), ("--reference", options.reference)):
         if path is not None and not Path(path).exists():
             raise UsageError(f"{option} {path}: no such file or folder; give what the outputs are compared with")
+    if options.mask is not None and not Path(options.mask).is_file():
+        raise UsageError(f"--mask {options.mask}: no such file; give an image that is white where pixels count")
     pictures = chosen(find_pictures(options.new, options.against, options.reference), options.only)
     outputs = [(path, "file") for path in (options.junit, options.markdown, options.json) if path is not None]
     check_outputs(outputs, [options.baseline, *(str(path) for one in pictures for path in one.paths)])
@@ -117,7 +126,9 @@ def _checking(options: CheckOptions, baseline: "Baseline") -> "Checking":
         from relational_iqa.folders.comparison import FolderComparison
 
         model = load_system("pixel_perfect", options.weights, options.device, options.precision)
-        return FolderComparison(model, labels, options.max_pixels, options.align, options.gain_map, options.viewing)
+        return FolderComparison(
+            model, labels, options.max_pixels, options.align, options.gain_map, options.viewing, options.region
+        )
 
     evidence = None
     if options.html is not None and not options.accept:
@@ -126,8 +137,17 @@ def _checking(options: CheckOptions, baseline: "Baseline") -> "Checking":
         evidence = partial(write_evidence, options.html, shlex.join(["riqa", *sys.argv[1:]]))
     return Checking(
         baseline, comparing, labels, options.against is None, evidence, options.accept, options.viewing,
-        options.max_pixels,
+        _region_said(options), options.max_pixels,
     )  # fmt: skip
+
+
+def _region_said(options: CheckOptions) -> str:
+    """The region that alone is compared, of a mask with the start of its hash: "roi 10,20,64,64"."""
+    if options.mask is None:
+        return "" if options.roi is None else f"roi {options.roi}"
+    from relational_iqa.gate.pictures import sha256
+
+    return f"mask {Path(options.mask).name} {sha256(Path(options.mask))[:8]}"
 
 
 def _outcomes(options: CheckOptions, checking: "Checking", pictures: "Sequence[Picture]") -> "list[Outcome]":
@@ -163,7 +183,18 @@ def _results(options: CheckOptions, checking: "Checking", outcomes: "Sequence[Ou
 def _command(options: CheckOptions) -> list[str]:
     """This command, without what it writes and which pictures it looks at."""
     words = ["riqa", "check", options.new]
-    for name in ("against", "reference", "baseline", "align", "weights", "max_pixels", "precision", "viewing"):
+    for name in (
+        "against",
+        "reference",
+        "baseline",
+        "align",
+        "weights",
+        "max_pixels",
+        "precision",
+        "viewing",
+        "roi",
+        "mask",
+    ):
         value = getattr(options, name)
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -215,7 +246,8 @@ def _check_outcome(options: CheckOptions, results: "Results") -> None:
     errors, failed = results.of("error"), results.of("failed")
     if errors:
         raise UsageError(
-            f"{len(errors)} of {len(results.outcomes)} pictures could not be compared; the first: {errors[0].name}: "
+            f"{len(errors)} of {len(results.outcomes)} picture{'s' if len(results.outcomes) != 1 else ''} could not be "
+            f"compared; the first: {errors[0].name}: "
             f"{errors[0].verdict.problems[0]}"
         )
     if failed and not options.accept:

@@ -8,17 +8,19 @@ from typing import Annotated
 from distortion_engine.errors import UsageError
 from relational_iqa.commands.common import bound_threads, finish, full_path, load_system, write_file
 from relational_iqa.commands.options import CSV, Metavar, NonNegativeInt, Positional, Writes
-from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions
+from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ViewingOption
 from relational_iqa.curves.names import Interpolation
 from relational_iqa.version import __version__
+from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
 COLUMNS = ("picture", "codec", "setting", "bpp", "quality", "bytes", "width", "height", "file")
 PLOT_KINDS = ("png", "svg", "pdf")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurveOptions(ModelOptions, DeviceOptions):
-    """Options of `riqa curve`. Raises UsageError for a plot of an unknown kind."""
+class CurveOptions(ViewingOption, ModelOptions, DeviceOptions):
+    """Options of `riqa curve`. Raises UsageError for a plot of an unknown kind and a condition of viewing that is
+    none."""
 
     encodes: Annotated[str, Positional("ENCODES")]
     """Folder of encodes, by several codecs at several settings; sub-folders included."""
@@ -39,6 +41,7 @@ class CurveOptions(ModelOptions, DeviceOptions):
     """Seed of the draws behind the intervals."""
 
     def __post_init__(self) -> None:
+        find_viewing(self.viewing, 1)
         if self.plot is not None and self.plot_kind not in PLOT_KINDS:
             raise UsageError(f"{self.plot}: plots are {', '.join(PLOT_KINDS)}; end the name with one of them")
 
@@ -70,7 +73,7 @@ def curve(options: CurveOptions) -> None:
         raise UsageError(f"--anchor {anchor}: no encode of it; there are {', '.join(codecs)}")
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     with progress(len(encodes), "encodes", options.quiet) as tick:
-        measured = measure(model, encodes, options.max_pixels, options.align, tick)
+        measured = measure(model, encodes, options.max_pixels, options.align, tick, options.viewing)
     curves = curves_of(measured.points)
     found = savings(measured, anchor, options.interpolation, options.seed)
 
@@ -84,6 +87,8 @@ def curve(options: CurveOptions) -> None:
             f"{max(qualities):5.2f}"
         )
     lines += [saving.line() for saving in found]
+    if options.viewing is not None:
+        lines.append(f"viewing: {options.viewing}")
     if measured.noise is not None:
         lines.append(f"intervals: a quality is taken as sure to ±{measured.noise:.2f} levels, by its confidences")
     if options.plot is not None:
@@ -109,6 +114,6 @@ def curve(options: CurveOptions) -> None:
     content = {
         "anchor": anchor, "interpolation": options.interpolation, "noise": measured.noise, "encodes": rows,
         "savings": [saving.to_json() for saving in found], "reference": options.reference,
-        "meta": {"version": __version__, **model.meta},
+        "viewing": options.viewing or PIXEL_PEEP, "meta": {"version": __version__, **model.meta},
     }  # fmt: skip
     finish(lines, content, options.json)

@@ -12,8 +12,15 @@ from distortion_engine.errors import UsageError
 from distortion_engine.jobs.resume import Resume
 from relational_iqa.commands.common import bound_threads, check_margin, finish, full_path, load_system
 from relational_iqa.commands.options import CSV, Metavar, NonNegativeInt, Positional, PositiveFloat, PositiveInt, Writes
-from relational_iqa.commands.shared_options import DeviceOptions, ModelOptions, ReferenceOption
+from relational_iqa.commands.shared_options import (
+    DeviceOptions,
+    ModelOptions,
+    OneRegionOptions,
+    ReferenceOption,
+    ViewingOption,
+)
 from relational_iqa.version import __version__
+from relational_iqa.viewing.condition import PIXEL_PEEP, find_viewing
 
 if TYPE_CHECKING:
     from relational_iqa.sequences.comparing import SequenceComparison
@@ -26,7 +33,7 @@ WORST = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequenceOptions(ReferenceOption, ModelOptions, DeviceOptions):
+class SequenceOptions(ReferenceOption, ViewingOption, OneRegionOptions, ModelOptions, DeviceOptions):
     """Options of `riqa sequence`. Raises UsageError for numbers that fit nothing."""
 
     sequences: Annotated[Sequence[str], Positional("SEQUENCES")]
@@ -50,6 +57,8 @@ class SequenceOptions(ReferenceOption, ModelOptions, DeviceOptions):
     """Ends with exit code 2 where one sequence has more frames than another."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        find_viewing(self.viewing, 1)
         if self.fail_below is not None and not math.isfinite(self.fail_below):
             raise UsageError(f"--fail-below {self.fail_below}: expected a number of levels, as -0.1")
         if self.fps is not None and not math.isfinite(self.fps):
@@ -81,8 +90,9 @@ def sequence(options: SequenceOptions) -> None:
     reference = None if options.reference is None else open_source(options.reference)
     model = load_system("pixel_perfect", options.weights, options.device, options.precision)
     comparison = SequenceComparison(
-        model, sources, names, reference, options.fps, options.every, options.max_pixels, options.align
-    )
+        model, sources, names, reference, options.fps, options.every, options.max_pixels, options.align,
+        options.region, options.viewing,
+    )  # fmt: skip
     rows: dict[str, list[FrameRow]] = {name: [] for name in names[0 if reference is not None else 1 :]}
     with progress(comparison.expected or 1, "frames", options.quiet) as tick:
         for of_frame in _kept(comparison, options):
@@ -95,6 +105,7 @@ def sequence(options: SequenceOptions) -> None:
     notes = _notes(comparison, summaries, options)
     lines = [line for summary in summaries for line in summary.lines(comparison.fps)]
     lines += [line for summary in summaries for line in _worst_lines(summary)]
+    lines += [f"{what}: {value}" for what, value in _conditions(options)]
     lines += [f"note: {note}" for note in notes]
     moments: list[Moment] = []
     page = None
@@ -118,6 +129,9 @@ def sequence(options: SequenceOptions) -> None:
         "reports": [moment.report for moment in moments],
         "fail_below": options.fail_below,
         "align": options.align,
+        "viewing": options.viewing or PIXEL_PEEP,
+        "roi": options.roi,
+        "mask": options.mask,
         "meta": {"version": __version__, **model.meta},
     }
     finish(lines, content, options.json)
@@ -188,6 +202,9 @@ def _run(comparison: "SequenceComparison", options: SequenceOptions) -> dict[str
         "every": options.every,
         "fps": comparison.fps,
         "precision": options.precision,
+        "viewing": options.viewing,
+        "roi": options.roi,
+        "mask": None if options.mask is None else state(options.mask),
     }
 
 
@@ -205,6 +222,15 @@ def _notes(
     return notes
 
 
+def _conditions(options: SequenceOptions) -> list[tuple[str, str]]:
+    """What part of the frames was compared, and how it is seen: name and value."""
+    region = options.roi or options.mask
+    return [
+        *([] if options.viewing is None else [("viewing", options.viewing)]),
+        *([] if region is None else [("region alone", region)]),
+    ]
+
+
 def _ended(comparison: "SequenceComparison") -> str:
     from distortion_engine.jobs.printable import printable
 
@@ -213,14 +239,15 @@ def _ended(comparison: "SequenceComparison") -> str:
 
 
 def _worst_lines(summary: "SequenceSummary") -> list[str]:
-    if not summary.worst:
-        return []
-    against = f" of {summary.first} against {summary.name}" if summary.first else f" of {summary.name}"
-    lines = [f"worst moments{against}:"]
-    for row in summary.worst:
-        when = "" if row.seconds is None else f"  {row.seconds:8.2f} s"
-        value = row.margin if row.margin is not None else row.quality
-        lines.append(f"  {value:+6.2f}  frame {row.frame}{when}")
+    lines = []
+    first, name = summary.first, summary.name
+    against = f"{first} against {name}" if first else name
+    for of, rows in ((against, summary.worst), (f"{name} against {first}", summary.behind)):
+        lines += [f"worst moments of {of}:"] if rows else []
+        for row in rows:
+            when = "" if row.seconds is None else f"  {row.seconds:8.2f} s"
+            value = row.margin if row.margin is not None else row.quality
+            lines.append(f"  {value:+6.2f}  frame {row.frame}{when}")
     return lines
 
 
@@ -235,7 +262,7 @@ def _write_reports(
 
     alone = len(comparison.candidates) == 1
     told = [s for s in summaries if s.margin is not None or alone]
-    wanted = {(row.frame, number): row for number, summary in enumerate(told) for row in summary.worst}
+    wanted = {(row.frame, number): row for number, summary in enumerate(told) for row in summary.moments}
     found: dict[tuple[int, int], Moment] = {}
     for frame, images in comparison.pictures([frame for frame, _ in wanted]):
         pristine = images[-1] if comparison.reference is not None else None
@@ -255,7 +282,7 @@ def _write_reports(
     return [
         found[row.frame, number]
         for number, summary in enumerate(told)
-        for row in summary.worst
+        for row in summary.moments
         if (row.frame, number) in found
     ]
 
@@ -272,7 +299,8 @@ def _write_page(
 
     meta = comparison.model.meta
     named = [(f"Weights {key}".replace(" name", ""), str(meta[key])) for key in ("name", "sha256") if key in meta]
-    facts = [("Version", __version__), *named, ("Command", shlex.join(["riqa", *sys.argv[1:]]))]
+    conditions = [(what.capitalize(), value) for what, value in _conditions(options)]
+    facts = [("Version", __version__), *named, *conditions, ("Command", shlex.join(["riqa", *sys.argv[1:]]))]
     return str(
         write_sequence_page(str(options.out), rows, summaries, moments, fps=comparison.fps, notes=notes, facts=facts)
     )

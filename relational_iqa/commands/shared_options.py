@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from distortion_engine.errors import UsageError
 from distortion_engine.generation.choices import SIZE_PX, WorkerKind
 from distortion_engine.jobs.resume import Resume
 from relational_iqa.commands.options import JSON, Metavar, NonNegativeInt, Positional, PositiveInt
 from relational_iqa.systems.devices import Precision
+from relational_iqa.tiling.rectangles import parse_rectangle
 from relational_iqa.viewing.alignment import Alignment
 
 if TYPE_CHECKING:
@@ -71,11 +73,34 @@ class RegionOptions(AlignOption, MaxPixelsOption):
     def found_regions(self, image: "StoredImage") -> "list[RegionOfInterest]":
         """The rectangles, then the masks, in pictures of the size of `image`. Raises UsageError and ImageError."""
         from distortion_engine.reading.image_io import MAX_PIXELS
-        from relational_iqa.tiling.regions_of_interest import find_region, parse_rectangle
+        from relational_iqa.tiling.regions_of_interest import find_region
 
         limit = self.max_pixels or MAX_PIXELS
         regions: list[Region] = [*map(parse_rectangle, self.roi), *self.mask]
         return [find_region(region, image, self.align, max_pixels=limit) for region in regions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneRegionOptions(AlignOption, MaxPixelsOption):
+    """A region that alone is compared. Raises UsageError for two of them and for what is no rectangle."""
+
+    roi: Annotated[str | None, Metavar("X,Y,W,H")] = None
+    """Compares this rectangle alone, as if there were nothing else: its upper left pixel, width and height, in pixels
+    of the pictures as they are compared."""
+    mask: Annotated[str | None, Metavar("M")] = None
+    """Compares what an image shows alone: white pixels count, black ones do not, grey ones in part. What is black has
+    no influence."""
+
+    def __post_init__(self) -> None:
+        if self.roi is not None and self.mask is not None:
+            raise UsageError(f"--roi {self.roi} and --mask {self.mask}: give one of them; only one region is compared")
+        if self.roi is not None:
+            parse_rectangle(self.roi)
+
+    @property
+    def region(self) -> "Region | None":
+        """The rectangle or the file of the mask; None for the whole picture."""
+        return parse_rectangle(self.roi) if self.roi is not None else self.mask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 With one reference, every image of the folder is an encode of it. With a folder of references, an encode belongs to the
 reference whose name its own name, or one of its folders, begins with: `kodim01_q80.jpg`, `kodim01/q80.jpg`. The codec
-is the sub-folder that is no picture, else the suffix. Or a pattern says all three.
+is the first sub-folder that is no picture, else the suffix. The setting is the rest of the name or, where there is
+none, the sub-folders below the codec: `avif/q80/kodim01.avif`. Or a pattern says all three.
 """
 
 import re
@@ -74,7 +75,7 @@ def find_encodes(folder: str, reference: str, pattern: str | None = None) -> lis
         codec = own.get("codec") or (
             folders[0] if folders else CODECS.get(path.suffix.lower(), path.suffix.lower()[1:])
         )
-        setting = own.get("setting") or _setting(path, str(picture)) or path.stem
+        setting = own.get("setting") or _setting(path, str(picture)) or "/".join(folders[1:]) or path.stem
         found.append(
             Encode(
                 file, printable(codec), printable(str(picture)), single or references[str(picture)], printable(setting)

@@ -33,7 +33,7 @@ def draw_curves(
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FormatStrFormatter
+    from matplotlib.ticker import FormatStrFormatter, FuncFormatter
 
     figure = Figure(figsize=(7.5, 5 + 0.2 * len(lines)), layout="constrained")
     axes = figure.add_subplot()
@@ -54,11 +54,19 @@ def draw_curves(
                 axes.plot([], [], color=color, label=codec)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-    axes.xaxis.set_minor_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(_tick))
+    axes.tick_params(axis="x", which="both", length=3)
     axes.set_xlabel("bits per pixel")
     axes.set_ylabel("quality, severity levels below the reference")
     axes.grid(alpha=0.3)
+    if several:
+        axes.plot([], [], color="grey", linewidth=0.6, alpha=0.6, label="single pictures")
     axes.legend()
     if lines:
         figure.supxlabel("\n".join(lines), fontsize=8)
     figure.savefig(target, format=kind, dpi=150)
+
+
+def _tick(value: float, _: int) -> str:
+    """The label of a minor tick: between two powers of ten only 2, 3 and 5 have room."""
+    return f"{value:g}" if f"{value:e}"[0] in "235" else ""

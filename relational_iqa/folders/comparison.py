@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from distortion_engine.axes import AXES
 from distortion_engine.errors import ImageError
 from distortion_engine.jobs.printable import printable
+from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.folders.compared_files import ComparedFiles, compare_stored
 from relational_iqa.folders.pairing import Pair
 from relational_iqa.results.reasons import Reason
@@ -15,6 +16,10 @@ from relational_iqa.results.regions import Region
 from relational_iqa.results.words.confidence import CANNOT_TELL, Better
 from relational_iqa.results.words.visibility import is_unseen
 from relational_iqa.tiling.aligned_images import open_images
+from relational_iqa.tiling.regions_of_interest import Region as AskedRegion
+from relational_iqa.tiling.regions_of_interest import find_region, within
+from relational_iqa.tiling.seen_images import see
+from relational_iqa.viewing.condition import find_viewing
 
 if TYPE_CHECKING:
     from relational_iqa.report.link import Link
@@ -120,6 +125,7 @@ class FolderComparison:
         align: "auto", "resize" or "crop", as of `align_images`; None refuses images of different sizes.
         gain_map: of JPEGs with a gain map, their HDR rendition.
         viewing: the condition under which they are compared, as of `RelationalIQA.compare`.
+        region: of every pair that is compared alone, as of `find_region`; None for the whole.
     """
 
     model: Any
@@ -128,13 +134,18 @@ class FolderComparison:
     align: str | None = None
     gain_map: bool = False
     viewing: str | None = None
+    region: AskedRegion | None = None
 
     def compare(self, pair: Pair) -> ComparedFiles:
         """The comparison of a pair with its images. Raises ImageError and OSError for its files."""
         has_reference = pair.reference is not None
         paths = [path for path in (pair.a, pair.b, pair.reference) if path is not None]
         images = open_images(paths, self.max_pixels, self.align, has_reference, self.gain_map)
-        return compare_stored(self.model, images, paths, self.labels, align=self.align, viewing=self.viewing)
+        if self.region is None:
+            return compare_stored(self.model, images, paths, self.labels, align=self.align, viewing=self.viewing)
+        condition = find_viewing(self.viewing, max(images[0].shape))  # of the whole picture
+        region = find_region(self.region, images[0], self.align, max_pixels=self.max_pixels or MAX_PIXELS)
+        return compare_stored(self.model, see(within(images, region), condition), paths, self.labels, align=self.align)
 
     def row(self, pair: Pair, use: Callable[[Pair, ComparedFiles], None] | None = None) -> Row:
         """The result of one pair; whatever is wrong with its files is in `error`, one line, nothing is raised.

@@ -109,9 +109,7 @@ distances to one reference, so their difference is as sure as the order of two o
 sure it is: a scale of 0.05 to 0.08 (`python -m experiments.gate.order_scale`)."""
 
 
-def confidence_below(
-    margin: float, confidence: float | None, floor: float, scale: float | None = None
-) -> float | None:
+def confidence_below(margin: float, confidence: float | None, floor: float, scale: float | None = None) -> float | None:
     """Probability that the true margin is below `floor`, from the confidence in the sign of the measured one.
 
     The error of a margin m is taken to be logistic, with the scale s at which the probability of the other sign is

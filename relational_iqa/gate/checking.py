@@ -33,6 +33,7 @@ class Checking:
         against_reference: whether they are compared with their references alone.
         evidence: keeps what a person wants to see of a picture that does not pass.
         viewing: the condition of viewing; numbers under another one are not comparable.
+        region: that alone is compared, in words; "" for whole pictures. Numbers of another one are not comparable.
         max_pixels: largest width x height of a picture that has nothing to be compared with; None for the usual limit.
         anew: whether a picture whose file is the accepted one is measured, too, where other weights measured it.
     """
@@ -44,6 +45,7 @@ class Checking:
     evidence: Evidence | None = None
     anew: bool = False
     viewing: str | None = None
+    region: str = ""
     max_pixels: int | None = None
     loaded: bool = field(default=False, init=False)
 
@@ -54,9 +56,10 @@ class Checking:
 
     @property
     def weights(self) -> str:
-        """What compares: name and hash of the weights, and the condition of viewing where there is one."""
+        """What compares: name and hash of the weights, the condition of viewing and the region where there are such."""
         said = weights_said(self._comparison.model.meta)
-        return said if self.viewing is None else f"{said}, viewing {self.viewing}"
+        said += "" if self.viewing is None else f", viewing {self.viewing}"
+        return said + (f", {self.region}" if self.region else "")
 
     def outcome(self, picture: Picture) -> Outcome:
         """The outcome of one picture. What is wrong with its files is in it; raises UsageError for weights and

@@ -21,7 +21,8 @@ def markdown(results: Results) -> str:
     if stands:
         parts.append(_table(stands))
     if others:
-        parts += [f"<details><summary>{len(others)}{' others' if stands else ''}</summary>", _table(others), "</details>"]
+        how_many = f"{len(others)} others" if stands else f"all {len(others)}"
+        parts += [f"<details><summary>{how_many}</summary>", _table(others), "</details>"]
     if results.accept and not results.passes:
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", results.accept)), default=0))
         parts.append(

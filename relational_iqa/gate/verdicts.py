@@ -84,7 +84,8 @@ def judge(
     if measured.margin - floor < -tolerance.margin:
         sure = confidence_below(measured.margin, measured.confidence, floor, measured.scale)
         known = "" if sure is None else f", {percent(max(sure, 0.5))} sure"
-        said = f"{_beyond(measured.margin - floor, tolerance.margin)} worse than {than} (allowed: {tolerance.margin:g}{known})"
+        by = _beyond(measured.margin - floor, tolerance.margin)
+        said = f"{by} worse than {than} (allowed: {tolerance.margin:g}{known})"
         if sure is None or sure >= tolerance.confidence:
             problems.append(said)
         else:

@@ -10,7 +10,10 @@ from distortion_engine.reading.image_io import MAX_PIXELS
 from relational_iqa.sequences.frame_row import FrameRow, axes_of, in_cells, six_digits
 from relational_iqa.sequences.sources import Frame, FrameSource
 from relational_iqa.tiling.aligned_images import align_images
+from relational_iqa.tiling.regions_of_interest import Region, RegionOfInterest, find_region, within
+from relational_iqa.tiling.seen_images import see
 from relational_iqa.tiling.stored_image import StoredImage
+from relational_iqa.viewing.condition import find_viewing
 
 _SAME_RATE = 1e-3  # 29.97 and 30 frames a second differ by as much, and drift apart by a frame in 33 seconds
 
@@ -28,6 +31,8 @@ class SequenceComparison:
         every: compares every so many frames alone.
         max_pixels: largest width x height that is decoded.
         align: as of `align_images`.
+        region: of the frames that is compared alone, as of `find_region`; None for the whole.
+        viewing: the condition under which frames are seen, as of `RelationalIQA.compare`.
 
     Raises:
         UsageError: for a number of candidates that does not fit, and for different frame rates.
@@ -41,8 +46,11 @@ class SequenceComparison:
     every: int = 1
     max_pixels: int | None = None
     align: str | None = None
+    region: Region | None = None
+    viewing: str | None = None
     ended: dict[str, int] = field(default_factory=dict)
     """Path -> number of frames of the sequences that ended before others, after all frames were compared."""
+    _found: tuple[tuple[int, ...], RegionOfInterest] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.reference is None and len(self.candidates) != 2:
@@ -92,9 +100,24 @@ class SequenceComparison:
                 return
 
     def aligned(self, frames: Sequence[Frame]) -> list[StoredImage]:
-        """The images of one frame, of one size."""
-        images = [(frame.name, frame.open()) for frame in frames]
-        return align_images(images, self.align, self.reference is not None)
+        """The images of one frame, of one size: what is compared of them, as it is seen. Raises ImageError for a region
+        that does not fit."""
+        opened = [(frame.name, frame.open()) for frame in frames]
+        images = align_images(opened, self.align, self.reference is not None)
+        condition = find_viewing(self.viewing, max(images[0].shape))
+        if self.region is not None:
+            images = within(images, self._region_of(images[0]))
+        return see(images, condition)
+
+    def _region_of(self, image: StoredImage) -> RegionOfInterest:
+        """The region in frames of this size; a mask is read once for frames of one size."""
+        if self.region is None:
+            raise AssertionError("asked only where there is one")
+        size = tuple(image.shape[-2:])
+        if self._found is None or self._found[0] != size:
+            limit = self.max_pixels or MAX_PIXELS
+            self._found = size, find_region(self.region, image, self.align, max_pixels=limit)
+        return self._found[1]
 
     def seconds(self, number: int) -> float | None:
         """When a frame is shown."""

@@ -8,15 +8,19 @@ import numpy as np
 
 from distortion_engine.axes import AXES
 from relational_iqa.folders.summary import MAX_AXES, MIN_AXIS_MEAN, Estimate
+from relational_iqa.results.local_damage import LEVELS
 from relational_iqa.results.words.confidence import CANNOT_TELL
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels, margin_word
 from relational_iqa.sequences.correlated import correlated_means
-from relational_iqa.sequences.flicker import MIN_FRAMES, Flicker, find_flicker
+from relational_iqa.sequences.flicker import MIN_FRAMES, MIN_SIZE, Flicker, find_flicker
 from relational_iqa.sequences.frame_row import CELL_NAMES, CELLS, FrameRow
 
 _PLACES = (("top left", "top", "top right"), ("left", "middle", "right"), ("bottom left", "bottom", "bottom right"))
 _AXIS_SIZE = 0.01
 """Smallest size of the flicker of an axis that is named: a twentieth of the first severity level."""
+AXIS_TOLD = MIN_SIZE / LEVELS
+"""Smallest size of the flicker of an axis that is told where no quality of whole frames flickers: as that of a quality.
+A brightness that is too high and too low in turn may have one quality all the time."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,11 @@ class SequenceSummary:
         axes: mean of each axis over all frames.
         block: frames that were resampled together for the interval of `margin`, or of `quality`.
         effective: how many independent frames say as much.
-        worst: the worst moments, the worst first, apart from each other.
+        worst: the worst moments of the first candidate against this one, or of a candidate against the reference; the
+            worst first, apart from each other.
+        behind: the worst moments of this candidate against the first one, the worst first; empty without one.
         flicker: what alternates: the whole frame ("frame") or parts of it, the largest first.
-        flicker_axes: axes that alternate too, the largest first.
+        flicker_axes: axes that alternate, the largest first.
         flicker_looked_for: whether there were enough frames, with none left out.
     """
 
@@ -51,6 +57,7 @@ class SequenceSummary:
     block: int
     effective: float
     worst: tuple[FrameRow, ...]
+    behind: tuple[FrameRow, ...]
     flicker: tuple[Flicker, ...]
     flicker_axes: tuple[Flicker, ...]
     flicker_looked_for: bool
@@ -115,16 +122,21 @@ class SequenceSummary:
         ]
         return sorted(sure, key=lambda entry: -abs(entry[1]))[:MAX_AXES]
 
+    @property
+    def moments(self) -> tuple[FrameRow, ...]:
+        """Those of `worst`, then those of `behind`."""
+        return (*self.worst, *self.behind)
+
     def flicker_lines(self, fps: float | None = None) -> list[str]:
         """Sentences about flicker; none where there is none."""
+        whole = next((one for one in self.flicker if one.name not in CELL_NAMES), None)
+        if whole is None and self.flicker_axes and self.flicker_axes[0].size >= AXIS_TOLD:
+            return [self._axis_line(self.flicker_axes[0], fps)]
         if not self.flicker:
             return []
         worst = self.flicker[0]
-        whole = next((one for one in self.flicker if one.name not in CELL_NAMES), None)
         told = whole or worst
-        how = "alternates from frame to frame" if told.period in (2, None) else f"repeats every {told.period} frames"
-        if fps is not None and told.period:
-            how += f" ({fps / told.period:.3g} Hz)"
+        how = _rhythm(told, fps)
         what = "quality" if self.quality is not None else "difference"
         who = (
             f"{self.name} flickers: its {what}"
@@ -145,6 +157,16 @@ class SequenceSummary:
             + f" (p = {told.p_value:.3g} against shuffled order)."
         ]
 
+    def _axis_line(self, one: Flicker, fps: float | None) -> str:
+        """Of an axis that alternates between two sides of the same quality, or by more than any quality tells."""
+        axis, size = one.name.replace("_", " "), levels(one.size * LEVELS)
+        who = (
+            f"{self.name} flickers: its {axis}"
+            if self.quality is not None
+            else f"{self.first} or {self.name} flickers: the difference of their {axis}"
+        )
+        return f"{who} {_rhythm(one, fps)} by {size} (p = {one.p_value:.3g} against shuffled order)."
+
     def to_json(self) -> dict[str, Any]:
         """Plain Python."""
         return {
@@ -158,6 +180,7 @@ class SequenceSummary:
             "block_frames": self.block,
             "effective_frames": self.effective,
             "worst": [row.frame for row in self.worst],
+            "behind": [row.frame for row in self.behind],
             "flicker_looked_for": self.flicker_looked_for,
             "flicker": [_flicker_json(one) for one in (*self.flicker, *self.flicker_axes)],
         }
@@ -180,6 +203,7 @@ def summarise_frames(rows: Sequence[FrameRow], first: str, worst: int, consecuti
     leading, margin, quality, *of_axes = correlated_means(np.column_stack([badness, margins, qualities, axis_means]))
     axes = {axis.name: found.estimate for axis, found in zip(AXES, of_axes, strict=True)}
     verdicts = [row.verdict for row in rows]
+    lost, won = (np.array([verdict == side for verdict in verdicts]) for side in ("b", "a"))
     # Of a candidate against its reference, the quality; of two without one, their margin.
     level = qualities if has_quality else margins
     flicker: list[Flicker] = []
@@ -190,27 +214,36 @@ def summarise_frames(rows: Sequence[FrameRow], first: str, worst: int, consecuti
             **{name: np.array([row.cells[i] for row in rows]) for i, name in enumerate(CELL_NAMES)},
         }
         flicker = find_flicker(series)
-        if flicker:
-            named = {axis.name: axis_means[:, index] for index, axis in enumerate(AXES)}
-            flicker_axes = find_flicker(named, _AXIS_SIZE)
+        named = {axis.name: axis_means[:, index] for index, axis in enumerate(AXES)}
+        flicker_axes = find_flicker(named, _AXIS_SIZE if flicker else AXIS_TOLD)
     return SequenceSummary(
         rows[0].name, first, len(rows), quality.estimate if has_quality else None,
         margin.estimate if has_margin else None, float(np.mean([row.told_margin for row in rows])),
         {side: verdicts.count(side) for side in ("a", "tie", "b", CANNOT_TELL)}, axes, leading.block,
-        leading.effective, worst_moments(rows, badness, worst), tuple(flicker), tuple(flicker_axes),
+        leading.effective, worst_moments(rows, badness, worst, lost if has_margin else None),
+        worst_moments(rows, -margins, worst, won) if has_margin else (), tuple(flicker), tuple(flicker_axes),
         consecutive and len(rows) >= MIN_FRAMES,
     )  # fmt: skip
 
 
-def worst_moments(rows: Sequence[FrameRow], values: np.ndarray, count: int) -> tuple[FrameRow, ...]:
+def worst_moments(
+    rows: Sequence[FrameRow], values: np.ndarray, count: int, among: np.ndarray | None = None
+) -> tuple[FrameRow, ...]:
     """The rows with the lowest values, lowest first, each a quarter of an even share of the sequence apart from the
-    others: neighbours of a bad frame are as bad, and show the same."""
+    others: neighbours of a bad frame are as bad, and show the same.
+
+    Args:
+        rows: of every frame.
+        values: one for each.
+        count: how many to choose at most.
+        among: whether each may be chosen; None for all.
+    """
     apart = len(rows) // (4 * max(count, 1))
     chosen: list[int] = []
     for index in np.argsort(values, kind="stable"):
         if len(chosen) == count:
             break
-        if all(abs(int(index) - other) > apart for other in chosen):
+        if (among is None or among[index]) and all(abs(int(index) - other) > apart for other in chosen):
             chosen.append(int(index))
     return tuple(rows[index] for index in chosen)
 
@@ -220,6 +253,12 @@ def place_of(cell: str) -> str:
     row, column = (int(part) - 1 for part in cell.split("_")[1:])
     third = [0 if at == 0 else 2 if at == CELLS - 1 else 1 for at in (row, column)]
     return _PLACES[third[0]][third[1]]
+
+
+def _rhythm(one: Flicker, fps: float | None) -> str:
+    """How often it repeats: "alternates from frame to frame (12.5 Hz)"."""
+    how = "alternates from frame to frame" if one.period in (2, None) else f"repeats every {one.period} frames"
+    return f"{how} ({fps / one.period:.3g} Hz)" if fps is not None and one.period else how
 
 
 def _flicker_json(one: Flicker) -> dict[str, Any]:

@@ -14,14 +14,12 @@ from typing import Any
 
 import torch
 
-from distortion_engine.errors import ImageError, UsageError
+from distortion_engine.errors import ImageError
 from distortion_engine.reading.image_io import MAX_PIXELS, MIN_SIDE_PX
 from relational_iqa.tiling.aligned_images import align_mask
 from relational_iqa.tiling.filled_image import FilledImage, is_known
+from relational_iqa.tiling.rectangles import Rectangle
 from relational_iqa.tiling.stored_image import Source, StoredImage, open_image
-
-Rectangle = tuple[int, int, int, int]
-"""x and y of the upper left pixel, width and height, px."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,6 @@ class RegionOfInterest:
 Region = Rectangle | Source | StoredImage | RegionOfInterest
 """A region of interest as it enters: a rectangle, or an image that is white where pixels count; or one that was found
 in images of the same size."""
-
-
-def parse_rectangle(text: str) -> Rectangle:
-    """ "x,y,w,h" as whole numbers of pixels. Raises UsageError."""
-    parts = text.split(",")
-    if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
-        raise UsageError(f"--roi {text}: expected x,y,width,height in whole pixels, as 120,40,256,256")
-    x, y, width, height = (int(part) for part in parts)
-    return x, y, width, height
 
 
 def find_region(

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -224,6 +225,29 @@ def test_what_did_not_change_is_checked_without_importing_anything_heavy(make: F
     assert said == "2 pictures passed." and not {"torch", "numpy", "PIL", "cv2", "jinja2"} & set(modules)
 
 
+def test_a_region_alone_is_compared_and_another_one_has_no_accepted_state(
+    model: BrightnessModel, make: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("OLD", a=100)
+    make("NEW", a=100)
+    pixels = np.full((30, 40, 3), 100, np.uint8)
+    pixels[:, 20:] = 130
+    Image.fromarray(pixels).save("NEW/a.png")
+    Path("riqa.toml").touch()
+    ours = ["NEW", "--against", "OLD"]
+    assert check(*ours, "--roi", "0,0,20,30") == 0
+    assert check(*ours, "--roi", "20,0,20,30") == 1
+    assert "1.2 levels worse than OLD" in (said := capsys.readouterr().out) and "--roi 20,0,20,30 --accept" in said
+    assert check(*ours, "--roi", "20,0,20,30", "--accept") == 0
+    assert tomllib.loads(Path("riqa.toml").read_text())["accepted"]["a"]["weights"] == "weights, roi 20,0,20,30"
+    pixels[0, 0] = 99
+    Image.fromarray(pixels).save("NEW/a.png")
+    assert check(*ours, "--roi", "20,0,20,30") == 0 and check(*ours) == 1
+    Image.fromarray(pixels[..., 0] // 130 * 255).save("m.png")
+    assert check(*ours, "--mask", "m.png") == 1
+    assert "1.2 levels worse than OLD" in capsys.readouterr().out
+
+
 def test_a_new_picture_that_cannot_be_read_is_an_error(
     model: BrightnessModel, make: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,6 +289,8 @@ def test_names_cannot_break_markdown_xml_or_the_page(model: BrightnessModel, mak
     ("argv", "said"),
     [
         ("NEW", "nothing to compare NEW with; give the outputs of the former version (--against OLD)"),
+        ("NEW --against OLD --mask none.png", "--mask none.png: no such file"),
+        ("NEW --against OLD --roi 1,2", "--roi 1,2: expected x,y,width,height"),
         ("NEW --against NONE", "--against NONE: no such file or folder"),
         ("NONE --against OLD", "NONE: no such file or folder"),
         ("NEW --against OLD --baseline none.toml", "--baseline none.toml: no such file; --accept writes one"),

@@ -68,6 +68,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "size": ("32x48", "32x48"),
     "kinds": ("tie=1", "tie=1"),
     "viewing": ("phone", "phone"),
+    "roi": ("0,0,32,32", "0,0,32,32"),
 }
 
 
@@ -78,7 +79,7 @@ def value_of(name: str, option: Option) -> tuple[str, Any]:
         return choice, choice
     if option.suffixes:
         return f"other{option.suffixes[0]}", f"other{option.suffixes[0]}"
-    if option.name in VALUES and option.value_type is str:
+    if option.name in VALUES and option.value_type is str and not option.takes_several:
         return VALUES[option.name]
     if option.takes_several:
         return "other", ["other"]

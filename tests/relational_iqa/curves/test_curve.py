@@ -13,7 +13,7 @@ from distortion_engine.errors import UsageError
 from relational_iqa import cli
 from relational_iqa.curves.comparison import curves_of, savings
 from relational_iqa.curves.encodes import Encode, find_encodes
-from relational_iqa.curves.points import Measured, Point, deviation_of
+from relational_iqa.curves.points import Measured, Point, deviation_of, noise_of
 
 
 def touch(folder: Path, *names: str) -> str:
@@ -33,6 +33,8 @@ def test_codec_picture_and_setting_come_from_names(tmp_path: Path) -> None:
     assert told(find_encodes(one, f"{single}/photo.png")) == [
         ("photo", "avif", "3"), ("photo", "jpeg", "q20"), ("photo", "jpeg", "q80")
     ]  # fmt: skip
+    below = touch(tmp_path / "below", "av1/q30/slow/photo.avif", "photo.jpg")
+    assert told(find_encodes(below, single)) == [("photo", "av1", "q30/slow"), ("photo", "jpeg", "photo")]
     several = touch(tmp_path / "several", "x264/photo/1.png", "x264/photo 2_1.png", "av1/photo_7.png", "photo/8.webp")
     assert told(find_encodes(several, single)) == [
         ("photo", "av1", "7"), ("photo", "webp", "8"), ("photo", "x264", "1"), ("photo 2", "x264", "1")
@@ -98,6 +100,15 @@ def test_a_confidence_gives_the_size_of_an_error() -> None:
 
     assert deviation_of(0.5, float(norm.cdf(0.5 / 0.3))) == pytest.approx(0.3)
     assert deviation_of(0.5, 0.5) is None and deviation_of(0.0, 0.9) is None
+
+
+def test_orders_beyond_doubt_do_not_make_qualities_less_sure() -> None:
+    from scipy.stats import norm
+
+    doubtful = [(margin, float(norm.cdf(margin / 0.3))) for margin in (0.1, 0.2, 0.5)]
+    assert noise_of([*doubtful, *[(3.0, 1.0)] * 9]) == pytest.approx(0.3 / np.sqrt(2))
+    assert noise_of([(2.0, 1.0), (3.0, 1.0)]) == pytest.approx(2.0 / norm.ppf(0.999) / np.sqrt(2))
+    assert noise_of([(0.1, 0.5)]) is None and noise_of([]) is None
 
 
 def test_a_folder_of_two_codecs_gives_table_plot_and_saving(

@@ -155,7 +155,9 @@ def test_a_relative_path_is_looked_up_beside_the_test_too(pytester: pytest.Pytes
         "def test_face(riqa):\n    riqa.assert_not_worse('out.png', 'face', reference='none.png')\n"
     )
     said = ran(pytester, failed=1)
-    assert re.search(r"ImageError: the reference of face: none.png: no such file, neither in \S+ nor beside test_l", said)
+    assert re.search(
+        r"ImageError: the reference of face: none.png: no such file, neither in \S+ nor beside test_l", said
+    )
     (folder / "test_looks.py").write_text("def test_face(riqa):\n    riqa.assert_not_worse('out.png', 'face')\n")
     ran(pytester, "--riqa-accept", passed=1)
     assert (folder / "__riqa__/test_looks/face.png").exists()

@@ -3,6 +3,7 @@
 import csv
 import gc
 import json
+import re
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -90,6 +91,53 @@ def test_two_sequences_without_a_reference_and_exit_codes(
     assert "positive: dark is better" in out and "flicker was not looked for" in out
     code, _, err = run(capsys, light, dark, "--fail-below", "-0.5")
     assert code == 1 and "mean margin over dark -1.176 is below --fail-below -0.5" in err
+
+
+def test_the_worst_moments_of_both_are_told(
+    folder: Folder, model: FrameModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    even, bad = [70.0] * 24, [70.0] * 24
+    bad[5:7], even[20] = [120, 125], 90
+    one, two, reference = folder("one", even), folder("two", bad), folder("ref", [60] * 24)
+    _, out, _ = run(capsys, one, two, "--reference", reference, "--worst", "2")
+    assert re.search(r"moments of one against two:\n   -0\.78  frame 20\nworst moments of two against one:\n", out)
+    assert re.search(r"two against one:\n   \+2\.16  frame 6\n", out)
+    assert out.count("  frame ") == 2 + 1 + 1  # of the first beside the reference, and where either is behind
+
+
+def test_a_brightness_that_is_too_high_and_too_low_in_turn_flickers(
+    folder: Folder, model: FrameModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its quality is the same all the time."""
+    restless, reference = folder("restless", [50, 70] * 12), folder("ref", [60] * 24)
+    _, out, _ = run(capsys, restless, "--reference", reference, "--fps", "24")
+    assert "restless flickers: its brightness alternates from frame to frame (12 Hz) by 0.4 levels (p = 0.00" in out
+
+
+def test_a_region_alone_and_a_viewing_condition(
+    folder: Folder, model: FrameModel, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one, two = folder("one", [60] * 3), folder("two", [60] * 3)
+    for path in Path(two).iterdir():
+        pixels = np.array(Image.open(path))
+        pixels[:, 16:] += 40
+        Image.fromarray(pixels).save(path)
+    mask = np.zeros((24, 32), np.uint8)
+    mask[:, 16:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    tables = {}
+    for name, options in {
+        "left": ["--roi", "0,0,16,24"], "right": ["--roi", "16,0,16,24"], "mask": ["--mask", f"{tmp_path}/mask.png"],
+        "seen": ["--viewing", "30"],
+    }.items():  # fmt: skip
+        assert run(capsys, one, two, *options, "--csv", f"{tmp_path}/{name}.csv")[0] == 0
+        tables[name] = read(tmp_path / f"{name}.csv")[1]
+    margins = {name: float(row["margin"]) for name, row in tables.items()}
+    assert margins["left"] == 0 and margins["right"] == pytest.approx(10 * 40 / 255, rel=0.01)
+    assert margins["mask"] == pytest.approx(margins["right"], rel=1e-5) and margins["seen"] > 0.5
+    assert (tables["seen"]["width"], tables["seen"]["height"]) == ("64", "48")
+    code, _, err = run(capsys, one, two, "--roi", "0,0,40,24")
+    assert code == 2 and "region 0,0,40,24 does not lie in the pictures, which are 32x24 px" in err
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(
@@ -195,6 +243,12 @@ def test_frames_are_in_the_order_of_their_numbers_and_a_missing_one_is_named(
         (["{one}"], "1 sequence without --reference"),
         (["{one}", "{one}", "--reference", "{one}"], "is given twice"),
         (["{one}", "{one}/none"], "no such folder or file"),
+        (["{one}", "{one}", "--roi", "1,2,3"], "--roi 1,2,3: expected x,y,width,height in whole pixels"),
+        (["{one}", "{one}", "--roi", "1,2,3,4", "--mask", "m.png"], "give one of them; only one region is compared"),
+        (
+            ["{one}", "{one}", "--viewing", "far"],
+            "viewing far: expected phone, desktop, pixel-peep, or pixels per degree",
+        ),
         (["{one}", "--reference", "{one}", "--fail-below", "0"], "--fail-below is for a margin between two"),
     ],
 )

@@ -31,7 +31,7 @@ def address(tmp_path: Path) -> str:
         "</script>": [row(frame, "</script>", old[frame], new[frame] - old[frame]) for frame in range(COUNT)],
     }
     summaries = [summarise_frames(each, "" if name == "new" else "new", 2) for name, each in rows.items()]
-    moment = Moment(summaries[1].worst[0], "frame-000007.html", (), (), "a sentence")
+    moment = Moment(summaries[1].behind[0], "frame-000007.html", (), (), "a sentence")
     (tmp_path / "frame-000007.html").write_text("<title>report</title>")
     return write_sequence_page(tmp_path, rows, summaries, [moment], fps=25, notes=["a note"]).as_uri()
 
@@ -67,6 +67,7 @@ def test_worst_moments_lie_apart() -> None:
     assert [each.frame for each in worst_moments(rows, values, 2)] == [2, 4]
     assert [each.frame for each in worst_moments(rows, values, 1)] == [2]
     assert worst_moments(rows, values, 0) == ()
+    assert [each.frame for each in worst_moments(rows, values, 1, np.arange(len(rows)) > 2)] == [3]
 
 
 def test_a_line_of_many_frames_keeps_its_peaks() -> None:
