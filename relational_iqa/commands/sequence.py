@@ -214,7 +214,8 @@ def _notes(
     from distortion_engine.jobs.printable import printable
     from relational_iqa.sequences.flicker import MIN_FRAMES
 
-    notes = [f"{printable(source.path)} {note}" for source in comparison.sources for note in source.notes]
+    told = [(source.path, note) for source in comparison.sources for note in source.notes]
+    notes = [f"{printable(path)} {note}" for path, note in dict.fromkeys([*told, *comparison.shown.items()])]
     if comparison.ended:
         notes.append(_ended(comparison))
     if options.every == 1 and not summaries[0].flicker_looked_for:

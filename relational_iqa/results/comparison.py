@@ -155,7 +155,7 @@ class Comparison:
     @property
     def defects(self) -> tuple[Finding, ...]:
         """What differs enough for a sentence: the findings that matter, and local damage, however small its place."""
-        return tuple(one for one in self._attribution.findings if one.matters or is_local_damage(one))
+        return tuple(one for one in self._located[0].findings if one.matters or is_local_damage(one))
 
     def map_of(self, finding: Finding) -> Map:
         """The map of one finding: positive where the image that it describes has the defect, and more than the

@@ -50,6 +50,8 @@ class SequenceComparison:
     viewing: str | None = None
     ended: dict[str, int] = field(default_factory=dict)
     """Path -> number of frames of the sequences that ended before others, after all frames were compared."""
+    shown: dict[str, str] = field(default_factory=dict)
+    """Path -> how it is shown, where any sequence is HDR; known after a frame was compared."""
     _found: tuple[tuple[int, ...], RegionOfInterest] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,6 +106,12 @@ class SequenceComparison:
         that does not fit."""
         opened = [(frame.name, frame.open()) for frame in frames]
         images = align_images(opened, self.align, self.reference is not None)
+        self.shown = {
+            source.path: f"is {note.text}"
+            for source, image in zip(self.sources, images, strict=True)
+            for note in image.notes
+            if note.kind == "hdr"
+        }
         condition = find_viewing(self.viewing, max(images[0].shape))
         if self.region is not None:
             images = within(images, self._region_of(images[0]))
@@ -164,7 +172,8 @@ class SequenceComparison:
     def _rows_against(self, number: int, images: Sequence[StoredImage], reference: StoredImage) -> list[FrameRow]:
         scores = list(self.model.scores(images, reference))
         sure = self.model.order_confidences(scores)
-        seen = self.model.visible_differences(images) if len(images) > 1 else {}
+        known = len(images) > 1 and not images[0].is_hdr  # visibility is known of sRGB alone
+        seen = self.model.visible_differences(images) if known else {}
         rows = []
         for index, (name, score) in enumerate(zip(self.names, scores, strict=True)):
             height, width = score.local_quality.shape
@@ -174,7 +183,7 @@ class SequenceComparison:
                     number, name, self.seconds(number),
                     None if first else six_digits(scores[0].quality - score.quality),
                     None if first or sure is None else six_digits(float(sure[0, index])),
-                    None if first else six_digits(seen[0, index]), six_digits(score.quality), (width, height),
+                    None if first else six_digits(seen.get((0, index))), six_digits(score.quality), (width, height),
                     axes_of(score.distortions), in_cells(score.local_quality),
                 )
             )  # fmt: skip

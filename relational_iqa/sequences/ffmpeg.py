@@ -1,7 +1,8 @@
 """Videos through the program ffmpeg: frames as RGB through a pipe, one at a time; nothing is written to disk.
 
-ffmpeg is asked for RGB of full range. Its converter takes matrix and range from the header of the stream, and BT.601
-where the header says nothing, which is wrong for most files of high definition. So the header is read first, and what
+ffmpeg is asked for RGB of full range, or for samples that are converted here (`video_samples.py`). Its converter takes
+matrix and range from the header of the stream, and BT.601 where the header says nothing, which is wrong for most files
+of high definition. So the header is read first, and what
 it leaves open is decided here as players do: BT.709 from 1280 x 720 pixels on, BT.601 below, limited range.
 
 The program is that of RIQA_FFMPEG, else the one on the PATH, else that of the package imageio-ffmpeg (extra [video]).
@@ -21,13 +22,21 @@ import numpy as np
 
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.jobs.printable import printable
+from distortion_engine.reading.code_points import BT2020_PRIMARIES, HLG, PQ, UNSPECIFIED, profile_of_code_points
+from distortion_engine.reading.light import Light
+from relational_iqa.sequences.video_samples import GREY, RGB, asked_format, bits_of, empty_frame, to_rgb
 
 MATRICES = {
     "bt709": "bt709", "bt470bg": "bt470", "smpte170m": "smpte170m", "smpte240m": "smpte240m", "fcc": "fcc",
     "bt2020nc": "bt2020", "bt2020_ncl": "bt2020",
 }  # fmt: skip
 """Matrix as the header names it -> as the converter of ffmpeg names it."""
-HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+HDR = {"smpte2084": PQ, "arib-std-b67": HLG}
+"""Transfer as the header names it -> its number in ITU-T H.273."""
+_PRIMARIES = {
+    "bt709": 1, "bt470m": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7, "bt2020": BT2020_PRIMARIES, "smpte431": 11,
+    "smpte432": 12,
+}  # fmt: skip
 _HIGH_DEFINITION = (1280, 720)
 _INSTALL = 'install ffmpeg, or pip install "relational-iqa[video]", or name the program in RIQA_FFMPEG'
 
@@ -44,7 +53,8 @@ class VideoFacts:
         pixel_format: as ffmpeg names it, such as yuv420p10le.
         matrix: of the converter, one of the values of MATRICES; None for RGB and grey.
         limited: whether black is 16 and white 235 of 255.
-        deep: whether samples have more than 8 bits.
+        deep: whether samples have more than 8 bits, or are HDR.
+        light: what the values of HDR mean; None for SDR.
         notes: what the header leaves open, and what a person should know.
     """
 
@@ -57,6 +67,7 @@ class VideoFacts:
     limited: bool
     deep: bool
     notes: tuple[str, ...] = ()
+    light: Light | None = None
 
 
 def find_ffmpeg() -> str:
@@ -83,7 +94,7 @@ def read_facts(path: str) -> VideoFacts:
 
     Raises:
         UsageError: where ffmpeg is not there.
-        ImageError: for a file without a video that ffmpeg decodes, and for HDR and colours that cannot be shown.
+        ImageError: for a file without a video that ffmpeg decodes, and for colours that cannot be shown.
     """
     command = [*_input(path), "-frames:v", "1", "-vf", "showinfo", "-f", "null", "-"]
     said = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
@@ -105,10 +116,14 @@ def read_facts(path: str) -> VideoFacts:
     shape = re.search(r"\bsar:(\d+)/(\d+)", frame[0])
     if shape and shape[1] != shape[2] and "0" not in (shape[1], shape[2]):
         notes.append(f"has pixels of {shape[1]}:{shape[2]}, which are compared as squares")
-    matrix, limited, assumed = _colour(path, pixel_format, width, height, colour)
+    light = _light(path, colour)
+    if light is not None:
+        notes.append(f"is {light.said}")
+    matrix, limited, assumed = _colour(path, pixel_format, width, height, colour, light is not None)
     return VideoFacts(
         width, height, fps, round(seconds * fps) if seconds and fps else None, pixel_format, matrix, limited,
-        re.search(r"(9|10|12|14|16|48|64|32)(le|be)$", pixel_format) is not None, (*notes, *assumed),
+        light is not None or bits_of(pixel_format) > 8,
+        (*notes, *assumed), light,
     )  # fmt: skip
 
 
@@ -118,11 +133,11 @@ def decode(path: str, facts: VideoFacts) -> Generator[np.ndarray]:
 
     Raises ImageError where ffmpeg fails, after the frames that it gave.
     """
-    kind = "rgb48le" if facts.deep else "rgb24"
-    options = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp:out_range=pc"
-    if facts.matrix is not None:
+    kind, spread = asked_format(facts.pixel_format, facts.matrix, facts.deep), "tv" if facts.limited else "pc"
+    options = f"flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp:in_range={spread}"
+    options += f":out_range={'pc' if kind.startswith('rgb') else spread}"
+    if facts.matrix is not None and kind.startswith("rgb"):
         options += f":in_color_matrix={facts.matrix}"
-    options += f":in_range={'tv' if facts.limited else 'pc'}"
     once = ["-vsync", "0"] if _is_old(find_ffmpeg()) else ["-fps_mode", "passthrough"]
     filters = f"scale={options},format={kind}"
     raw = ["-pix_fmt", kind, "-f", "rawvideo", "-"]
@@ -133,11 +148,11 @@ def decode(path: str, facts: VideoFacts) -> Generator[np.ndarray]:
         if program.stdout is None:
             raise ImageError(f"{path}: ffmpeg has no output")
         while True:
-            values = np.empty((facts.height, facts.width, 3), "<u2" if facts.deep else "u1")
+            values = empty_frame(kind, facts.height, facts.width)
             got = _fill(program.stdout, values.reshape(-1).data.cast("B"))
             if got < values.nbytes:
                 break
-            yield values.astype(values.dtype.newbyteorder("="), copy=False)
+            yield to_rgb(values, kind, facts.matrix, facts.limited)
         if program.wait() or got:
             complaints.seek(0)
             told = complaints.read(1 << 16).decode("utf-8", "replace")
@@ -157,20 +172,29 @@ def _input(path: str) -> list[str]:
     return [find_ffmpeg(), *quiet, "-i", address, "-map", "0:v:0", "-an", "-sn", "-dn"]
 
 
+def _light(path: str, colour: dict[str, str]) -> Light | None:
+    """What the values of HDR mean: of BT.2020 where the header names no primaries. Raises ImageError for primaries that
+    are not known."""
+    transfer = HDR.get(colour.get("trc", ""))
+    if transfer is None:
+        return None
+    named = colour.get("primaries", "unknown")
+    number = UNSPECIFIED if named in ("unknown", "reserved") else _PRIMARIES.get(named, 0)
+    found = profile_of_code_points(path, number, transfer)
+    return found if isinstance(found, Light) else None
+
+
 def _colour(
-    path: str, pixel_format: str, width: int, height: int, colour: dict[str, str]
+    path: str, pixel_format: str, width: int, height: int, colour: dict[str, str], is_hdr: bool
 ) -> tuple[str | None, bool, list[str]]:
     """Matrix, whether the range is limited, and what was assumed."""
-    transfer = colour.get("trc", "unknown")
-    if transfer in HDR:
-        raise ImageError(f"{path}: is HDR ({HDR[transfer]}); bring all videos to SDR by the same tone map first")
     notes = []
-    if colour.get("primaries") == "bt2020":
+    if colour.get("primaries") == "bt2020" and not is_hdr:
         notes.append("has the primaries of BT.2020, which are shown as those of sRGB")
     limited = colour.get("range", "unknown") != "pc"
-    if pixel_format.startswith(("gbr", "rgb", "bgr", "x2", "0", "argb", "abgr", "pal8")):
+    if pixel_format.startswith(RGB):
         return None, colour.get("range") == "tv", notes
-    if pixel_format.startswith(("gray", "mono", "ya")):
+    if pixel_format.startswith(GREY):
         return None, limited, notes
     if pixel_format.startswith("yuvj"):
         limited = False
@@ -181,6 +205,8 @@ def _colour(
         raise ImageError(
             f"{path}: has the colour matrix {named}; expected one of {', '.join(MATRICES)}: convert it first"
         )
+    if is_hdr:
+        return "bt2020", limited, [*notes, "names no colour matrix: taken as BT.2020, since it is HDR"]
     high = width >= _HIGH_DEFINITION[0] or height >= _HIGH_DEFINITION[1]
     matrix = "bt709" if high else "smpte170m"
     notes.append(f"names no colour matrix: taken as {'BT.709' if high else 'BT.601'}, by its size")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from distortion_engine.errors import ImageError, UsageError
 from distortion_engine.jobs.printable import printable
+from distortion_engine.reading.conversions import conversion_notes
 from distortion_engine.reading.image_io import MAX_PIXELS, check_side
 from distortion_engine.reading.samples import Samples
 from relational_iqa.folders.pairing import IMAGE_SUFFIXES
@@ -128,7 +129,8 @@ class Video:
         with closing(decode(self.path, self.facts)) as pictures:
             for number, values in enumerate(pictures):
                 name = f"{self.path}, frame {number}"
-                yield Frame(name, held=StoredImage(Samples(values, "rgb", False, None), name))
+                samples = Samples(values, "rgb", False, self.facts.light)
+                yield Frame(name, held=StoredImage(samples, name, conversion_notes(samples)))
 
 
 def open_source(path: str) -> FrameSource:
