@@ -12,7 +12,9 @@ the files itself. Its start takes some seconds, since it imports PyTorch; runs o
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -57,6 +59,7 @@ class BatchLoader(Iterator[Any]):
             sampler=_Numbers(start, stride),
             num_workers=workers,
             multiprocessing_context="spawn" if workers else None,
+            worker_init_fn=_end_at_once,
             prefetch_factor=(AHEAD if workers == 1 else 1) if workers else None,
             generator=torch.Generator(),  # else it draws from the global one, which each step seeds
         )
@@ -92,6 +95,13 @@ class BatchLoader(Iterator[Any]):
         self._ready = None
         if shut_down is not None:
             shut_down()
+
+
+def _end_at_once(_: int) -> None:
+    """Makes this worker end without the end of its interpreter, which a thread that still sends a batch does not
+    survive: it stops in the midst of PyTorch, and the process aborts with "terminate called without an active
+    exception"."""
+    atexit.register(os._exit, 0)
 
 
 def _said(error: Exception) -> str:

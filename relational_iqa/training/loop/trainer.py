@@ -25,7 +25,7 @@ from torch import Tensor
 
 from distortion_engine.jobs.safe_files import make_folder, sole_writer
 from relational_iqa.training.data.loading import BatchLoader
-from relational_iqa.training.loop.config import TrainConfig, learning_rate
+from relational_iqa.training.loop.config import TrainConfig, learning_rate, progress
 from relational_iqa.training.loop.distributed import gather_batch, lost_peers_named, make_fabric, mean_over_processes
 from relational_iqa.training.loop.ema import ExponentialMovingAverage
 from relational_iqa.training.loop.interrupt import Interrupt
@@ -85,7 +85,9 @@ def _train(fabric: Fabric, stage: Stage, config: TrainConfig, out_dir: Path, res
     start = find_start(fabric, stage.name, config, out_dir, resume)
     resumed = start.checkpoint is not None
 
-    loader = BatchLoader(stage.batches, start.batches + rank, world, config.data_workers)
+    # Of a run that is over no batch is asked: its workers would be ended while they start, which takes seconds.
+    workers = config.data_workers if progress(config, start.step, start.seconds) < 1 else 0
+    loader = BatchLoader(stage.batches, start.batches + rank, world, workers)
     batches: Iterator[Any] = loader
     fabric.to_device(stage.model).train()
     if not resumed:

@@ -39,6 +39,23 @@ class Drawn(Dataset[Pair]):
         return len(list(self.folder.iterdir()))
 
 
+class SlowToSend(Dataset[object]):
+    """Batches that PyTorch works on while they are sent to the process that trains; touches a file when that begins."""
+
+    def __init__(self, sending: Path) -> None:
+        self.sending = sending
+
+    def __getitem__(self, number: int) -> object:
+        return self if number == 0 else number
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        if multiprocessing.parent_process() is not None:
+            self.sending.touch()
+            for _ in range(300):  # lets go of the interpreter, and asks for it again
+                torch.rand(1_000_000)
+        return SlowToSend, (self.sending,)
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     ends = time.monotonic() + 60
     while not condition():
@@ -69,6 +86,16 @@ def test_next_batches_are_made_while_a_step_runs_but_only_a_few_and_closing_ends
         (worker,) = set(multiprocessing.active_children()) - before
     worker.join(30)
     assert worker.exitcode == 0
+
+
+def test_a_worker_ends_quietly_while_it_sends_a_batch(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = set(multiprocessing.active_children())
+    sending = tmp_path / "sending"
+    with BatchLoader(SlowToSend(sending)):
+        wait_until(sending.exists)
+        (worker,) = set(multiprocessing.active_children()) - before
+    worker.join(30)
+    assert worker.exitcode == 0 and capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ def test_finished_run_is_not_trained_again_but_yields_its_weights(finished: Path
     summary = train(stage, CONFIG, finished)
     assert summary["resumed_from"] == 12 and summary["steps"] == 12
     assert torch.equal(stage.last.weight, state_of(finished)["ema"]["3.weight"])
+
+
+def test_a_finished_run_starts_no_process_that_makes_batches(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[SpawnProcess] = []
+    monkeypatch.setattr(SpawnProcess, "start", started.append)
+    assert train(ToyStage(), replace(CONFIG, data_workers=1), finished)["steps"] == 12 and started == []
 
 
 @pytest.mark.parametrize(
