@@ -190,8 +190,12 @@ def add_options(parser: ArgumentParser, kind: type) -> None:
 
 
 def _one_or_several(value: Any) -> Any:
-    """What an option that may be repeated is given: a word on the command line, a word or a list in a YAML file."""
-    return [str(each) for each in value] if isinstance(value, list) else str(value)
+    """What an option that may be repeated is given: a word on the command line, a word or a list of words in a YAML
+    file. Raises ValueError for anything else."""
+    words = value if isinstance(value, list) else [value]
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError(f"Got value: {value}")
+    return value
 
 
 def _option(name: str, hint: Any, default: Any, help: str) -> Option:

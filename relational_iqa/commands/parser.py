@@ -9,8 +9,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from distortion_engine.errors import UsageError
-from relational_iqa.commands.complaints import in_words_of_options, usage_line
-from relational_iqa.commands.options import add_options, options_of
+from relational_iqa.commands.complaints import expected, in_words_of_options, usage_line
+from relational_iqa.commands.options import add_options, named, options_of
 from relational_iqa.commands.paths import check_paths
 from relational_iqa.commands.yaml_text import MAX_WHOLE, read_yaml
 from relational_iqa.version import __version__
@@ -126,6 +126,7 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
             values[option.name] = [values[option.name]]  # one word of a YAML file
         if option.takes_several and values.get(option.name) == []:
             values[option.name] = option.default
+    _check_values(name, kind, values)
     options = kind(**values)
     for name_of_option, value in vars(options).items():
         if isinstance(value, int) and abs(value) > MAX_WHOLE:
@@ -133,6 +134,17 @@ def parse(commands: Mapping[str, Command[Any]], argv: Sequence[str]) -> tuple[st
             raise UsageError(f"{flag}: has {len(str(value))} digits; expected less than {MAX_WHOLE:.3g}")
     check_paths(options, [] if hasattr(options, "config") else list(map(str, given.get("config") or ())))
     return name, options
+
+
+def _check_values(name: str, kind: type, values: Mapping[str, Any]) -> None:
+    """Raises UsageError for what the parser takes from a YAML file and no option is: a switch that is neither true nor
+    false, and nothing for an option that has a value by default."""
+    for option in options_of(kind):
+        value = values.get(option.name, option.default)
+        empty = value is None and option.default is not None
+        if empty or option.is_switch and not isinstance(value, bool):
+            given = "is empty in the file of --config" if value is None else value
+            raise UsageError(f"{named(option)} {given}: expected {expected(option)}; see riqa {name} --help")
 
 
 def _plain(value: Any) -> Any:

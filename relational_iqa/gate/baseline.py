@@ -100,7 +100,11 @@ def _state(table: Any, where: str) -> Accepted:
     if unknown:
         raise UsageError(f"{where}: unknown key {unknown[0]!r}; write it again with --accept")
     hashes = {name: table.get(key, "") for name, key in _HASH_KEYS.items()}
-    removed = table.get("removed", False) is True
+    removed, weights = table.get("removed", False), table.get("weights", "")
+    if not isinstance(removed, bool):
+        raise UsageError(f"{where}: removed is {removed!r}, expected true or false")
+    if not isinstance(weights, str):
+        raise UsageError(f"{where}: weights is {weights!r}, expected text")
     for name, value in hashes.items():
         needed = name == ("against" if removed else "new")
         if not isinstance(value, str) or (value or needed) and not _HASH.fullmatch(value):
@@ -113,9 +117,7 @@ def _state(table: Any, where: str) -> Accepted:
         absent = value is None and key not in strengths
         if not absent and (isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 100):
             raise UsageError(f"{where}: {key} is {value!r}, expected a number; write it again with --accept")
-    return Accepted(
-        Files(**hashes), numbers["margin"], numbers["confidence"], dict(strengths), str(table.get("weights", ""))
-    )
+    return Accepted(Files(**hashes), numbers["margin"], numbers["confidence"], dict(strengths), weights)
 
 
 def _table_text(name: str, state: Accepted) -> str:

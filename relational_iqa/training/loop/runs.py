@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -17,6 +18,9 @@ from relational_iqa.storage.cards import WeightCard, read_card, write_card
 from relational_iqa.training.loop.distributed import is_first_process
 
 Config = TypeVar("Config")
+# How jsonargparse writes a type, and of which type the value of an option has to be.
+_CLASS = re.compile(r"<class '(?:[\w.]+\.)?(\w+)'>")
+_WRONG = re.compile(r'Parser key "run\.([\w.]+)": Expected an? (.*)\. Got value: (.*)')
 _OF_THE_TRAINING = ("git_commit", "seconds", "hardware", "stages")
 _KEPT = ("stage", "steps", "seconds", "ended_by", "losses", "data_wait", "trained_parameters", "device")
 
@@ -25,30 +29,37 @@ def parse_run(kind: type[Config], values: Mapping[str, Any]) -> Config:
     """Nested plain data -> the dataclass `kind`; UsageError names a wrong or missing key."""
     from jsonargparse import ArgumentError, ArgumentParser
 
-    _check_sections(kind, values)
+    _check_values(kind, values)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--run", type=kind)
     try:
         config: Config = parser.instantiate(parser.parse_object({"run": dict(values)})).run
         return config
     except ArgumentError as error:
-        raise UsageError(f"config: {' '.join(str(error).split())}") from error
+        said = _CLASS.sub(r"\1", " ".join(str(error).split()))
+        raise UsageError("config: " + _WRONG.sub(r"\1 is \3; expected \2", said)) from error
 
 
-def _check_sections(kind: type[Any], values: Mapping[str, Any], above: str = "") -> None:
-    """Raises UsageError where the place of a dataclass has another value than a mapping: jsonargparse fails on some."""
+def _check_values(kind: type[Any], values: Mapping[str, Any], above: str = "") -> None:
+    """Raises UsageError for what jsonargparse takes, or fails on, and no option is: nothing where something is needed,
+    text in place of true or false, and another value than a mapping in the place of a dataclass."""
     for name, hint in get_type_hints(kind).items():
-        section = next(
-            (each for each in (hint, *get_args(hint)) if isinstance(each, type) and is_dataclass(each)), None
-        )
-        value = values.get(name)
-        if section is None or value is None:
+        parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        if name not in values or (values[name] is None and type(None) in parts):
             continue
-        several = isinstance(value, list) and get_origin(hint) not in (None, Union, UnionType)
+        value, option = values[name], f"config: {above}{name}"
+        if value is None:
+            raise UsageError(f"{option} is null; leave it out, or give a value")
+        if bool in parts and not isinstance(value, bool):
+            raise UsageError(f"{option} is {value!r}; expected true or false")
+        section = next((one for one in (*parts, *get_args(hint)) if isinstance(one, type) and is_dataclass(one)), None)
+        if section is None:
+            continue
+        several = isinstance(value, list) and hint in parts
         for each in value if several else [value]:
             if not isinstance(each, Mapping):
-                raise UsageError(f"config: {above}{name} is {value!r}; expected options, as in {section.__name__}")
-            _check_sections(section, each, f"{above}{name}.")
+                raise UsageError(f"{option} is {value!r}; expected options, as in {section.__name__}")
+            _check_values(section, each, f"{above}{name}.")
 
 
 def git_commit() -> str:

@@ -87,6 +87,10 @@ WRONG = {
     "compare a b --max-pixels 99999999999999999999": "--max-pixels: has 20 digits",
     "compare a b --config wrong.yaml": "--worst x: expected a whole number",
     "compare a b --config unknown.yaml": "'worts' in the file of --config: no such option of riqa compare (did",
+    "compare a b --config three.yaml": "--quiet 3: expected true or false",
+    "compare a b --config yes.yaml": "--quiet yes: expected true or false",
+    "compare a b --config nothing.yaml": "--engine is empty in the file of --config: expected one of local, ray",
+    "compare a b --config number.yaml": "--mask ['m.png', 3]: expected one or several words",
     "compare --config list.yaml": "the file of --config holds no options; write a line for each",
 }
 
@@ -96,7 +100,9 @@ def test_an_error_says_the_option_and_what_was_expected(
     line: str, said: str, refusal: Refusal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, text in {"wrong": "worst: x", "unknown": "worts: 3", "list": "- 3"}.items():
+    files = {"wrong": "worst: x", "unknown": "worts: 3", "list": "- 3", "three": "quiet: 3", "yes": 'quiet: "yes"',
+             "nothing": "engine: null", "number": "mask: [m.png, 3]"}  # fmt: skip
+    for name, text in files.items():
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
     message = refusal(*line.split())
     assert said in message and not INNER.search(message) and not DOTTED.search(message)

@@ -86,6 +86,8 @@ def test_the_file_that_is_made_first_has_the_defaults_as_comments(tmp_path: Path
         (f"{LINE}\n[accepted.a]\nsha256 = 'abc'", "expected 64 hexadecimal digits"),
         (f"{LINE}\n[accepted.a]\nmargin = 1.0", "sha256 is '', expected"),
         (f"{LINE}\n[accepted.a]\nmargin = 'x'\nsha256 = '{HASHES[0]}'", "margin is 'x', expected a number"),
+        (f"{LINE}\n[accepted.a]\nremoved = 1\nsha256 = '{HASHES[0]}'", "removed is 1, expected true or false"),
+        (f"{LINE}\n[accepted.a]\nweights = 3\nsha256 = '{HASHES[0]}'", "weights is 3, expected text"),
         (f"{LINE}\n[accepted.a]\nold = 1\nsha256 = '{HASHES[0]}'", "unknown key 'old'"),
         (f"{LINE}\naccepted.a = 3", "is no table"),
         (f"{LINE}\n[tolerance]\nmargin = 1", "tolerances stand below the line"),

@@ -1,20 +1,63 @@
-"""The end of a run: weights and their card, by one process."""
+"""The options of a run, and its end: weights and their card, by one process."""
 
 import json
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from distortion_engine.errors import UsageError
 from relational_iqa.storage.cards import WeightCard, read_card
 from relational_iqa.training.loop import runs
-from relational_iqa.training.loop.runs import facts_of_run, write_trained
+from relational_iqa.training.loop.runs import facts_of_run, parse_run, write_trained
 
 
 @dataclass(frozen=True)
 class Config:
     name: str = "mine"
     steps: int = 2
+
+
+@dataclass(frozen=True)
+class Section:
+    seed: int = 0
+    mapped: bool = True
+
+
+@dataclass(frozen=True)
+class Sections:
+    first: Section = field(default_factory=Section)
+    more: list[Section] = field(default_factory=list)
+    film: bool = False
+    limit: float | None = None
+    rate: float = 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"film": 3}, "film is 3; expected true or false"),
+        ({"film": "yes"}, "film is 'yes'; expected true or false"),
+        ({"film": None}, "film is null; leave it out"),
+        ({"rate": None}, "rate is null; leave it out"),
+        ({"first": None}, "first is null; leave it out"),
+        ({"first": 3}, "first is 3; expected options, as in Section"),
+        ({"first": {"mapped": 1}}, "first.mapped is 1; expected true or false"),
+        ({"first": {"seed": 2.5}}, "first.seed is 2.5; expected int"),
+        ({"more": [{"seed": None}]}, "more.seed is null"),
+        ({"more": [{"mapped": "no"}]}, "more.mapped is 'no'; expected true or false"),
+    ],
+)
+def test_a_value_that_no_option_is_is_refused_by_its_name(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"^config: {re.escape(said)}"):
+        parse_run(Sections, values)
+
+
+def test_what_an_option_may_be_is_taken() -> None:
+    found = parse_run(Sections, {"limit": None, "film": True, "rate": "1e-3", "more": [{"seed": 4}], "first": {}})
+    assert found == Sections(Section(), [Section(4)], True, None, 0.001)
 
 
 def write(path: Path) -> str:
