@@ -82,7 +82,8 @@ def check_values(name: str, bad: int, low: float, high: float) -> None:
         raise ImageError(f"{name}: {bad} values are NaN or infinite; replace them first (for example numpy.nan_to_num)")
     if low < -_FLOAT_SLACK or high > 1 + _FLOAT_SLACK:
         raise ImageError(
-            f"{name}: float values from {low:.4g} to {high:.4g}, expected [0, 1]; divide by the full scale or clip them"
+            f"{name}: float values from {low:.4g} to {high:.4g}, expected [0, 1]; divide by the full scale or clip "
+            "them, or say that they are light: OpenEXR, or a TIFF with the ICC profile of linear light"
         )
 
 

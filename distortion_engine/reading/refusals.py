@@ -26,7 +26,9 @@ def damaged(name: str, error: object) -> ImageError:
     """The error for a file that its decoder does not read; `error`: what the decoder says."""
     if isinstance(error, MemoryError):
         return out_of_memory(name)
-    said = " ".join(str(error).split()) or type(error).__name__
+    told = error.args[0] if isinstance(error, Exception) and error.args else error
+    text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(error)  # LibRaw speaks in bytes
+    said = " ".join(text.split()) or type(error).__name__
     if said.lower().startswith("unsupported"):  # as Pillow says of valid files
         return unsupported(name, f"a kind of file ({said[:120]})")
     return ImageError(f"{name}: is damaged or cut short ({said[:120]}); save or download it again")

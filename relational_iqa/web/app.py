@@ -184,8 +184,11 @@ class _Site:
         status = error.status_code if isinstance(error, HTTPException) else 500
         what = "There is no such page." if status == 404 else "This is not how the page is used."
         if _wants_json(request):
-            return JSONResponse({"error": what}, status, _HEADERS)
-        return self.form(f"{what} Choose images here.", status=status)
+            answer: Response = JSONResponse({"error": what}, status, _HEADERS)
+        else:
+            answer = self.form(f"{what} Choose images here.", status=status)
+        answer.headers.update((isinstance(error, HTTPException) and error.headers) or {})  # Allow, of 405
+        return answer
 
 
 def _wants_json(request: Request) -> bool:

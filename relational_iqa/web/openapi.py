@@ -10,7 +10,8 @@ from relational_iqa.web.limits import KEEP_MINUTES, MAX_IMAGES, MAX_MB, MAX_WEB_
 Schema = dict[str, Any]
 
 STATUSES = {
-    400: "The form cannot be read, has too few or too many images, or an option has a value that is none.",
+    400: "The form cannot be read, has too few or too many images, a field of another name, or an option has a value "
+    "that is none.",
     403: "A page of another site sent the form.",
     411: "The request does not say how long it is (Content-Length).",
     413: "The files are larger than the limit, or need more memory than there is.",
@@ -92,6 +93,7 @@ def _compare(max_mb: float, max_pixels: int) -> dict[str, Any]:
     form = {
         "type": "object",
         "required": ["images"],
+        "additionalProperties": False,
         "properties": {
             "images": {
                 "type": "array", "items": image, "minItems": 2, "maxItems": MAX_IMAGES,
@@ -108,6 +110,8 @@ def _compare(max_mb: float, max_pixels: int) -> dict[str, Any]:
     }  # fmt: skip
     answered = _json("The numbers, with the address of the page.", {"$ref": "#/components/schemas/Answer"})
     refused = {str(status): _json(about, {"$ref": "#/components/schemas/Error"}) for status, about in STATUSES.items()}
+    for one in refused.values():
+        one["content"] |= _page("")["content"]  # where no JSON was asked for
     return {
         "operationId": "compare",
         "summary": "Compares two images, or ranks several.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -17,6 +17,8 @@ from relational_iqa.tiling.stored_image import StoredImage, open_image
 from relational_iqa.viewing.alignment import ALIGNMENTS
 from relational_iqa.web.limits import MAX_IMAGES
 
+FIELDS = ("images", "reference", "align")
+"""Of the form."""
 _BORDERS_BYTES = 100_000  # of the form itself: names and the lines between its parts
 
 
@@ -119,6 +121,7 @@ async def read_upload(request: Request, max_bytes: int, share: Share) -> Upload:
         form = await parser.parse()
         if not parser.ended:
             raise Refused(400, "The form breaks off before its end; send the images again.")
+        _check_fields(form)
         images = [part for part in form.getlist("images") if isinstance(part, UploadFile) and part.filename]
         files = [(_shown(part, f"image {n}"), await part.read()) for n, part in enumerate(images, start=1)]
         given = form.get("reference")
@@ -133,8 +136,20 @@ async def read_upload(request: Request, max_bytes: int, share: Share) -> Upload:
     if not 2 <= len(files) <= MAX_IMAGES:
         raise Refused(400, f"Choose two to {MAX_IMAGES} images of one scene; this is {len(files)}.")
     if align not in ("", *ALIGNMENTS):
-        raise Refused(400, f"“If sizes differ” is {align!r}; choose register, resize or crop.")
+        raise Refused(400, f"“If sizes differ” (align) is {align!r}; choose register (auto), resize or crop.")
     return Upload(files, reference, align or None)
+
+
+def _check_fields(form: FormData) -> None:
+    """Raises Refused for a field of another name, and for text where a file is expected: an answer without what was
+    meant as the reference would be another one."""
+    for name, value in form.multi_items():
+        if name not in FIELDS:
+            raise Refused(
+                400, f"{_printable(name)}: no such field; a form has {', '.join(FIELDS[:-1])} and {FIELDS[-1]}."
+            )
+        if name != "align" and isinstance(value, str) and value:
+            raise Refused(400, f"{name} is text; send a file with its name, as by curl -F {name}=@FILE.")
 
 
 def decode(upload: Upload, max_pixels: int) -> list[StoredImage]:
@@ -157,7 +172,7 @@ def decode(upload: Upload, max_pixels: int) -> list[StoredImage]:
         (height, width), (high, wide) = sizes[0], sizes[other]
         raise ImageError(
             f"{images[0][0]} is {width} x {height} px but {images[other][0]} is {wide} x {high} px; "
-            "under “If sizes differ” choose register, resize or crop, and compare again"
+            "under “If sizes differ” choose register, resize or crop (align: auto, resize, crop), and compare again"
         )
     return align_images(images, align, upload.reference is not None)
 
@@ -195,5 +210,8 @@ async def _drain(request: Request, most: int) -> None:
 
 def _shown(part: UploadFile, otherwise: str) -> str:
     """The name of an upload without folders and control characters."""
-    name = PurePosixPath((part.filename or "").replace("\\", "/")).name
-    return "".join(letter for letter in name if letter.isprintable())[:120] or otherwise
+    return _printable(PurePosixPath((part.filename or "").replace("\\", "/")).name) or otherwise
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())[:120]

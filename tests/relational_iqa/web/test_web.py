@@ -39,9 +39,11 @@ def files(versions: list[Tensor]) -> list[tuple[str, bytes]]:
     return [(f"{name}.png", encode_lossless(to_uint8(v), ".png")) for name, v in zip(names, versions, strict=True)]
 
 
-def sent(client: TestClient, images: list[tuple[str, bytes]], reference: Any = None, align: str = "") -> Any:
+def sent(
+    client: TestClient, images: list[tuple[str, bytes]], reference: Any = None, align: str = "", **more: str
+) -> Any:
     parts = [("images", part) for part in images] + ([] if reference is None else [("reference", reference)])
-    return client.post("/compare", files=parts, data={"align": align}, headers=JSON, follow_redirects=False)
+    return client.post("/compare", files=parts, data={"align": align, **more}, headers=JSON, follow_redirects=False)
 
 
 def test_the_form_names_its_limits_and_loads_nothing(client):
@@ -55,7 +57,8 @@ def test_the_health_of_the_program_is_told_with_its_weights(client, random_model
     answer = client.get("/health")
     assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
     assert answer.json()["status"] == "ok" and answer.json()["weights"] == random_model.meta.get("name")
-    assert client.post("/health").status_code == 405
+    refusal = client.post("/health")
+    assert refusal.status_code == 405 and set(refusal.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
 def test_two_images_give_the_report_of_the_pair(client, files, random_model, versions):
@@ -135,7 +138,18 @@ def test_what_is_wrong_is_said_in_one_line_with_the_remedy(client, files):
     assert "photo.png is 96 x 80 px but small.png is 64 x 48 px" in line and "register, resize or crop" in line
     assert "over the limit of 1 MB" in refused(sent(client, [("a.png", bytes(1_200_000)), files[0]]), 413)
     assert "choose at most 12" in refused(sent(client, files[:1] * 20), 400)
-    assert "choose register, resize or crop" in refused(sent(client, files[:2], align="stretch"), 400)
+    line = refused(sent(client, files[:2], align="stretch"), 400)
+    assert "(align) is 'stretch'; choose register (auto), resize or crop" in line
+
+
+def test_a_field_of_another_name_and_text_in_place_of_a_file_are_refused(client, files):
+    """An answer without what was meant as the reference would be another one."""
+    line = refused(sent(client, files[:2], ref="r.png"), 400)
+    assert line == "ref: no such field; a form has images, reference and align."
+    text = client.post(
+        "/compare", files=[("images", part) for part in files[:2]], data={"reference": "r.png"}, headers=JSON
+    )
+    assert "reference is text; send a file" in refused(text, 400)
 
 
 @pytest.mark.parametrize(("align", "size"), [("resize", "96 × 80 px"), ("crop", "64 × 48 px")])
