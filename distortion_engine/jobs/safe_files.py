@@ -104,6 +104,15 @@ def check_writable(folder: Path) -> None:
         raise UsageError(cannot_write(folder, error)) from error
 
 
+def make_folder_of(path: Path) -> None:
+    """Makes the folder of a file, and those above it, where they are missing; UsageError, with the file, where that
+    cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(cannot_write(path, error)) from error
+
+
 def make_folder(folder: Path) -> None:
     """Makes `folder`, and those above it, where they are missing, and proves that it can be written; UsageError where
     not."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from distortion_engine.errors import UsageError
 from distortion_engine.jobs.printable import printable, printable_lines
 
 System = Literal["pixel_perfect", "pmos", "reiqa", "spips"]
@@ -84,14 +83,10 @@ def _json(content: Mapping[str, Any], ascii: bool = False) -> str:
 
 def write_file(target: str, content: bytes) -> None:
     """Writes a file, and the folders above it, whole or not at all. Raises UsageError where it cannot be written."""
-    from distortion_engine.jobs.safe_files import atomic_file, cannot_write
+    from distortion_engine.jobs.safe_files import atomic_file, make_folder_of
 
-    path = Path(target)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(cannot_write(path, error)) from error
-    with atomic_file(path) as stream:
+    make_folder_of(Path(target))
+    with atomic_file(Path(target)) as stream:
         stream.write(content)
 
 

@@ -41,8 +41,8 @@ class ComparedFiles:
         full_size: bool = False,
         before_writing: Callable[[int], None] | None = None,
     ) -> Path:
-        """Writes the HTML report, see `relational_iqa.report.write_report` for the arguments. Raises OSError where it
-        cannot be written."""
+        """Writes the HTML report, see `relational_iqa.report.write_report` for the arguments. Raises UsageError where
+        it cannot be written, and OSError for a file of an image that cannot be read."""
         from relational_iqa.report import write_report  # takes a tenth of a second
 
         a, b, *reference = self.images

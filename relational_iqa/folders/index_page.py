@@ -109,7 +109,7 @@ def write_index(
         facts: what stands at the foot, name and value.
 
     Raises:
-        UsageError, OSError: where it cannot be written.
+        UsageError: where it cannot be written.
     """
     good = sorted((row for row in rows if not row.error), key=lambda row: (row.margin, row.pair.name))
     shown, links = pictures or {}, reports or {}

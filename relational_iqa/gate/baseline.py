@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
-from distortion_engine.jobs.safe_files import atomic_file, cannot_write
+from distortion_engine.jobs.safe_files import atomic_file, make_folder_of
 from relational_iqa.gate.accepted import DIGITS, Accepted, Files
 from relational_iqa.gate.tolerances import Tolerances, read_tolerances
 
@@ -59,12 +59,8 @@ class Baseline:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes the file, whole or not at all. Raises UsageError where that cannot be done."""
-        target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(cannot_write(target, error)) from error
-        with atomic_file(target) as stream:
+        make_folder_of(Path(path))
+        with atomic_file(Path(path)) as stream:
             stream.write(self.text.encode())
 
 

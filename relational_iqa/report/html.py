@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 
 from distortion_engine.errors import ImageError
-from distortion_engine.jobs.safe_files import atomic_file
+from distortion_engine.jobs.safe_files import atomic_file, make_folder_of
 from distortion_engine.reading.file_facts import FileFacts
 from relational_iqa.report.crops import region_views
 from relational_iqa.report.defects import axis_views
@@ -70,7 +70,7 @@ def write_report(
 
     Raises:
         ImageError: for images that do not fit the maps.
-        UsageError, OSError: where the path cannot be written.
+        UsageError: where the path cannot be written.
     """
     page = render_report(
         comparison, image_a, image_b, reference, command=command, back=back, files=files, full_size=full_size
@@ -166,10 +166,10 @@ def render_page(template: str, **content: Any) -> str:
 
 
 def write_page(text: str, path: str | os.PathLike[str]) -> Path:
-    """Writes a page whole or not at all, makes missing folders, and returns its path. Raises UsageError or OSError if
-    that cannot be done."""
+    """Writes a page whole or not at all, makes missing folders, and returns its path. Raises UsageError if that cannot
+    be done."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder_of(target)
     with atomic_file(target) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
     return target

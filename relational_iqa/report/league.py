@@ -91,8 +91,8 @@ def write_league(
     command: str | None = None,
     rois: Sequence[tuple[str, str]] = (),
 ) -> Path:
-    """Writes the page in one step and returns its path; arguments and errors as of `render_league`, and UsageError or
-    OSError where it cannot be written."""
+    """Writes the page in one step and returns its path; arguments and errors as of `render_league`, and UsageError
+    where it cannot be written."""
     page = render_league(
         league, images, reference, files=files, reference_file=reference_file, command=command, rois=rois
     )

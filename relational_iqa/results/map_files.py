@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from distortion_engine.errors import UsageError
-from distortion_engine.jobs.safe_files import atomic_file, cannot_write
+from distortion_engine.jobs.safe_files import atomic_file, make_folder_of
 from relational_iqa.results.map import Map
 
 LACKS = "lacks_"
@@ -90,10 +90,7 @@ def save_maps(result: Mapped, path: str | os.PathLike[str]) -> Path:
         "result": np.array(json.dumps(result.to_json())),
     }
     cell_px = int(about["cell_px"])
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(cannot_write(target, error)) from error
+    make_folder_of(target)
     with atomic_file(target) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, values in maps.items():  # one at a time, so that a single one is at full size at most
             _add(archive, name, values.grid if values.cell_px == cell_px else values.full())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distortion_engine.errors import UsageError
-from distortion_engine.jobs.safe_files import atomic_file, cannot_write
+from distortion_engine.jobs.safe_files import atomic_file, cannot_write, make_folder_of
 from relational_iqa.results.map_files import Mapped, save_maps
 
 WRITERS = {
@@ -74,10 +74,7 @@ def _target(path: str | os.PathLike[str], writers: Mapping[str, str]) -> Path:
     if target.suffix.lower() not in writers:
         known = ", ".join(f"{suffix} ({what})" for suffix, what in writers.items())
         raise UsageError(f"{target}: what to write is told by the suffix, expected one of {known}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(cannot_write(target, error)) from error
+    make_folder_of(target)
     return target
 
 

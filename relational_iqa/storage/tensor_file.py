@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from distortion_engine.errors import UsageError
-from distortion_engine.jobs.safe_files import atomic_file, file_sha256
+from distortion_engine.jobs.safe_files import atomic_file, file_sha256, make_folder_of
 
 MAX_FILE_BYTES = 4_000_000_000
 """Largest file that is read; the largest weights that ship have 12 MB. A sparse file costs nothing to make, and its
@@ -53,7 +53,7 @@ def write_tensors(path: Path, format: str, tensors: Mapping[str, Tensor], facts:
         {"format": format, "facts": json.dumps(facts, sort_keys=True)},
     )
     data = _with_sorted_header(data)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder_of(path)
     with atomic_file(path) as file:
         file.write(data)
     return hashlib.sha256(data).hexdigest()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from distortion_engine.axes import AXES
 from distortion_engine.errors import UsageError
-from distortion_engine.jobs.safe_files import atomic_file
+from distortion_engine.jobs.safe_files import atomic_file, make_folder_of
 from relational_iqa.networks.pixel_perfect import Networks
 from relational_iqa.systems.choices import OnnxMode
 from relational_iqa.tiling.tile_geometry import GRID_PX
@@ -169,7 +169,7 @@ def export_onnx(
         value.doc_string = meanings[value.name]
     onnx.checker.check_model(model)
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder_of(target)
     with atomic_file(target) as file:
         file.write(model.SerializeToString(deterministic=True))
     return facts

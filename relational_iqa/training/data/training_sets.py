@@ -86,6 +86,26 @@ class DataConfig:
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class SetSource:
+    """Ranked sets of one kind or mixture, in a run that learns from several.
+
+    Args:
+        data: which sets.
+        per_batch: how many of them are in a batch.
+
+    Raises:
+        UsageError: for a `per_batch` below 1.
+    """
+
+    data: DataConfig
+    per_batch: int
+
+    def __post_init__(self) -> None:
+        if self.per_batch < 1:
+            raise UsageError(f"per_batch is {self.per_batch}: expected 1 or more")
+
+
 def training_sets(config: DataConfig, judge: Judge = metric_judge) -> StoredSets:
     """Opens the sets of `config`, generating them first where that is not done yet.
 

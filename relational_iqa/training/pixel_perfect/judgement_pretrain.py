@@ -19,7 +19,7 @@ from relational_iqa.storage.pixel_perfect_weights import load_judgement, load_we
 from relational_iqa.training.data.backbone_start import fill_backbone, images_of
 from relational_iqa.training.data.stored_moments import stored_moments
 from relational_iqa.training.data.stored_rows import stored_rows
-from relational_iqa.training.data.training_sets import DataConfig, training_sets
+from relational_iqa.training.data.training_sets import SetSource, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
@@ -36,19 +36,6 @@ from relational_iqa.training.pixel_perfect.reference_joint_stage import (
 _ADDED = ("judgement.", "joint.", "reference_joint.")
 FIRST_SETS = 16  # with whose images channels are brought to unit spread, and a backbone from nothing is started
 TEMPERATURE_SHARE = 0.4  # of the sets that are held back, with which the confidence is calibrated
-
-
-@dataclass(frozen=True)
-class SetSource:
-    """Ranked sets of one kind or mixture.
-
-    Args:
-        data: which sets.
-        per_batch: how many of them are in a batch.
-    """
-
-    data: DataConfig
-    per_batch: int
 
 
 @dataclass(frozen=True)

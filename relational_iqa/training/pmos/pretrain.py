@@ -18,7 +18,7 @@ from relational_iqa.storage.cards import FREE_LICENCE, NO_HUMAN_SCORE, WeightCar
 from relational_iqa.storage.opinions import NO_OPINIONS
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.data.backbone_start import fill_backbone
-from relational_iqa.training.data.training_sets import DataConfig, training_sets
+from relational_iqa.training.data.training_sets import SetSource, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
@@ -29,23 +29,6 @@ from relational_iqa.training.pmos.stored_cells import StoredCells, stored_cells
 
 CALIBRATION_SHARE = 0.05
 """Share of the sets of each source that are not trained on: they say how far the scores are off."""
-
-
-@dataclass(frozen=True)
-class MosSource:
-    """One source of ranked sets.
-
-    Args:
-        data: the sets.
-        per_batch: how many of them are in a batch.
-    """
-
-    data: DataConfig
-    per_batch: int
-
-    def __post_init__(self) -> None:
-        if self.per_batch < 1:
-            raise UsageError(f"per_batch is {self.per_batch}: expected 1 or more")
 
 
 @dataclass(frozen=True)
@@ -68,7 +51,7 @@ class PmosConfig:
     """
 
     name: str
-    sources: list[MosSource]
+    sources: list[SetSource]
     pmos: TrainConfig
     out: str
     architecture: PmosArchitecture = field(default_factory=PmosArchitecture)

@@ -27,7 +27,7 @@ from relational_iqa.storage.opinions import NO_OPINIONS, joined_opinions
 from relational_iqa.storage.spips_weights import AnySpips, load_spips_weights, save_spips_weights, take_backbone
 from relational_iqa.systems.spips import SPIPS
 from relational_iqa.training.data.pairs import to_images
-from relational_iqa.training.data.training_sets import DataConfig, training_sets
+from relational_iqa.training.data.training_sets import DataConfig, SetSource, training_sets
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.run_folder import made_from, one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
@@ -62,19 +62,6 @@ class People:
     crop_px: int = 64
     splits: int = 10
     test_share: float = 0.2
-
-
-@dataclass(frozen=True)
-class StreamSource:
-    """Ranked sets of one kind or mixture, for a network on the frozen backbone.
-
-    Args:
-        data: which sets.
-        per_batch: how many of them are in a batch.
-    """
-
-    data: DataConfig
-    per_batch: int
 
 
 @dataclass(frozen=True)
@@ -114,7 +101,7 @@ class SpipsConfig:
     architecture: SpipsArchitecture = field(default_factory=SpipsArchitecture)
     stages: StageSpipsArchitecture | None = None
     stages_from: str = "backbone-lite0"
-    sources: list[StreamSource] = field(default_factory=list)
+    sources: list[SetSource] = field(default_factory=list)
     streams_dir: str = ".cache/streams"
     loss: SpipsLossWeights = field(default_factory=SpipsLossWeights)
     start_from: str = ""
