@@ -146,10 +146,15 @@ def on_stages(tiny: ReIQAConfig, tmp_path_factory: pytest.TempPathFactory) -> Re
     return replace(tiny, out=str(tmp_path_factory.mktemp("stages")), **runs)
 
 
-def test_heads_are_trained_and_a_frozen_backbone_is_not(on_stages: ReIQAConfig) -> None:
-    start = new_encoders(on_stages)
+@pytest.fixture(scope="module")
+def fitted_on_stages(on_stages: ReIQAConfig) -> Path:
+    """Weights of a run of `on_stages`; its moments are kept."""
+    return fit_encoders(on_stages)
+
+
+def test_heads_are_trained_and_a_frozen_backbone_is_not(on_stages: ReIQAConfig, fitted_on_stages: Path) -> None:
+    start, weights = new_encoders(on_stages), fitted_on_stages
     assert start.one_backbone
-    weights = fit_encoders(on_stages)
     model = reiqa.load(weights)
     assert model.encoders.one_backbone
     before, after = start.state_dict(), model.encoders.state_dict()
@@ -194,7 +199,7 @@ def test_looks_at_a_photograph_show_that_photograph() -> None:
         assert torch.equal(batch.queries, batch.keys) and sorted(batch.queries[:, 0].tolist()) == [0, 1, 2, 3, 4]
 
 
-def test_a_damaged_block_of_moments_is_named(on_stages: ReIQAConfig) -> None:
+def test_a_damaged_block_of_moments_is_named(on_stages: ReIQAConfig, fitted_on_stages: Path) -> None:
     block = next(Path(on_stages.data.cache_dir).glob("views-*/*.npy"))
     content = block.read_bytes()
     block.write_bytes(content[:-10])
