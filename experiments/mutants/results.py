@@ -94,7 +94,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/results/words/test_findings.py",),
     ),
     Mutant(
-        "relational_iqa/results/words/findings.py",
+        "relational_iqa/results/words/areas.py",
         "AREA_THRESHOLD = 0.1 ",
         "AREA_THRESHOLD = 0.12 ",
         ("tests/relational_iqa/results/words/test_findings.py",),
@@ -130,7 +130,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/relational_iqa/results/words/test_findings.py",),
     ),
     Mutant(
-        "relational_iqa/results/words/findings.py",
+        "relational_iqa/results/words/areas.py",
         "self._evidence += float((magnitude * local()).sum(dtype=np.float64))",
         "self._evidence -= float((magnitude * local()).sum(dtype=np.float64))",
         ("tests/relational_iqa/results/words/test_findings.py",),

@@ -28,7 +28,8 @@ from relational_iqa.networks.backbone import BackboneArchitecture, EfficientNetL
 from relational_iqa.networks.blocks import Pointwise, PointwiseBlock
 from relational_iqa.networks.in_parts import CELL_PX, each_once, in_parts, summed
 from relational_iqa.networks.local_analysis import pool
-from relational_iqa.networks.local_relation import LOG_WEIGHT_LIMIT, LocalRelation, LocalRelationHead
+from relational_iqa.networks.local_relation import LocalRelation, LocalRelationHead
+from relational_iqa.networks.pooling import LOG_WEIGHT_LIMIT
 from relational_iqa.networks.stage_cells import Seen, StageCells
 
 FULL_TAPS = (-1, 0, 2, 4, 7, 10)  # strides 2 to 16; what comes later is coarser than a cell and sees half a tile

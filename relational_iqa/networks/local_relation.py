@@ -9,9 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import Pointwise, PointwiseBlock
-
-LOG_WEIGHT_LIMIT = 3.0
-"""Logarithm of the largest weight of a cell, and minus that of the smallest."""
+from relational_iqa.networks.pooling import LOG_WEIGHT_LIMIT
 
 
 @dataclass(frozen=True)

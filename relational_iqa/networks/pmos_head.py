@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from distortion_engine.axes import AXES
 from relational_iqa.networks.blocks import Pointwise, PointwiseBlock
 from relational_iqa.networks.pmos_encoder import Features
+from relational_iqa.networks.pooling import LOG_WEIGHT_LIMIT
 
 MOS_MIN, MOS_MAX = 1.0, 5.0  # the five-grade scale of ITU-R BT.500: bad, poor, fair, good, excellent
 THUMBNAIL_PX = 128
@@ -25,7 +26,6 @@ DEFECTS = 2 * len(AXES)
 """More of each axis, then less of each."""
 NEVER = 2.0
 """A severity that no defect reaches."""
-_LOG_WEIGHT_LIMIT = 3.0  # one place counts at most 400 times another
 _FIRST_DEFECT = -3.0  # logit: defects are rare
 _SCENE_DROPOUT = 0.5
 _LEAST_DOUBT, _MOST_DOUBT = 0.02, 2.0  # grades
@@ -161,7 +161,7 @@ class PmosHead(nn.Module):
         mos = MOS_MIN + (MOS_MAX - MOS_MIN) * torch.sigmoid(logit)
         if self.use_roi:
             interest = self.roi(F.silu(local))
-            roi = torch.exp(interest.clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT))
+            roi = torch.exp(interest.clamp(-LOG_WEIGHT_LIMIT, LOG_WEIGHT_LIMIT))
         else:
             roi = torch.ones_like(mos)
         return Places(MosMaps(mos, roi), torch.sigmoid(self.defect(hidden)), hidden)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 LEVELS_PER_SEVERITY = 5.0
 """Scores are in levels of a five-level ladder: a severity of 1 is five levels."""
 LOG_WEIGHT_LIMIT = 3.0
-"""How much a place counts is within exp of this, and of its negative."""
+"""Of the logarithm of how much a place counts: one counts at most 400 times another."""
 
 
 def safe_root(x: Tensor, epsilon: float = 1e-6) -> Tensor:

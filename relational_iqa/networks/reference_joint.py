@@ -19,13 +19,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from relational_iqa.networks.blocks import Pointwise, enlarge
-from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY, Monotone, Sums, safe_root
+from relational_iqa.networks.pooling import LEVELS_PER_SEVERITY, LOG_WEIGHT_LIMIT, Monotone, Sums, safe_root
 from relational_iqa.networks.reference_scorer import LocalQuality, pooled_visibility
 
 GROUPS = 8
 HIDDEN = 48
 _DEVIATION = 0.35  # level; a difference of this much is right in 19 of 20 before training
-_LOG_WEIGHT_LIMIT = 3.0
 
 
 class Evidence(NamedTuple):
@@ -120,7 +119,7 @@ class ReferenceJoint(nn.Module):
         hidden = self.hidden(torch.cat([context, torch.log1p(distances)], 1))
         gated = distances * F.softplus(self.gates(hidden) + 0.54)
         visibility = F.conv2d(gated, F.softplus(self.mix)[:, :, None, None])
-        return LocalQuality(visibility, torch.exp(self.weight(hidden).clamp(-_LOG_WEIGHT_LIMIT, _LOG_WEIGHT_LIMIT)))
+        return LocalQuality(visibility, torch.exp(self.weight(hidden).clamp(-LOG_WEIGHT_LIMIT, LOG_WEIGHT_LIMIT)))
 
     def quality(self, scorer: Float[Tensor, " b"], joined: Sums) -> Float[Tensor, " b"]:
         """Quality in levels, <= 0: that of the reference scorer, and the loss of quality that the joint sees."""

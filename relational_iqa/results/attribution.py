@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from relational_iqa.results.map import Map
-from relational_iqa.results.words.findings import AREA_THRESHOLD, Finding, Side
+from relational_iqa.results.words.areas import AREA_THRESHOLD
+from relational_iqa.results.words.findings import Finding, Side
 
 SEARCH_SIDE_PX = 512  # maps are searched at this longer side; the networks see a quarter of the resolution anyway
 EXPLAINS = AREA_THRESHOLD  # strength of all defects of a place from which they explain its whole lead

@@ -16,7 +16,8 @@ import numpy as np
 from relational_iqa.results.attribution import Attribution
 from relational_iqa.results.map import Map
 from relational_iqa.results.regions import Region
-from relational_iqa.results.words.findings import AREA_THRESHOLD, Finding
+from relational_iqa.results.words.areas import AREA_THRESHOLD
+from relational_iqa.results.words.findings import Finding
 
 AXIS, WORD = "local_damage", "more damaged"
 LEVELS = 5.0  # of a severity of 1

@@ -2,8 +2,8 @@
 
 The numbers that are quoted to people are defined here and nowhere else:
 
-intensity  mean |value| of one axis over its *area*, the pixels where |value| > AREA_THRESHOLD; values of the two signs
-           are kept apart, so "A blurrier on the left, B blurrier on the right" stays two findings.
+intensity  mean |value| of one axis over its *area*, the pixels that count (`areas.py`); values of the two signs are
+           kept apart, so "A blurrier on the left, B blurrier on the right" stays two findings.
 share      that area as a fraction of the image.
 where      the place of |value| in the area, in words (`places.py`).
 """
@@ -11,25 +11,22 @@ where      the place of |value| in the area, in words (`places.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from distortion_engine.axes import AXES, Axis
 from relational_iqa.results.map import Map
-from relational_iqa.results.words.places import place_of
+from relational_iqa.results.words.areas import Area, areas_of
 from relational_iqa.results.words.strengths import strength_word
 
-AREA_THRESHOLD = 0.1  # |value| above which a pixel counts: half of the first severity level (0.2)
 MIN_SHARE = 0.005  # an area under half a percent of the image is not worth a sentence
 MIN_INTENSITY = 0.12  # just above the threshold itself: an area that only grazes it is not a finding
 RELATIVE_SALIENCE = 0.25  # a finding this much weaker than the strongest one stays out of the sentence
 LOCAL_EVIDENCE = 0.05  # levels; a local margin below this does not tell which image is the worse one in an area
 
-_SURELY_BELOW = 0.999 * AREA_THRESHOLD  # cells up to here have no pixel above the threshold, rounding included
 FAINT_THRESHOLD = 0.02  # |value| above which a pixel counts where no finding explains a verdict (`fallback_reasons.py`)
 
 # Axes that can go wrong in both directions. On all others "more" is a defect and "less" is its absence.
@@ -145,7 +142,7 @@ def _explained(found: Sequence[Finding]) -> dict[Side, float]:
 
 
 def _beside_reference(
-    axis: Axis, less: Sequence[_Area], more: Sequence[_Area], explained: Mapping[Side, float]
+    axis: Axis, less: Sequence[Area], more: Sequence[Area], explained: Mapping[Side, float]
 ) -> Iterator[Finding]:
     """Findings of a two-sided axis where it is known how much the reference has: by areas of what an image lacks, and
     of what it has too much of."""
@@ -171,76 +168,11 @@ def defect_map(maps: Mapping[str, Map], lacks: Mapping[str, Map], finding: Findi
     return values if sign > 0 else -values
 
 
-class _Area(NamedTuple):
-    """The pixels of a map that count, of one sign.
-
-    Attributes:
-        sign: 1 or -1.
-        intensity: mean |value| over the area.
-        share: the area as a fraction of the image.
-        where: in words.
-        evidence: mean local margin, weighted by |value|; 0 where nobody asks for it.
-    """
-
-    sign: int
-    intensity: float
-    share: float
-    where: str
-    evidence: float
-
-
-class _Sums:
-    """Sums over the area of one sign of a map, strip by strip.
-
-    Args:
-        sign: 1 or -1.
-        values: the map.
-        weighed: whether the local margin is wanted.
-    """
-
-    def __init__(self, sign: int, values: Map, weighed: bool) -> None:
-        self.sign, self.weighed = sign, weighed
-        self._pixels = values.size
-        self._count, self._evidence = 0, 0.0
-        self._rows: list[np.ndarray] = []
-        self._columns = np.zeros(values.shape[1])
-
-    def skip(self, rows: int) -> None:
-        """Counts rows in which nothing is in the area."""
-        self._rows.append(np.zeros(rows))
-
-    def add(self, part: np.ndarray, local: Callable[[], np.ndarray]) -> None:
-        """Counts a strip (h, w) of the map; `local` gives that of the local margin."""
-        signed = part if self.sign > 0 else -part
-        inside = signed > AREA_THRESHOLD
-        count = int(np.count_nonzero(inside))
-        if not count:
-            self.skip(len(part))
-            return
-        magnitude = np.where(inside, signed, np.float32(0))
-        self._count += count
-        self._rows.append(magnitude.sum(axis=1, dtype=np.float64))
-        self._columns += magnitude.sum(axis=0, dtype=np.float64)
-        if self.weighed:
-            self._evidence += float((magnitude * local()).sum(dtype=np.float64))
-
-    def area(self) -> list[_Area]:
-        """The area; empty where it has no pixel."""
-        if not self._count:
-            return []
-        total, share = float(self._columns.sum()), self._count / self._pixels
-        where = place_of(np.concatenate(self._rows), self._columns, share)
-        return [_Area(self.sign, total / self._count, share, where, self._evidence / total)]
-
-
 def _all_areas(
     maps: Mapping[str, Map], lacks: Mapping[str, Map], local_margin: Map
-) -> dict[tuple[str, str], list[_Area]]:
+) -> dict[tuple[str, str], list[Area]]:
     """The areas of all axes, positive ones first: by axis and "all", or for axes of which it is known how much the
-    reference has, "less" (what is lacked) and "more" (what is too much).
-
-    All are taken from one pass over strips, each of which is enlarged once, and only where something can be inside.
-    """
+    reference has, "less" (what is lacked) and "more" (what is too much)."""
     parts: dict[tuple[str, str], tuple[Map, bool]] = {}
     for axis in (axis for axis in AXES if axis.name in maps):
         if axis.name in TWO_SIDED and axis.name in lacks:
@@ -248,29 +180,7 @@ def _all_areas(
             parts[axis.name, "more"] = maps[axis.name].plus(lacks[axis.name]), axis.name in OVERDONE
         else:
             parts[axis.name, "all"] = maps[axis.name], axis.name in TWO_SIDED
-    sums: dict[tuple[str, str], list[_Sums]] = {}
-    for key, (values, weighed) in parts.items():
-        low, high = values.bounds  # most maps of a large picture end here
-        extremes = ((1, high), (-1, -low))
-        sums[key] = [_Sums(sign, values, weighed) for sign, extreme in extremes if extreme > AREA_THRESHOLD]
-    for top, bottom in local_margin.strip_rows():
-        local = cache(lambda top=top, bottom=bottom: local_margin.window(top, bottom, 0, local_margin.shape[1]))
-        for key, wanted in sums.items():
-            _add_strip(parts[key][0], top, bottom, wanted, local)
-    return {key: [area for one in wanted for area in one.area()] for key, wanted in sums.items()}
-
-
-def _add_strip(values: Map, top: int, bottom: int, sums: Sequence[_Sums], local: Callable[[], np.ndarray]) -> None:
-    if not sums:
-        return
-    low, high = values.bounds_of_rows(top, bottom)
-    inside = [one for one in sums if (high if one.sign > 0 else -low) > _SURELY_BELOW]
-    part = values.window(top, bottom, 0, values.shape[1]) if inside else None
-    for one in sums:
-        if part is not None and one in inside:
-            one.add(part, local)
-        else:
-            one.skip(bottom - top)
+    return areas_of(parts, local_margin)
 
 
 def worth_saying(findings: Sequence[Finding]) -> list[Finding]:
