@@ -43,6 +43,8 @@ class Measured:
         words: axis -> that defect as a comparative, as in "blockier".
         sentence: the verdict with its reasons.
         scale: levels, of the error of a margin beside another one; None where only the confidence tells.
+        region: levels by which it is worse in the small region in which it is worst, 0 where there is none.
+        place: that region in words.
     """
 
     margin: float
@@ -51,10 +53,14 @@ class Measured:
     words: Mapping[str, str] = field(default_factory=dict)
     sentence: str = ""
     scale: float | None = None
+    region: float = 0.0
+    place: str = ""
 
     @classmethod
     def of(cls, result: "Comparison") -> "Measured":
         """Of a comparison whose first image is the new picture."""
+        from relational_iqa.results.words.sentences import SMALL  # not before a picture is compared
+
         strengths: dict[str, float] = {}
         words: dict[str, str] = {}
         for finding in result.defects:
@@ -62,7 +68,10 @@ class Measured:
                 strengths[finding.axis], words[finding.axis] = finding.intensity, finding.word
         margin = 0.0 if result.looks_the_same else result.margin
         scale = ORDER_SCALE if result.has_reference else None
-        return cls(margin, result.confidence, strengths, words, result.summary(), scale)
+        small = [one for one in result.regions if one.side == "a" and one.part_of(result.shape) <= SMALL]
+        worst = min(small, key=lambda one: one.margin, default=None)
+        region, place = (0.0, "") if worst is None else (max(0.0, -worst.margin), worst.box)
+        return cls(margin, result.confidence, strengths, words, result.summary(), scale, region, place)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class Accepted:
         confidence: as of `Measured`.
         strengths: as of `Measured`.
         weights: what the numbers were measured with.
+        region: as of `Measured`.
     """
 
     files: Files
@@ -82,6 +92,7 @@ class Accepted:
     confidence: float | None = None
     strengths: Mapping[str, float] = field(default_factory=dict)
     weights: str = ""
+    region: float = 0.0
 
     @classmethod
     def of(cls, files: Files, measured: Measured | None, weights: str) -> "Accepted":
@@ -90,7 +101,8 @@ class Accepted:
             return cls(files)
         confidence = None if measured.confidence is None else round(measured.confidence, DIGITS)
         strengths = {name: round(value, DIGITS) for name, value in sorted(measured.strengths.items())}
-        return cls(files, round(measured.margin, DIGITS) + 0.0, confidence, strengths, weights)
+        region = round(measured.region, DIGITS)
+        return cls(files, round(measured.margin, DIGITS) + 0.0, confidence, strengths, weights, region)
 
     def measures(self, files: Files, weights: str) -> bool:
         """Whether its numbers can be compared with those of a new picture: the same other files, the same weights."""

@@ -25,6 +25,7 @@ _START = """\
 # [tolerance]
 # margin = 0.1              # levels by which a picture may be worse; 1 is one level of a five-level distortion ladder
 # confidence = 0.8          # least probability that it is worse; below it the picture is undecided
+# # region = 1.0            # levels by which it may be worse in any small region; no limit if not given
 # fail_undecided = false    # whether an undecided picture fails
 # strength = {}             # largest strength (0 to 1) of a new defect, as { blocking = 0.3, noise = 0.5 }
 
@@ -91,7 +92,7 @@ def read_baseline(path: str | os.PathLike[str]) -> Baseline:
 def _state(table: Any, where: str) -> Accepted:
     if not isinstance(table, dict):
         raise UsageError(f"{where} is no table; write it again with --accept")
-    known = {"margin", "confidence", "strength", "weights", "removed", *_HASH_KEYS.values()}
+    known = {"margin", "confidence", "region", "strength", "weights", "removed", *_HASH_KEYS.values()}
     unknown = [key for key in table if key not in known]
     if unknown:
         raise UsageError(f"{where}: unknown key {unknown[0]!r}; write it again with --accept")
@@ -108,12 +109,12 @@ def _state(table: Any, where: str) -> Accepted:
     strengths = table.get("strength", {})
     if not isinstance(strengths, dict):
         raise UsageError(f"{where}: strength is {strengths!r}, expected a table")
-    numbers = {"margin": table.get("margin"), "confidence": table.get("confidence"), **strengths}
-    for key, value in numbers.items():
-        absent = value is None and key not in strengths
+    own = {"margin": table.get("margin"), "confidence": table.get("confidence"), "region": table.get("region", 0.0)}
+    for key, value in [*own.items(), *strengths.items()]:
+        absent = value is None and key in own
         if not absent and (isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 100):
             raise UsageError(f"{where}: {key} is {value!r}, expected a number; write it again with --accept")
-    return Accepted(Files(**hashes), numbers["margin"], numbers["confidence"], dict(strengths), weights)
+    return Accepted(Files(**hashes), own["margin"], own["confidence"], dict(strengths), weights, own["region"])
 
 
 def _table_text(name: str, state: Accepted) -> str:
@@ -125,6 +126,8 @@ def _table_text(name: str, state: Accepted) -> str:
         lines.append(f"margin = {state.margin:.{DIGITS}f}")
     if state.confidence is not None:
         lines.append(f"confidence = {state.confidence:.{DIGITS}f}")
+    if state.region > 0:
+        lines.append(f"region = {state.region:.{DIGITS}f}")
     if state.strengths:
         values = ", ".join(f"{axis} = {value:.{DIGITS}f}" for axis, value in sorted(state.strengths.items()))
         lines.append(f"strength = {{ {values} }}")

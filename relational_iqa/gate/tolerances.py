@@ -23,6 +23,7 @@ class Tolerance:
     Args:
         margin: levels by which it may be worse, >= 0.
         confidence: least probability, .5 to 1, that it is worse; below it the verdict is "undecided".
+        region: levels by which it may be worse in any small region of the picture; None for no limit.
         strength: axis -> largest strength of a defect of the new picture, 0 to 1; other axes have no limit.
         accepted_strength: what a defect may be stronger than an accepted one that is beyond its limit, 0 to 1.
         fail_undecided: whether an undecided picture fails the gate.
@@ -30,6 +31,7 @@ class Tolerance:
 
     margin: float = TIE_MARGIN
     confidence: float = 0.8
+    region: float | None = None
     strength: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     accepted_strength: float = 0.05
     fail_undecided: bool = False
@@ -40,6 +42,13 @@ class Tolerance:
         if own is None:
             return None
         return max(own, accepted + self.accepted_strength) if accepted > 0 else own
+
+    def region_limit(self, accepted: float) -> float | None:
+        """Levels by which it may be worse in a small region, given the accepted ones (0 for none); None where there is
+        no limit."""
+        if self.region is None:
+            return None
+        return max(self.region, accepted + self.margin) if accepted > 0 else self.region
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,8 @@ def _changed(tolerance: Tolerance, values: Mapping[str, Any]) -> Tolerance:
 
 def _checked(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The values of a table, each within its range."""
-    ranges = {"margin": (0.0, MOST_LEVELS), "confidence": (0.5, 1.0), "accepted_strength": (0.0, 1.0)}
+    levels = (0.0, MOST_LEVELS)
+    ranges = {"margin": levels, "confidence": (0.5, 1.0), "region": levels, "accepted_strength": (0.0, 1.0)}
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key in ranges:

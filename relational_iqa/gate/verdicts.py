@@ -90,6 +90,10 @@ def judge(
             problems.append(said)
         else:
             undecided.append(f"cannot tell whether it is {said[:-1]}, needed: {percent(tolerance.confidence)})")
+    most = tolerance.region_limit(0.0 if accepted is None else accepted.region)
+    if most is not None and measured.region > most:
+        by = _beyond(measured.region, most)
+        problems.append(f"{by} worse than {other} in a region of {measured.place} (allowed: {most:.3g})")
     strengths = {} if accepted is None else accepted.strengths
     for axis, strength in sorted(measured.strengths.items()):
         limit = tolerance.limit(axis, strengths.get(axis, 0.0))

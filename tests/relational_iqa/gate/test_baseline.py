@@ -14,7 +14,7 @@ NAMES = ("night/harbour", 'a "quoted" \\ name', "übung", "x.y", "tab\tand\x7fde
 
 
 def states() -> dict[str, Accepted]:
-    measured = Measured(-0.41249, 0.97349, {"noise": 0.3126, "blocking": 0.2})
+    measured = Measured(-0.41249, 0.97349, {"noise": 0.3126, "blocking": 0.2}, region=1.2504)
     found = {name: Accepted.of(Files(*HASHES), measured, "riqa-judged 1234abcd") for name in NAMES}
     return {**found, "gone": Accepted(Files("", HASHES[1])), "added": Accepted(Files(HASHES[0]))}
 
@@ -35,7 +35,7 @@ def test_equal_states_give_equal_bytes_in_whatever_order() -> None:
 def test_a_picture_is_a_few_plain_lines() -> None:
     one = Baseline(accepted={"night/harbour": states()["night/harbour"]}).text.split(LINE)[1]
     assert one == (
-        '\n[accepted."night/harbour"]\nmargin = -0.412\nconfidence = 0.973\n'
+        '\n[accepted."night/harbour"]\nmargin = -0.412\nconfidence = 0.973\nregion = 1.250\n'
         'strength = { blocking = 0.200, noise = 0.313 }\nweights = "riqa-judged 1234abcd"\n'
         f'sha256 = "{HASHES[0]}"\nagainst_sha256 = "{HASHES[1]}"\nreference_sha256 = "{HASHES[2]}"\n'
     )

@@ -1,6 +1,7 @@
 """A picture is worse only where margin and confidence say so; a defect is held to its limit."""
 
 import math
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -97,6 +98,17 @@ def test_a_defect_stronger_than_allowed_fails_whatever_the_margin() -> None:
     assert judge(blocky, accepted(0.5, {"blocking": 0.4}), limited, "OLD").status == "passed"
     assert judge(blocky, accepted(0.5, {"blocking": 0.35}), limited, "OLD").status == "failed"
     assert judge(blocky, accepted(0.5, {"blocking": 0.1}), limited, "OLD").status == "failed"
+
+
+def test_a_small_region_is_held_to_its_limit_whatever_the_margin() -> None:
+    spot = Measured(-0.05, 0.6, region=1.37, place="112 × 88 px at (112, 96)")
+    assert judge(spot, None, Tolerance(), "OLD").status == "passed"
+    verdict = judge(spot, None, Tolerance(region=1.0), "OLD")
+    said = "1.4 levels worse than OLD in a region of 112 × 88 px at (112, 96) (allowed: 1)"
+    assert (verdict.status, verdict.problems) == ("failed", (said,))
+    known = replace(accepted(-0.05), region=1.3)
+    assert judge(spot, known, Tolerance(region=1.0), "OLD").status == "passed"
+    assert judge(replace(spot, region=1.5), known, Tolerance(region=1.0), "OLD").status == "failed"
 
 
 def test_without_an_accepted_state_a_picture_beside_its_reference_fails() -> None:

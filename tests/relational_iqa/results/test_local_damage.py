@@ -57,7 +57,10 @@ def test_a_gate_knows_of_local_damage_that_no_map_shows():
     damaged, faint = compared(area(-4.0, BOX), -1.0, brightness=area(-0.2, BOX)), compared(area(0.0), noise=area(0.11))
     assert not any(one.axis == "local_damage" for one in damaged.findings)
     assert Measured.of(damaged).strengths == pytest.approx({"local_damage": 4.0 / LEVELS, "brightness": 0.2}, abs=0.01)
-    assert Measured.of(damaged).words["local_damage"] == "more damaged"
+    measured = Measured.of(damaged)
+    assert measured.words["local_damage"] == "more damaged"
+    assert measured.region == pytest.approx(4.0, rel=0.2) and measured.place == damaged.regions[0].box
+    assert Measured.of(compared(area(4.0, BOX), brightness=area(0.2, BOX))).region == 0  # there the other one is worse
     assert faint.findings and faint.defects == ()
 
 
