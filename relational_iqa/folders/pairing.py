@@ -14,7 +14,10 @@ from distortion_engine.errors import UsageError
 from distortion_engine.jobs.printable import printable
 from distortion_engine.reading.photos import PHOTO_SUFFIXES
 
-IMAGE_SUFFIXES = PHOTO_SUFFIXES | {".gif", ".j2k", ".jp2", ".pgm", ".pnm", ".ppm"}
+CAMERA_RAW = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"})
+IMAGE_SUFFIXES = PHOTO_SUFFIXES | CAMERA_RAW | {
+    ".exr", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jp2", ".pgm", ".pnm", ".ppm"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class SequenceComparison:
     ended: dict[str, int] = field(default_factory=dict)
     """Path -> number of frames of the sequences that ended before others, after all frames were compared."""
     shown: dict[str, str] = field(default_factory=dict)
-    """Path -> how it is shown, where any sequence is HDR; known after a frame was compared."""
+    """Path -> how it is shown, where any sequence is HDR, or developed; known after a frame was compared."""
     _found: tuple[tuple[int, ...], RegionOfInterest] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +110,7 @@ class SequenceComparison:
             source.path: f"is {note.text}"
             for source, image in zip(self.sources, images, strict=True)
             for note in image.notes
-            if note.kind == "hdr"
+            if note.kind in ("hdr", "raw")
         }
         condition = find_viewing(self.viewing, max(images[0].shape))
         if self.region is not None:

@@ -82,6 +82,11 @@ def test_files_pair_by_name_first_then_by_stem_through_sub_folders(tmp_path: Pat
     assert pairing.only_a == ("only.png", "two.png") and pairing.only_b == ("two.jpg", "two.webp", "y.png")
 
 
+def test_light_and_camera_raw_are_images_of_a_folder(tmp_path: Path) -> None:
+    a, b = touch(tmp_path / "a", "x.exr", "y.DNG", "z.heic"), touch(tmp_path / "b", "x.png", "y.dng", "z.hif")
+    assert [pair.name for pair in pair_up(a, b).pairs] == ["x", "y", "z"]
+
+
 def test_one_reference_file_serves_all_pairs_and_a_missing_one_is_a_problem_of_its_pair(tmp_path: Path) -> None:
     a, b = touch(tmp_path / "a", "q10.jpg", "q90.jpg"), touch(tmp_path / "b", "q10.webp", "q90.webp")
     r = touch(tmp_path / "r", "q10.png")
