@@ -19,6 +19,7 @@ from relational_iqa.storage.opinions import NO_OPINIONS
 from relational_iqa.storage.pmos_weights import load_pmos_weights, save_pmos_weights
 from relational_iqa.training.data.backbone_start import fill_backbone
 from relational_iqa.training.data.training_sets import SetSource, training_sets
+from relational_iqa.training.loop.averaging import average_with
 from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import facts_of_run, git_commit, parse_run, write_trained
@@ -44,6 +45,8 @@ class PmosConfig:
         loss: weights of the parts of the loss.
         backbone: name or path of backbone weights; empty for a start from nothing.
         start_from: pMOS weights to go on from; empty for none.
+        average_with: pMOS weights of other runs from the same start, as names or paths; what is written are the means
+            of their values and of those of this run.
         cells_dir: where what the backbone says of the sets is kept.
         looks: 2 shows every image a second time, mirrored and recoloured, and wants the same maps and scores; 1 does
             not.
@@ -58,6 +61,7 @@ class PmosConfig:
     loss: PmosLossWeights = field(default_factory=PmosLossWeights)
     backbone: str = "backbone-lite0"
     start_from: str = ""
+    average_with: list[str] = field(default_factory=list)
     cells_dir: str = ".cache/cells"
     looks: Literal[1, 2] = 1
     system: Literal["pmos"] = "pmos"
@@ -82,11 +86,12 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
     sources = [training_sets(source.data) for source in config.sources]
     torch.manual_seed(config.pmos.seed)
     if config.start_from:
-        network = _unaware(config.start_from)
+        network = _unaware("start_from", config.start_from)
     else:
         network = PmosNetwork(config.architecture)
         _start(network, config, sources)
     network.requires_grad_(False)
+    others = [_of_one_start(source, network) for source in config.average_with]
     stores = [stored_cells(sets, network, Path(config.cells_dir), config.looks) for sets in sources]
     learnt, held_back = zip(*(_parted(store) for store in stores), strict=True)
     network.thaw(backbone=False, fitted=False)
@@ -95,6 +100,7 @@ def pretrain_pmos(config: PmosConfig, resume: str = "auto") -> Path:
         keep_scales=bool(config.start_from),
     )  # fmt: skip
     ended = train(stage, config.pmos, out / "pmos", resume)
+    average_with(network, [other.state_dict() for other in others])
     calibrate(network, held_back)
     card = WeightCard(
         licence=FREE_LICENCE,
@@ -120,13 +126,27 @@ def _parted(store: StoredCells) -> tuple[StoredCells, StoredCells]:
 
 def _origin(config: PmosConfig) -> str:
     if config.start_from:
-        return f"starts from {config.start_from}, whose card says what it was trained on"
-    return f"backbone: {config.backbone} (ImageNet class labels)" if config.backbone else "backbone from nothing"
+        origin = f"starts from {config.start_from}, whose card says what it was trained on"
+    else:
+        origin = f"backbone: {config.backbone} (ImageNet class labels)" if config.backbone else "backbone from nothing"
+    named = [str(load_pmos_weights(source)[1]["sha256"])[:8] for source in config.average_with]
+    return f"{origin}; averaged with the weights {', '.join(named)}, trained likewise" if named else origin
 
 
-def _unaware(source: str) -> PmosNetwork:
+def _unaware(option: str, source: str) -> PmosNetwork:
     """pMOS weights that no human score has touched; UsageError for others: what comes out is called opinion-unaware."""
     network, meta = load_pmos_weights(source)
     if meta["opinions"] != NO_OPINIONS:
-        raise UsageError(f"start_from {source}: was fitted to {meta['opinions']}; start from opinion-unaware weights")
+        raise UsageError(f"{option} {source}: was fitted to {meta['opinions']}; expected opinion-unaware weights")
     return network
+
+
+def _of_one_start(source: str, network: PmosNetwork) -> PmosNetwork:
+    """Weights that can be averaged with those of a network; UsageError for others."""
+    other = _unaware("average_with", source)
+    if other.architecture != network.architecture:
+        raise UsageError(f"average_with {source}: has another architecture, {other.architecture}")
+    backbones = zip(other.encoder.stages.parameters(), network.encoder.stages.parameters(), strict=True)
+    if not all(torch.allclose(theirs, own, atol=1e-6) for theirs, own in backbones):
+        raise UsageError(f"average_with {source}: has another backbone; the mean of runs from two starts is no network")
+    return other.requires_grad_(False)

@@ -405,5 +405,27 @@ def test_run_does_not_go_on_from_weights_that_hold_opinions(
 ) -> None:
     path = tmp_path / "fitted.safetensors"
     save_pmos_weights(path, network, "12 rated images of here")
-    with pytest.raises(UsageError, match="fitted to 12 rated images of here; start from opinion-unaware"):
+    with pytest.raises(UsageError, match="fitted to 12 rated images of here; expected opinion-unaware"):
         pretrain_pmos(replace(tiny, start_from=str(path)))
+
+
+def test_run_is_averaged_with_others_from_the_same_start(
+    tiny: PmosConfig, network: PmosNetwork, tmp_path: Path
+) -> None:
+    first = pretrain_pmos(tiny)
+    other = replace(tiny, out=str(tmp_path / "other"), pmos=replace(tiny.pmos, steps=2))
+    second = pretrain_pmos(other)
+    averaged = pretrain_pmos(replace(other, average_with=[str(first)], out=str(tmp_path / "mean")))
+    one, two, mean = (pmos.load(path).network.state_dict() for path in (first, second, averaged))
+    told = ("doubt.factor", "head.named_from")  # found out anew, of the mean
+    assert any(not torch.equal(one[name], two[name]) for name in one if name not in told)
+    for name in one:
+        if name not in told:
+            torch.testing.assert_close(mean[name], (one[name] + two[name]) / 2, rtol=0, atol=1e-6, msg=name)
+    card = json.loads(averaged.with_suffix(".json").read_text())
+    assert f"averaged with the weights {file_sha256(first)[:8]}" in card["data"]
+
+    path = tmp_path / "foreign.safetensors"
+    save_pmos_weights(path, network)
+    with pytest.raises(UsageError, match="average_with .*foreign.safetensors: has another"):
+        pretrain_pmos(replace(other, average_with=[str(path)], out=str(tmp_path / "none")))
