@@ -100,13 +100,21 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was asked for has been drawn."""
+        self.wait("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
 
     def open(self, url: str) -> None:
         """Go there and wait until everything has loaded."""
+        self.wait("window.isLeft = true")  # goes with the page
         self.requests.clear()
         self.errors.clear()
-        self.send("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        begun = self.send("Page.navigate", url=url)
+        assert "errorText" not in begun, f"{url}: {begun}"
+        same_page = "loaderId" not in begun  # only what follows the # is another
+        self.wait("document.readyState === 'complete'" + ("" if same_page else " && !window.isLeft"))
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""

@@ -258,7 +258,7 @@ def test_in_a_browser_choose_files_read_a_complaint_and_see_the_report(
     browser.click("#go")
     browser.wait("document.getElementById('error').textContent.startsWith('Choose two images or more')")
     choose(names[0], names[2])
-    assert browser.run("document.querySelectorAll('#images-list li').length") == 2
+    browser.wait("document.querySelectorAll('#images-list li').length === 2")
     browser.click("#go")
     browser.wait("document.getElementById('error').textContent.includes('under “If sizes differ” choose register')")
     choose(names[0], names[1])

@@ -295,9 +295,12 @@ def test_a_process_that_dies_holds_nobody_up(tmp_path: Path, capfd: pytest.Captu
 
         with ThreadPoolExecutor(1) as waiting:
             entered = waiting.submit(enter)
-            time.sleep(0.3)
+            ends, said = time.monotonic() + 20, ""
+            while f"waiting for another process that renders {folder}" not in said:
+                assert time.monotonic() < ends
+                time.sleep(0.05)
+                said += capfd.readouterr().err
             assert not entered.done()
             killed = time.monotonic()
             other.kill()
-            assert entered.result(timeout=10) > killed
-    assert f"waiting for another process that renders {folder}" in capfd.readouterr().err
+            assert entered.result(timeout=20) > killed

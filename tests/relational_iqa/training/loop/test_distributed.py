@@ -89,6 +89,12 @@ class Regression:
         return {}
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def run_as(rank: int, world: int, port: int, function: Callable[[int], Any], said: Path) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
@@ -105,9 +111,7 @@ def together(
     folder: Path, function: Callable[[int], Any], world: int = 2, limit_s: float = 60.0
 ) -> list[tuple[int, str]]:
     """Exit code and UsageError of every process, each a fork (which has torch imported) with torchrun's environment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder.mkdir(exist_ok=True)
     said = [folder / f"said-{rank}" for rank in range(world)]
     context = multiprocessing.get_context("fork")
@@ -242,7 +246,9 @@ def pretrain_command(folder: Path, starter: list[str], **values: Any) -> subproc
 def by_torchrun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Folder and stderr of `torchrun --nproc-per-node 2 -m relational_iqa.cli pretrain`."""
     folder = tmp_path_factory.mktemp("torchrun")
-    done = pretrain_command(folder, ["-m", "torch.distributed.run", "--nproc-per-node", "2"])
+    port = str(free_port())  # the usual one may be taken by other tests on the machine
+    starter = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
+    done = pretrain_command(folder, starter)
     assert done.returncode == 0, done.stderr
     return folder, done.stderr
 
