@@ -25,6 +25,7 @@ CHECKED_SHAPES = (
 )
 install_import_hook(CHECKED_SHAPES, "tests.shape_checker.check")
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -54,6 +55,12 @@ IMAGES = Path(__file__).parent / "images"
 # Two cores are shared, so no deadline; the same examples in every run, and no file beside the sources.
 settings.register_profile("house", deadline=None, derandomize=True, database=None)
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """Modules and collected tests stay to the end: the garbage collector need not visit them over and over."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

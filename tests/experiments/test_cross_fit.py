@@ -1,20 +1,23 @@
 """Cross-fits on small made folders in the layout of KonIQ-10k, KADID-10k and TID2013; no person was asked."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.cross_fit import run
 from experiments.cross_fit.run import DIRECTIONS, HERE, CrossFit, main, table
+from relational_iqa.benchmarks.evaluation import Settings
 from relational_iqa.benchmarks.readers.catalog import read_benchmark
 from relational_iqa.commands.config_file import read_config
 from relational_iqa.training.pmos.fit_mos_config import parse_fit_config
 from relational_iqa.training.spips.fit import parse_config
 
 TINY_PMOS = ["pmos:fit.steps=2", "pmos:fit.batch_size=4", "pmos:fit.warmup_steps=0", "pmos:fit.data_workers=0",
-             "pmos:splits=2", "pmos:cells=16"]  # fmt: skip
+             "pmos:splits=1", "pmos:cells=16"]  # fmt: skip
 TINY_SPIPS = ["spips:train.steps=1", "spips:train.batch_size=4", "spips:train.warmup_steps=0", "spips:people.splits=1",
               "spips:train.panel_every=0", "spips:train.data_workers=0", "spips:people.crop_px=48"]  # fmt: skip
 
@@ -54,8 +57,9 @@ def roots(sets: dict[str, Path]) -> list[str]:
 
 
 def test_all_systems_are_fitted_both_ways_and_tested_on_the_other_set(
-    sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run, "Settings", partial(Settings, bootstrap=20))
     out = tmp_path / "out"
     assert main([*roots(sets), "--partial", "--out", str(out), *TINY_PMOS, *TINY_SPIPS]) == 0
     printed = capsys.readouterr().out.splitlines()

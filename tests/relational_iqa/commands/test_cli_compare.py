@@ -11,7 +11,7 @@ from PIL import Image
 
 from relational_iqa import cli
 from relational_iqa.results.comparison import Comparison
-from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, riqa
+from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel
 
 SKYLINE = [str(DEMO / name) for name in ("skyline.jpg", "skyline.avif")]
 REFERENCE = str(DEMO / "skyline_reference.webp")
@@ -184,22 +184,26 @@ def test_align_brings_images_of_different_sizes_together_in_the_report_too(
     assert json.loads(result.read_text())["size"] == {"width": size[1], "height": size[0]} and report.exists()
 
 
-def test_riqa_compare_prefers_avif_to_jpeg_of_the_same_size_and_writes_the_report(tmp_path: Path) -> None:
+def test_riqa_compare_prefers_avif_to_jpeg_of_the_same_size_and_writes_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report, result = tmp_path / "report.html", tmp_path / "result.json"
-    done = riqa("compare", *SKYLINE, "--reference", REFERENCE, "--out", str(report), "--json", str(result))
-    assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout.startswith("skyline.avif is ") and f"report: {report}" in done.stdout
+    argv = ["compare", *SKYLINE, "--reference", REFERENCE, "--out", str(report), "--json", str(result)]
+    assert cli.main(argv) == 0
+    said = capsys.readouterr()
+    assert said.err == "" and said.out.startswith("skyline.avif is ") and f"report: {report}" in said.out
     content = json.loads(result.read_text())
     assert content["better"] == "b" and content["has_reference"] and max(content["quality"].values()) < 0
     page = report.read_text()
     assert len(page) > 100_000 and 'src="http' not in page and "skyline.avif" in page
 
 
-def test_riqa_compare_without_reference_gives_a_verdict_and_swapping_negates_it() -> None:
+def test_riqa_compare_without_reference_gives_a_verdict_and_swapping_negates_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     contents = []
     for pair in (LOBSTER, LOBSTER[::-1]):
-        done = riqa("compare", *pair, "--json", "-")
-        assert done.returncode == 0
-        contents.append(json.loads(done.stdout))
+        assert cli.main(["compare", *pair, "--json", "-"]) == 0
+        contents.append(json.loads(capsys.readouterr().out))
     assert contents[0]["margin"] == pytest.approx(-contents[1]["margin"], rel=1e-6)
     assert contents[0]["quality"] is None and contents[0]["axes"]

@@ -11,7 +11,7 @@ from distortion_engine.reading.image_io import load_image
 from relational_iqa import cli
 from relational_iqa.commands.score import ScoreOptions, score
 from relational_iqa.systems.pmos import PMOS, load
-from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, Refusal, riqa
+from tests.relational_iqa.commands.helpers import DEMO, BrightnessModel, Refusal
 
 SKYLINE = [str(DEMO / name) for name in ("skyline.jpg", "skyline.avif")]
 REFERENCE = str(DEMO / "skyline_reference.webp")
@@ -25,12 +25,13 @@ def test_score_says_a_sentence_for_each_image(
     assert first.startswith("bright.png is ") and second.startswith("dark.png is identical")
 
 
-def test_riqa_rank_and_score_agree_on_the_demo_pair() -> None:
-    done = riqa("rank", *SKYLINE, REFERENCE, "--reference", REFERENCE)
-    assert done.returncode == 0 and done.stdout.startswith("skyline_reference.webp is best, then skyline.avif")
-    done = riqa("score", *SKYLINE, REFERENCE, "--reference", REFERENCE, "--json", "-")
-    jpeg, avif, same = (score["quality"] for score in json.loads(done.stdout)["scores"])
-    assert done.returncode == 0 and jpeg < avif < same == 0
+def test_riqa_rank_and_score_agree_on_the_demo_pair(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [*SKYLINE, REFERENCE, "--reference", REFERENCE]
+    assert cli.main(["rank", *argv]) == 0
+    assert capsys.readouterr().out.startswith("skyline_reference.webp is best, then skyline.avif")
+    assert cli.main(["score", *argv, "--json", "-"]) == 0
+    jpeg, avif, same = (score["quality"] for score in json.loads(capsys.readouterr().out)["scores"])
+    assert jpeg < avif < same == 0
 
 
 @pytest.fixture(scope="module")
