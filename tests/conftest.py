@@ -4,8 +4,9 @@ from jaxtyping import install_import_hook
 
 import tests.shape_checker  # noqa: F401  (the hook names it)
 
-# Rooms whose annotated shapes are checked while the tests run, at every call and every dataclass made. The hook acts
-# on modules that are imported after it, so it comes before all other imports; outside of pytest nothing is checked.
+# Rooms whose annotated shapes are checked while the tests run (by `shape_checker`, at every call with new sizes
+# and every dataclass made). The hook acts on modules that are imported after it, so it comes before all other imports
+# of this project; outside of pytest nothing is checked.
 CHECKED_SHAPES = (
     "distortion_engine.distortions",
     "distortion_engine.masks",
