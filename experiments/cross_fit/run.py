@@ -32,7 +32,7 @@ from relational_iqa.benchmarks.scoring import score_benchmark
 from relational_iqa.benchmarks.splits import SPLITS, cross_validate
 from relational_iqa.commands.config_file import read_config
 from relational_iqa.training.pmos.fit_mos import fit_mos
-from relational_iqa.training.pmos.fit_mos_config import FULL, parse_fit_config
+from relational_iqa.training.pmos.fit_mos_config import FITTED, parse_fit_config
 
 HERE = Path(__file__).parent
 NAMES = ("koniq10k", "kadid10k", "tid2013")
@@ -96,7 +96,7 @@ def _fit_pmos(name: str, benchmark: Benchmark, folder: Path, overrides: Sequence
         str(HERE / f"pmos_{name}.yaml"), [f"out={folder}", "dataset=csv", f"rated={table}", *overrides]
     )
     path, results = fit_mos(parse_fit_config(settings), log=lambda text: print(text, file=sys.stderr, flush=True))
-    return path, results[FULL].median("srcc") if FULL in results else float("nan")
+    return path, results[FITTED].median("srcc") if FITTED in results else float("nan")
 
 
 def _fit_reiqa(name: str, benchmark: Benchmark, folder: Path, overrides: Sequence[str]) -> tuple[Path, float]:

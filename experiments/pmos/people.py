@@ -9,7 +9,7 @@ from experiments.pixel_perfect.table import Row
 from relational_iqa.benchmarks.correlation import srcc
 from relational_iqa.systems.pmos import PMOS
 from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, read
-from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, variants
+from relational_iqa.training.pmos.fit_mos_config import FITTED, FitConfig, variants
 
 
 def people_rows(
@@ -17,20 +17,20 @@ def people_rows(
 ) -> tuple[list[Row], dict[str, Any]]:
     """Rows (median SRCC over splits) and, for the JSON, every split of every variant.
 
-    The last column compares the variant with the full system split by split, on the same test images.
+    The last column compares the variant with the fit as it is configured split by split, on the same test images.
     """
     rated = read(config, model, log)
     whole = srcc(rated.features.before, rated.scores)
     results = cross_validate(variants(config), model, rated, log=log)
     name, count = rated.benchmark.name, len(rated.scores)
-    full = results[FULL].values("srcc")
+    fitted = results[FITTED].values("srcc")
     rows = [Row(f"{name}: SRCC with people, opinion-unaware, as it is", whole, f"all {count} images")]
-    for variant in (BEFORE, FULL, *(key for key in results if key not in (BEFORE, FULL, LINEAR)), LINEAR):
+    for variant in (BEFORE, FITTED, *(key for key in results if key not in (BEFORE, FITTED, LINEAR)), LINEAR):
         own = results[variant].medians()
-        better = int((full > results[variant].values("srcc")).sum())
-        samples = f"median of {len(full)} splits, std {own['srcc_std']:.3f}, PLCC {own['plcc']:.3f}"
-        note = "" if variant == FULL else f"the full system is ahead in {better} of {len(full)} splits"
-        title = f"{name}: after fitting, full" if variant == FULL else variant
-        rows.append(Row(title, own["srcc"], samples, note=note, part=variant != FULL))
-    rows[1], rows[2] = rows[2], rows[1]  # the full system first, what it is compared with below it
+        better = int((fitted > results[variant].values("srcc")).sum())
+        samples = f"median of {len(fitted)} splits, std {own['srcc_std']:.3f}, PLCC {own['plcc']:.3f}"
+        note = "" if variant == FITTED else f"the fit is ahead in {better} of {len(fitted)} splits"
+        title = f"{name}: after fitting" if variant == FITTED else variant
+        rows.append(Row(title, own["srcc"], samples, note=note, part=variant != FITTED))
+    rows[1], rows[2] = rows[2], rows[1]  # the fit first, what it is compared with below it
     return rows, {"all_images_before": whole, "splits": {name: verdict.rows() for name, verdict in results.items()}}

@@ -33,6 +33,7 @@ from relational_iqa.tiling.tile_geometry import Tile, pad_to_grid, tiles_of
 from relational_iqa.viewing.tensor_images import check_images
 
 _FEATURE_TILE_PX = 1024  # features of all stages take 40 bytes a pixel
+_STRIP_ROWS = 128  # that are summed at a time
 _WHOLE_TILES = 4
 """Images of at most as many pixels as so many tiles are not tiled: the backbone takes them in parts. With tiles
 of 2048 px these are 16.8 megapixels; one of 12 takes 1.4 GB."""
@@ -191,8 +192,11 @@ def _own_cells(places: Places, tile: Tile, rows: int, columns: int) -> Places:
 
 def _sums(part: Tensor) -> np.ndarray:
     """Sums of roi * pmos and of roi over (2, h, w), in double precision."""
-    pmos, roi = part.double()
-    return np.array([float((roi * pmos).sum()), float(roi.sum())])
+    sums = np.zeros(2)
+    for strip in part.split(_STRIP_ROWS, dim=1):
+        pmos, roi = strip.double()
+        sums += float((roi * pmos).sum()), float(roi.sum())
+    return sums
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -26,7 +26,7 @@ from relational_iqa.results.mos_score import MosScore
 from relational_iqa.results.words.single_image import index_of
 from relational_iqa.systems.pmos import PMOS, load
 from relational_iqa.training.loop.config import TrainConfig
-from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig
+from relational_iqa.training.pmos.fit_mos_config import FITTED, FitConfig
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +205,6 @@ def test_people_rows_show_the_full_system_then_what_it_is_compared_with(
     config = FitConfig("x", str(tmp_path), str(tmp_path / "out"), quick, splits=1, cells=32)
     rows, details = people_rows(model, config)
     names = [row.name.split(": ")[-1] for row in rows]
-    assert names[:3] == ["SRCC with people, opinion-unaware, as it is", "after fitting, full", "before fitting"]
-    assert names[3:] == ["without ROI", "without dense supervision", "without FiLM", "linear head"]
-    assert len(details["splits"][FULL]) == 1 and rows[0].samples == "all 15 images"
+    assert names[:3] == ["SRCC with people, opinion-unaware, as it is", "after fitting", "before fitting"]
+    assert names[3:] == ["without ROI", "with dense supervision", "with FiLM", "linear head"]
+    assert len(details["splits"][FITTED]) == 1 and rows[0].samples == "all 15 images"

@@ -33,7 +33,7 @@ from relational_iqa.training.loop.run_folder import one_run_a_folder
 from relational_iqa.training.loop.runs import git_commit, write_trained
 from relational_iqa.training.loop.trainer import train
 from relational_iqa.training.pmos.calibration import calibrate_doubt
-from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, score_range, to_mos
+from relational_iqa.training.pmos.fit_mos_config import FITTED, FitConfig, score_range, to_mos
 from relational_iqa.training.pmos.fit_mos_stage import CropStage, HeadStage
 from relational_iqa.training.pmos.frozen_features import FrozenFeatures, frozen_features
 from relational_iqa.training.pmos.solved_head import inner_split, solve_head
@@ -194,7 +194,7 @@ def fit_mos(
     """Measures on splits, fits on all images, writes `out`/`name`.safetensors with its card; returns path and table."""
     model = load(config.start_from or None)
     rated = read(config, model, log)
-    results = cross_validate({FULL: config}, model, rated, resume, log) if config.splits else {}
+    results = cross_validate({FITTED: config}, model, rated, resume, log) if config.splits else {}
     out = Path(config.out)
     everything = np.arange(len(rated.scores))
     network = fit(config, model, rated, everything, out / "all" / _key(config, model), resume)

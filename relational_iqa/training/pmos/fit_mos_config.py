@@ -15,7 +15,9 @@ from relational_iqa.training.loop.config import TrainConfig
 from relational_iqa.training.loop.runs import parse_run
 from relational_iqa.training.pmos.fit_mos_stage import FitLossWeights
 
-FULL = "full"
+FITTED = "fitted"
+DENSE = 0.5
+"""Weight of the dense loss, where a variant takes it in."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class FitConfig:
         lower_is_better: whether lower scores of a CSV are better.
         start_from: pMOS weights; empty for the shipped ones.
         encoder: "frozen" fits the head, "tuned" the whole network.
-        film: False leaves the modulation by the embedding out, for an ablation.
+        film: True lets what the thumbnail says take part: the modulation by its embedding, and the linear part on the
+            scene. With a few hundred images it knows them by heart.
         roi: False leaves the region-of-interest weights out, for an ablation.
         loss: weights of the parts of the loss.
         score_range: the scores (higher is better) that become MOS 1 and MOS 5; empty for the range that the data set
@@ -53,7 +56,7 @@ class FitConfig:
     lower_is_better: bool = False
     start_from: str = ""
     encoder: Literal["frozen", "tuned"] = "frozen"
-    film: bool = True
+    film: bool = False
     roi: bool = True
     loss: FitLossWeights = field(default_factory=FitLossWeights)
     score_range: list[float] = field(default_factory=list)
@@ -73,13 +76,18 @@ class FitConfig:
 
 
 def variants(config: FitConfig) -> dict[str, FitConfig]:
-    """The ablations: the whole system, and without one of its parts each."""
+    """The ablations: the fit as it is configured, and with one part each left out or, where it has none, taken in."""
+    dense = config.loss.dense > 0
     return {
-        FULL: config,
-        "without ROI": replace(config, roi=False),
-        "without dense supervision": replace(config, loss=replace(config.loss, dense=0.0)),
-        "without FiLM": replace(config, film=False),
+        FITTED: config,
+        _other("ROI", config.roi): replace(config, roi=not config.roi),
+        _other("dense supervision", dense): replace(config, loss=replace(config.loss, dense=0.0 if dense else DENSE)),
+        _other("FiLM", config.film): replace(config, film=not config.film),
     }
+
+
+def _other(part: str, has: bool) -> str:
+    return f"{'without' if has else 'with'} {part}"
 
 
 def parse_fit_config(values: Mapping[str, Any]) -> FitConfig:

@@ -36,7 +36,7 @@ class FitLossWeights:
         entropy: of the prior that keeps the region-of-interest weights near uniform.
     """
 
-    dense: float = 0.5
+    dense: float = 0.0
     image: float = 1.0
     entropy: float = 0.05
 

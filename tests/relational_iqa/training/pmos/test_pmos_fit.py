@@ -22,7 +22,14 @@ from relational_iqa.commands.fit_mos import fit_mos as command
 from relational_iqa.storage.pmos_weights import save_pmos_weights
 from relational_iqa.systems.pmos import PMOS
 from relational_iqa.training.pmos.fit_mos import BEFORE, LINEAR, cross_validate, fit, fit_mos, read
-from relational_iqa.training.pmos.fit_mos_config import FULL, FitConfig, parse_fit_config, score_range, to_mos, variants
+from relational_iqa.training.pmos.fit_mos_config import (
+    FITTED,
+    FitConfig,
+    parse_fit_config,
+    score_range,
+    to_mos,
+    variants,
+)
 
 ROOT = Path(__file__).parents[4]
 CONFIG = ROOT / "experiments/pmos/mmp2k.yaml"
@@ -81,7 +88,7 @@ def test_head_learns_what_people_see_and_the_encoder_stays(config: FitConfig, mo
 
 
 def test_tuning_changes_the_encoder_too(config: FitConfig, model: PMOS, tmp_path: Path) -> None:
-    config = replace(config, encoder="tuned", crop_px=32, fit=replace(config.fit, steps=2, batch_size=4))
+    config = replace(config, encoder="tuned", film=True, crop_px=32, fit=replace(config.fit, steps=2, batch_size=4))
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     network = fit(config, model, read(config, model), np.arange(COUNT), tmp_path, "never")
     after = network.state_dict()
@@ -92,10 +99,19 @@ def test_tuning_changes_the_encoder_too(config: FitConfig, model: PMOS, tmp_path
         assert torch.equal(value, before[name]), name  # the weights it starts from are not touched
 
 
-def test_every_ablation_leaves_one_part_out(config: FitConfig) -> None:
-    parts = {name: (c.roi, c.film, c.loss.dense > 0) for name, c in variants(config).items()}
-    assert parts == {
-        FULL: (True, True, True),
+def test_every_ablation_leaves_one_part_out_or_takes_it_in(config: FitConfig) -> None:
+    def parts(config: FitConfig) -> dict[str, tuple[bool, bool, bool]]:
+        return {name: (c.roi, c.film, c.loss.dense > 0) for name, c in variants(config).items()}
+
+    assert parts(config) == {
+        FITTED: (True, False, False),
+        "without ROI": (False, False, False),
+        "with dense supervision": (True, False, True),
+        "with FiLM": (True, True, False),
+    }
+    full = replace(config, film=True, loss=replace(config.loss, dense=1.0))
+    assert parts(full) == {
+        FITTED: (True, True, True),
         "without ROI": (False, True, True),
         "without dense supervision": (True, True, False),
         "without FiLM": (True, False, True),
@@ -122,8 +138,8 @@ def test_splits_judge_only_images_that_were_left_out(
     monkeypatch.setattr(module, "fit", watched)
     monkeypatch.setattr(module, "judge_held_out", watching)
     quick = replace(config, fit=replace(config.fit, steps=2))
-    table = cross_validate({FULL: quick, "without ROI": replace(quick, roi=False)}, model, read(quick, model))
-    assert list(table) == [FULL, "without ROI", LINEAR, BEFORE]
+    table = cross_validate({FITTED: quick, "without ROI": replace(quick, roi=False)}, model, read(quick, model))
+    assert list(table) == [FITTED, "without ROI", LINEAR, BEFORE]
     assert all(len(verdict.splits) == 2 for verdict in table.values())
     assert len(seen) == 4 and len(judged) == 4 and all(tests == judged[0] for tests in judged)
     for number in range(2):
@@ -135,8 +151,8 @@ def test_splits_judge_only_images_that_were_left_out(
 
 def test_tuned_networks_are_measured_on_splits_as_well(config: FitConfig, model: PMOS) -> None:
     config = replace(config, encoder="tuned", crop_px=32, splits=1, fit=replace(config.fit, steps=1, batch_size=2))
-    table = cross_validate({FULL: config}, model, read(config, model))
-    assert np.isfinite(table[FULL].rows()[0]["plcc"])
+    table = cross_validate({FITTED: config}, model, read(config, model))
+    assert np.isfinite(table[FITTED].rows()[0]["plcc"])
 
 
 def test_fit_writes_weights_that_say_whose_opinion_they_are(config: FitConfig, folder: Path) -> None:
@@ -145,7 +161,7 @@ def test_fit_writes_weights_that_say_whose_opinion_they_are(config: FitConfig, f
     result = pmos.load(path).score(folder / "images/0.png")
     assert result.opinions == card["opinions"] == card["data"] and "20 rated images" in result.opinions
     assert card["started_from"]["name"] == "untrained" and card["started_from"]["opinions"] == "none"
-    assert card["results"][FULL]["splits"] == 1 and set(table) == {FULL, LINEAR, BEFORE}
+    assert card["results"][FITTED]["splits"] == 1 and set(table) == {FITTED, LINEAR, BEFORE}
     assert "licence" in card and parse_fit_config(card["config"]) == replace(config, splits=1)
     again, _ = fit_mos(replace(config, splits=0))
     assert again.read_bytes() == path.read_bytes()
@@ -176,7 +192,7 @@ def test_command_prints_the_table_and_the_weights(
     path.write_text(yaml.safe_dump(values))
     command(FitMosOptions(config=str(path), overrides=["fit.steps=2", "splits=1", "roi=false"]))
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == [FULL, LINEAR, BEFORE, "weights"]
+    assert [line.split(":")[0] for line in lines] == [FITTED, LINEAR, BEFORE, "weights"]
     assert pmos.load(tmp_path / "run/pmos-mmp2k.safetensors").network.architecture.roi is False
 
 
