@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from importlib.metadata import PackageNotFoundError, version
@@ -70,7 +71,8 @@ def from_sdist(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = f"import setuptools.build_meta as build; build.build_sdist({str(folder)!r})"
     run(sys.executable, "-c", script, cwd=wheel.parent / "source")
     (packed,) = folder.glob("*.tar.gz")
-    shutil.unpack_archive(packed, folder, filter="data")
+    # Python 3.11.2, which Debian 12 has, knows no filter.
+    shutil.unpack_archive(packed, folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (source,) = (path for path in folder.iterdir() if path.is_dir())
     run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, source, cwd=folder)
     (built,) = folder.glob("*.whl")
@@ -93,7 +95,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site,) = folder.glob("lib/python*/site-packages")
     # A plain path: .pth files over there, such as that of an editable install of this project, are not read.
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
-    (site / "sitecustomize.py").write_text(NO_NETWORK, encoding="utf-8")
+    # Not sitecustomize.py: Debian's Python has one of its own, which comes first.
+    (site / "no_network.py").write_text(NO_NETWORK, encoding="utf-8")
+    (site / "no_network.pth").write_text("import no_network\n", encoding="utf-8")
     return folder / "bin"
 
 

@@ -55,7 +55,7 @@ def _check_values(kind: type[Any], values: Mapping[str, Any], above: str = "") -
         section = next((one for one in (*parts, *get_args(hint)) if isinstance(one, type) and is_dataclass(one)), None)
         if section is None:
             continue
-        several = isinstance(value, list) and hint in parts
+        several = isinstance(value, list) and get_origin(hint) is list
         for each in value if several else [value]:
             if not isinstance(each, Mapping):
                 raise UsageError(f"{option} is {value!r}; expected options, as in {section.__name__}")

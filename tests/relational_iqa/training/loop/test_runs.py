@@ -44,6 +44,8 @@ class Sections:
         ({"rate": None}, "rate is null; leave it out"),
         ({"first": None}, "first is null; leave it out"),
         ({"first": 3}, "first is 3; expected options, as in Section"),
+        ({"first": []}, "first is []; expected options, as in Section"),
+        ({"more": [[]]}, "more is [[]]; expected options, as in Section"),
         ({"first": {"mapped": 1}}, "first.mapped is 1; expected true or false"),
         ({"first": {"seed": 2.5}}, "first.seed is 2.5; expected int"),
         ({"more": [{"seed": None}]}, "more.seed is null"),
