@@ -46,6 +46,16 @@ class Estimate:
         return {"mean": self.mean, "low": low, "high": high}
 
 
+def but_single_ones(*counts: tuple[str, int]) -> str:
+    """What follows a mean that says nothing, where single pairs do: ", but new is better in 6 of them and old in none".
+
+    Args:
+        counts: name and number of pairs in which it is better, of both.
+    """
+    (more, count), (less, other) = sorted(counts, key=lambda one: -one[1])
+    return f", but {more} is better in {count} of them and {less} in {other or 'none'}" if count else ""
+
+
 @dataclass(frozen=True)
 class FolderSummary:
     """Statistics of all pairs that could be compared.
@@ -89,7 +99,8 @@ class FolderSummary:
             return f"{a} and {b} do not differ on {pairs}."
         size = levels(self.margin.mean)
         if self.margin.interval is not None and not self.margin.differs:
-            return f"{a} and {b}: no difference on {pairs} to rely on ({size}, the interval includes 0)."
+            single = but_single_ones((a, self.better_a), (b, self.better_b))
+            return f"{a} and {b}: no difference on {pairs} to rely on ({size}, the interval includes 0){single}."
         if self.cannot_tell and self.told_mean * self.margin.mean <= 0:
             told = f"{size}, but {self.cannot_tell} of {self.compared} cannot be told"
             return f"Cannot tell which of {a} and {b} is better on {pairs} ({told})."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from distortion_engine.axes import AXES
-from relational_iqa.folders.summary import MAX_AXES, MIN_AXIS_MEAN, Estimate
+from relational_iqa.folders.summary import MAX_AXES, MIN_AXIS_MEAN, Estimate, but_single_ones
 from relational_iqa.results.local_damage import LEVELS
 from relational_iqa.results.words.confidence import CANNOT_TELL
 from relational_iqa.results.words.margins import TIE_MARGIN, UNIT, levels, margin_word
@@ -75,7 +75,8 @@ class SequenceSummary:
             return f"{a} and {b} do not differ on {over}."
         size = levels(mean)
         if self.margin.interval is not None and not self.margin.differs:
-            return f"{a} and {b}: no difference on {over} to rely on ({size}, the interval includes 0)."
+            single = but_single_ones((a, self.counts["a"]), (b, self.counts["b"]))
+            return f"{a} and {b}: no difference on {over} to rely on ({size}, the interval includes 0){single}."
         if self.told_mean * mean <= 0:
             untold = self.counts[CANNOT_TELL]
             said = (

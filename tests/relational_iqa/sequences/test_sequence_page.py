@@ -81,3 +81,13 @@ def test_places_have_words() -> None:
     assert [place_of(name) for name in ("local_1_1", "local_1_2", "local_2_3", "local_4_4", "local_3_1")] == [
         "top left", "top", "middle", "bottom right", "left"
     ]  # fmt: skip
+
+
+def test_bad_frames_are_said_beside_a_mean_that_says_nothing() -> None:
+    rows = [
+        row(frame, "old", -3.6 if 14 <= frame < 17 else -1.2, 2.4 if 14 <= frame < 17 else 0.0)
+        for frame in range(COUNT)
+    ]
+    said = summarise_frames(rows, "new", 2).verdict()
+    assert said.startswith("new and old: no difference on the mean of 40 frames to rely on (0.18 levels, the interval ")
+    assert said.endswith("includes 0), but new is better in 3 of them and old in none.")
